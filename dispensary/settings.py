@@ -1,0 +1,113 @@
+"""Where the program keeps its data and whom it talks to, read once from the environment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+
+class BadSettings(ValueError):
+    """The environment asks for something impossible or unsafe. The text is one line that says what to change."""
+
+
+@dataclass(frozen=True)
+class Twilio:
+    """The Twilio account that sends texts; all three are needed, or none."""
+
+    account_sid: str
+    auth_token: str
+    sender: str
+    """The number or messaging service that texts come from."""
+    api_base: str = ""
+    """Another scheme and host to send to, for a test double. Empty means Twilio's own."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that differs between a laptop demo and a clinic in production."""
+
+    data: Path
+    """The data folder (DISPENSARY_DATA): embedded PostgreSQL, logs and exports live below it."""
+    database_url: str | None
+    """A PostgreSQL server (DATABASE_URL). None starts the embedded one in the data folder."""
+    keys: Path
+    """The key file (DISPENSARY_KEYS), made on first start. Production keeps it away from the data folder."""
+    environment: str
+    """`demo` or `production` (DISPENSARY_ENV)."""
+    host: str
+    port: int
+    public_base_url: str
+    """The address that phones and Twilio see (PUBLIC_BASE_URL); links and signatures are built from it alone."""
+    twilio: Twilio | None
+
+    @property
+    def production(self) -> bool:
+        return self.environment == "production"
+
+
+def _port(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= 65535:
+        raise BadSettings(f"DISPENSARY_PORT is “{text}”. Set it to a number from 1 to 65535.")
+    return int(text)
+
+
+def _database_url(text: str) -> str:
+    scheme = text.split("://", 1)[0] if "://" in text else ""
+    if scheme not in ("postgresql", "postgres", "postgresql+psycopg"):
+        raise BadSettings(
+            "DATABASE_URL must begin with postgresql:// and name a PostgreSQL server, version 15 or newer."
+        )
+    return "postgresql+psycopg://" + text.split("://", 1)[1]
+
+
+def _twilio(environment: Mapping[str, str]) -> Twilio | None:
+    names = ("TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "TWILIO_FROM")
+    values = [environment.get(name, "").strip() for name in names]
+    if not any(values):
+        return None
+    missing = [name for name, value in zip(names, values, strict=True) if not value]
+    if missing:
+        raise BadSettings(f"Texts by Twilio need {', '.join(names)}; missing: {', '.join(missing)}.")
+    return Twilio(*values, api_base=environment.get("TWILIO_API_BASE", "").strip())
+
+
+def settings_from(environment: Mapping[str, str] = os.environ) -> Settings:
+    """Reads the settings. Raises BadSettings with one line that says what to change, also for unsafe production."""
+    kind = environment.get("DISPENSARY_ENV", "demo").strip() or "demo"
+    if kind not in ("demo", "production"):
+        raise BadSettings(f"DISPENSARY_ENV is “{kind}”. Set it to demo or production.")
+    data = Path(environment.get("DISPENSARY_DATA", "data")).expanduser().resolve()
+    keys_text = environment.get("DISPENSARY_KEYS", "").strip()
+    keys = Path(keys_text).expanduser().resolve() if keys_text else data / "keys.json"
+    url_text = environment.get("DATABASE_URL", "").strip()
+    port = _port(environment.get("DISPENSARY_PORT", "8000").strip() or "8000")
+    host = environment.get("DISPENSARY_HOST", "127.0.0.1").strip() or "127.0.0.1"
+    base = environment.get("PUBLIC_BASE_URL", "").strip().rstrip("/") or f"http://{host}:{port}"
+    parts = urlsplit(base)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise BadSettings(f"PUBLIC_BASE_URL is “{base}”. Set it to an address such as https://clinic.example.org.")
+    settings = Settings(
+        data=data,
+        database_url=_database_url(url_text) if url_text else None,
+        keys=keys,
+        environment=kind,
+        host=host,
+        port=port,
+        public_base_url=base,
+        twilio=_twilio(environment),
+    )
+    if settings.production:
+        _refuse_unsafe(settings, parts.scheme)
+    return settings
+
+
+def _refuse_unsafe(settings: Settings, scheme: str) -> None:
+    if scheme != "https":
+        raise BadSettings("Production needs PUBLIC_BASE_URL with https://, since sign-in cookies are sent only over TLS.")
+    if settings.keys.is_relative_to(settings.data):
+        raise BadSettings(
+            "Production needs DISPENSARY_KEYS outside the data folder: a stolen disk or backup must not hold the keys."
+        )

@@ -1,0 +1,66 @@
+"""A real PostgreSQL for every test: one embedded server a worker, one database a test, built by the migrations."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+import tempfile
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from dispensary.database import Database, start_embedded, stop_embedded
+from dispensary.keys import Vault, fresh_vault
+from dispensary.schema import migrate
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[str]:
+    """The address of a database that is migrated and empty; nobody stays connected to it, since it is a template."""
+    folder = Path(tempfile.mkdtemp(prefix="takehome-test-"))
+    url = start_embedded(folder / "postgresql")
+    with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
+        for setting in ("fsync", "full_page_writes", "synchronous_commit"):
+            connection.execute(f"ALTER SYSTEM SET {setting} = off")
+        connection.execute("SELECT pg_reload_conf()")
+    template = Database(url, fresh_vault(), pool_size=2)
+    migrate(template)
+    template.close()
+    yield url
+    stop_embedded(folder / "postgresql")
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def vault() -> Vault:
+    return fresh_vault()
+
+
+@pytest.fixture
+def database_url(server: str) -> Iterator[str]:
+    """A database of this test's own, a copy of the migrated template."""
+    name = f"test_{next(_numbers)}"
+    admin = server.replace("+psycopg", "").replace("/takehome?", "/postgres?")
+    with psycopg.connect(admin, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE takehome STRATEGY file_copy")
+    yield server.replace("/takehome?", f"/{name}?")
+    with psycopg.connect(admin, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def database(database_url: str, vault: Vault) -> Iterator[Database]:
+    database = Database(database_url, vault)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def now() -> datetime:
+    """The moment at which a test plays, unless it says otherwise: a Tuesday at seven in the morning in Kuala Lumpur."""
+    return datetime(2026, 11, 23, 23, 0, tzinfo=UTC)
