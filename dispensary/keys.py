@@ -92,11 +92,11 @@ def open_vault(path: Path) -> Vault:
     try:
         record = json.loads(path.read_text())
         keys = {name: base64.b64decode(value, validate=True) for name, value in record["keys"].items()}
-        vault = Vault(
-            record["current"], keys, base64.b64decode(record["index"]), base64.b64decode(record["signing"])
-        )
+        vault = Vault(record["current"], keys, base64.b64decode(record["index"]), base64.b64decode(record["signing"]))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as reason:
-        raise BadKeys(f"The key file {path} cannot be read ({type(reason).__name__}). Restore it from its copy.") from None
+        raise BadKeys(
+            f"The key file {path} cannot be read ({type(reason).__name__}). Restore it from its copy."
+        ) from None
     sizes = [len(key) for key in keys.values()] + [len(vault.index_key), len(vault.signing_key)]
     if vault.current not in keys or any(size != 32 for size in sizes):
         raise BadKeys(f"The key file {path} is damaged. Restore it from its copy.")

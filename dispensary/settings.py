@@ -106,7 +106,9 @@ def settings_from(environment: Mapping[str, str] = os.environ) -> Settings:
 
 def _refuse_unsafe(settings: Settings, scheme: str) -> None:
     if scheme != "https":
-        raise BadSettings("Production needs PUBLIC_BASE_URL with https://, since sign-in cookies are sent only over TLS.")
+        raise BadSettings(
+            "Production needs PUBLIC_BASE_URL with https://, since sign-in cookies are sent only over TLS."
+        )
     if settings.keys.is_relative_to(settings.data):
         raise BadSettings(
             "Production needs DISPENSARY_KEYS outside the data folder: a stolen disk or backup must not hold the keys."

@@ -1,0 +1,1 @@
+"""What must be watched: alerts that a named role must act on."""

@@ -1,0 +1,36 @@
+"""Tables of the monitoring room."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from dispensary.columns import Base, Id
+from dispensary.units import AccountId, ClientId, SiteId
+
+
+class Alert(Base):
+    """Something that a named role must act on; it stays until somebody resolves it with a reason."""
+
+    __tablename__ = "alert"
+    __table_args__ = (
+        Index("uq_alert_open_cause", "client_id", "cause", unique=True, postgresql_where=text("resolved_at IS NULL")),
+        Index("ix_alert_open_site", "site_id", "role", postgresql_where=text("resolved_at IS NULL")),
+        CheckConstraint("severity IN ('info', 'warning', 'urgent')", name="severity"),
+        CheckConstraint("resolved_at IS NULL OR resolution <> ''", name="resolved_with_reason"),
+    )
+
+    id: Mapped[Id]
+    site_id: Mapped[SiteId] = mapped_column(ForeignKey("site.id"))
+    client_id: Mapped[ClientId] = mapped_column(ForeignKey("client.id"))
+    cause: Mapped[str]
+    """What it is about, once: a second alert for the same cause is not opened while the first is open."""
+    severity: Mapped[str]
+    role: Mapped[str]
+    sentence: Mapped[str]
+    opened_at: Mapped[datetime]
+    resolved_at: Mapped[datetime | None]
+    resolved_by: Mapped[AccountId | None] = mapped_column(ForeignKey("account.id"))
+    resolution: Mapped[str] = mapped_column(default="")

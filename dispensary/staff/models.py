@@ -1,0 +1,136 @@
+"""Tables of the staff room."""
+
+from __future__ import annotations
+
+from datetime import datetime, time
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, LargeBinary, SmallInteger, Time, UniqueConstraint
+from sqlalchemy.dialects.postgresql import BYTEA
+from sqlalchemy.orm import Mapped, mapped_column
+
+from dispensary.columns import Base, Digest, Id
+from dispensary.units import AccountId, Milligrams, Millilitres, SiteId, new_id
+
+
+class Site(Base):
+    """A place that dispenses, with its zone, its day boundary and the guards that it has set."""
+
+    __tablename__ = "site"
+    __table_args__ = (CheckConstraint("code ~ '^[A-Z0-9-]{1,12}$'", name="code"),)
+
+    id: Mapped[SiteId] = mapped_column(primary_key=True, default=new_id)
+    code: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str]
+    zone: Mapped[str]
+    day_starts: Mapped[time] = mapped_column(Time, default=time(0, 0))
+    """Before this local time the dose day is still yesterday's."""
+    region: Mapped[str]
+    """ISO 3166 country of national phone numbers."""
+    language: Mapped[str] = mapped_column(default="en")
+    address: Mapped[str] = mapped_column(default="")
+    phone: Mapped[str] = mapped_column(default="")
+    prescriber_phone: Mapped[str] = mapped_column(default="")
+    jump_percent: Mapped[int] = mapped_column(SmallInteger, default=30)
+    jump_mg: Mapped[Milligrams] = mapped_column(default=20)
+    tolerance_ml: Mapped[Millilitres] = mapped_column(default=5)
+    """A count that differs by more than this asks for a reason (the site's own figure: no source gives one)."""
+    opened_at: Mapped[datetime]
+
+
+class Account(Base):
+    """A person on the staff, who signs in by name. Never shared, never deleted: left_at closes it."""
+
+    __tablename__ = "account"
+
+    id: Mapped[AccountId] = mapped_column(primary_key=True, default=new_id)
+    username: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str]
+    initials: Mapped[str]
+    password_hash: Mapped[str]
+    left_at: Mapped[datetime | None]
+    made_at: Mapped[datetime]
+
+
+class RoleGrant(Base):
+    """An account has a role at a site."""
+
+    __tablename__ = "role_grant"
+    __table_args__ = (UniqueConstraint("account_id", "site_id", "role"),)
+
+    id: Mapped[Id]
+    account_id: Mapped[AccountId] = mapped_column(ForeignKey("account.id"))
+    site_id: Mapped[SiteId] = mapped_column(ForeignKey("site.id"))
+    role: Mapped[str]
+
+
+class SignIn(Base):
+    """One signed-in browser. The cookie holds a random token; only its digest is kept."""
+
+    __tablename__ = "sign_in"
+    __table_args__ = (Index(None, "account_id"),)
+
+    token_digest: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    account_id: Mapped[AccountId] = mapped_column(ForeignKey("account.id"))
+    site_id: Mapped[SiteId] = mapped_column(ForeignKey("site.id"))
+    began_at: Mapped[datetime]
+    seen_at: Mapped[datetime]
+    ends_at: Mapped[datetime]
+
+
+class SignInAttempt(Base):
+    """A failed sign-in, counted per account name and address to slow a guesser down."""
+
+    __tablename__ = "sign_in_attempt"
+    __table_args__ = (Index(None, "subject", "at"),)
+
+    id: Mapped[Id]
+    subject: Mapped[Digest]
+    """Blind index of the account name or of the address."""
+    at: Mapped[datetime]
+
+
+class AuditChain(Base):
+    """The end of a site's audit chain. Locked by each new entry, so that entries are in one order."""
+
+    __tablename__ = "audit_chain"
+
+    site_id: Mapped[SiteId] = mapped_column(ForeignKey("site.id"), primary_key=True)
+    length: Mapped[int] = mapped_column(BigInteger, default=0)
+    head: Mapped[bytes] = mapped_column(BYTEA, default=b"")
+
+
+class AuditEntry(Base):
+    """One look at or change of a record. PostgreSQL numbers and chains it; nothing changes it afterwards."""
+
+    __tablename__ = "audit_entry"
+    __table_args__ = (Index(None, "subject_id", "at"),)
+
+    site_id: Mapped[SiteId] = mapped_column(ForeignKey("site.id"), primary_key=True)
+    seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    at: Mapped[datetime]
+    account_id: Mapped[AccountId | None] = mapped_column(ForeignKey("account.id"))
+    act: Mapped[str]
+    subject: Mapped[str]
+    subject_id: Mapped[UUID | None]
+    details: Mapped[str]
+    """Canonical JSON: ids and figures, never a name. Text, since the hash is over exactly these characters."""
+    previous: Mapped[bytes] = mapped_column(BYTEA)
+    hash: Mapped[bytes] = mapped_column(BYTEA)
+
+
+class JobRun(Base):
+    """A background job ran for a slot of time: at most once, whichever process was the leader."""
+
+    __tablename__ = "job_run"
+
+    job: Mapped[str] = mapped_column(primary_key=True)
+    slot: Mapped[str] = mapped_column(primary_key=True)
+    began_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    failure: Mapped[str] = mapped_column(default="")
+    result: Mapped[dict[str, Any]] = mapped_column(default=dict)
+
+
+__all__ = ["Account", "AuditChain", "AuditEntry", "JobRun", "RoleGrant", "SignIn", "SignInAttempt", "Site"]

@@ -1,0 +1,1 @@
+"""What is in the safe: lots, the register and its counts."""

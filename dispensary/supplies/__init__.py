@@ -1,0 +1,1 @@
+"""What is handed over: coverage, bottles, pickups, passes, labels, and the close of a dose day."""

@@ -1,0 +1,199 @@
+"""Tables of the supplies room: the hand-over, the doses in it, the bottles, the pickups and their passes."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, SmallInteger, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from dispensary.columns import Base, Digest, Id
+from dispensary.units import AccountId, ClientId, DoseDay, Milligrams, Millilitres, SiteId
+
+
+class Pickup(Base):
+    """A take-home supply that is prepared for a client to collect on a day."""
+
+    __tablename__ = "pickup"
+    __table_args__ = (
+        Index("uq_pickup_open", "client_id", "collect_on", unique=True, postgresql_where=text("state = 'prepared'")),
+        Index(None, "site_id", "collect_on"),
+        CheckConstraint("state IN ('prepared', 'collected', 'unclaimed', 'cancelled')", name="state"),
+    )
+
+    id: Mapped[Id]
+    site_id: Mapped[SiteId] = mapped_column(ForeignKey("site.id"))
+    client_id: Mapped[ClientId] = mapped_column(ForeignKey("client.id"))
+    episode_id: Mapped[UUID] = mapped_column(ForeignKey("episode.id"))
+    collect_on: Mapped[date]
+    state: Mapped[str]
+    prepared_by: Mapped[AccountId] = mapped_column(ForeignKey("account.id"))
+    prepared_at: Mapped[datetime]
+    closed_at: Mapped[datetime | None]
+    reason: Mapped[str] = mapped_column(default="")
+
+
+class PickupPass(Base):
+    """A pass that verifies one pickup: a signed token for the QR and a typed code. Only their digests are kept."""
+
+    __tablename__ = "pickup_pass"
+    __table_args__ = (
+        UniqueConstraint("token_digest"),
+        Index(
+            "uq_pickup_pass_live_code", "site_id", "code_digest", unique=True, postgresql_where=text("ended_at IS NULL")
+        ),
+        Index(None, "pickup_id"),
+        CheckConstraint("(ended_at IS NULL) = (end_reason IS NULL)", name="end_has_reason"),
+        CheckConstraint("end_reason IN ('redeemed', 'revoked', 'expired')", name="end_reason"),
+    )
+
+    id: Mapped[Id]
+    site_id: Mapped[SiteId] = mapped_column(ForeignKey("site.id"))
+    pickup_id: Mapped[UUID] = mapped_column(ForeignKey("pickup.id"))
+    token_digest: Mapped[Digest]
+    code_digest: Mapped[Digest]
+    issued_by: Mapped[AccountId | None] = mapped_column(ForeignKey("account.id"))
+    issued_at: Mapped[datetime]
+    valid_from: Mapped[datetime]
+    valid_until: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    end_reason: Mapped[str | None]
+
+
+class PassAttempt(Base):
+    """A pass or code that was refused at a site, counted so that codes cannot be guessed."""
+
+    __tablename__ = "pass_attempt"
+    __table_args__ = (Index(None, "site_id", "at"),)
+
+    id: Mapped[Id]
+    site_id: Mapped[SiteId] = mapped_column(ForeignKey("site.id"))
+    at: Mapped[datetime]
+    account_id: Mapped[AccountId | None] = mapped_column(ForeignKey("account.id"))
+    why: Mapped[str]
+
+
+class Supply(Base):
+    """One hand-over to a client: perhaps an observed dose, perhaps bottles."""
+
+    __tablename__ = "supply"
+    __table_args__ = (
+        UniqueConstraint("site_id", "key"),
+        Index(None, "client_id", "at"),
+        Index(None, "site_id", "dose_day"),
+        Index("uq_supply_pickup", "pickup_id", unique=True, postgresql_where=text("voided_at IS NULL")),
+        CheckConstraint("origin IN ('counter', 'import')", name="origin"),
+        CheckConstraint("identified_by IN ('photo', 'second_identifier', 'import')", name="identified_by"),
+    )
+
+    id: Mapped[Id]
+    site_id: Mapped[SiteId] = mapped_column(ForeignKey("site.id"))
+    client_id: Mapped[ClientId] = mapped_column(ForeignKey("client.id"))
+    episode_id: Mapped[UUID] = mapped_column(ForeignKey("episode.id"))
+    dose_day: Mapped[date]
+    """The site's dose day on which it was handed over."""
+    at: Mapped[datetime]
+    key: Mapped[str]
+    """The idempotency key: a repeated request with it gets the first answer."""
+    request_sha256: Mapped[Digest]
+    decision_id: Mapped[UUID | None] = mapped_column(ForeignKey("decision.id"))
+    pickup_id: Mapped[UUID | None] = mapped_column(ForeignKey("pickup.id"))
+    identified_by: Mapped[str]
+    observation: Mapped[str] = mapped_column(default="")
+    """What the safety check found, when it found anything."""
+    second_look: Mapped[str] = mapped_column(default="")
+    """Why a dose that jumps from the last one was right."""
+    dispensed_by: Mapped[AccountId | None] = mapped_column(ForeignKey("account.id"))
+    origin: Mapped[str] = mapped_column(default="counter")
+    answer: Mapped[dict[str, Any]]
+    voided_at: Mapped[datetime | None]
+
+
+class Dose(Base):
+    """A portion of a dose day that a client has: swallowed at the counter, or carried home in a bottle. It is coverage."""
+
+    __tablename__ = "dose"
+    __table_args__ = (
+        Index(
+            "uq_dose_covers_once",
+            "client_id",
+            "dose_day",
+            "portion",
+            unique=True,
+            postgresql_where=text("voided_at IS NULL"),
+        ),
+        Index(None, "supply_id"),
+        Index(None, "site_id", "dose_day"),
+        CheckConstraint("kind IN ('observed', 'take_home')", name="kind"),
+        CheckConstraint("mg > 0", name="mg"),
+        CheckConstraint("portion BETWEEN 1 AND portions AND portions BETWEEN 1 AND 4", name="portion"),
+    )
+
+    id: Mapped[Id]
+    supply_id: Mapped[UUID] = mapped_column(ForeignKey("supply.id"))
+    site_id: Mapped[SiteId] = mapped_column(ForeignKey("site.id"))
+    client_id: Mapped[ClientId] = mapped_column(ForeignKey("client.id"))
+    order_id: Mapped[UUID] = mapped_column(ForeignKey("dose_order.id"))
+    dose_day: Mapped[DoseDay]
+    portion: Mapped[int] = mapped_column(SmallInteger)
+    portions: Mapped[int] = mapped_column(SmallInteger)
+    kind: Mapped[str]
+    mg: Mapped[Milligrams]
+    ml: Mapped[Millilitres | None]
+    lot_id: Mapped[UUID | None] = mapped_column(ForeignKey("lot.id"))
+    """Nothing for imported history, which came from another system's stock."""
+    closed_day: Mapped[bool] = mapped_column(default=False)
+    """A bottle for a day on which the site is closed, which some policies do not count."""
+    voided_at: Mapped[datetime | None]
+
+
+class Bottle(Base):
+    """One take-home dose in a bottle of its own, from the moment it is packed."""
+
+    __tablename__ = "bottle"
+    __table_args__ = (
+        UniqueConstraint("serial"),
+        Index(None, "client_id", "dose_day"),
+        Index(None, "pickup_id"),
+        Index("uq_bottle_dose", "dose_id", unique=True),
+        Index("ix_bottle_prepared", "lot_id", postgresql_where=text("state = 'prepared'")),
+        CheckConstraint("state IN ('prepared', 'handed_over', 'back_in_stock')", name="state"),
+        CheckConstraint("(state = 'handed_over') = (dose_id IS NOT NULL)", name="handed_over_is_a_dose"),
+    )
+
+    id: Mapped[Id]
+    serial: Mapped[str]
+    site_id: Mapped[SiteId] = mapped_column(ForeignKey("site.id"))
+    client_id: Mapped[ClientId] = mapped_column(ForeignKey("client.id"))
+    order_id: Mapped[UUID] = mapped_column(ForeignKey("dose_order.id"))
+    pickup_id: Mapped[UUID | None] = mapped_column(ForeignKey("pickup.id"))
+    dose_id: Mapped[UUID | None] = mapped_column(ForeignKey("dose.id"))
+    lot_id: Mapped[UUID] = mapped_column(ForeignKey("lot.id"))
+    dose_day: Mapped[DoseDay]
+    portion: Mapped[int] = mapped_column(SmallInteger)
+    portions: Mapped[int] = mapped_column(SmallInteger)
+    mg: Mapped[Milligrams]
+    ml: Mapped[Millilitres]
+    state: Mapped[str]
+    packed_by: Mapped[AccountId] = mapped_column(ForeignKey("account.id"))
+    packed_at: Mapped[datetime]
+
+
+class DayClose(Base):
+    """A site's dose day is closed: its missed days are frozen, its register counted. Once."""
+
+    __tablename__ = "day_close"
+
+    site_id: Mapped[SiteId] = mapped_column(ForeignKey("site.id"), primary_key=True)
+    dose_day: Mapped[date] = mapped_column(primary_key=True)
+    closed_at: Mapped[datetime]
+    closed_by: Mapped[AccountId | None] = mapped_column(ForeignKey("account.id"))
+    """Nobody when the night closed a day that the counter had left open; its count is then still due."""
+    counted: Mapped[bool]
+    observed: Mapped[int]
+    taken_home: Mapped[int]
+    missed: Mapped[int]
+    held: Mapped[int]
+    unclaimed: Mapped[int]

@@ -1,0 +1,1 @@
+"""How much may be carried home: policies (data), assessments and decisions."""
