@@ -1,0 +1,264 @@
+"""The tables of a place's time: its hours and closures, the slots that were booked, bookings, visits and tickets.
+
+A slot has a row only once somebody booked it; every other slot follows from the hours. What the tables themselves hold
+to: a slot never has more bookings than its capacity, a holder has at most one booking a day at a place that was not
+given up, a booking leaves the state `booked` once and for good, and a time stamp of a visit is written once.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime, time
+from enum import StrEnum
+from typing import Annotated
+from uuid import UUID
+
+import uuid_utils.compat
+from sqlalchemy import (
+    CheckConstraint,
+    Date,
+    DateTime,
+    Enum,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    SmallInteger,
+    Text,
+    Time,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ExcludeConstraint
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+def new_id() -> UUID:
+    """A UUID version 7: unique without asking the database, and in order of creation."""
+    return uuid_utils.compat.uuid7()
+
+
+class BookingState(StrEnum):
+    """What became of a booking. Only `booked` is left for another state, once."""
+
+    BOOKED = "booked"
+    DROPPED = "dropped"
+    MOVED = "moved"
+    ARRIVED = "arrived"
+    MISSED = "missed"
+
+
+Id = Annotated[UUID, mapped_column(Uuid, primary_key=True, default=new_id)]
+PlaceId = Annotated[UUID, mapped_column(Uuid, ForeignKey("place.id"))]
+Small = Annotated[int, mapped_column(SmallInteger)]
+
+HOLDS_A_PLACE = "state IN ('booked', 'arrived', 'missed')"
+"""A booking counts in its slot, and is its holder's one of that day, unless it was dropped or moved."""
+
+
+class Base(DeclarativeBase):
+    """The tables of this house. Moments are timestamptz, days the place's local dates, hours its wall clock."""
+
+    metadata = MetaData(naming_convention=NAMING)
+    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy reads it from the class
+        datetime: DateTime(timezone=True),
+        date: Date,
+        time: Time,
+        UUID: Uuid,
+        str: Text,
+        int: Integer,
+        BookingState: Enum(
+            BookingState,
+            native_enum=False,
+            create_constraint=False,
+            length=10,
+            values_callable=lambda states: [state.value for state in states],
+        ),
+    }
+
+
+class Place(Base):
+    """Somewhere with opening hours. Its id is the caller's, opaque to this house."""
+
+    __tablename__ = "place"
+    __table_args__ = (
+        CheckConstraint("lead_minutes BETWEEN 0 AND 20160", name="lead"),
+        CheckConstraint("horizon_days BETWEEN 1 AND 400", name="horizon"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    zone: Mapped[str]
+    """An IANA time zone, such as Asia/Kuala_Lumpur."""
+    lead_minutes: Mapped[Small]
+    """A slot can be booked until this many minutes before it starts."""
+    horizon_days: Mapped[Small]
+    """A slot can be booked at most this many days ahead."""
+
+
+class Opening(Base):
+    """One stretch of one weekday's hours, in force from a day until (not including) another; history stays."""
+
+    __tablename__ = "opening"
+    __table_args__ = (
+        CheckConstraint("weekday BETWEEN 0 AND 6", name="weekday"),
+        CheckConstraint("closes > opens", name="closes_after_it_opens"),
+        CheckConstraint("slot_minutes BETWEEN 1 AND 1440", name="slot_minutes"),
+        CheckConstraint("capacity >= 1", name="capacity"),
+        CheckConstraint("windows >= 1", name="windows"),
+        CheckConstraint("until_day >= from_day", name="until_after_from"),
+        ExcludeConstraint(
+            ("place_id", "="),
+            ("weekday", "="),
+            (text("daterange(from_day, until_day)"), "&&"),
+            (text("int4range(extract(epoch FROM opens)::integer, extract(epoch FROM closes)::integer)"), "&&"),
+            name="ex_opening_no_overlap",
+            using="gist",
+        ),
+    )
+
+    id: Mapped[Id]
+    place_id: Mapped[PlaceId]
+    weekday: Mapped[Small]
+    """0 is Monday."""
+    opens: Mapped[time]
+    closes: Mapped[time]
+    slot_minutes: Mapped[Small]
+    capacity: Mapped[Small]
+    """How many people one slot takes."""
+    windows: Mapped[Small]
+    """How many counters serve at once."""
+    from_day: Mapped[date]
+    until_day: Mapped[date | None]
+    """The first day on which it no longer counts; equal to `from_day` when it was replaced before it began."""
+
+
+class Closure(Base):
+    """Days, from the first to the last inclusive, on which the place stays shut whatever its hours say."""
+
+    __tablename__ = "closure"
+    __table_args__ = (
+        CheckConstraint("last_day >= first_day", name="last_after_first"),
+        Index(None, "place_id", "first_day"),
+    )
+
+    id: Mapped[Id]
+    place_id: Mapped[PlaceId]
+    first_day: Mapped[date]
+    last_day: Mapped[date]
+    reason: Mapped[str]
+
+
+class Slot(Base):
+    """A slot that somebody booked: how many places it has and how many are taken.
+
+    `capacity` is what the hours said at the last booking. A place is taken and given back only by one conditional
+    UPDATE, so that any number of simultaneous bookings stops at the capacity.
+    """
+
+    __tablename__ = "slot"
+    __table_args__ = (
+        CheckConstraint("booked >= 0 AND booked <= capacity", name="within_capacity"),
+        CheckConstraint("ends_at > starts_at", name="ends_after_it_starts"),
+        Index(None, "place_id", "day"),
+    )
+
+    place_id: Mapped[UUID] = mapped_column(ForeignKey("place.id"), primary_key=True)
+    starts_at: Mapped[datetime] = mapped_column(primary_key=True)
+    ends_at: Mapped[datetime]
+    day: Mapped[date]
+    capacity: Mapped[Small]
+    booked: Mapped[Small]
+
+
+class Booking(Base):
+    """A holder's place in a slot, and what became of it. A move ends one booking and makes another."""
+
+    __tablename__ = "booking"
+    __table_args__ = (
+        ForeignKeyConstraint(["place_id", "starts_at"], ["slot.place_id", "slot.starts_at"]),
+        CheckConstraint("state IN ('booked', 'dropped', 'moved', 'arrived', 'missed')", name="state"),
+        UniqueConstraint("moved_from"),
+        Index(
+            "uq_booking_one_a_day",
+            "holder_id",
+            "place_id",
+            "day",
+            unique=True,
+            postgresql_where=text(HOLDS_A_PLACE),
+        ),
+        Index(None, "place_id", "day"),
+        Index(None, "place_id", "starts_at"),
+        Index(None, "holder_id", "starts_at"),
+        Index("ix_booking_to_come", "starts_at", postgresql_where=text("state = 'booked'")),
+    )
+
+    id: Mapped[Id]
+    holder_id: Mapped[UUID]
+    place_id: Mapped[PlaceId]
+    starts_at: Mapped[datetime]
+    day: Mapped[date]
+    state: Mapped[BookingState] = mapped_column(default=BookingState.BOOKED)
+    channel: Mapped[str]
+    """By what way it was made, such as `text` or `desk`."""
+    made_at: Mapped[datetime]
+    changed_at: Mapped[datetime]
+    """When it took its present state."""
+    moved_from: Mapped[UUID | None] = mapped_column(ForeignKey("booking.id"))
+
+
+class TicketCounter(Base):
+    """The last ticket given at a place on a day. Its row is locked by each check-in, so that tickets have no gaps."""
+
+    __tablename__ = "ticket_counter"
+    __table_args__ = (CheckConstraint("last >= 0", name="last"),)
+
+    place_id: Mapped[UUID] = mapped_column(ForeignKey("place.id"), primary_key=True)
+    day: Mapped[date] = mapped_column(primary_key=True)
+    last: Mapped[int]
+
+
+class Visit(Base):
+    """Somebody who came, under an anonymous ticket number; each time stamp is written once."""
+
+    __tablename__ = "visit"
+    __table_args__ = (
+        CheckConstraint("ticket >= 1", name="ticket"),
+        CheckConstraint("at_window >= 1", name="at_window"),
+        UniqueConstraint("place_id", "day", "ticket"),
+        UniqueConstraint("booking_id"),
+        Index(
+            "uq_visit_one_open",
+            "holder_id",
+            "place_id",
+            "day",
+            unique=True,
+            postgresql_where=text("ended_at IS NULL"),
+        ),
+        Index(
+            "ix_visit_waiting",
+            "place_id",
+            "day",
+            postgresql_where=text("called_at IS NULL AND started_at IS NULL AND ended_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[Id]
+    place_id: Mapped[PlaceId]
+    holder_id: Mapped[UUID]
+    day: Mapped[date]
+    ticket: Mapped[int]
+    booking_id: Mapped[UUID | None] = mapped_column(ForeignKey("booking.id"))
+    at_window: Mapped[Small | None]
+    arrived_at: Mapped[datetime]
+    called_at: Mapped[datetime | None]
+    started_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
