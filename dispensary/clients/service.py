@@ -1,0 +1,148 @@
+"""Enrolling a client, ending an episode."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from uuid import UUID
+
+from sqlalchemy import insert, select
+from sqlalchemy.exc import IntegrityError
+
+from dispensary.clients.models import Client, ClientIndex, Episode
+from dispensary.clients.rules import ExitReason, Identity, faults_of, name_beginnings, plain_number
+from dispensary.database import ReadSession, WriteSession, broken_constraint
+from dispensary.refusals import BadInput, NotThere, Refusal, Refused
+from dispensary.staff import audit
+from dispensary.staff.rules import Actor
+from dispensary.units import ClientId, SiteId, new_id
+
+
+def enrol(
+    session: WriteSession,
+    *,
+    actor: Actor,
+    number: str,
+    identity: Identity,
+    began_on: date,
+    today: date,
+    at: datetime,
+    lockbox: bool | None = None,
+    housing_stable: bool | None = None,
+    employed: bool | None = None,
+    health_stable: bool | None = None,
+) -> Client:
+    """Puts a person on the record of the actor's site and begins an episode.
+
+    Name, birth date, national id, photo and second identifier are sealed for this row before they reach the database.
+    Raises BadInput with one refusal a field, and Refused when the number is taken.
+    """
+    faults = faults_of(identity, number=number, began_on=began_on, today=today)
+    if faults:
+        raise BadInput(*faults)
+    client_id = ClientId(new_id())
+    client = Client(
+        id=client_id,
+        site_id=actor.site_id,
+        number=plain_number(number),
+        sex=identity.sex.value,
+        birth_year=identity.born.year if identity.born else None,
+        lockbox=lockbox,
+        housing_stable=housing_stable,
+        employed=employed,
+        health_stable=health_stable,
+        made_at=at,
+        **_sealed(session, client_id, identity),
+    )
+    session.add(client)
+    session.add(Episode(client_id=client_id, site_id=actor.site_id, began_on=began_on, enrolled_by=actor.account_id))
+    try:
+        session.flush()
+    except IntegrityError as reason:
+        if broken_constraint(reason) == "uq_client_site_id_number":
+            taken = Refusal(
+                "number-taken", f"{client.number} is another client's number.", "Type another.", field="number"
+            )
+            raise Refused(taken) from None
+        raise
+    session.execute(insert(ClientIndex), _index_rows(session, actor.site_id, client, identity))
+    audit.record(session, actor=actor, act="enrolled", subject="client", subject_id=client_id, at=at)
+    return client
+
+
+def _sealed(session: ReadSession, client_id: ClientId, identity: Identity) -> dict[str, bytes | None]:
+    vault = session.vault
+
+    def sealed(column: str, value: str | bytes | None) -> bytes | None:
+        return vault.seal(f"client.{column}", client_id, value) if value else None
+
+    return {
+        "name_sealed": sealed("name", identity.name.strip()),
+        "born_sealed": sealed("born", identity.born.isoformat() if identity.born else None),
+        "national_id_sealed": sealed("national_id", identity.national_id.strip()),
+        "photo_sealed": sealed("photo", identity.photo),
+        "second_identifier_sealed": sealed("second_identifier", identity.second_identifier.strip()),
+    }
+
+
+def _index_rows(session: ReadSession, site_id: SiteId, client: Client, identity: Identity) -> list[dict[str, object]]:
+    vault = session.vault
+    found_by = [("name", beginning) for beginning in dict.fromkeys(name_beginnings(identity.name)) if beginning]
+    found_by.append(("number", client.number))
+    if identity.national_id.strip():
+        found_by.append(("national_id", plain_number(identity.national_id)))
+    return [
+        {
+            "client_id": client.id,
+            "site_id": site_id,
+            "kind": kind,
+            "digest": vault.blind(f"client.{kind}|{site_id}", value),
+        }
+        for kind, value in found_by
+    ]
+
+
+def the_client(session: WriteSession, client_id: ClientId, site_id: SiteId) -> Client:
+    """The client, locked so that one act at a time changes what is ordered or covered. Raises NotThere."""
+    client = session.scalar(
+        select(Client).where(Client.id == client_id, Client.site_id == site_id).with_for_update(key_share=True)
+    )
+    if client is None:
+        raise NotThere(Refusal("no-client", "There is no such client at this site.", "Look for the client again."))
+    return client
+
+
+def the_episode(session: ReadSession, client_id: ClientId, on: date) -> Episode:
+    """The client's episode on this day. Raises Refused when there is none."""
+    episode = session.scalar(
+        select(Episode)
+        .where(Episode.client_id == client_id, Episode.began_on <= on)
+        .where((Episode.ended_on.is_(None)) | (Episode.ended_on > on))
+    )
+    if episode is None:
+        raise Refused(Refusal("no-episode", "The client is not in treatment on this day.", "Begin an episode first."))
+    return episode
+
+
+def end_episode(
+    session: WriteSession, *, actor: Actor, episode_id: UUID, ended_on: date, reason: ExitReason, at: datetime
+) -> Episode:
+    """Ends an episode for a reason that a person states: nothing else ever ends one."""
+    episode = session.get(Episode, episode_id)
+    if episode is None or episode.site_id != actor.site_id or episode.ended_on is not None:
+        raise NotThere(Refusal("no-episode", "There is no running episode to end.", "Look at the client's page."))
+    if ended_on < episode.began_on:
+        raise BadInput(Refusal("ends-before", "An episode ends after it began.", "Correct the date.", field="ended_on"))
+    episode.ended_on = ended_on
+    episode.exit_reason = reason.value
+    session.flush()
+    details = {"reason": reason.value, "ended_on": ended_on}
+    audit.record(
+        session,
+        actor=actor,
+        act="ended episode",
+        subject="client",
+        subject_id=episode.client_id,
+        at=at,
+        details=details,
+    )
+    return episode

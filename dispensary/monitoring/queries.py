@@ -1,0 +1,31 @@
+"""Reading alerts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import case, select
+
+from dispensary.database import ReadSession
+from dispensary.monitoring.models import Alert
+from dispensary.units import ClientId, SiteId
+
+_GRAVEST_FIRST = case((Alert.severity == "urgent", 0), (Alert.severity == "warning", 1), else_=2)
+
+
+def open_alerts_of(session: ReadSession, *, client_id: ClientId) -> Sequence[Alert]:
+    """A client's open alerts, the gravest first."""
+    return session.scalars(
+        select(Alert)
+        .where(Alert.client_id == client_id, Alert.resolved_at.is_(None))
+        .order_by(_GRAVEST_FIRST, Alert.opened_at)
+    ).all()
+
+
+def open_alerts(session: ReadSession, *, site_id: SiteId) -> Sequence[Alert]:
+    """The open alerts of a site, the gravest first, the oldest of them first."""
+    return session.scalars(
+        select(Alert)
+        .where(Alert.site_id == site_id, Alert.resolved_at.is_(None))
+        .order_by(_GRAVEST_FIRST, Alert.opened_at)
+    ).all()
