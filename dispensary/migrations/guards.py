@@ -68,7 +68,9 @@ CREATE TRIGGER register_line_moves_balance BEFORE INSERT ON register_line
 
 CREATE FUNCTION balance_moves_by_register_alone() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF NEW.balance <> OLD.balance AND pg_trigger_depth() < 2 THEN
+    IF pg_trigger_depth() < 2
+       AND (to_jsonb(NEW) -> 'balance', to_jsonb(NEW) -> 'bottled', to_jsonb(NEW) -> 'lines')
+       IS DISTINCT FROM (to_jsonb(OLD) -> 'balance', to_jsonb(OLD) -> 'bottled', to_jsonb(OLD) -> 'lines') THEN
         RAISE EXCEPTION 'a balance moves by a register line alone' {_REFUSE} 'balance_by_register';
     END IF;
     RETURN NEW;
@@ -210,6 +212,18 @@ BEGIN
 END $$;
 CREATE TRIGGER bottle_moves_forward BEFORE UPDATE OR DELETE ON bottle
     FOR EACH ROW EXECUTE FUNCTION bottle_moves_forward();
+
+CREATE FUNCTION bottle_fills_from_lot() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'INSERT' AND NEW.state = 'prepared' THEN
+        UPDATE lot SET bottled = bottled + NEW.ml WHERE id = NEW.lot_id;
+    ELSIF TG_OP = 'UPDATE' AND OLD.state = 'prepared' AND NEW.state <> 'prepared' THEN
+        UPDATE lot SET bottled = bottled - OLD.ml WHERE id = OLD.lot_id;
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER bottle_fills_from_lot AFTER INSERT OR UPDATE ON bottle
+    FOR EACH ROW EXECUTE FUNCTION bottle_fills_from_lot();
 """
 
 GUARDS = (

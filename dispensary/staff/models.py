@@ -18,7 +18,11 @@ class Site(Base):
     """A place that dispenses, with its zone, its day boundary and the guards that it has set."""
 
     __tablename__ = "site"
-    __table_args__ = (CheckConstraint("code ~ '^[A-Z0-9-]{1,12}$'", name="code"),)
+    __table_args__ = (
+        CheckConstraint("code ~ '^[A-Z0-9-]{1,12}$'", name="code"),
+        CheckConstraint("missed_days_ask BETWEEN 1 AND 5", name="missed_days_ask"),
+        CheckConstraint("jump_percent BETWEEN 1 AND 100 AND jump_mg > 0", name="jump_guard"),
+    )
 
     id: Mapped[SiteId] = mapped_column(primary_key=True, default=new_id)
     code: Mapped[str] = mapped_column(unique=True)
@@ -34,6 +38,11 @@ class Site(Base):
     prescriber_phone: Mapped[str] = mapped_column(default="")
     jump_percent: Mapped[int] = mapped_column(SmallInteger, default=30)
     jump_mg: Mapped[Milligrams] = mapped_column(default=20)
+    missed_days_ask: Mapped[int] = mapped_column(SmallInteger, default=3)
+    """After so many days without a dose an order that was signed before them no longer counts: the prescriber decides.
+
+    Three, as UK-BNF/ORANGE-2017 and ON-CPSO-2011 have it (CLINICAL.md 3); a site may ask earlier.
+    """
     tolerance_ml: Mapped[Millilitres] = mapped_column(default=5)
     """A count that differs by more than this asks for a reason (the site's own figure: no source gives one)."""
     opened_at: Mapped[datetime]

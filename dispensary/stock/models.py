@@ -36,6 +36,7 @@ class Lot(Base):
     __tablename__ = "lot"
     __table_args__ = (
         CheckConstraint("balance >= 0", name="balance_not_negative"),
+        CheckConstraint("bottled BETWEEN 0 AND balance", name="bottled_is_there"),
         CheckConstraint("strength > 0", name="strength"),
         Index(None, "book_id"),
         UniqueConstraint("site_id", "batch"),
@@ -48,6 +49,8 @@ class Lot(Base):
     strength: Mapped[Strength]
     expires_on: Mapped[date]
     balance: Mapped[Millilitres] = mapped_column(default=Decimal(0))
+    bottled: Mapped[Millilitres] = mapped_column(default=Decimal(0))
+    """What of the balance stands in prepared bottles. Moved by the bottles alone."""
     received_at: Mapped[datetime]
 
 

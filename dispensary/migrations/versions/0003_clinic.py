@@ -70,9 +70,12 @@ def upgrade() -> None:
         sa.Column("prescriber_phone", sa.Text(), nullable=False),
         sa.Column("jump_percent", sa.SmallInteger(), nullable=False),
         sa.Column("jump_mg", sa.Numeric(precision=7, scale=2), nullable=False),
+        sa.Column("missed_days_ask", sa.SmallInteger(), nullable=False),
         sa.Column("tolerance_ml", sa.Numeric(precision=10, scale=3), nullable=False),
         sa.Column("opened_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint("code ~ '^[A-Z0-9-]{1,12}$'", name=op.f("ck_site_code")),
+        sa.CheckConstraint("jump_percent BETWEEN 1 AND 100 AND jump_mg > 0", name=op.f("ck_site_jump_guard")),
+        sa.CheckConstraint("missed_days_ask BETWEEN 1 AND 5", name=op.f("ck_site_missed_days_ask")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_site")),
         sa.UniqueConstraint("code", name=op.f("uq_site_code")),
     )
@@ -284,8 +287,10 @@ def upgrade() -> None:
         sa.Column("strength", sa.Numeric(precision=7, scale=3), nullable=False),
         sa.Column("expires_on", sa.Date(), nullable=False),
         sa.Column("balance", sa.Numeric(precision=10, scale=3), nullable=False),
+        sa.Column("bottled", sa.Numeric(precision=10, scale=3), nullable=False),
         sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint("balance >= 0", name=op.f("ck_lot_balance_not_negative")),
+        sa.CheckConstraint("bottled BETWEEN 0 AND balance", name=op.f("ck_lot_bottled_is_there")),
         sa.CheckConstraint("strength > 0", name=op.f("ck_lot_strength")),
         sa.ForeignKeyConstraint(["book_id"], ["register_book.id"], name=op.f("fk_lot_book_id")),
         sa.ForeignKeyConstraint(["site_id"], ["site.id"], name=op.f("fk_lot_site_id")),
@@ -668,6 +673,7 @@ def upgrade() -> None:
         "ix_bottle_prepared", "bottle", ["lot_id"], unique=False, postgresql_where=sa.text("state = 'prepared'")
     )
     op.create_index("uq_bottle_dose", "bottle", ["dose_id"], unique=True)
+
     op.create_foreign_key("fk_register_line_supply_id", "register_line", "supply", ["supply_id"], ["id"])
     for statement in GUARDS:
         op.execute(statement)
