@@ -1,0 +1,313 @@
+"""What can be read of a place's time: free slots, bookings, the queue, waiting times, and counters that went wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import SQLColumnExpression, and_, case, exists, extract, func, or_, select, text
+from sqlalchemy.orm import Session
+
+from scheduling.models import HOLDS_A_PLACE, Booking, BookingState, Closure, Opening, Place, Slot, Visit
+from scheduling.rules import Hours, InForce, NotFound, Shut, Timetable, local_day, nearest, zone_named
+
+_STRETCH = 14
+"""Days that the search for a free slot reads at a time."""
+
+
+@dataclass(frozen=True)
+class SlotView:
+    """A slot as somebody sees it who wants to book. `free` is never below 0, also when the hours were cut later."""
+
+    starts_at: datetime
+    ends_at: datetime
+    capacity: int
+    booked: int
+    free: int
+
+
+@dataclass(frozen=True)
+class Waits:
+    """How long people waited on a day from arrival to start, and which of the day's visits cannot say.
+
+    `n`, `missing`, `negative` and `unserved` add up to all visits of the day. The median and the 95th percentile
+    (interpolated between neighbours) are of the `n` alone, and none when `n` is 0.
+    """
+
+    n: int
+    missing: int
+    """Ended without a start ever being stamped."""
+    negative: int
+    """Stamped as started before they arrived."""
+    unserved: int
+    """Neither started nor ended: still waiting, or left."""
+    median: timedelta | None
+    p95: timedelta | None
+
+
+@dataclass(frozen=True)
+class Discrepancy:
+    """A slot whose counter is not the number of its bookings, or that has more than it can take."""
+
+    place_id: UUID
+    starts_at: datetime
+    capacity: int
+    counter: int
+    bookings: int
+
+
+def place_of(session: Session, place_id: UUID) -> Place:
+    """The place of this id. Raises NotFound."""
+    place = session.get(Place, place_id)
+    if place is None:
+        raise NotFound("no-place", "There is no such place.")
+    return place
+
+
+def day_at(session: Session, place_id: UUID, moment: datetime) -> date:
+    """The place's local date at this moment. Raises NotFound."""
+    return local_day(moment, zone_named(place_of(session, place_id).zone))
+
+
+def timetable(session: Session, place_id: UUID, first: date, last: date) -> Timetable:
+    """The place's hours and closures of the days from first to last, in three reads. Raises NotFound."""
+    place = place_of(session, place_id)
+    openings = session.scalars(
+        select(Opening).where(
+            Opening.place_id == place_id,
+            Opening.from_day <= last,
+            or_(Opening.until_day.is_(None), Opening.until_day > first),
+        )
+    )
+    closures = session.scalars(
+        select(Closure)
+        .where(Closure.place_id == place_id, Closure.first_day <= last, Closure.last_day >= first)
+        .order_by(Closure.first_day, Closure.id)
+    )
+    return Timetable(
+        zone_named(place.zone),
+        tuple(InForce(hours_of(opening), opening.from_day, opening.until_day) for opening in openings),
+        tuple(Shut(closure.first_day, closure.last_day, closure.reason) for closure in closures),
+        timedelta(minutes=place.lead_minutes),
+        place.horizon_days,
+    )
+
+
+def hours_of(row: Opening) -> Hours:
+    """The hours that a row records."""
+    return Hours(row.weekday, row.opens, row.closes, row.slot_minutes, row.capacity, row.windows)
+
+
+def slots_on(session: Session, place_id: UUID, day: date) -> list[SlotView]:
+    """The slots of a day, earliest first. One that only bookings made before a change still know has no free place."""
+    return _views(session, place_id, day, day)
+
+
+def _views(session: Session, place_id: UUID, first: date, last: date) -> list[SlotView]:
+    known = timetable(session, place_id, first, last)
+    rows = session.execute(
+        select(Slot.starts_at, Slot.ends_at, Slot.booked).where(
+            Slot.place_id == place_id, Slot.day.between(first, last), Slot.booked > 0
+        )
+    )
+    taken = {starts_at: (ends_at, booked) for starts_at, ends_at, booked in rows}
+    views = []
+    for day in days(first, last):
+        for slot in known.slots_on(day):
+            _, booked = taken.pop(slot.starts_at, (slot.ends_at, 0))
+            free = max(0, slot.capacity - booked)
+            views.append(SlotView(slot.starts_at, slot.ends_at, slot.capacity, booked, free))
+    views.extend(SlotView(starts_at, ends_at, booked, booked, 0) for starts_at, (ends_at, booked) in taken.items())
+    return sorted(views, key=lambda view: view.starts_at)
+
+
+def days(first: date, last: date) -> Iterator[date]:
+    """Each day from the first to the last inclusive."""
+    return (first + timedelta(days=number) for number in range((last - first).days + 1))
+
+
+def next_free(session: Session, place_id: UUID, after: datetime, limit: int) -> list[SlotView]:
+    """The first free slots that somebody can book at the moment `after`, earliest first: lead and horizon count."""
+    place = place_of(session, place_id)
+    today = day_at(session, place_id, after)
+    earliest, horizon = after + timedelta(minutes=place.lead_minutes), today + timedelta(days=place.horizon_days)
+    found: list[SlotView] = []
+    first = today
+    while len(found) < limit and first <= horizon:
+        last = min(first + timedelta(days=_STRETCH - 1), horizon)
+        found += [view for view in _views(session, place_id, first, last) if view.free and view.starts_at >= earliest]
+        first = last + timedelta(days=1)
+    return found[:limit]
+
+
+def free_near(session: Session, place_id: UUID, wanted: datetime, now: datetime, limit: int = 3) -> list[datetime]:
+    """The starts of the free slots nearest to the wanted moment, among those that can be booked now, earliest first.
+
+    Looks a week before and two weeks after it, and when that finds none, for the first free ones from now on.
+    """
+    place = place_of(session, place_id)
+    today = day_at(session, place_id, now)
+    earliest, horizon = now + timedelta(minutes=place.lead_minutes), today + timedelta(days=place.horizon_days)
+    wanted = min(max(wanted, now), now + timedelta(days=place.horizon_days))
+    middle = day_at(session, place_id, wanted)
+    first, last = max(today, middle - timedelta(days=7)), min(horizon, middle + timedelta(days=14))
+    views = _views(session, place_id, first, last)
+    free = [view.starts_at for view in views if view.free and view.starts_at >= earliest]
+    return nearest(free, wanted, limit) or [view.starts_at for view in next_free(session, place_id, now, limit)]
+
+
+def is_open(session: Session, place_id: UUID, day: date) -> bool:
+    """Whether the place opens at all that day."""
+    return bool(opening_times(session, place_id, day))
+
+
+def opening_times(session: Session, place_id: UUID, day: date) -> list[Hours]:
+    """The stretches in which the place is open that day, earliest first; none on a day of rest or a closure."""
+    return timetable(session, place_id, day, day).hours_on(day)
+
+
+def closed_days(session: Session, place_id: UUID, first: date, last: date) -> list[date]:
+    """The days from first to last inclusive on which the place does not open, for a closure or as a weekly rest."""
+    known = timetable(session, place_id, first, last)
+    return [day for day in days(first, last) if not known.hours_on(day)]
+
+
+def closure_on(session: Session, place_id: UUID, day: date) -> Shut | None:
+    """The closure that this day falls into, with its reason."""
+    return timetable(session, place_id, day, day).shut_on(day)
+
+
+def bookings_of(session: Session, holder_id: UUID, from_moment: datetime) -> list[Booking]:
+    """The holder's bookings that start at the moment or later and still stand, at any place, earliest first."""
+    return list(
+        session.scalars(
+            select(Booking)
+            .where(
+                Booking.holder_id == holder_id,
+                Booking.starts_at >= from_moment,
+                Booking.state == BookingState.BOOKED,
+            )
+            .order_by(Booking.starts_at, Booking.id)
+        )
+    )
+
+
+def bookings_on(session: Session, place_id: UUID, day: date) -> list[Booking]:
+    """The bookings of a day that were neither dropped nor moved, earliest first."""
+    return list(
+        session.scalars(
+            select(Booking)
+            .where(Booking.place_id == place_id, Booking.day == day, text(HOLDS_A_PLACE))
+            .order_by(Booking.starts_at, Booking.made_at, Booking.id)
+        )
+    )
+
+
+def standing_between(session: Session, place_id: UUID, first: date, last: date | None) -> list[Booking]:
+    """The bookings not yet come to from the first day to the last (or without end), earliest first."""
+    wanted = select(Booking).where(
+        Booking.place_id == place_id, Booking.day >= first, Booking.state == BookingState.BOOKED
+    )
+    if last is not None:
+        wanted = wanted.where(Booking.day <= last)
+    return list(session.scalars(wanted.order_by(Booking.starts_at, Booking.id)))
+
+
+def due_for_reminder(session: Session, *, from_moment: datetime, to_moment: datetime) -> list[Booking]:
+    """The bookings of all places that start in the window (its end excluded) and still stand, in one read.
+
+    A booking on a day that was closed since is not among them: a reminder would send somebody to a shut door.
+    """
+    shut = exists().where(
+        Closure.place_id == Booking.place_id, Booking.day.between(Closure.first_day, Closure.last_day)
+    )
+    return list(
+        session.scalars(
+            select(Booking)
+            .where(
+                Booking.state == BookingState.BOOKED,
+                Booking.starts_at >= from_moment,
+                Booking.starts_at < to_moment,
+                ~shut,
+            )
+            .order_by(Booking.starts_at, Booking.id)
+        )
+    )
+
+
+def calling_order(now: datetime) -> tuple[SQLColumnExpression[Any], ...]:
+    """Who is called next: the booked whose slot has begun, by its start; then everybody else as they came.
+
+    For a select of Visit with its Booking outer-joined. Early arrivals wait as if they had no booking, and nobody
+    without one is passed over by a booking whose time has not come.
+    """
+    begun = and_(Booking.starts_at.is_not(None), Booking.starts_at <= now)
+    return case((begun, 0), else_=1), case((begun, Booking.starts_at)), Visit.arrived_at, Visit.ticket
+
+
+def queue(session: Session, place_id: UUID, day: date, now: datetime | None = None) -> list[Visit]:
+    """The visits of a day that have not ended: those called or started first, then those who wait.
+
+    With `now`, who waits stands in the order in which they will be called; without, in the order of arrival.
+    """
+    waiting = and_(Visit.called_at.is_(None), Visit.started_at.is_(None))
+    order = calling_order(now) if now is not None else (Visit.arrived_at, Visit.ticket)
+    return list(
+        session.scalars(
+            select(Visit)
+            .outerjoin(Booking, Booking.id == Visit.booking_id)
+            .where(Visit.place_id == place_id, Visit.day == day, Visit.ended_at.is_(None))
+            .order_by(case((waiting, 1), else_=0), case((~waiting, Visit.called_at)), *order)
+        )
+    )
+
+
+def open_visit(session: Session, place_id: UUID, holder_id: UUID, day: date, *, lock: bool = False) -> Visit | None:
+    """The holder's visit of that day that has not ended, as the database has it now."""
+    wanted = select(Visit).where(
+        Visit.place_id == place_id, Visit.holder_id == holder_id, Visit.day == day, Visit.ended_at.is_(None)
+    )
+    if lock:
+        wanted = wanted.with_for_update()
+    return session.scalars(wanted.execution_options(populate_existing=True)).one_or_none()
+
+
+def waits_on(session: Session, place_id: UUID, day: date) -> Waits:
+    """The waiting times of a day at a place, from check-in to the start at the counter."""
+    wait = extract("epoch", Visit.started_at - Visit.arrived_at)
+    started, ended = Visit.started_at.is_not(None), Visit.ended_at.is_not(None)
+    row = session.execute(
+        select(
+            func.count().filter(wait >= 0),
+            func.count().filter(~started, ended),
+            func.count().filter(wait < 0),
+            func.count().filter(~started, ~ended),
+            func.percentile_cont(0.5).within_group(wait).filter(wait >= 0),
+            func.percentile_cont(0.95).within_group(wait).filter(wait >= 0),
+        ).where(Visit.place_id == place_id, Visit.day == day)
+    ).one()
+    n, missing, negative, unserved, median, p95 = row
+    return Waits(n, missing, negative, unserved, _seconds(median), _seconds(p95))
+
+
+def _seconds(number: float | None) -> timedelta | None:
+    return None if number is None else timedelta(seconds=float(number))
+
+
+def discrepancies(session: Session) -> list[Discrepancy]:
+    """Each slot that has more bookings than it can take or whose counter is not their number; none when all is well."""
+    bookings = func.count(Booking.id)
+    rows = session.execute(
+        select(Slot.place_id, Slot.starts_at, Slot.capacity, Slot.booked, bookings)
+        .outerjoin(
+            Booking,
+            and_(Booking.place_id == Slot.place_id, Booking.starts_at == Slot.starts_at, text(HOLDS_A_PLACE)),
+        )
+        .group_by(Slot.place_id, Slot.starts_at)
+        .having(or_(bookings != Slot.booked, bookings > Slot.capacity))
+        .order_by(Slot.place_id, Slot.starts_at)
+    )
+    return [Discrepancy(*row) for row in rows]

@@ -1,0 +1,166 @@
+"""The rows behind the use cases: the locks in their one order, and the statements that take and give back a place."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from uuid import UUID
+
+from sqlalchemy import select, text, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from scheduling import queries
+from scheduling.models import HOLDS_A_PLACE, Booking, BookingState, Place, Slot, TicketCounter, Visit
+from scheduling.rules import Code, NotBooked, NotFound, SlotTime
+
+_FRESH = {"populate_existing": True}
+
+
+class DayTaken(Exception):
+    """Another booking of the holder for that day was committed first."""
+
+
+def lock_place(session: Session, place_id: UUID, *, changing: bool = False) -> Place:
+    """Bookings share the place; a change of its hours or closures waits for them, and they for it. Raises NotFound."""
+    wanted = select(Place).where(Place.id == place_id)
+    locked = wanted.with_for_update(key_share=True) if changing else wanted.with_for_update(read=True)
+    place = session.scalars(locked, execution_options=_FRESH).one_or_none()
+    if place is None:
+        raise NotFound("no-place", "There is no such place.")
+    return place
+
+
+def lock_booking(session: Session, booking_id: UUID) -> Booking:
+    """The booking as it is now, ours until the unit ends. Raises NotBooked."""
+    wanted = select(Booking).where(Booking.id == booking_id).with_for_update(key_share=True)
+    booking = session.scalar(wanted, execution_options=_FRESH)
+    if booking is None:
+        raise NotBooked(Code.NOT_LIVE, "There is no such booking.")
+    return booking
+
+
+def lock_visit(session: Session, visit_id: UUID) -> Visit:
+    """The visit as it is now, ours until the unit ends. Raises NotFound."""
+    wanted = select(Visit).where(Visit.id == visit_id).with_for_update(key_share=True)
+    visit = session.scalar(wanted, execution_options=_FRESH)
+    if visit is None:
+        raise NotFound("no-visit", "There is no such visit.")
+    return visit
+
+
+def lock_slots(session: Session, place_id: UUID, *starts: datetime) -> None:
+    """Two moves in opposite directions would otherwise each hold what the other wants."""
+    wanted = select(Slot.starts_at).where(Slot.place_id == place_id, Slot.starts_at.in_(starts))
+    session.execute(wanted.order_by(Slot.starts_at).with_for_update(key_share=True))
+
+
+def take(session: Session, place_id: UUID, slot: SlotTime) -> bool:
+    """Takes a place in one statement, or none when the slot is full: to count first and then book would overbook.
+
+    The first booking makes the row. Each brings the capacity up to date with the hours; it is never set below what is
+    booked, since then the condition fails and the row stays as it was.
+    """
+    row = insert(Slot).values(
+        place_id=place_id,
+        starts_at=slot.starts_at,
+        ends_at=slot.ends_at,
+        day=slot.day,
+        capacity=slot.capacity,
+        booked=1,
+    )
+    taken = session.scalar(
+        row.on_conflict_do_update(
+            index_elements=["place_id", "starts_at"],
+            set_={"booked": Slot.booked + 1, "capacity": row.excluded.capacity, "ends_at": row.excluded.ends_at},
+            where=Slot.booked < row.excluded.capacity,
+        ).returning(Slot.booked)
+    )
+    return taken is not None
+
+
+def release(session: Session, place_id: UUID, starts_at: datetime, people: int = 1) -> None:
+    """Gives places back. The table refuses to give back more than were taken."""
+    session.execute(
+        update(Slot).where(Slot.place_id == place_id, Slot.starts_at == starts_at).values(booked=Slot.booked - people),
+        execution_options={"synchronize_session": False},
+    )
+
+
+def write(
+    session: Session,
+    place_id: UUID,
+    holder_id: UUID,
+    slot: SlotTime,
+    now: datetime,
+    channel: str,
+    moved_from: UUID | None = None,
+) -> Booking:
+    """Records a booking whose place is taken. Raises DayTaken; the caller's savepoint then gives the place back."""
+    booking = session.scalars(
+        insert(Booking)
+        .values(
+            holder_id=holder_id,
+            place_id=place_id,
+            starts_at=slot.starts_at,
+            day=slot.day,
+            state=BookingState.BOOKED,
+            channel=channel,
+            made_at=now,
+            changed_at=now,
+            moved_from=moved_from,
+        )
+        .on_conflict_do_nothing(index_elements=["holder_id", "place_id", "day"], index_where=text(HOLDS_A_PLACE))
+        .returning(Booking)
+    ).one_or_none()
+    if booking is None:
+        raise DayTaken
+    return booking
+
+
+def settle(session: Session, booking: Booking, state: BookingState, now: datetime) -> None:
+    """Takes a locked booking out of the state `booked`, for good."""
+    booking.state, booking.changed_at = state, now
+    session.flush()
+
+
+def of_the_day(session: Session, place_id: UUID, holder_id: UUID, day: date) -> Booking | None:
+    """The holder's booking of that day that was neither dropped nor moved, as the database has it now."""
+    wanted = select(Booking).where(
+        Booking.holder_id == holder_id,
+        Booking.place_id == place_id,
+        Booking.day == day,
+        text(HOLDS_A_PLACE),
+    )
+    return session.scalars(wanted, execution_options=_FRESH).one_or_none()
+
+
+def arrive(session: Session, place_id: UUID, holder_id: UUID, day: date, now: datetime) -> Booking | None:
+    """The day's booking, which somebody has now come to."""
+    wanted = select(Booking).where(
+        Booking.holder_id == holder_id,
+        Booking.place_id == place_id,
+        Booking.day == day,
+        Booking.state == BookingState.BOOKED,
+    )
+    booking = session.scalar(wanted.with_for_update(key_share=True), execution_options=_FRESH)
+    if booking is not None:
+        settle(session, booking, BookingState.ARRIVED, now)
+    return booking
+
+
+def next_ticket(session: Session, place_id: UUID, holder_id: UUID, day: date) -> int | Visit:
+    """The next number, or the visit that another check-in of the same holder made while this one waited its turn.
+
+    The counter's row is locked before looking: of two check-ins at once the second sees what the first one wrote, and
+    takes no number.
+    """
+    counter = (TicketCounter.place_id == place_id, TicketCounter.day == day)
+    session.execute(insert(TicketCounter).values(place_id=place_id, day=day, last=0).on_conflict_do_nothing())
+    session.execute(select(TicketCounter.last).where(*counter).with_for_update(key_share=True))
+    visit = queries.open_visit(session, place_id, holder_id, day)
+    if visit is not None:
+        return visit
+    return session.execute(
+        update(TicketCounter).where(*counter).values(last=TicketCounter.last + 1).returning(TicketCounter.last),
+        execution_options={"synchronize_session": False},
+    ).scalar_one()

@@ -1,0 +1,340 @@
+"""What is done with a place's time: hours, closures, bookings, check-in and calling people to the counter.
+
+Rows are locked in the same order everywhere, so that nobody waits in a circle: the place, the ticket counter, a visit,
+bookings, slots by their start. A call that is declined leaves nothing behind, also when its caller goes on and commits.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import date, datetime
+from uuid import UUID
+
+from sqlalchemy import func, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from scheduling import queries, rows
+from scheduling.models import Booking, BookingState, Closure, Opening, Place, Slot, Visit, new_id
+from scheduling.rules import (
+    MOST_PEOPLE,
+    BadHours,
+    Code,
+    Hours,
+    NotBooked,
+    NotFound,
+    Refusal,
+    SlotTime,
+    fault_in,
+    local_day,
+    zone_named,
+)
+
+_FRESH = {"populate_existing": True}
+
+
+def add_place(session: Session, *, place_id: UUID, zone: str, lead_minutes: int = 0, horizon_days: int = 60) -> Place:
+    """A place with no hours yet. Raises BadHours, also when there is one of this id.
+
+    A slot can be booked until `lead_minutes` (0 to 20,160: two weeks) before it starts, and `horizon_days` (1 to 400)
+    ahead.
+    """
+    zone_named(zone)
+    if not (0 <= lead_minutes <= 20_160 and 1 <= horizon_days <= 400):
+        raise BadHours("bad-place", "The lead is 0 to 20160 minutes and the horizon 1 to 400 days.")
+    place = session.scalars(
+        insert(Place)
+        .values(id=place_id, zone=zone, lead_minutes=lead_minutes, horizon_days=horizon_days)
+        .on_conflict_do_nothing()
+        .returning(Place)
+    ).one_or_none()
+    if place is None:
+        raise BadHours("bad-place", "This place is there already.")
+    return place
+
+
+def set_hours(session: Session, *, place_id: UUID, hours: Sequence[Hours], from_day: date) -> list[Booking]:
+    """Gives the place this week from a day on, in place of what it had; the days before keep their hours.
+
+    Returns the standing bookings, from that day on, whose slot is no longer there, so that their holders can be told;
+    they stay booked until moved or dropped. Raises BadHours (`bad-hours`) and NotFound.
+    """
+    fault = fault_in(hours)
+    if fault:
+        raise BadHours("bad-hours", fault)
+    rows.lock_place(session, place_id, changing=True)
+    session.execute(
+        update(Opening)
+        .where(Opening.place_id == place_id, or_(Opening.until_day.is_(None), Opening.until_day > from_day))
+        .values(until_day=func.greatest(Opening.from_day, from_day)),
+        execution_options={"synchronize_session": False},
+    )
+    if hours:
+        stretches = [{"id": new_id(), "place_id": place_id, "from_day": from_day} | vars(stretch) for stretch in hours]
+        session.execute(insert(Opening), stretches)
+    return _displaced(session, place_id, from_day)
+
+
+def _displaced(session: Session, place_id: UUID, from_day: date) -> list[Booking]:
+    standing = queries.standing_between(session, place_id, from_day, None)
+    if not standing:
+        return []
+    known = queries.timetable(session, place_id, from_day, standing[-1].day)
+    starts = {slot.starts_at for day in {booking.day for booking in standing} for slot in known.slots_on(day)}
+    return [booking for booking in standing if booking.starts_at not in starts]
+
+
+def close(session: Session, *, place_id: UUID, first_day: date, last_day: date, reason: str) -> list[Booking]:
+    """Shuts the place from one day to another inclusive, and returns the standing bookings of these days.
+
+    They stay booked, so that a text can move them; nobody can book these days any more. Raises BadHours
+    (`bad-closure`) and NotFound.
+    """
+    if last_day < first_day or not reason.strip():
+        raise BadHours("bad-closure", "A closure has a first day, a last day that is not earlier, and a reason.")
+    rows.lock_place(session, place_id, changing=True)
+    closure = Closure(place_id=place_id, first_day=first_day, last_day=last_day, reason=reason.strip())
+    session.add(closure)
+    session.flush()
+    return queries.standing_between(session, place_id, first_day, last_day)
+
+
+def book(
+    session: Session, *, place_id: UUID, holder_id: UUID, starts_at: datetime, now: datetime, channel: str
+) -> Booking:
+    """Takes a place in the slot that starts at this moment. Raises NotBooked with the nearest free starts; NotFound.
+
+    A holder has one booking a day at a place. Asked again for the very slot they have, they get the booking they have,
+    so that a repeated text or click is answered like the first.
+    """
+    place = rows.lock_place(session, place_id)
+    slot = _bookable(session, place, starts_at, now)
+    standing = rows.of_the_day(session, place_id, holder_id, slot.day)
+    if standing is None:
+        try:
+            with session.begin_nested():
+                if not rows.take(session, place_id, slot):
+                    raise _full(session, place_id, slot, now)
+                return rows.write(session, place_id, holder_id, slot, now, channel)
+        except rows.DayTaken:
+            standing = rows.of_the_day(session, place_id, holder_id, slot.day)
+    if standing is not None and standing.starts_at == starts_at:
+        return standing
+    raise _already(session, place_id, starts_at, now, standing)
+
+
+def move(session: Session, *, booking_id: UUID, starts_at: datetime, now: datetime) -> Booking:
+    """Exchanges a booking for one in another slot, wholly or not at all. Raises NotBooked with the nearest free starts.
+
+    A repeated move to the same slot returns the booking that the first one made.
+    """
+    known = session.get(Booking, booking_id)
+    if known is None:
+        raise NotBooked(Code.NOT_LIVE, "There is no such booking.")
+    place_id = known.place_id
+    place = rows.lock_place(session, place_id)
+    old = rows.lock_booking(session, booking_id)
+    if old.state is BookingState.MOVED:
+        successor = session.scalar(select(Booking).where(Booking.moved_from == old.id), execution_options=_FRESH)
+        if successor and successor.starts_at == starts_at and successor.state is BookingState.BOOKED:
+            return successor
+    if old.state is not BookingState.BOOKED:
+        raise _not_live(session, old, starts_at, now)
+    if old.starts_at == starts_at:
+        return old
+    slot = _bookable(session, place, starts_at, now)
+    standing = rows.of_the_day(session, place_id, old.holder_id, slot.day)
+    if standing is not None and standing.id != old.id:
+        raise _already(session, place_id, starts_at, now, standing)
+    try:
+        with session.begin_nested():
+            rows.lock_slots(session, place_id, old.starts_at, starts_at)
+            if not rows.take(session, place_id, slot):
+                raise _full(session, place_id, slot, now)
+            rows.settle(session, old, BookingState.MOVED, now)
+            rows.release(session, place_id, old.starts_at)
+            return rows.write(session, place_id, old.holder_id, slot, now, old.channel, moved_from=old.id)
+    except rows.DayTaken:
+        raise _already(session, place_id, starts_at, now, None) from None
+
+
+def drop(session: Session, *, booking_id: UUID, now: datetime) -> Booking:
+    """Gives a booking up and its place back. One that was dropped already is returned as it is. Raises NotBooked."""
+    booking = rows.lock_booking(session, booking_id)
+    if booking.state is BookingState.DROPPED:
+        return booking
+    if booking.state is not BookingState.BOOKED:
+        raise _not_live(session, booking, None, now)
+    rows.settle(session, booking, BookingState.DROPPED, now)
+    rows.release(session, booking.place_id, booking.starts_at)
+    return booking
+
+
+def check_in(session: Session, *, place_id: UUID, holder_id: UUID, now: datetime) -> Visit:
+    """Somebody has come: an anonymous ticket, from 1 without gaps each day, whether they have a booking or not.
+
+    Until that visit ends, checking in again returns the same ticket. The day's booking, if there is one, becomes
+    `arrived`. Raises NotFound for an unknown place only: being early, late or without booking turns nobody away.
+    """
+    day = queries.day_at(session, place_id, now)
+    visit = queries.open_visit(session, place_id, holder_id, day)
+    if visit is not None:
+        return visit
+    ticket = rows.next_ticket(session, place_id, holder_id, day)
+    if isinstance(ticket, Visit):
+        return ticket
+    booking = rows.arrive(session, place_id, holder_id, day, now)
+    visit = Visit(place_id=place_id, holder_id=holder_id, day=day, ticket=ticket, arrived_at=now)
+    visit.booking_id = booking.id if booking else None
+    session.add(visit)
+    session.flush()
+    return visit
+
+
+def call_next(session: Session, *, place_id: UUID, window: int, now: datetime) -> Visit | None:
+    """Calls the next who waits to a window, or nobody when none waits; two windows never call the same person.
+
+    The booked whose slot has begun come first, by its start, then everybody else in the order in which they came.
+    """
+    _check_window(window)
+    day = queries.day_at(session, place_id, now)
+    visit = session.scalar(
+        select(Visit)
+        .outerjoin(Booking, Booking.id == Visit.booking_id)
+        .where(
+            Visit.place_id == place_id,
+            Visit.day == day,
+            Visit.called_at.is_(None),
+            Visit.started_at.is_(None),
+            Visit.ended_at.is_(None),
+        )
+        .order_by(*queries.calling_order(now))
+        .limit(1)
+        .with_for_update(of=Visit, skip_locked=True),
+        execution_options=_FRESH,
+    )
+    if visit is not None:
+        visit.called_at, visit.at_window = now, window
+        session.flush()
+    return visit
+
+
+def call(session: Session, *, visit_id: UUID, window: int, now: datetime) -> Visit:
+    """Calls somebody out of turn, or again: the first call's time stays, the window is the latest. Raises NotFound.
+
+    Once the visit has started, calling changes nothing.
+    """
+    _check_window(window)
+    visit = rows.lock_visit(session, visit_id)
+    if visit.started_at is None and visit.ended_at is None:
+        visit.called_at, visit.at_window = visit.called_at or now, window
+        session.flush()
+    return visit
+
+
+def start(session: Session, *, visit_id: UUID, now: datetime) -> Visit:
+    """Their turn has begun; the first start's time stays, and an ended visit stays as it is. Raises NotFound."""
+    visit = rows.lock_visit(session, visit_id)
+    if visit.ended_at is None:
+        visit.started_at = visit.started_at or now
+        session.flush()
+    return visit
+
+
+def finish(session: Session, *, visit_id: UUID, now: datetime) -> Visit:
+    """They have been served; the first end's time stays. Raises NotFound."""
+    visit = rows.lock_visit(session, visit_id)
+    visit.ended_at = visit.ended_at or now
+    session.flush()
+    return visit
+
+
+def finish_for(session: Session, *, place_id: UUID, holder_id: UUID, now: datetime) -> Visit | None:
+    """The counter has served this holder: ends their visit of the day, called or not.
+
+    Somebody served without checking in has no visit to end, and the answer is none; their booking of the day becomes
+    `arrived` all the same, so that nobody who was served is counted as missed.
+    """
+    day = queries.day_at(session, place_id, now)
+    visit = queries.open_visit(session, place_id, holder_id, day, lock=True)
+    if visit is None:
+        rows.arrive(session, place_id, holder_id, day, now)
+        return None
+    visit.ended_at = now
+    session.flush()
+    return visit
+
+
+def mark_missed(session: Session, *, place_id: UUID, day: date) -> list[Booking]:
+    """Close of day: bookings that nobody came to become `missed`, as of the end of their slot, and are returned.
+
+    A record and nothing more: no booking is refused for it later. On a day of closure nobody could have come; its
+    bookings are dropped instead, and none is returned. Run again it finds none left.
+    """
+    rows.lock_place(session, place_id, changing=True)
+    closed = queries.closure_on(session, place_id, day) is not None
+    settled = session.scalars(
+        update(Booking)
+        .where(
+            Booking.place_id == place_id,
+            Booking.day == day,
+            Booking.state == BookingState.BOOKED,
+            Slot.place_id == Booking.place_id,
+            Slot.starts_at == Booking.starts_at,
+        )
+        .values(state=BookingState.DROPPED if closed else BookingState.MISSED, changed_at=Slot.ends_at)
+        .returning(Booking),
+        execution_options={"synchronize_session": False} | _FRESH,
+    ).all()
+    if not closed:
+        return sorted(settled, key=lambda booking: (booking.starts_at, booking.id))
+    for starts_at, people in sorted(Counter(booking.starts_at for booking in settled).items()):
+        rows.release(session, place_id, starts_at, people)
+    return []
+
+
+def _bookable(session: Session, place: Place, starts_at: datetime, now: datetime) -> SlotTime:
+    zone = zone_named(place.zone)
+    try:
+        day = local_day(starts_at, zone)
+    except OverflowError:  # off the ends of the calendar: past or too far on whatever day it is asked of
+        day = local_day(now, zone)
+    slot = queries.timetable(session, place.id, day, day).bookable(starts_at, now)
+    if isinstance(slot, Refusal):
+        raise _declined(session, place.id, slot, starts_at, now)
+    return slot
+
+
+def _check_window(window: int) -> None:
+    if not 1 <= window <= MOST_PEOPLE:
+        raise NotFound("no-window", "There is no such window.")
+
+
+def _declined(
+    session: Session,
+    place_id: UUID,
+    refusal: Refusal,
+    wanted: datetime,
+    now: datetime,
+    standing: Booking | None = None,
+) -> NotBooked:
+    alternatives = queries.free_near(session, place_id, wanted, now)
+    return NotBooked(refusal.code, refusal.sentence, alternatives, standing.id if standing else None)
+
+
+def _full(session: Session, place_id: UUID, slot: SlotTime, now: datetime) -> NotBooked:
+    spoken = queries.timetable(session, place_id, slot.day, slot.day).spoken(slot.starts_at)
+    return _declined(session, place_id, Refusal(Code.FULL, f"The slot at {spoken} is full."), slot.starts_at, now)
+
+
+def _already(session: Session, place_id: UUID, wanted: datetime, now: datetime, standing: Booking | None) -> NotBooked:
+    refusal = Refusal(Code.ALREADY_BOOKED, "There is a booking for that day already. Move it instead.")
+    return _declined(session, place_id, refusal, wanted, now, standing)
+
+
+def _not_live(session: Session, booking: Booking, wanted: datetime | None, now: datetime) -> NotBooked:
+    refusal = Refusal(Code.NOT_LIVE, f"This booking was {booking.state} and cannot be changed.")
+    if wanted is None:
+        return NotBooked(refusal.code, refusal.sentence)
+    return _declined(session, booking.place_id, refusal, wanted, now)
