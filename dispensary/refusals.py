@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why something is not done. Rules return it; services raise it as `Refused`, so that the unit of work rolls back."""
+    """Why something is not done. Rules return it; services raise it as `Refused`, which undoes the unit of work."""
 
     code: str
     """A stable word for programs, such as `already-covered`."""

@@ -112,7 +112,7 @@ class Supply(Base):
 
 
 class Dose(Base):
-    """A portion of a dose day that a client has: swallowed at the counter, or carried home in a bottle. It is coverage."""
+    """A portion of a dose day that a client has, swallowed at the counter or carried home in a bottle: coverage."""
 
     __tablename__ = "dose"
     __table_args__ = (

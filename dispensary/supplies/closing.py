@@ -1,0 +1,194 @@
+"""The close of a dose day: missed days frozen, unclaimed bottles back in stock, the safe counted, once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import func, select, text, update
+
+import scheduling.service
+from dispensary.database import ReadSession, WriteSession
+from dispensary.refusals import BadInput, Refusal, Refused
+from dispensary.staff import audit
+from dispensary.staff.models import Site
+from dispensary.staff.rules import Actor
+from dispensary.stock.models import Lot, StockCount
+from dispensary.stock.queries import lots
+from dispensary.stock.service import count_lot
+from dispensary.supplies.models import DayClose, Pickup, PickupPass
+from dispensary.supplies.pickups import put_back
+from dispensary.units import DoseDay, Millilitres, SiteId
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What was measured of one lot at the close: in the open bottle and beside it in prepared bottles."""
+
+    bulk: Millilitres
+    reason: str = ""
+
+
+# One outcome a portion of each order in force, from the order that is in force now, as the day closes.
+_FREEZE = text("""
+WITH due AS (
+    SELECT o.client_id, o.episode_id, o.id AS order_id, part.portion, cardinality(o.portions) AS portions,
+           o.portions[part.portion] AS ordered_mg
+    FROM dose_order o
+    JOIN episode e ON e.id = o.episode_id AND e.site_id = :site AND e.began_on <= :day
+        AND (e.ended_on IS NULL OR e.ended_on > :day)
+    CROSS JOIN LATERAL generate_subscripts(o.portions, 1) AS part(portion)
+    WHERE o.voided_at IS NULL AND o.days @> CAST(:day AS date)
+), frozen AS (
+    INSERT INTO day_outcome (client_id, dose_day, portion, portions, site_id, episode_id, order_id, ordered_mg,
+                             given_mg, outcome, frozen_at)
+    SELECT due.client_id, :day, due.portion, due.portions, :site, due.episode_id, due.order_id, due.ordered_mg,
+           coalesce(d.mg, 0),
+           CASE WHEN d.id IS NOT NULL THEN d.kind
+                WHEN EXISTS (SELECT 1 FROM hold h WHERE h.client_id = due.client_id AND h.released_at IS NULL
+                             AND h.days @> CAST(:day AS date)) THEN 'held'
+                ELSE 'missed' END,
+           :at
+    FROM due LEFT JOIN dose d ON d.client_id = due.client_id AND d.dose_day = :day
+        AND d.portion = due.portion AND d.voided_at IS NULL
+    ON CONFLICT DO NOTHING
+    RETURNING outcome
+)
+SELECT outcome, count(*) AS n FROM frozen GROUP BY outcome
+""")
+
+
+def close_day(
+    session: WriteSession,
+    *,
+    actor: Actor,
+    day: DoseDay,
+    today: DoseDay,
+    counts: Mapping[UUID, Counted] | None,
+    at: datetime,
+) -> DayClose:
+    """Closes a dose day of the actor's site, with every earlier day that was left open.
+
+    Each ordered portion gets its outcome and keeps it. With `counts` (the counter's close) prepared bottles that nobody
+    collected go back into stock, every lot is counted, and a difference becomes a register line with its reason; without
+    (the night's close) the count stays due. No dose for the day is possible afterwards. Raises BadInput or Refused, and
+    then nothing is closed.
+    """
+    site = session.scalar(select(Site).where(Site.id == actor.site_id).with_for_update())  # waits for doses under way
+    if site is None or day > today:
+        raise BadInput(Refusal("close-future", f"{day} has not begun.", "Close today or an earlier day."))
+    if session.get(DayClose, (actor.site_id, day)) is not None:
+        raise Refused(Refusal("closed-already", f"{day} is closed.", "Nothing to do.", {"day": day}))
+    for earlier in left_open(session, site_id=actor.site_id, before=day):
+        _close(session, actor=actor, day=earlier, counts=None, at=at)
+    closed = _close(session, actor=actor, day=day, counts=counts, at=at)
+    details = {"day": day, "missed": closed.missed, "unclaimed": closed.unclaimed, "counted": closed.counted}
+    audit.record(
+        session, actor=actor, act="closed day", subject="site", subject_id=actor.site_id, at=at, details=details
+    )
+    return closed
+
+
+def left_open(session: ReadSession, *, site_id: SiteId, before: date) -> list[DoseDay]:
+    """Dose days before this one that nobody closed, from the day after the last closed one."""
+    last = session.scalar(
+        select(func.max(DayClose.dose_day)).where(DayClose.site_id == site_id, DayClose.dose_day < before)
+    )
+    if last is None:
+        return []
+    return [DoseDay(last + timedelta(days=n)) for n in range(1, (before - last).days)]
+
+
+def _close(
+    session: WriteSession, *, actor: Actor, day: DoseDay, counts: Mapping[UUID, Counted] | None, at: datetime
+) -> DayClose:
+    outcomes = {row.outcome: row.n for row in session.execute(_FREEZE, {"site": actor.site_id, "day": day, "at": at})}
+    unclaimed = sum(_unclaimed(session, actor=actor, day=day, at=at)) if counts is not None else 0
+    session.execute(
+        update(PickupPass)
+        .where(PickupPass.site_id == actor.site_id, PickupPass.ended_at.is_(None), PickupPass.valid_until <= at)
+        .values(ended_at=at, end_reason="expired")
+    )
+    if counts is not None:
+        _count(session, actor=actor, day=day, counts=counts, at=at)
+    scheduling.service.mark_missed(session, place_id=actor.site_id, day=day)
+    closed = DayClose(
+        site_id=actor.site_id,
+        dose_day=day,
+        closed_at=at,
+        closed_by=actor.account_id,
+        counted=counts is not None,
+        observed=outcomes.get("observed", 0),
+        taken_home=outcomes.get("take_home", 0),
+        missed=outcomes.get("missed", 0),
+        held=outcomes.get("held", 0),
+        unclaimed=unclaimed,
+    )
+    session.add(closed)
+    session.flush()
+    return closed
+
+
+def _unclaimed(session: WriteSession, *, actor: Actor, day: DoseDay, at: datetime) -> Iterator[int]:
+    waiting = session.scalars(
+        select(Pickup)
+        .where(Pickup.site_id == actor.site_id, Pickup.state == "prepared", Pickup.collect_on <= day)
+        .with_for_update()
+    ).all()
+    for pickup in waiting:
+        yield put_back(session, actor=actor, pickup=pickup, state="unclaimed", reason="not collected", day=day, at=at)
+
+
+def _count(session: WriteSession, *, actor: Actor, day: DoseDay, counts: Mapping[UUID, Counted], at: datetime) -> None:
+    missing, faults = [], []
+    for lot in lots(session, site_id=actor.site_id):
+        session.refresh(lot)
+        counted = counts.get(lot.id)
+        if counted is None:
+            missing.append(lot.batch)
+            continue
+        measured = Millilitres(counted.bulk + lot.bottled)
+        try:
+            count_lot(session, actor=actor, lot_id=lot.id, measured=measured, reason=counted.reason, day=day, at=at)
+        except BadInput as reason:
+            faults += reason.refusals
+    if missing:
+        lacking = f"Not counted: {', '.join(missing)}."
+        faults.append(Refusal("not-counted", lacking, "Measure every lot that is not empty.", {"lots": missing}))
+    if faults:
+        raise BadInput(*faults)
+
+
+@dataclass(frozen=True)
+class ToCount:
+    """A lot as the close asks for it."""
+
+    lot: Lot
+    expected_bulk: Millilitres
+    bottled: Millilitres
+    last_count: datetime | None
+
+
+def to_count(session: ReadSession, *, site_id: SiteId, day: date) -> list[ToCount]:
+    """What the close expects in the safe: in bulk once uncollected bottles are poured back, and in later pickups."""
+    returning = dict(
+        session.execute(
+            text("""SELECT b.lot_id, sum(b.ml) FROM bottle b JOIN pickup p ON p.id = b.pickup_id
+                    WHERE b.site_id = :site AND b.state = 'prepared' AND p.collect_on <= :day GROUP BY b.lot_id"""),
+            {"site": site_id, "day": day},
+        ).tuples()
+    )
+    counted = dict(
+        session.execute(
+            select(StockCount.lot_id, func.max(StockCount.at))
+            .where(StockCount.site_id == site_id)
+            .group_by(StockCount.lot_id)
+        ).tuples()
+    )
+    rows = []
+    for lot in lots(session, site_id=site_id):
+        bottled = Millilitres(lot.bottled - returning.get(lot.id, 0))
+        rows.append(ToCount(lot, Millilitres(lot.balance - bottled), bottled, counted.get(lot.id)))
+    return rows

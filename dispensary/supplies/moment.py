@@ -1,0 +1,148 @@
+"""Reads, in one statement, everything that decides whether a supply may leave: the `Moment` of rules.py."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+
+import scheduling.queries
+from dispensary.database import ReadSession
+from dispensary.prescribing.rules import JumpGuard
+from dispensary.supplies.rules import Moment, OrderInForce
+from dispensary.takehome.models import Decision
+from dispensary.takehome.queries import decision_on, limits_of
+from dispensary.units import ClientId, DoseDay, Milligrams, SiteId
+
+# Amounts travel as text inside JSON, since a JSON number would become a float.
+_READ = text("""
+SELECT s.jump_percent, s.jump_mg, s.missed_days_ask, latest.dose_day AS last_day, latest.mg AS last_mg,
+    EXISTS (SELECT 1 FROM day_close WHERE site_id = s.id AND dose_day = :today) AS day_closed,
+    (SELECT jsonb_agg(jsonb_build_array(o.id, lower(o.days), upper(o.days), o.portions::text[]))
+       FROM dose_order o WHERE o.client_id = :client AND o.voided_at IS NULL
+        AND o.days && daterange(:today, :last, '[]')) AS orders,
+    (SELECT jsonb_agg(jsonb_build_array(d.dose_day, d.portion))
+       FROM dose d WHERE d.client_id = :client AND d.voided_at IS NULL
+        AND d.dose_day BETWEEN :today AND :last) AS covered,
+    (SELECT jsonb_agg(jsonb_build_array(lower(h.days), upper(h.days), h.reason))
+       FROM hold h WHERE h.client_id = :client AND h.released_at IS NULL
+        AND h.days && daterange(:today, :last, '[]')) AS holds,
+    earlier.id AS earlier_id, earlier.request_sha256 AS earlier_request, earlier.answer AS earlier_answer
+FROM site s
+LEFT JOIN LATERAL (SELECT d.dose_day, sum(d.mg) AS mg FROM dose d
+    WHERE d.client_id = :client AND d.voided_at IS NULL AND d.dose_day < :today
+    GROUP BY d.dose_day ORDER BY d.dose_day DESC LIMIT 1) latest ON true
+LEFT JOIN supply earlier ON earlier.site_id = s.id AND earlier.key = :key
+WHERE s.id = :site
+""")
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """A supply that was recorded before under the same key."""
+
+    supply_id: UUID
+    request_sha256: bytes
+    answer: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The moment, the decision that its limits come from, and an earlier supply under the same key."""
+
+    moment: Moment
+    decision: Decision | None
+    earlier: Earlier | None
+
+
+def read_moment(
+    session: ReadSession,
+    *,
+    site_id: SiteId,
+    client_id: ClientId,
+    today: DoseDay,
+    days: Iterable[DoseDay] = (),
+    key: str = "",
+) -> Reading:
+    """Reads the moment for today and these take-home days. Lock the client first when something follows from it."""
+    ahead = sorted(days)
+    last = max([today, *ahead])
+    found = session.execute(
+        _READ, {"site": site_id, "client": client_id, "today": today, "last": last, "key": key}
+    ).one()
+    decision = decision_on(session, client_id, today) if ahead else None
+    moment = Moment(
+        today=today,
+        orders=_orders(found.orders or [], today, last),
+        covered=_covered(found.covered or []),
+        held=_by_day(found.holds or [], today, last),
+        last_covered=found.last_day,
+        last_mg=found.last_mg,
+        guard=JumpGuard(found.jump_percent, found.jump_mg),
+        missed_days_ask=found.missed_days_ask,
+        limits=limits_of(decision) if decision else None,
+        carried_by_week=_carried(session, client_id, ahead, apart=bool(decision and decision.closed_days_apart)),
+        closed_days=frozenset(DoseDay(day) for day in scheduling.queries.closed_days(session, site_id, today, last))
+        if ahead
+        else frozenset(),
+        day_closed=found.day_closed,
+    )
+    earlier = (
+        Earlier(found.earlier_id, bytes(found.earlier_request), found.earlier_answer) if found.earlier_id else None
+    )
+    return Reading(moment, decision, earlier)
+
+
+def _each_day(begins: str, ends: str | None, first: date, last: date) -> Iterable[DoseDay]:
+    day = max(date.fromisoformat(begins), first)
+    stop = min(date.fromisoformat(ends), last + timedelta(days=1)) if ends else last + timedelta(days=1)
+    while day < stop:
+        yield DoseDay(day)
+        day += timedelta(days=1)
+
+
+def _orders(rows: list[list[Any]], first: date, last: date) -> dict[DoseDay, OrderInForce]:
+    orders = {}
+    for order_id, begins, ends, portions in rows:
+        order = OrderInForce(
+            UUID(order_id), tuple(Milligrams(Decimal(part)) for part in portions), date.fromisoformat(begins)
+        )
+        orders.update(dict.fromkeys(_each_day(begins, ends, first, last), order))
+    return orders
+
+
+def _by_day(rows: list[list[Any]], first: date, last: date) -> dict[DoseDay, str]:
+    return {day: reason for begins, ends, reason in rows for day in _each_day(begins, ends, first, last)}
+
+
+def _covered(rows: list[list[Any]]) -> dict[DoseDay, frozenset[int]]:
+    portions: dict[DoseDay, set[int]] = defaultdict(set)
+    for day, portion in rows:
+        portions[DoseDay(date.fromisoformat(day))].add(portion)
+    return {day: frozenset(has) for day, has in portions.items()}
+
+
+_CARRIED = text("""
+SELECT DISTINCT date_trunc('week', dose_day)::date AS week, dose_day FROM dose
+WHERE client_id = :client AND kind = 'take_home' AND voided_at IS NULL AND NOT (closed_day AND :apart)
+  AND dose_day >= date_trunc('week', CAST(:first AS date))::date
+  AND dose_day < date_trunc('week', CAST(:last AS date))::date + 7
+""")
+
+
+def _carried(
+    session: ReadSession, client_id: ClientId, days: list[DoseDay], *, apart: bool
+) -> dict[date, frozenset[DoseDay]]:
+    if not days:
+        return {}
+    rows = session.execute(_CARRIED, {"client": client_id, "apart": apart, "first": days[0], "last": days[-1]})
+    weeks: dict[date, set[DoseDay]] = defaultdict(set)
+    for week, day in rows:
+        weeks[week].add(day)
+    return {week: frozenset(carried) for week, carried in weeks.items()}

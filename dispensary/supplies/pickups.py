@@ -1,0 +1,307 @@
+"""Preparing bottles for a client to collect, the pass that verifies the collection, and putting bottles back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from dispensary.clients.service import the_client, the_episode
+from dispensary.database import ReadSession, WriteSession, broken_constraint
+from dispensary.refusals import BadInput, NotThere, Refusal, Refused
+from dispensary.staff import audit
+from dispensary.staff.models import Site
+from dispensary.staff.rules import Actor
+from dispensary.stock.models import Lot
+from dispensary.stock.service import write_line
+from dispensary.supplies import passes
+from dispensary.supplies.models import Bottle, PassAttempt, Pickup, PickupPass
+from dispensary.supplies.moment import read_moment
+from dispensary.supplies.packing import bottle_row, pack
+from dispensary.supplies.rules import Wanted, doses_of, may_prepare
+from dispensary.units import AccountId, ClientId, DoseDay, SiteId, new_id
+
+MOST_WRONG_CODES = 10
+WRONG_CODES_WITHIN = timedelta(minutes=10)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A prepared pickup with what shows it: the QR's token and the typed code. Neither is stored."""
+
+    pickup_id: UUID
+    pass_id: UUID
+    token: str
+    code: str
+    bottles: int
+
+
+def prepare_pickup(
+    session: WriteSession,
+    *,
+    actor: Actor,
+    client_id: ClientId,
+    collect_on: DoseDay,
+    take_home_days: Sequence[DoseDay],
+    valid: tuple[datetime, datetime],
+    today: DoseDay,
+    at: datetime,
+) -> Prepared:
+    """Packs a bottle for each portion of these days, promises their stock, and issues a pass for the day of collection.
+
+    Orders, coverage and the take-home decision are judged as of the day of collection. Raises Refused.
+    """
+    client = the_client(session, client_id, actor.site_id)
+    if collect_on < today:
+        raise BadInput(Refusal("collect-past", "A pickup is collected today or later.", "Correct the day."))
+    episode = the_episode(session, client.id, collect_on)
+    wanted = Wanted(observed=False, take_home_days=tuple(sorted(take_home_days)))
+    reading = read_moment(
+        session, site_id=actor.site_id, client_id=client_id, today=collect_on, days=wanted.take_home_days
+    )
+    faults = may_prepare(reading.moment, wanted)
+    if faults:
+        raise Refused(*faults)
+    plans = doses_of(reading.moment, wanted)
+    packed = pack(session, site_id=actor.site_id, plans=plans, bottles=[], day=collect_on)
+    pickup = Pickup(
+        site_id=actor.site_id,
+        client_id=client_id,
+        episode_id=episode.id,
+        collect_on=collect_on,
+        state="prepared",
+        prepared_by=actor.account_id,
+        prepared_at=at,
+    )
+    session.add(pickup)
+    try:
+        session.flush()
+        rows = [bottle_row(actor, client_id, one, at, state="prepared", pickup_id=pickup.id) for one in packed]
+        session.execute(insert(Bottle), rows)
+    except IntegrityError as reason:
+        if broken_constraint(reason) == "uq_pickup_open":
+            raise Refused(_prepared_already(collect_on)) from None
+        if broken_constraint(reason) == "ck_lot_bottled_is_there":
+            raise Refused(Refusal("no-stock", "The lot was promised a moment ago.", "Try again.")) from None
+        raise
+    issued = issue_pass(session, actor=actor, pickup=pickup, valid=valid, at=at)
+    details = {"pickup": pickup.id, "collect_on": collect_on, "days": list(wanted.take_home_days)}
+    audit.record(
+        session, actor=actor, act="prepared pickup", subject="client", subject_id=client_id, at=at, details=details
+    )
+    return Prepared(pickup.id, issued.id, *shown(session, issued.id), bottles=len(packed))
+
+
+def _prepared_already(day: date) -> Refusal:
+    return Refusal(
+        "prepared-already",
+        f"A pickup is already prepared for {day}.",
+        "Hand that one over, or put it back into stock first.",
+        {"day": day},
+    )
+
+
+def shown(session: ReadSession, pass_id: UUID) -> tuple[str, str]:
+    """The token and the code of a pass, made again from its id and the key."""
+    return passes.token_of(session.vault, pass_id), passes.code_of(session.vault, pass_id)
+
+
+def issue_pass(
+    session: WriteSession, *, actor: Actor, pickup: Pickup, valid: tuple[datetime, datetime], at: datetime
+) -> PickupPass:
+    """Issues a pass for a pickup; an earlier live one is revoked, since a lost one must not open it too."""
+    end_passes(session, pickup_id=pickup.id, reason="revoked", at=at)
+    for _ in range(20):  # a code that a live pass of this site has is passed over: one chance in thousands
+        pass_id = new_id()
+        code_digest = passes.code_digest(session.vault, pickup.site_id, passes.code_of(session.vault, pass_id))
+        taken = session.scalar(
+            select(PickupPass.id).where(
+                PickupPass.site_id == pickup.site_id,
+                PickupPass.code_digest == code_digest,
+                PickupPass.ended_at.is_(None),
+            )
+        )
+        if taken is None:
+            break
+    issued = PickupPass(
+        id=pass_id,
+        site_id=pickup.site_id,
+        pickup_id=pickup.id,
+        token_digest=passes.token_digest(session.vault, passes.token_of(session.vault, pass_id)),
+        code_digest=code_digest,
+        issued_by=actor.account_id,
+        issued_at=at,
+        valid_from=valid[0],
+        valid_until=valid[1],
+    )
+    session.add(issued)
+    session.flush()
+    return issued
+
+
+def end_passes(session: WriteSession, *, pickup_id: UUID, reason: str, at: datetime) -> None:
+    """Ends every live pass of a pickup: redeemed, revoked or expired."""
+    session.execute(
+        update(PickupPass)
+        .where(PickupPass.pickup_id == pickup_id, PickupPass.ended_at.is_(None))
+        .values(ended_at=at, end_reason=reason)
+    )
+
+
+def prepared_bottles(session: ReadSession, pickup_id: UUID) -> Sequence[Bottle]:
+    """The bottles of a pickup that wait to be collected, by day and portion."""
+    return session.scalars(
+        select(Bottle)
+        .where(Bottle.pickup_id == pickup_id, Bottle.state == "prepared")
+        .order_by(Bottle.dose_day, Bottle.portion)
+    ).all()
+
+
+def the_pickup(session: WriteSession, pickup_id: UUID, *, client_id: ClientId, today: DoseDay) -> Pickup:
+    """The pickup, locked, when it waits for this client today. Raises Refused with what became of it otherwise."""
+    pickup = session.get(Pickup, pickup_id, with_for_update=True)
+    if pickup is None or pickup.client_id != client_id:
+        raise NotThere(Refusal("no-pickup", "There is no such pickup for this client.", "Scan the pass again."))
+    if pickup.state != "prepared":
+        raise Refused(
+            Refusal(
+                "pass-used",
+                f"This pickup was {_BECAME[pickup.state]} before.",
+                "Hand nothing over. Look at the record: who, and when.",
+                {"pickup": pickup.id, "state": pickup.state},
+            )
+        )
+    if pickup.collect_on != today:
+        raise Refused(
+            Refusal(
+                "pickup-other-day",
+                f"This pickup is for {pickup.collect_on}, not for today.",
+                "Give today's dose at the counter; prepare the bottles for the right day.",
+                {"collect_on": pickup.collect_on},
+            )
+        )
+    return pickup
+
+
+_BECAME = {"collected": "collected", "unclaimed": "not collected and put back into stock", "cancelled": "cancelled"}
+
+
+@dataclass(frozen=True)
+class Verified:
+    """Whose pass it is, before anything is handed over."""
+
+    pickup_id: UUID
+    client_id: ClientId
+
+
+def verify_pass(session: ReadSession, *, site_id: SiteId, text: str, at: datetime) -> Verified:
+    """Whose pickup a scanned or typed pass opens. It redeems nothing. Raises Refused: each reason has its own code."""
+    vault = session.vault
+    reading = passes.read(vault, text)
+    if reading in _UNREADABLE:
+        raise Refused(_UNREADABLE[reading])
+    found = select(PickupPass, Pickup, Site.code).join(Pickup, Pickup.id == PickupPass.pickup_id)
+    found = found.join(Site, Site.id == PickupPass.site_id)
+    if reading is passes.Reading.CODE:
+        _refuse_guessing(session, site_id, at)
+        digest = passes.code_digest(vault, site_id, text)
+        found = found.where(PickupPass.site_id == site_id, PickupPass.code_digest == digest)
+    else:
+        found = found.where(PickupPass.token_digest == passes.token_digest(vault, text))
+    row = session.execute(found.order_by(PickupPass.issued_at.desc()).limit(1)).one_or_none()
+    if row is None:
+        raise Refused(Refusal("pass-unknown", "No pickup waits for this pass.", "Find the client by name or number."))
+    the_pass, pickup, site_code = row
+    refusal = _why_not(the_pass, site_id, site_code, at)
+    if refusal:
+        raise Refused(refusal)
+    return Verified(pickup.id, pickup.client_id)
+
+
+def _why_not(the_pass: PickupPass, site_id: SiteId, site_code: str, at: datetime) -> Refusal | None:
+    if the_pass.site_id != site_id:
+        return Refusal("pass-other-site", f"This pass is for site {site_code}.", "Send the client there.")
+    if the_pass.end_reason == "redeemed":
+        when = the_pass.ended_at.isoformat(timespec="minutes") if the_pass.ended_at else ""
+        return Refusal(
+            "pass-used",
+            "This pass was used before.",
+            "Hand nothing over. Look at the record: who collected, and when.",
+            {"redeemed_at": when},
+        )
+    if the_pass.end_reason == "revoked":
+        return Refusal("pass-revoked", "This pass was replaced or withdrawn.", "Ask for the newer one.")
+    if the_pass.end_reason == "expired" or at > the_pass.valid_until:
+        return Refusal("pass-expired", "This pass has expired.", "Give today's dose; prepare the bottles again.")
+    if at < the_pass.valid_from:
+        return Refusal("pass-too-early", "This pass is for a later day.", "Give today's dose at the counter.")
+    return None
+
+
+_UNREADABLE = {
+    passes.Reading.NOT_A_PASS: Refusal("pass-unreadable", "This is not a pass.", "Scan again or type the code."),
+    passes.Reading.MISTYPED: Refusal("code-mistyped", "The code has a wrong digit.", "Type its eight digits again."),
+    passes.Reading.TAMPERED: Refusal(
+        "pass-tampered", "This pass was not issued here: its signature is wrong.", "Keep it and tell the administrator."
+    ),
+}
+
+
+def _refuse_guessing(session: ReadSession, site_id: SiteId, at: datetime) -> None:
+    wrong = session.scalar(
+        select(func.count())
+        .select_from(PassAttempt)
+        .where(PassAttempt.site_id == site_id, PassAttempt.at > at - WRONG_CODES_WITHIN)
+        .where(PassAttempt.why == "pass-unknown")
+    )
+    if wrong is not None and wrong >= MOST_WRONG_CODES:
+        raise Refused(
+            Refusal(
+                "code-throttled",
+                f"{wrong} wrong codes were typed at this site in the last ten minutes.",
+                "Find the client by name or number, or wait.",
+            )
+        )
+
+
+def record_refused_pass(
+    session: WriteSession, *, site_id: SiteId, account_id: AccountId | None, why: str, at: datetime
+) -> None:
+    """Keeps that a pass was refused: in a unit of work of its own, since the refusal undoes the one it arose in."""
+    session.add(PassAttempt(site_id=site_id, at=at, account_id=account_id, why=why))
+    session.flush()
+
+
+def put_back(
+    session: WriteSession, *, actor: Actor, pickup: Pickup, state: str, reason: str, day: DoseDay, at: datetime
+) -> int:
+    """Puts the bottles of a pickup back into stock, each noted in the register with the reason. Returns how many."""
+    bottles = prepared_bottles(session, pickup.id)
+    for bottle in bottles:
+        book_id = session.execute(select(Lot.book_id).where(Lot.id == bottle.lot_id)).scalar_one()
+        bottle.state = "back_in_stock"
+        note = f"bottle {bottle.serial} for {bottle.dose_day}, {bottle.ml} mL, back in stock: {reason}"
+        write_line(
+            session, actor=actor, lot_id=bottle.lot_id, book_id=book_id, kind="note", ml=0, day=day, at=at, reason=note
+        )
+    pickup.state, pickup.closed_at, pickup.reason = state, at, reason
+    end_passes(session, pickup_id=pickup.id, reason="revoked" if state == "cancelled" else "expired", at=at)
+    session.flush()
+    return len(bottles)
+
+
+def cancel_pickup(
+    session: WriteSession, *, actor: Actor, pickup_id: UUID, reason: str, day: DoseDay, at: datetime
+) -> None:
+    """Cancels a prepared pickup: its bottles go back into stock. Raises BadInput or NotThere."""
+    if not reason.strip():
+        raise BadInput(Refusal("reason", "Say why the bottles go back.", "It stands in the register.", field="reason"))
+    pickup = session.get(Pickup, pickup_id, with_for_update=True)
+    if pickup is None or pickup.site_id != actor.site_id or pickup.state != "prepared":
+        raise NotThere(Refusal("no-pickup", "No such pickup is waiting.", "Look at the list again."))
+    put_back(session, actor=actor, pickup=pickup, state="cancelled", reason=reason.strip(), day=day, at=at)
+    audit.record(session, actor=actor, act="cancelled pickup", subject="client", subject_id=pickup.client_id, at=at)
