@@ -1,0 +1,239 @@
+"""Every text that is ever sent: its sentence in each language, and how moments and choices are written in it.
+
+The English sentence is the source and the key of the catalogues in `locale/`. No sentence names a drug, a dose, an
+illness or a kind of place; what callers fill in is left out when it would (`discretion`).
+"""
+
+from __future__ import annotations
+
+import gettext
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from functools import lru_cache
+from itertools import groupby
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from babel.dates import format_date
+
+from notifications.discretion import reveals
+from notifications.models import Wording
+from notifications.segments import Encoding, measure
+
+LOCALE = Path(__file__).parent / "locale"
+SOURCE = "en"
+MOST_CHOICES = 5
+"""More choices than this do not fit one segment."""
+
+
+class Status(StrEnum):
+    REVIEWED = "reviewed"
+    DRAFT = "draft"
+    """Not yet read by somebody who speaks the language and works in such a place."""
+
+
+CATALOGUES: Mapping[str, Status] = {
+    SOURCE: Status.REVIEWED,
+    "ms": Status.DRAFT,
+    "zh_Hans": Status.DRAFT,
+}
+"""The languages that there are texts in."""
+
+
+class BadFields(ValueError):
+    """A text was asked for with fields that it does not take. A mistake of the program that asks."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One text: its sentence, and the fields from which it is filled."""
+
+    sentence: str
+    fields: tuple[str, ...] = ()
+    """`at` a moment; `day`, `last` dates; `choices`, `bookings` moments; `code`, `link` strings. Only `link` may miss."""
+    without_link: str = ""
+
+
+def N_(sentence: str) -> str:  # noqa: N802 - the name by which catalogue tools find sentences
+    return sentence
+
+
+KINDS: Mapping[str, Kind] = {
+    "welcome": Kind(N_("You will get texts about your bookings here. Reply MENU for help, STOP to end them.")),
+    "booking_confirmed": Kind(N_("Booked: {day} at {time}. To change it reply MOVE, to give it up DROP."), ("at",)),
+    "booking_moved": Kind(N_("Moved. You are now booked for {day} at {time}."), ("at",)),
+    "booking_dropped": Kind(N_("Your booking for {day} at {time} is dropped. To book again reply BOOK."), ("at",)),
+    "booking_kept": Kind(N_("Thank you. See you on {day} at {time}."), ("at",)),
+    "booking_reminder": Kind(
+        N_("Reminder: you are booked for {day} at {time}. Reply OK to keep it, MOVE to change or DROP to give it up."),
+        ("at",),
+    ),
+    "already_booked": Kind(N_("You are already booked for {day} at {time}. To change it reply MOVE."), ("at",)),
+    "slots_offered": Kind(N_("Free: {choices}. Reply with a number."), ("choices",)),
+    "slot_full_offer": Kind(N_("{day} at {time} is full. Free: {choices}. Reply with a number."), ("at", "choices")),
+    "nothing_free": Kind(N_("No free time was found. You can always come without a booking while we are open.")),
+    "cannot_book_then": Kind(N_("{day} at {time} cannot be booked. Reply SLOTS for free times."), ("at",)),
+    "your_bookings": Kind(N_("You are booked for {bookings}. Reply MOVE or DROP to change."), ("bookings",)),
+    "nothing_booked": Kind(N_("You have nothing booked. Reply SLOTS for free times.")),
+    "which_booking": Kind(N_("Which one? {choices}. Reply with a number."), ("choices",)),
+    "ask_time": Kind(N_("For which day and time? For example FRI 7.30.")),
+    "closed_that_day": Kind(N_("We are closed on {day}. Reply SLOTS for free times."), ("day",)),
+    "closure": Kind(N_("We will be closed on {day}. Please do not come then. Reply SLOTS for other times."), ("day",)),
+    "closure_days": Kind(
+        N_("We will be closed from {day} to {last}. Please do not come then. Reply SLOTS for other times."),
+        ("day", "last"),
+    ),
+    "pickup_ready": Kind(
+        N_("Ready to collect. Show {link} or say the code {code}."),
+        ("code", "link"),
+        without_link=N_("Ready to collect. Say the code {code}."),
+    ),
+    "see_reception": Kind(N_("Please speak to us at the desk the next time you come.")),
+    "confirm_drop": Kind(N_("Give up your booking for {day} at {time}? Reply OK to drop it."), ("at",)),
+    "confirm_move": Kind(N_("Move your booking to {day} at {time}? Reply OK to move it."), ("at",)),
+    "confirm_book": Kind(N_("Book {day} at {time}? Reply OK to book it."), ("at",)),
+    "nothing_changed": Kind(N_("Nothing was changed. Reply MENU for what you can write.")),
+    "language_changed": Kind(N_("Texts will now be in English.")),
+    "menu": Kind(
+        N_(
+            "Write BOOK, MOVE or DROP with a day and time, e.g. BOOK FRI 7. "
+            "WHEN shows your bookings, SLOTS free times. LANG MS or LANG ZH changes language. STOP ends texts."
+        )
+    ),
+    "not_understood": Kind(N_("Sorry, that was not understood. Reply MENU for what you can write.")),
+    "unknown_number": Kind(N_("This number is not known here. Nothing was changed.")),
+}
+
+
+@dataclass(frozen=True)
+class _Form:
+    """How a language writes a day, and what it puts between choices and between days."""
+
+    day: str
+    between: str
+    between_days: str
+
+
+_FORMS: Mapping[str, _Form] = {
+    "en": _Form("EEE d MMM", " ", "; "),
+    "ms": _Form("EEE d MMM", " ", "; "),
+    "zh_Hans": _Form("M月d日EEE", " ", "；"),
+}
+
+
+def language_for(asked: str, *, drafts: bool = True) -> str:
+    """The language to write in: the asked one (`zh`, `zh-CN`, `ms_MY` are understood), or English.
+
+    With `drafts=False` a language whose texts are a draft is refused, and English is written.
+    """
+    tag = asked.replace("-", "_")
+    if tag not in CATALOGUES:
+        stem = tag.split("_")[0].lower()
+        tag = {"zh": "zh_Hans"}.get(stem, stem)
+    return tag if tag in CATALOGUES and (drafts or CATALOGUES[tag] is not Status.DRAFT) else SOURCE
+
+
+def plain(text: str) -> str:
+    """The text without invisible characters and with plain single spaces.
+
+    Formatting libraries put U+202F and U+2068 into dates; one of them makes a text UCS-2 and three segments long.
+    """
+    visible = (
+        " " if unicodedata.category(c) in ("Zs", "Zl", "Zp", "Cc") else c
+        for c in text
+        if unicodedata.category(c) != "Cf"
+    )
+    return " ".join("".join(visible).split())
+
+
+def render(
+    kind: str,
+    language: str,
+    fields: Mapping[str, object],
+    *,
+    zone: ZoneInfo,
+    wording: str = Wording.COVERT,
+    drafts: bool = True,
+) -> str:
+    """The text as it is sent, moments in the place's zone. Raises BadFields.
+
+    `sender`, the name under which the place writes, begins a text in the open wording. A sender or a link is left out
+    when it would give the treatment away or make the text too long: one segment of GSM-7, or two of UCS-2.
+    """
+    if kind not in KINDS:
+        raise BadFields(f"there is no text “{kind}”")
+    language = language_for(language, drafts=drafts)
+    filled = _filled(kind, fields, language, zone)
+    link = plain(str(fields.get("link") or ""))
+    sender = plain(str(fields.get("sender") or "")) if wording == Wording.OPEN else ""
+    candidates = [_sentence(kind, language, filled, s, w) for s in (sender, "") for w in (link, "")]
+    return next((text for text in candidates if _fits(text) and not reveals(text)), candidates[-1])
+
+
+def _fits(text: str) -> bool:
+    size = measure(text)
+    return size.segments <= (1 if size.encoding is Encoding.GSM7 else 2)
+
+
+def _sentence(kind: str, language: str, filled: Mapping[str, str], sender: str, link: str) -> str:
+    source = KINDS[kind].sentence if link or not KINDS[kind].without_link else KINDS[kind].without_link
+    text = _catalogue(language).gettext(source).format_map({**filled, "link": link})
+    return plain(f"{sender}: {text}" if sender else text)
+
+
+@lru_cache
+def _catalogue(language: str) -> gettext.NullTranslations:
+    if language == SOURCE:
+        return gettext.NullTranslations()
+    return gettext.translation("texts", LOCALE, [language])
+
+
+def _filled(kind: str, fields: Mapping[str, object], language: str, zone: ZoneInfo) -> dict[str, str]:
+    wanted = KINDS[kind].fields
+    strange = set(fields) - set(wanted) - {"sender"}
+    missing = set(wanted) - set(fields) - {"link"}
+    if strange or missing:
+        raise BadFields(
+            f"{kind} takes {', '.join(wanted) or 'nothing'}; not {sorted(strange)}, missing {sorted(missing)}"
+        )
+    filled: dict[str, str] = {}
+    for name in wanted:
+        value = fields.get(name)
+        if name == "at":
+            at = _local(value, zone)
+            filled |= {"day": _day(at.date(), language), "time": f"{at:%H:%M}"}
+        elif name in ("day", "last"):
+            if not isinstance(value, date) or isinstance(value, datetime):
+                raise BadFields(f"{name} is a date")
+            filled[name] = _day(value, language)
+        elif name in ("choices", "bookings"):
+            filled[name] = _listed(value, language, zone, numbered=name == "choices")
+        elif name == "code":
+            filled[name] = plain(str(value))
+    return filled
+
+
+def _local(value: object, zone: ZoneInfo) -> datetime:
+    if not isinstance(value, datetime) or value.tzinfo is None:
+        raise BadFields("a moment with its zone is needed")
+    return value.astimezone(zone)
+
+
+def _day(day: date, language: str) -> str:
+    return plain(format_date(day, _FORMS[language].day, locale=language))
+
+
+def _listed(value: object, language: str, zone: ZoneInfo, *, numbered: bool) -> str:
+    """Moments by day: Fri 27 Nov 1) 07:00 2) 07:30; Sat 28 Nov 3) 08:00. The numbers follow the order given."""
+    if not isinstance(value, Sequence) or not 1 <= len(value) <= MOST_CHOICES:
+        raise BadFields(f"one to {MOST_CHOICES} moments are listed")
+    form = _FORMS[language]
+    moments = [(number, _local(moment, zone)) for number, moment in enumerate(value, 1)]
+    days = []
+    for day, those in groupby(moments, key=lambda numbered_moment: numbered_moment[1].date()):
+        times = (f"{number}) {at:%H:%M}" if numbered else f"{at:%H:%M}" for number, at in those)
+        days.append(_day(day, language) + " " + form.between.join(times))
+    return form.between_days.join(days)
