@@ -53,7 +53,7 @@ class Kind:
 
     sentence: str
     fields: tuple[str, ...] = ()
-    """`at` a moment; `day`, `last` dates; `choices`, `bookings` moments; `code`, `link` strings. Only `link` may miss."""
+    """`at` a moment; `day`, `last` dates; `choices`, `bookings` moments; `code`, `link` strings (`link` may miss)."""
     without_link: str = ""
 
 
