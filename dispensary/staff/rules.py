@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
+from zoneinfo import ZoneInfo
 
-from dispensary.units import AccountId, SiteId
+from dispensary.refusals import Refusal
+from dispensary.units import AccountId, DoseDay, SiteId
 
 
 class Role(StrEnum):
@@ -80,3 +85,90 @@ def may(roles: Iterable[Role], act: Act) -> bool:
 def the_program(site_id: SiteId) -> Actor:
     """The program itself, at a site: jobs and the command line, which have passed no counter."""
     return Actor(None, site_id, frozenset(), "Takehome", "")
+
+
+SHORTEST_PASSWORD = 12
+LONGEST_PASSWORD = 128
+"""Long enough for any phrase; a bound, so that hashing is never asked to eat a megabyte."""
+_USERNAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,39}")
+
+
+def plain_username(typed: str) -> str:
+    """An account name as it is kept: lower case, no blanks around it, one form of each letter."""
+    return unicodedata.normalize("NFKC", typed).strip().casefold()
+
+
+def username_fits(username: str) -> Refusal | None:
+    """Whether a (plain) account name can be kept: 2 to 40 letters, digits, dots, dashes."""
+    if _USERNAME.fullmatch(username):
+        return None
+    return Refusal(
+        "bad-username",
+        "An account name has 2 to 40 small letters, digits, dots or dashes, and begins with a letter or digit.",
+        field="username",
+    )
+
+
+def password_fits(password: str, *, username: str) -> Refusal | None:
+    """Whether a password may be kept: long, not one sign over and over, not the account name.
+
+    No rule asks for digits or signs: length is what resists guessing (NIST SP 800-63B-4, 3.1.1.2).
+    """
+    if len(password) < SHORTEST_PASSWORD:
+        return Refusal(
+            "short-password",
+            f"The password is too short: it needs {SHORTEST_PASSWORD} characters or more.",
+            "Use a few words that belong together for you alone.",
+            field="password",
+        )
+    if len(password) > LONGEST_PASSWORD:
+        return Refusal("long-password", f"The password is longer than {LONGEST_PASSWORD} characters.", field="password")
+    if len(set(password)) < 5 or username in password.casefold():
+        return Refusal(
+            "guessable-password",
+            "This password is easily guessed: it repeats a few signs or holds the account name.",
+            "Use a few words that belong together for you alone.",
+            field="password",
+        )
+    return None
+
+
+GUESSES_PER_NAME = 5
+GUESSES_PER_ADDRESS = 20
+GUESSING_WINDOW = timedelta(minutes=15)
+IDLE_LIMIT = timedelta(minutes=30)
+LONGEST_SIGN_IN = timedelta(hours=12)
+
+
+def too_many_guesses(*, for_name: int, from_address: int) -> bool:
+    """Whether a sign-in is refused unheard, by the failures of the last 15 minutes."""
+    return for_name >= GUESSES_PER_NAME or from_address >= GUESSES_PER_ADDRESS
+
+
+def day_begins(zone: str, day_starts: time, day: date) -> datetime:
+    """The moment (UTC) at which a dose day begins at a site.
+
+    Where the clock goes back over the boundary, the day begins the first time; where it leaps over it, at the leap.
+    """
+    wall = datetime.combine(day, day_starts)
+    place = ZoneInfo(zone)
+    begins = wall.replace(tzinfo=place).astimezone(UTC)
+    if begins.astimezone(place).replace(tzinfo=None) == wall:
+        return begins
+    early, late = wall.replace(tzinfo=place, fold=1).astimezone(UTC), begins  # the leap lies between the two
+    while late - early > timedelta(seconds=1):
+        middle = early + (late - early) / 2
+        early, late = (early, middle) if middle.astimezone(place).replace(tzinfo=None) >= wall else (middle, late)
+    return late.replace(microsecond=0)
+
+
+def dose_day(zone: str, day_starts: time, moment: datetime) -> DoseDay:
+    """The dose day that a moment belongs to at a site: its local date, still yesterday's before the day boundary.
+
+    Days follow each other without gap and never go back, also where the clock does.
+    """
+    today = moment.astimezone(ZoneInfo(zone)).date()
+    for day in (today + timedelta(days=1), today):
+        if day_begins(zone, day_starts, day) <= moment:
+            return DoseDay(day)
+    return DoseDay(today - timedelta(days=1))

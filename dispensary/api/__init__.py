@@ -1,0 +1,12 @@
+"""The JSON API, one file per resource. Each file has its handlers in a list, and HANDLERS has all of them."""
+
+from __future__ import annotations
+
+from litestar.types import ControllerRouterHandler
+
+from dispensary.api import session
+
+HANDLERS: list[ControllerRouterHandler] = [
+    *session.HANDLERS,
+]
+"""Mounted at /api. Add the handlers of a new resource here."""

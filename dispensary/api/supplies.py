@@ -1,0 +1,114 @@
+"""Supplies: what is handed over to a client, in one act, once for each idempotency key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, datetime
+from typing import Annotated
+from uuid import UUID
+
+import msgspec
+from litestar import get, post
+from litestar.types import ControllerRouterHandler
+
+from dispensary.database import Database
+from dispensary.staff.queries import Place
+from dispensary.staff.rules import Actor
+from dispensary.supplies import queries
+from dispensary.supplies.handover import hand_over
+from dispensary.supplies.rules import Wanted
+from dispensary.units import ClientId, DoseDay
+from dispensary.web.guards import requires_client_reader, requires_dispenser
+
+
+class SupplyRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """What the counter hands over. `key` makes a repeated request safe: it gets the first answer."""
+
+    key: Annotated[str, msgspec.Meta(min_length=8, max_length=80)]
+    observed: bool = True
+    take_home_days: Annotated[list[date], msgspec.Meta(max_length=29)] = []
+    identified_by: Annotated[str, msgspec.Meta(max_length=20)] = ""
+    well: bool = False
+    observation: Annotated[str, msgspec.Meta(max_length=500)] = ""
+    second_look: Annotated[str, msgspec.Meta(max_length=500)] = ""
+    pickup_id: UUID | None = None
+
+
+class DoseGiven(msgspec.Struct):
+    """One dose of a supply. Amounts are decimal text: mg, and mL from the lot's strength."""
+
+    day: date
+    portion: int
+    of: int
+    kind: str
+    mg: str
+    ml: str
+
+
+class SupplyAnswer(msgspec.Struct):
+    """The supply as it was recorded; `repeated` when the same key had been answered before."""
+
+    supply: UUID
+    at: datetime
+    doses: list[DoseGiven]
+    repeated: bool = False
+
+
+@post(
+    "/clients/{client_id:uuid}/supplies",
+    sync_to_thread=True,
+    operation_id="dispense",
+    tags=["supplies"],
+    guards=[requires_dispenser],
+)
+def dispense(
+    client_id: UUID,
+    data: SupplyRequest,
+    database: Database,
+    actor: Actor,
+    site: Place,
+    clock: Callable[[], datetime],
+) -> SupplyAnswer:
+    """Hands over a dose and any bottles. 409 with every reason when it may not leave; nothing of it is kept then."""
+    at = clock()
+    wanted = Wanted(
+        observed=data.observed,
+        take_home_days=tuple(DoseDay(day) for day in data.take_home_days),
+        identified_by=data.identified_by,
+        well=data.well,
+        observation=data.observation,
+        second_look=data.second_look,
+        pickup_id=data.pickup_id,
+    )
+    handed = database.write(
+        lambda session: hand_over(
+            session,
+            actor=actor,
+            client_id=ClientId(client_id),
+            wanted=wanted,
+            key=data.key,
+            today=site.dose_day(at),
+            zone=site.zone,
+            at=at,
+        )
+    )
+    answer = msgspec.convert(handed.answer, SupplyAnswer, strict=False)
+    answer.repeated = handed.repeated
+    return answer
+
+
+@get(
+    "/supplies/{supply_id:uuid}",
+    sync_to_thread=True,
+    operation_id="readSupply",
+    tags=["supplies"],
+    guards=[requires_client_reader],
+)
+def read_supply(supply_id: UUID, database: Database, actor: Actor) -> SupplyAnswer:
+    """A supply as it was answered."""
+    with database.reading() as session:
+        view = queries.supply_of(session, site_id=actor.site_id, supply_id=supply_id)
+        return msgspec.convert(view.supply.answer, SupplyAnswer, strict=False)
+
+
+HANDLERS: list[ControllerRouterHandler] = [dispense, read_supply]

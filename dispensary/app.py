@@ -1,0 +1,96 @@
+"""The application: every desk and every resource of the API on one database, behind one door."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime
+from functools import cache
+
+from litestar import Litestar, Router
+from litestar.concurrency import set_asyncio_executor
+from litestar.config.csrf import CSRFConfig
+from litestar.datastructures import State
+from litestar.handlers import BaseRouteHandler
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.static_files import create_static_files_router
+
+from dispensary import __version__, api, desks
+from dispensary.database import Database
+from dispensary.settings import Settings
+from dispensary.web import health, problem
+from dispensary.web.places import DESKS
+from dispensary.web.shell import in_shell
+from dispensary.web.signed_in import SignedInMiddleware, parts_for_handlers
+from dispensary.web.templating import STATIC, templates
+
+LARGEST_BODY = 2 * 1024 * 1024
+THREADS = 40
+"""Handlers at once. Twice the pool of connections: half of them may wait for one while the others use theirs."""
+
+
+def now() -> datetime:
+    """The clock of a running program. Tests pass their own."""
+    return datetime.now(UTC)
+
+
+@cache
+def _executor() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(THREADS, thread_name_prefix="desk")
+
+
+def _csrf(settings: Settings, database: Database) -> CSRFConfig:
+    secret = database.vault.sign("csrf", b"").hex()
+    # The cookie is named after the key: one that another key has signed would otherwise be presented, and refused, for
+    # as long as the browser keeps it, such as after a demo was begun anew on the same address.
+    name = "takehome-csrf-" + database.vault.sign("csrf cookie", b"").hex()[:8]
+    return CSRFConfig(
+        secret=secret,
+        cookie_name=name,
+        header_name="x-csrftoken",
+        cookie_secure=settings.production,
+        cookie_httponly=True,
+        cookie_samesite="lax",
+    )
+
+
+def create_app(
+    settings: Settings,
+    database: Database,
+    clock: Callable[[], datetime] = now,
+    *,
+    lifespan: Sequence[Callable[[Litestar], AbstractAsyncContextManager[None]]] = (),
+) -> Litestar:
+    """The application on this database. It opens and closes nothing itself: who opened the database closes it."""
+    set_asyncio_executor(_executor())
+    pages = Router("/", route_handlers=desks.HANDLERS, include_in_schema=False)
+    paths = {path for handler in desks.HANDLERS if isinstance(handler, BaseRouteHandler) for path in handler.paths}
+    app = Litestar(
+        route_handlers=[
+            pages,
+            Router("/api", route_handlers=api.HANDLERS),
+            health.live,
+            health.ready,
+            create_static_files_router("/static", [STATIC], include_in_schema=False),
+        ],
+        dependencies=parts_for_handlers(database, settings, clock),
+        middleware=[SignedInMiddleware(database, clock)],
+        exception_handlers=problem.HANDLERS,
+        csrf_config=_csrf(settings, database),
+        template_config=templates(settings, [desk for desk in DESKS if desk.path in paths]),
+        request_max_body_size=LARGEST_BODY,
+        openapi_config=OpenAPIConfig(
+            title="Takehome",
+            version=__version__,
+            description="The programme's API. Amounts are decimal strings in mg or mL; days are the site's dose days.",
+            render_plugins=[JsonRenderPlugin(path=["/openapi.json"])],
+            use_handler_docstrings=True,
+        ),
+        state=State({"settings": settings}),
+        lifespan=list(lifespan),
+        logging_config=None,
+    )
+    app.asgi_handler = in_shell(app.asgi_handler, settings)
+    return app

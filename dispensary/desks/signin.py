@@ -1,0 +1,114 @@
+"""The door: signing in and out, the first page, and going on at another site."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from litestar import Request, get, post
+from litestar.response import Redirect, Response, Template
+from litestar.types import ControllerRouterHandler
+
+from dispensary.database import Database
+from dispensary.refusals import NotAllowed, Refusal, Refused
+from dispensary.settings import Settings
+from dispensary.staff import queries, sessions
+from dispensary.staff.sessions import SignedIn
+from dispensary.units import SiteId
+from dispensary.web.entering import enter
+from dispensary.web.forms import Form, one
+from dispensary.web.guards import requires_sign_in
+from dispensary.web.signed_in import address_of, no_cookie, presented_token, token_cookie
+from dispensary.web.templating import page
+
+
+def _own_path(wanted: str) -> str:
+    """A path of this house to go on to, or the first page: never another site's, however it is written."""
+    if not wanted.startswith("/") or wanted.startswith(("//", "/\\")) or not wanted.isprintable():
+        return "/"
+    return wanted
+
+
+@get("/signin", sync_to_thread=False)
+def sign_in_page(request: Request[Any, Any, Any]) -> Template:
+    """Where one signs in; afterwards one is led to `next`."""
+    return page("signin.html", next=_own_path(request.query_params.get("next", "/")))
+
+
+@post("/signin", sync_to_thread=True)
+def sign_in(
+    request: Request[Any, Any, Any],
+    data: Form,
+    database: Database,
+    settings: Settings,
+    clock: Callable[[], datetime],
+) -> Response[Any]:
+    """Signs in and leads on. Refused, the page comes again with the name that was typed, and never the password."""
+    onward = _own_path(one(data, "next"))
+    username, password = one(data, "username"), data.get("password")
+    try:
+        token = enter(
+            database,
+            username=username,
+            password=password if isinstance(password, str) else "",
+            address=address_of(request, settings),
+            at=clock(),
+            presented=presented_token(request),
+        )
+    except Refused as refused:
+        return page("signin.html", refused=refused, typed={"username": username}, next=onward)
+    return Redirect(onward, status_code=303, cookies=[token_cookie(token, settings)])
+
+
+@get("/", sync_to_thread=True, guards=[requires_sign_in])
+def home(who: SignedIn, database: Database) -> Template:
+    """The desks that are open to whoever is signed in, and the other sites where they work."""
+    if not who.works_elsewhere or who.actor.account_id is None:
+        return page("home.html", elsewhere=[])
+    with database.reading() as session:
+        elsewhere = queries.sites_of(session, who.actor.account_id)
+    return page("home.html", elsewhere=[site for site in elsewhere if site.id != who.site.id])
+
+
+@post("/switch-site", sync_to_thread=True, guards=[requires_sign_in])
+def switch_site(
+    data: Form, who: SignedIn, database: Database, settings: Settings, clock: Callable[[], datetime]
+) -> Redirect:
+    """Goes on at another site, under a new token."""
+    try:
+        site_id = SiteId(UUID(one(data, "site_id")))
+    except ValueError:
+        raise NotAllowed(Refusal("no-role", "This account has no role at that site.", field="site_id")) from None
+    with database.writing() as session:
+        token = sessions.switch_site(session, who=who, site_id=site_id, at=clock())
+    return Redirect("/", status_code=303, cookies=[token_cookie(token, settings)])
+
+
+@post("/signout", sync_to_thread=True, guards=[requires_sign_in])
+def sign_out(who: SignedIn, database: Database, settings: Settings, clock: Callable[[], datetime]) -> Redirect:
+    """Signs out here."""
+    with database.writing() as session:
+        sessions.sign_out(session, who=who, at=clock())
+    return Redirect("/signin", status_code=303, cookies=[no_cookie(settings)])
+
+
+@post("/signout-everywhere", sync_to_thread=True, guards=[requires_sign_in])
+def sign_out_everywhere(
+    who: SignedIn, database: Database, settings: Settings, clock: Callable[[], datetime]
+) -> Redirect:
+    """Signs the account out on this device and on all others."""
+    with database.writing() as session:
+        sessions.sign_out_everywhere(session, who=who, at=clock())
+    return Redirect("/signin", status_code=303, cookies=[no_cookie(settings)])
+
+
+HANDLERS: list[ControllerRouterHandler] = [
+    sign_in_page,
+    sign_in,
+    home,
+    switch_site,
+    sign_out,
+    sign_out_everywhere,
+]

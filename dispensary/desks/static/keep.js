@@ -1,0 +1,71 @@
+// Forms marked data-keep lose nothing when the server is away: the same body, with the same key, is sent until it answers.
+// The server does a key once, so sending again is safe. Without JavaScript the browser sends the form as ever.
+
+const AGAIN_MS = 4000;
+const PATIENCE_MS = 15000;
+const AWAY = [502, 503, 504];
+
+let sending = null;
+
+function banner(state) {
+  const shown = document.getElementById("keep-banner");
+  if (!shown) return;
+  shown.hidden = !state;
+  for (const part of shown.querySelectorAll("[data-when]")) part.hidden = part.dataset.when !== state;
+}
+
+function put(html, url) {
+  const page = new DOMParser().parseFromString(html, "text/html");
+  document.replaceChild(document.adoptNode(page.documentElement), document.documentElement);
+  if (url) history.replaceState(null, "", url);
+  scrollTo(0, 0);
+  document.dispatchEvent(new Event("house:replaced"));
+}
+
+async function send(work) {
+  clearTimeout(work.timer);
+  const stop = new AbortController();
+  const patience = setTimeout(() => stop.abort(), PATIENCE_MS);
+  try {
+    const answer = await fetch(work.action, {
+      method: "POST",
+      body: work.body,
+      headers: { Accept: "text/html" },
+      signal: stop.signal,
+    });
+    if (answer.status === 401) {
+      banner("signed-out");
+      return;
+    }
+    if (AWAY.includes(answer.status)) throw new Error("away");
+    banner(null);
+    sending = null;
+    if (answer.redirected) location.assign(answer.url);
+    else put(await answer.text(), null);
+  } catch {
+    banner("away");
+    work.timer = setTimeout(send, AGAIN_MS, work);
+  } finally {
+    clearTimeout(patience);
+  }
+}
+
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (!form.matches("form[data-keep]") || form.enctype === "multipart/form-data") return;
+  event.preventDefault();
+  if (sending) return;
+  const button = event.submitter;
+  const body = new URLSearchParams(new FormData(form, button));
+  sending = { action: button?.getAttribute("formaction") ?? form.getAttribute("action"), body, timer: 0 };
+  for (const each of form.querySelectorAll("button")) each.disabled = true;
+  send(sending);
+});
+
+document.addEventListener("click", (event) => {
+  if (event.target.closest("[data-retry]") && sending) send(sending);
+});
+
+addEventListener("beforeunload", (event) => {
+  if (sending) event.preventDefault();
+});

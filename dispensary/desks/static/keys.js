@@ -1,0 +1,75 @@
+// Keyboard and scanner: keys press what carries data-key, a scanner always reaches the scan field, a form is sent once.
+// Everything listens on the document, so that it holds for a page that keep.js has put in place too.
+
+const isTyping = (element) =>
+  element instanceof HTMLElement &&
+  (element.isContentEditable ||
+    element.matches("textarea, select, input:not([type=radio], [type=checkbox], [type=submit], [type=button])"));
+
+const scanField = () => document.querySelector("[data-scan]:not(:disabled)");
+
+function press(key) {
+  const found = [...document.querySelectorAll("[data-key]")].find(
+    (element) => element.dataset.key === key && !element.disabled && element.offsetParent !== null,
+  );
+  if (!found) return false;
+  found.focus();
+  if (!isTyping(found)) found.click();
+  return true;
+}
+
+// A scanner types its code within a few milliseconds a sign. A key that stands alone is a person's.
+const ALONE_MS = 80;
+let waiting = 0;
+
+document.addEventListener("keydown", (event) => {
+  const lone = waiting;
+  clearTimeout(waiting);
+  waiting = 0;
+  if (event.ctrlKey || event.metaKey || event.isComposing) return;
+  if (event.key === "Escape" && isTyping(document.activeElement)) {
+    document.activeElement.blur();
+    return;
+  }
+  const key = event.altKey && event.code.startsWith("Digit") ? event.code.slice(5) : event.key.toLowerCase();
+  if (event.altKey) {
+    if (press(key)) event.preventDefault();
+    return;
+  }
+  if (isTyping(event.target) || event.key.length !== 1 || event.key === " ") return;
+  const scan = scanField();
+  if (scan) {
+    scan.focus();
+    return;
+  }
+  if (!lone) waiting = setTimeout(press, ALONE_MS, key);
+});
+
+export function settle() {
+  const wrong = document.querySelector("[aria-invalid]");
+  const first = wrong ?? scanField();
+  if (first && !isTyping(document.activeElement)) first.focus();
+}
+
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (event.defaultPrevented) return;
+  if (form.dataset.sent) {
+    event.preventDefault();
+    return;
+  }
+  form.dataset.sent = "yes";
+  // After the browser has read the form: a disabled button would not be sent with it.
+  setTimeout(() => {
+    for (const button of form.querySelectorAll("button")) button.disabled = true;
+  });
+});
+
+addEventListener("pageshow", () => {
+  for (const form of document.querySelectorAll("form[data-sent]")) {
+    delete form.dataset.sent;
+    for (const button of form.querySelectorAll("button")) button.disabled = false;
+  }
+  settle();
+});
+document.addEventListener("house:replaced", settle);

@@ -1,0 +1,104 @@
+"""Reads of the staff room: sites and who works there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, time
+from uuid import UUID
+
+from sqlalchemy import select
+
+from dispensary.database import ReadSession
+from dispensary.refusals import NotThere, Refusal
+from dispensary.staff.models import Account, RoleGrant, Site
+from dispensary.staff.rules import Role, dose_day
+from dispensary.units import AccountId, DoseDay, SiteId
+
+
+@dataclass(frozen=True)
+class Place:
+    """A site as its staff see it: what it is called and when its day is."""
+
+    id: SiteId
+    code: str
+    name: str
+    zone: str
+    day_starts: time
+    language: str
+    region: str
+
+    def dose_day(self, moment: datetime) -> DoseDay:
+        """The dose day here at a moment."""
+        return dose_day(self.zone, self.day_starts, moment)
+
+
+@dataclass(frozen=True)
+class Colleague:
+    """An account as its site's administrator sees it."""
+
+    id: AccountId
+    username: str
+    name: str
+    initials: str
+    roles: frozenset[Role]
+    left_at: datetime | None
+
+
+_PLACE = (Site.id, Site.code, Site.name, Site.zone, Site.day_starts, Site.language, Site.region)
+
+
+def sites(session: ReadSession) -> list[Place]:
+    """All sites, by code."""
+    return [Place(*row) for row in session.execute(select(*_PLACE).order_by(Site.code)).tuples()]
+
+
+def site_by_code(session: ReadSession, code: str) -> Site:
+    """The site with this code. Raises NotThere, which names the codes there are."""
+    site = session.scalar(select(Site).where(Site.code == code.strip().upper()))
+    if site is None:
+        known = ", ".join(session.scalars(select(Site.code).order_by(Site.code).limit(20))) or "none"
+        raise NotThere(
+            Refusal("no-site", f"There is no site with the code “{code}”.", f"Sites here: {known}.", field="site")
+        )
+    return site
+
+
+def place(session: ReadSession, site_id: UUID) -> Place:
+    """The site with this id. Raises NotThere."""
+    row = session.execute(select(*_PLACE).where(Site.id == site_id)).tuples().one_or_none()
+    if row is None:
+        raise NotThere(Refusal("no-site", "There is no such site."))
+    return Place(*row)
+
+
+def sites_of(session: ReadSession, account_id: AccountId) -> list[Place]:
+    """The sites where an account has a role, by code: those it can switch to."""
+    works_at = select(RoleGrant.site_id).where(RoleGrant.account_id == account_id)
+    rows = session.execute(select(*_PLACE).where(Site.id.in_(works_at)).order_by(Site.code))
+    return [Place(*row) for row in rows.tuples()]
+
+
+def colleagues(session: ReadSession, site_id: SiteId) -> list[Colleague]:
+    """Who has a role at the site, those who left last, by name."""
+    rows = session.execute(
+        select(Account, RoleGrant.role)
+        .join(RoleGrant, RoleGrant.account_id == Account.id)
+        .where(RoleGrant.site_id == site_id)
+    ).tuples()
+    roles: dict[Account, set[Role]] = {}
+    for account, role in rows:
+        roles.setdefault(account, set()).add(Role(role))
+    ordered = sorted(roles, key=lambda account: (account.left_at is not None, account.name.casefold()))
+    return [
+        Colleague(
+            account.id, account.username, account.name, account.initials, frozenset(roles[account]), account.left_at
+        )
+        for account in ordered
+    ]
+
+
+def names_of(session: ReadSession, account_ids: Sequence[UUID]) -> dict[UUID, str]:
+    """The names of these accounts, for pages that say who did something."""
+    rows = session.execute(select(Account.id, Account.name).where(Account.id.in_(account_ids))).tuples()
+    return dict(rows.all())

@@ -1,0 +1,276 @@
+"""Signing in and out, and who is signed in: the part of the staff room that every request passes.
+
+A sign-in has two steps, each a unit of work of its own. `count_attempt` counts it before anybody knows whether the
+password is right, so that a guesser who sends a thousand at once has as many tries as one who is patient, and a refused
+sign-in, which keeps nothing, is still counted. `sign_in` then looks at the password and takes the count back when it
+was right.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
+from uuid import UUID
+
+from sqlalchemy import delete, func, insert, select, text, update
+
+from dispensary.database import ReadSession, WriteSession
+from dispensary.refusals import NotAllowed, Refusal, Refused
+from dispensary.staff import audit
+from dispensary.staff.models import Account, RoleGrant, SignIn, SignInAttempt, Site
+from dispensary.staff.queries import Place
+from dispensary.staff.rules import (
+    GUESSING_WINDOW,
+    IDLE_LIMIT,
+    LONGEST_SIGN_IN,
+    Actor,
+    Role,
+    plain_username,
+    too_many_guesses,
+)
+from dispensary.staff.service import password_hash, password_is_right, wants_rehash
+from dispensary.units import AccountId, SiteId, new_id
+
+_TOUCH_EVERY = timedelta(minutes=1)
+
+
+class NotSignedIn(Refused):
+    """Nobody is signed in here, or not any more, or the name and password do not belong together."""
+
+    status = 401
+
+
+class TooManyGuesses(Refused):
+    """So many sign-ins failed for this name or from this address that no more are heard for a while."""
+
+    status = 429
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A sign-in that was counted and may be heard."""
+
+    username: str
+    name_row: UUID
+    address_row: UUID
+    name_subject: bytes
+
+
+@dataclass(frozen=True)
+class SignedIn:
+    """Who is signed in by a token, and where they work now."""
+
+    actor: Actor
+    site: Place
+    works_elsewhere: bool
+    seen_at: datetime
+    token_digest: bytes
+
+
+def _digest(token: str) -> bytes:
+    return sha256(token.encode()).digest()
+
+
+def count_attempt(session: WriteSession, *, username: str, address: str, at: datetime) -> Attempt:
+    """Counts a sign-in for its name and its address, or raises TooManyGuesses. Commit it before `sign_in`.
+
+    Names that no account has are counted alike. Exact under any number of guesses at once: each waits for the one
+    before with the same name or address.
+    """
+    username = plain_username(username)[:200]
+    for_name = session.vault.blind("sign-in name", username)
+    from_address = session.vault.blind("sign-in address", address)
+    for subject in sorted((for_name, from_address)):
+        key = int.from_bytes(subject[:8], "big", signed=True)
+        session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
+    rows = session.execute(
+        select(SignInAttempt.subject, func.count(), func.min(SignInAttempt.at))
+        .where(SignInAttempt.subject.in_([for_name, from_address]), SignInAttempt.at > at - GUESSING_WINDOW)
+        .group_by(SignInAttempt.subject)
+    ).tuples()
+    counts = {bytes(subject): (count, first) for subject, count, first in rows}
+    failed_for_name, failed_from_address = counts.get(for_name, (0, at)), counts.get(from_address, (0, at))
+    if too_many_guesses(for_name=failed_for_name[0], from_address=failed_from_address[0]):
+        opens = max(failed_for_name[1], failed_from_address[1]) + GUESSING_WINDOW
+        minutes = max(1, -int((at - opens).total_seconds() // 60))
+        raise TooManyGuesses(
+            Refusal(
+                "too-many-guesses",
+                "Too many sign-ins with this name or from this place have failed.",
+                f"Wait {minutes} minutes, then try again. If you have forgotten the password, ask an administrator.",
+                {"minutes": minutes},
+            )
+        )
+    attempt = Attempt(username, new_id(), new_id(), for_name)
+    session.execute(
+        insert(SignInAttempt),
+        [
+            {"id": attempt.name_row, "subject": for_name, "at": at},
+            {"id": attempt.address_row, "subject": from_address, "at": at},
+        ],
+    )
+    return attempt
+
+
+def sign_in(
+    session: WriteSession, *, attempt: Attempt, password: str, at: datetime, presented: str | None = None
+) -> tuple[str, SignIn]:
+    """Signs an account in and returns the new token, which is kept nowhere: the database has its digest alone.
+
+    `presented` is what the browser's cookie held before. It is never adopted: whatever it stood for ends here. An
+    account that works at several sites begins at the first by code. Raises NotSignedIn, the same for a wrong name.
+    """
+    account = session.scalar(select(Account).where(Account.username == attempt.username))
+    known = account is not None and account.left_at is None
+    right = password_is_right(account.password_hash if account and known else None, password)
+    if account is None or not right:
+        raise NotSignedIn(
+            Refusal(
+                "wrong-name-or-password",
+                "The name and the password do not belong together.",
+                "Type both again. If you have forgotten the password, ask an administrator.",
+            )
+        )
+    site_id = session.scalar(
+        select(Site.id)
+        .join(RoleGrant, RoleGrant.site_id == Site.id)
+        .where(RoleGrant.account_id == account.id)
+        .order_by(Site.code)
+        .limit(1)
+    )
+    if site_id is None:
+        raise NotAllowed(Refusal("no-role", "This account has no role at any site.", "Ask an administrator."))
+    if wants_rehash(account.password_hash):
+        account.password_hash = password_hash(password)
+    if presented:
+        session.execute(delete(SignIn).where(SignIn.token_digest == _digest(presented)))
+    session.execute(
+        delete(SignInAttempt).where(
+            (SignInAttempt.subject == attempt.name_subject) | (SignInAttempt.id == attempt.address_row)
+        )
+    )
+    token = secrets.token_urlsafe(32)
+    signed_in = SignIn(
+        token_digest=_digest(token),
+        account_id=account.id,
+        site_id=site_id,
+        began_at=at,
+        seen_at=at,
+        ends_at=at + LONGEST_SIGN_IN,
+    )
+    session.add(signed_in)
+    session.flush()
+    _write_down(session, account.id, site_id, "sign in", at)
+    return token, signed_in
+
+
+def _write_down(session: WriteSession, account_id: AccountId, site_id: SiteId, act: str, at: datetime) -> None:
+    actor = Actor(account_id, site_id, frozenset())
+    audit.record(session, actor=actor, act=act, subject="account", subject_id=account_id, at=at)
+
+
+_WHO = (
+    select(
+        SignIn.account_id,
+        SignIn.site_id,
+        SignIn.seen_at,
+        Account.name,
+        Account.initials,
+        Site.code,
+        Site.name,
+        Site.zone,
+        Site.day_starts,
+        Site.language,
+        Site.region,
+        select(func.array_agg(RoleGrant.role))
+        .where(RoleGrant.account_id == SignIn.account_id, RoleGrant.site_id == SignIn.site_id)
+        .scalar_subquery(),
+        select(RoleGrant.id)
+        .where(RoleGrant.account_id == SignIn.account_id, RoleGrant.site_id != SignIn.site_id)
+        .exists(),
+    )
+    .join(Account, Account.id == SignIn.account_id)
+    .join(Site, Site.id == SignIn.site_id)
+)
+
+
+def signed_in(session: ReadSession, *, token: str, at: datetime) -> SignedIn | None:
+    """Who is signed in by this token, in one query; nothing when it is unknown, idle for 30 minutes, or 12 hours old.
+
+    Roles are read anew each time, so that a grant, a revocation and a closed account count from the next request on.
+    """
+    digest = _digest(token)
+    row = session.execute(
+        _WHO.where(
+            SignIn.token_digest == digest,
+            SignIn.ends_at > at,
+            SignIn.seen_at > at - IDLE_LIMIT,
+            Account.left_at.is_(None),
+        )
+    ).one_or_none()
+    if row is None or not row[11]:  # the account's roles here
+        return None
+    account_id, site_id, seen_at, name, initials, code, site, zone, day_starts, language, region, roles, elsewhere = row
+    actor = Actor(account_id, site_id, frozenset(Role(role) for role in roles), name, initials)
+    return SignedIn(actor, Place(site_id, code, site, zone, day_starts, language, region), elsewhere, seen_at, digest)
+
+
+def stale(who: SignedIn, *, at: datetime) -> bool:
+    """Whether it is a minute since the sign-in was last marked as seen."""
+    return at - who.seen_at >= _TOUCH_EVERY
+
+
+def mark_seen(session: WriteSession, *, who: SignedIn, at: datetime) -> None:
+    """Puts the idle limit off. At most once a minute, since every request would otherwise write."""
+    session.execute(
+        update(SignIn)
+        .where(SignIn.token_digest == who.token_digest, SignIn.seen_at <= at - _TOUCH_EVERY)
+        .values(seen_at=at)
+    )
+
+
+def switch_site(session: WriteSession, *, who: SignedIn, site_id: SiteId, at: datetime) -> str:
+    """Goes on at another site where the account has a role, under a new token, since its rights are others there."""
+    account_id = who.actor.account_id
+    works_there = account_id is not None and session.scalar(
+        select(RoleGrant.id).where(RoleGrant.account_id == account_id, RoleGrant.site_id == site_id).limit(1)
+    )
+    if account_id is None or not works_there:
+        raise NotAllowed(Refusal("no-role", "This account has no role at that site.", field="site_id"))
+    token = secrets.token_urlsafe(32)
+    session.execute(
+        update(SignIn)
+        .where(SignIn.token_digest == who.token_digest)
+        .values(token_digest=_digest(token), site_id=site_id, seen_at=at)
+    )
+    _write_down(session, account_id, site_id, "switch site", at)
+    return token
+
+
+def sign_out(session: WriteSession, *, who: SignedIn, at: datetime) -> None:
+    """Ends this sign-in. The others of the account go on."""
+    session.execute(delete(SignIn).where(SignIn.token_digest == who.token_digest))
+    if who.actor.account_id is not None:
+        _write_down(session, who.actor.account_id, who.actor.site_id, "sign out", at)
+
+
+def sign_out_everywhere(session: WriteSession, *, who: SignedIn, at: datetime) -> None:
+    """Ends every sign-in of the account, on this device and on all others."""
+    session.execute(delete(SignIn).where(SignIn.account_id == who.actor.account_id))
+    if who.actor.account_id is not None:
+        _write_down(session, who.actor.account_id, who.actor.site_id, "sign out everywhere", at)
+
+
+def forget_ended(session: WriteSession, *, at: datetime) -> int:
+    """Deletes sign-ins that have ended and attempts that no longer count; returns how many rows. For a daily job."""
+    ended = session.execute(
+        delete(SignIn)
+        .where((SignIn.ends_at <= at) | (SignIn.seen_at <= at - IDLE_LIMIT))
+        .returning(SignIn.token_digest)
+    ).all()
+    old = session.execute(
+        delete(SignInAttempt).where(SignInAttempt.at <= at - GUESSING_WINDOW).returning(SignInAttempt.id)
+    ).all()
+    return len(ended) + len(old)

@@ -1,0 +1,83 @@
+"""Who may pass a door: guards named as sentences, each for one act of the staff room.
+
+A handler has a guard, or its path stands in PUBLIC; a test walks all routes and finds any that has neither. A path that
+is not in PUBLIC is closed to whoever is not signed in, guard or no guard.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litestar.connection import ASGIConnection
+from litestar.handlers import BaseRouteHandler
+from litestar.types import Guard
+
+from dispensary.refusals import NotAllowed, Refusal
+from dispensary.staff.rules import Act, may
+from dispensary.staff.sessions import NotSignedIn, SignedIn
+
+PUBLIC = {
+    "/signin",
+    "/api/session",
+    "/health/live",
+    "/health/ready",
+    "/static/{file_path}",
+    "/schema",
+    "/schema/openapi.json",
+    "/schema/{path}",
+}
+"""Paths (as route templates) that anybody may ask for. A handler behind one may still have a guard of its own."""
+
+Connection = ASGIConnection[Any, Any, Any, Any]
+
+
+def not_signed_in() -> NotSignedIn:
+    """The refusal for somebody who is not signed in, or not any more."""
+    return NotSignedIn(
+        Refusal(
+            "not-signed-in",
+            "You are not signed in, or your sign-in has ended.",
+            "Sign in. It ends after 30 minutes without use.",
+        )
+    )
+
+
+def who_asks(connection: Connection) -> SignedIn:
+    """Who is signed in on this connection. Raises NotSignedIn."""
+    who = connection.scope.get("user")
+    if not isinstance(who, SignedIn):
+        raise not_signed_in()
+    return who
+
+
+async def requires_sign_in(connection: Connection, _: BaseRouteHandler) -> None:
+    """Anybody on the staff, in whatever role."""
+    who_asks(connection)
+
+
+def requires(act: Act) -> Guard:
+    """A guard that lets pass whose roles at the site allow the act."""
+
+    async def guard(connection: Connection, _: BaseRouteHandler) -> None:
+        if not may(who_asks(connection).actor.roles, act):
+            raise NotAllowed(
+                Refusal(
+                    "not-allowed",
+                    "Your work at this site does not include this.",
+                    "Ask a colleague whose work it is, or an administrator to add a role to your account.",
+                    {"act": act.value},
+                )
+            )
+
+    guard.__name__ = f"requires_{act.name.lower()}"
+    return guard
+
+
+requires_prescriber = requires(Act.ORDER)
+requires_dispenser = requires(Act.DISPENSE)
+requires_client_finder = requires(Act.FIND_CLIENT)
+requires_client_reader = requires(Act.LOOK_AT_CLIENT)
+requires_booker = requires(Act.BOOK)
+requires_greeter = requires(Act.CHECK_IN)
+requires_evaluator = requires(Act.EXPORT)
+requires_administrator = requires(Act.RUN_SITE)

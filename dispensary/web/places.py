@@ -1,0 +1,43 @@
+"""The desks where people work, and which of them somebody's roles open."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from dispensary.staff.rules import Act, Role, may
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A place in the clinic where one kind of work is done."""
+
+    name: str
+    path: str
+    purpose: str
+    acts: tuple[Act, ...]
+    """Any of these opens the desk."""
+
+
+def _(message: str) -> str:
+    return message  # marks a message for extraction; pages translate it where they show it
+
+
+DESKS: tuple[Desk, ...] = (
+    Desk(_("Counter"), "/counter", _("Give today's dose, hand over bottles, close the day."), (Act.DISPENSE,)),
+    Desk(
+        _("Consulting"),
+        "/consulting",
+        _("Order doses, decide on take-home, answer alerts."),
+        (Act.ORDER, Act.ENROL, Act.RESOLVE_ALERT),
+    ),
+    Desk(_("Reception"), "/reception", _("Book times and check people in."), (Act.BOOK, Act.CHECK_IN)),
+    Desk(_("Evaluation"), "/evaluation", _("See what the programme achieves, and export it."), (Act.EXPORT,)),
+    Desk(_("Office"), "/office", _("Accounts, hours, closures and the site itself."), (Act.RUN_SITE,)),
+)
+
+
+def desks_open_to(roles: Iterable[Role], desks: Sequence[Desk] = DESKS) -> list[Desk]:
+    """The desks that these roles open, in the order of a morning."""
+    held = frozenset(roles)
+    return [desk for desk in desks if any(may(held, act) for act in desk.acts)]

@@ -1,0 +1,121 @@
+"""Finds out, before any handler runs, who is signed in; and hands actor, site and the house's parts to handlers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from litestar.concurrency import sync_to_thread
+from litestar.connection import ASGIConnection
+from litestar.datastructures import Cookie
+from litestar.di import Provide
+from litestar.enums import ScopeType
+from litestar.middleware import ASGIMiddleware
+from litestar.types import ASGIApp, Receive, Scope, Send
+
+from dispensary.database import Database, ReadSession
+from dispensary.settings import Settings
+from dispensary.staff import sessions
+from dispensary.staff.queries import Place
+from dispensary.staff.rules import Actor
+from dispensary.staff.sessions import SignedIn
+from dispensary.web.guards import PUBLIC, not_signed_in, who_asks
+from dispensary.words import spoken
+
+COOKIE = "takehome"
+
+Clock = Callable[[], datetime]
+Request = ASGIConnection[Any, Any, Any, Any]
+
+
+class SignedInMiddleware(ASGIMiddleware):
+    """Looks the cookie's token up in a thread, in one query outside any transaction, and speaks the site's language.
+
+    It costs one more hop to a thread than a look-up inside the handler; guards, the log and every error page then know
+    who asks. On an open path (PUBLIC) nothing is looked up unless the handler's opt `looks_up` asks for it.
+    """
+
+    scopes = (ScopeType.HTTP,)
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._autocommit = database.engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    def who(self, token: str) -> SignedIn | None:
+        """Who is signed in by the token. Marks the sign-in as seen when it is a minute since the last time."""
+        now = self._clock()
+        with ReadSession(self._autocommit, info={"vault": self._database.vault}) as session:
+            found = sessions.signed_in(session, token=token, at=now)
+        if found is not None and sessions.stale(found, at=now):
+            with self._database.writing() as session:
+                sessions.mark_seen(session, who=found, at=now)
+        return found
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
+        open_path = scope.get("path_template") in PUBLIC
+        token = presented_token(ASGIConnection(scope))
+        who: SignedIn | None = None
+        if token and (not open_path or scope["route_handler"].opt.get("looks_up")):
+            who = await sync_to_thread(self.who, token)
+        if who is None and not open_path:
+            raise not_signed_in()
+        scope["user"] = who
+        if who is None:
+            await next_app(scope, receive, send)
+            return
+        with spoken(who.site.language):
+            await next_app(scope, receive, send)
+
+
+def presented_token(connection: Request) -> str | None:
+    """What the browser's sign-in cookie holds."""
+    return connection.cookies.get(COOKIE)
+
+
+def token_cookie(token: str, settings: Settings) -> Cookie:
+    """The cookie of a sign-in: for this site's own pages alone, out of reach of scripts, over TLS in production."""
+    return Cookie(key=COOKIE, value=token, path="/", httponly=True, samesite="strict", secure=settings.production)
+
+
+def no_cookie(settings: Settings) -> Cookie:
+    """Takes the cookie back."""
+    return Cookie(
+        key=COOKIE, value="", path="/", httponly=True, samesite="strict", secure=settings.production, max_age=0
+    )
+
+
+def address_of(connection: Request, settings: Settings) -> str:
+    """The address that a request came from.
+
+    Production runs behind a proxy that ends TLS (settings refuses it otherwise), which appends the address that it saw
+    to X-Forwarded-For; what stands before the last comma was written by the browser and counts for nothing.
+    """
+    if settings.production and (forwarded := connection.headers.get("x-forwarded-for")):
+        return forwarded.rsplit(",", 1)[-1].strip()[:64]
+    return connection.client.host if connection.client else ""
+
+
+def _who(request: Request) -> SignedIn:
+    return who_asks(request)
+
+
+def _actor(request: Request) -> Actor:
+    return who_asks(request).actor
+
+
+def _site(request: Request) -> Place:
+    return who_asks(request).site
+
+
+def parts_for_handlers(database: Database, settings: Settings, clock: Clock) -> dict[str, Provide]:
+    """What handlers may name as parameters: database, settings, clock; and for whom is signed in actor, site, who."""
+    return {
+        "database": Provide(lambda: database, sync_to_thread=False),
+        "settings": Provide(lambda: settings, sync_to_thread=False),
+        "clock": Provide(lambda: clock, sync_to_thread=False),
+        "actor": Provide(_actor, sync_to_thread=False),
+        "site": Provide(_site, sync_to_thread=False),
+        "who": Provide(_who, sync_to_thread=False),
+    }

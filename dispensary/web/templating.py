@@ -1,0 +1,130 @@
+"""How a page is made: one Jinja environment for all desks, and `page`, which every handler of a page returns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from babel.dates import format_date, format_time
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
+from litestar.plugins.jinja import JinjaTemplateEngine
+from litestar.response import Template
+from litestar.template import TemplateConfig
+
+from dispensary import words
+from dispensary.refusals import Refusal, Refused
+from dispensary.settings import Settings
+from dispensary.staff.sessions import SignedIn
+from dispensary.units import new_id, plain
+from dispensary.web.places import Desk, desks_open_to
+
+DESKS = Path(__file__).parent.parent / "desks"
+STATIC = DESKS / "static"
+
+
+def page(
+    template: str,
+    *,
+    refused: Refused | None = None,
+    typed: Mapping[str, Any] | None = None,
+    status: int = 200,
+    **context: Any,
+) -> Template:
+    """A page. With `refused` it has that refusal's status and shows it, and `typed` puts back what the person typed."""
+    return Template(
+        template,
+        status_code=refused.status if refused else status,
+        media_type="text/html",
+        context={**context, "refusals": refused.refusals if refused else (), "typed": typed or {}},
+    )
+
+
+@cache
+def _fingerprint(name: str) -> str:
+    return sha256((STATIC / name).read_bytes()).hexdigest()[:12]
+
+
+def _who(context: Context) -> SignedIn | None:
+    who = context["request"].scope.get("user")
+    return who if isinstance(who, SignedIn) else None
+
+
+@pass_context
+def _here(context: Context) -> SignedIn | None:
+    return _who(context)
+
+
+@pass_context
+def _clock_time(context: Context, moment: datetime) -> str:
+    """The site's local time of a moment: 07:05."""
+    who = _who(context)
+    zone = ZoneInfo(who.site.zone) if who else moment.tzinfo
+    return format_time(moment.astimezone(zone), "HH:mm", locale=words.language())
+
+
+@pass_context
+def _moment(context: Context, moment: datetime) -> str:
+    """The site's local day and time of a moment: Tue 24 Nov 2026, 07:05."""
+    who = _who(context)
+    local = moment.astimezone(ZoneInfo(who.site.zone) if who else moment.tzinfo)
+    return f"{_day(local.date())}, {format_time(local, 'HH:mm', locale=words.language())}"
+
+
+def _day(day: date) -> str:
+    """A day as it is read aloud at a counter, never ambiguous: Tue 24 Nov 2026."""
+    return format_date(day, "EEE d MMM y", locale=words.language())
+
+
+def _mg(amount: Decimal) -> str:
+    """An amount with its unit, kept on one line: 62.5 mg."""
+    return f"{plain(amount)}\N{NO-BREAK SPACE}mg"
+
+
+def _ml(amount: Decimal) -> str:
+    return f"{plain(amount)}\N{NO-BREAK SPACE}mL"
+
+
+def _about(refusals: Sequence[Refusal], field: str) -> list[Refusal]:
+    """The refusals that are about one form field."""
+    return [refusal for refusal in refusals if refusal.field == field]
+
+
+def templates(settings: Settings, desks: Sequence[Desk]) -> TemplateConfig[JinjaTemplateEngine]:
+    """The environment of all pages: everything escaped, an unknown name is an error, words translated."""
+    environment = Environment(
+        loader=FileSystemLoader(DESKS / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=not settings.production,
+        extensions=["jinja2.ext.i18n"],
+    )
+    environment.install_gettext_callables(words.gettext, words.ngettext, newstyle=True)  # type: ignore[attr-defined]
+
+    @pass_context
+    def open_desks(context: Context) -> list[Desk]:
+        who = _who(context)
+        return desks_open_to(who.actor.roles, desks) if who else []
+
+    environment.globals.update(
+        here=_here,
+        open_desks=open_desks,
+        language=words.language,
+        demo=not settings.production,
+        new_key=lambda: str(new_id()),
+        static=lambda name: f"/static/{name}?{_fingerprint(name)}",
+        refusals=(),
+        typed={},
+    )
+    environment.filters.update(
+        clock_time=_clock_time, moment=_moment, day=_day, mg=_mg, ml=_ml, about=_about, plain=plain
+    )
+    return TemplateConfig(engine=JinjaTemplateEngine.from_environment(environment))

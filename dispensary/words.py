@@ -1,0 +1,70 @@
+"""The words of pages and refusals in the language of whoever reads them.
+
+English is the source. A translation is a file `locale/LANGUAGE/LC_MESSAGES/dispensary.po`, read as it is: nothing has
+to be compiled. `babel.cfg` says where the messages are found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import cache
+from io import BytesIO
+from pathlib import Path
+
+from babel import Locale, UnknownLocaleError
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from babel.support import NullTranslations, Translations
+
+SOURCE = "en"
+LOCALES = Path(__file__).parent / "locale"
+_language: ContextVar[str] = ContextVar("language", default=SOURCE)
+
+
+@cache
+def _translations(language: str) -> NullTranslations:
+    path = LOCALES / language / "LC_MESSAGES" / "dispensary.po"
+    if not path.is_file():
+        return NullTranslations()
+    compiled = BytesIO()
+    with path.open("rb") as file:
+        write_mo(compiled, read_po(file, locale=language))
+    compiled.seek(0)
+    return Translations(compiled)
+
+
+def language() -> str:
+    """The language that is read now."""
+    return _language.get()
+
+
+@contextmanager
+def spoken(wanted: str) -> Iterator[None]:
+    """Speaks a language within the block: the site's. One that the program does not know is spoken as English."""
+    try:
+        Locale.parse(wanted)
+    except (UnknownLocaleError, ValueError):
+        wanted = SOURCE
+    token = _language.set(wanted)
+    try:
+        yield
+    finally:
+        _language.reset(token)
+
+
+def gettext(message: str) -> str:
+    """The message in the language that is read now, or as it is."""
+    return _translations(_language.get()).ugettext(message)
+
+
+def ngettext(one: str, many: str, count: int) -> str:
+    """The message for a count in the language that is read now."""
+    return _translations(_language.get()).ungettext(one, many, count)
+
+
+def _(message: str, **values: object) -> str:
+    """The message in the language that is read now, with its `%(name)s` filled in."""
+    text = gettext(message)
+    return text % values if values else text
