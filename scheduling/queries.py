@@ -144,19 +144,19 @@ def next_free(session: Session, place_id: UUID, after: datetime, limit: int) -> 
 
 
 def free_near(session: Session, place_id: UUID, wanted: datetime, now: datetime, limit: int = 3) -> list[datetime]:
-    """The starts of the free slots nearest to the wanted moment, among those that can be booked now, earliest first.
+    """The starts of the other free slots nearest to the wanted one, among those bookable now, earliest first.
 
     Looks a week before and two weeks after it, and when that finds none, for the first free ones from now on.
     """
     place = place_of(session, place_id)
     today = day_at(session, place_id, now)
     earliest, horizon = now + timedelta(minutes=place.lead_minutes), today + timedelta(days=place.horizon_days)
-    wanted = min(max(wanted, now), now + timedelta(days=place.horizon_days))
-    middle = day_at(session, place_id, wanted)
+    around = min(max(wanted, now), now + timedelta(days=place.horizon_days))
+    middle = day_at(session, place_id, around)
     first, last = max(today, middle - timedelta(days=7)), min(horizon, middle + timedelta(days=14))
     views = _views(session, place_id, first, last)
-    free = [view.starts_at for view in views if view.free and view.starts_at >= earliest]
-    return nearest(free, wanted, limit) or [view.starts_at for view in next_free(session, place_id, now, limit)]
+    free = [view.starts_at for view in views if view.free and view.starts_at >= earliest and view.starts_at != wanted]
+    return nearest(free, around, limit) or [view.starts_at for view in next_free(session, place_id, now, limit)]
 
 
 def is_open(session: Session, place_id: UUID, day: date) -> bool:

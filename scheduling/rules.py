@@ -204,8 +204,7 @@ def zone_named(name: str) -> ZoneInfo:
 
 def nearest(free: Collection[datetime], wanted: datetime, limit: int) -> list[datetime]:
     """The free starts nearest to the wanted one (the earlier of two equally near first), earliest first."""
-    others = sorted(start for start in free if start != wanted)
-    return sorted(sorted(others, key=lambda start: abs(start - wanted))[:limit])
+    return sorted(sorted(sorted(free), key=lambda start: abs(start - wanted))[:limit])
 
 
 def fault_in(week: Sequence[Hours]) -> str | None:

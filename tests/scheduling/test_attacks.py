@@ -1,0 +1,213 @@
+"""Many at once: a slot never has more than it takes, its counter is always right, one holder has one ticket."""
+
+from __future__ import annotations
+
+import random
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import func, select
+from sqlalchemy.exc import DBAPIError
+
+from dispensary.database import Database
+from scheduling import queries, service
+from scheduling.models import Booking, BookingState, Slot, TicketCounter, Visit
+from scheduling.rules import NotBooked
+from tests.scheduling.conftest import TODAY, week
+
+
+@pytest.fixture
+def crowd(database_url, vault):
+    """A database that lets 64 people in at the same moment."""
+    database = Database(database_url, vault, pool_size=64)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def at_once():
+    """Runs a piece of work for each item, all of them begun at the same moment, and returns what became of each."""
+
+    def run(work, items):
+        items = list(items)
+        gate = Barrier(len(items))
+
+        def one(item):
+            gate.wait()
+            try:
+                return work(item)
+            except NotBooked as refused:
+                return refused
+
+        with ThreadPoolExecutor(len(items)) as threads:
+            return list(threads.map(one, items))
+
+    return run
+
+
+def test_64_people_on_a_slot_for_five_are_five_and_the_others_hear_where_there_is_room(
+    crowd, place_id, at, now, at_once
+):
+    with crowd.writing() as session:
+        service.set_hours(session, place_id=place_id, hours=week(capacity=5), from_day=TODAY)
+
+    def book(holder_id):
+        with crowd.writing() as session:
+            return service.book(
+                session, place_id=place_id, holder_id=holder_id, starts_at=at(9), now=now, channel="text"
+            )
+
+    answers = at_once(book, [uuid4() for _ in range(64)])
+    refused = [answer for answer in answers if isinstance(answer, NotBooked)]
+    assert len(answers) - len(refused) == 5
+    assert {answer.code for answer in refused} == {"slot-full"}
+    assert {answer.alternatives for answer in refused} == {(at(8, 30), at(8, 45), at(9, 15))}
+    with crowd.reading() as session:
+        assert queries.discrepancies(session) == []
+        assert session.scalar(select(func.count()).select_from(Booking)) == 5
+        assert session.execute(select(Slot.booked, Slot.capacity)).one() == (5, 5)
+
+
+def test_one_holder_booking_from_many_phones_at_once_has_one_booking(crowd, place_id, at, now, at_once):
+    holder_id = uuid4()
+
+    def book(number):
+        with crowd.writing() as session:
+            return service.book(
+                session,
+                place_id=place_id,
+                holder_id=holder_id,
+                starts_at=at(7 + number % 3),
+                now=now,
+                channel="text",
+            )
+
+    answers = at_once(book, range(24))
+    stands = {answer.id for answer in answers if isinstance(answer, Booking)}
+    assert len(stands) == 1
+    assert {answer.code for answer in answers if isinstance(answer, NotBooked)} == {"already-booked"}
+    with crowd.reading() as session:
+        assert queries.discrepancies(session) == []
+        assert [b.id for b in queries.bookings_on(session, place_id, TODAY)] == list(stands)
+
+
+def test_a_booking_moved_and_dropped_by_many_at_once_ends_once(crowd, place_id, at, now, at_once):
+    with crowd.writing() as session:
+        booking = service.book(session, place_id=place_id, holder_id=uuid4(), starts_at=at(9), now=now, channel="text")
+
+    def change(number):
+        with crowd.writing() as session:
+            if number % 4 == 0:
+                return service.drop(session, booking_id=booking.id, now=now)
+            return service.move(session, booking_id=booking.id, starts_at=at(7, 15 * (number % 4)), now=now)
+
+    at_once(change, range(32))
+    with crowd.reading() as session:
+        assert queries.discrepancies(session) == []
+        holding = queries.bookings_on(session, place_id, TODAY)
+        assert session.scalar(select(func.sum(Slot.booked))) == len(holding) <= 1
+        assert len({b.id for b in session.scalars(select(Booking).where(Booking.moved_from == booking.id))}) <= 1
+
+
+def test_counters_stay_right_while_people_book_move_drop_and_arrive_at_once(crowd, place_id, at, now, at_once):
+    holders = [uuid4() for _ in range(20)]
+    starts = [at(hour, minute, days=days) for days in (0, 1) for hour in (7, 8) for minute in (0, 30)]
+    collisions = []
+
+    def live_for_a_while(seed):
+        chance = random.Random(seed)
+        for _ in range(25):
+            try:
+                with crowd.writing() as session:
+                    act(session, chance)
+            except NotBooked:
+                continue
+            except DBAPIError as reason:
+                collisions.append(str(reason.orig))
+
+    def act(session, chance):
+        holder_id, starts_at = chance.choice(holders), chance.choice(starts)
+        standing = queries.bookings_of(session, holder_id, now)
+        match chance.choice(("book", "book", "move", "move", "drop", "arrive", "hours")):
+            case "move" if standing:
+                service.move(session, booking_id=standing[0].id, starts_at=starts_at, now=now)
+            case "drop" if standing:
+                service.drop(session, booking_id=standing[0].id, now=now)
+            case "arrive" if chance.random() < 0.1:
+                service.check_in(session, place_id=place_id, holder_id=holder_id, now=now)
+            case "hours" if chance.random() < 0.2:
+                service.set_hours(session, place_id=place_id, hours=week(capacity=chance.randint(1, 4)), from_day=TODAY)
+            case _:
+                service.book(
+                    session, place_id=place_id, holder_id=holder_id, starts_at=starts_at, now=now, channel="text"
+                )
+
+    at_once(live_for_a_while, range(24))
+    assert collisions == [], "nobody waited in a circle"
+    with crowd.reading() as session:
+        assert queries.discrepancies(session) == []
+        assert session.scalar(select(func.count()).where(Booking.state == BookingState.MOVED)) > 0
+        assert session.scalar(select(func.count()).where(Booking.state == BookingState.DROPPED)) > 0
+        assert session.scalar(select(func.count()).where(Booking.state == BookingState.BOOKED)) > 0
+
+
+def test_no_booking_slips_past_a_closure_made_at_the_same_moment(crowd, place_id, at, now, at_once):
+    def act(number):
+        with crowd.writing() as session:
+            if number == 7:
+                return service.close(session, place_id=place_id, first_day=TODAY, last_day=TODAY, reason="flood")
+            return service.book(
+                session,
+                place_id=place_id,
+                holder_id=uuid4(),
+                starts_at=at(7, 15 * (number % 4)),
+                now=now,
+                channel="text",
+            )
+
+    answers = at_once(act, range(16))
+    named = {booking.id for booking in answers[7]}
+    made = {answer.id for answer in answers if isinstance(answer, Booking)}
+    assert made == named, "whoever got in before the closure is told of it"
+
+
+def test_16_check_ins_of_one_holder_are_one_ticket(crowd, place_id, now, at_once):
+    holder_id = uuid4()
+
+    def check_in(_):
+        with crowd.writing() as session:
+            return service.check_in(session, place_id=place_id, holder_id=holder_id, now=now).id
+
+    assert len(set(at_once(check_in, range(16)))) == 1
+    with crowd.reading() as session:
+        assert session.scalar(select(TicketCounter.last)) == 1
+
+
+def test_32_people_checking_in_at_once_have_the_numbers_from_1_to_32(crowd, place_id, now, at_once):
+    def check_in(_):
+        with crowd.writing() as session:
+            return service.check_in(session, place_id=place_id, holder_id=uuid4(), now=now).ticket
+
+    assert sorted(at_once(check_in, range(32))) == list(range(1, 33))
+
+
+def test_16_windows_never_call_the_same_person(crowd, place_id, now, at_once):
+    with crowd.writing() as session:
+        for _ in range(40):
+            service.check_in(session, place_id=place_id, holder_id=uuid4(), now=now)
+
+    def call_until_empty(window):
+        called = []
+        while True:
+            with crowd.writing() as session:
+                visit = service.call_next(session, place_id=place_id, window=window, now=now)
+            if visit is None:
+                return called
+            called.append(visit.ticket)
+
+    called = [ticket for tickets in at_once(call_until_empty, range(1, 17)) for ticket in tickets]
+    assert sorted(called) == list(range(1, 41))
+    with crowd.reading() as session:
+        assert session.scalar(select(func.count()).where(Visit.called_at.is_(None))) == 0
