@@ -14,7 +14,7 @@ from dispensary.database import ReadSession, WriteSession
 from dispensary.refusals import BadInput, Refusal, Refused
 from dispensary.staff import audit
 from dispensary.staff.models import Site
-from dispensary.staff.rules import Actor
+from dispensary.staff.rules import Actor, dose_day
 from dispensary.stock.models import Lot, StockCount
 from dispensary.stock.queries import lots
 from dispensary.stock.service import count_lot
@@ -72,9 +72,9 @@ def close_day(
     """Closes a dose day of the actor's site, with every earlier day that was left open.
 
     Each ordered portion gets its outcome and keeps it. With `counts` (the counter's close) prepared bottles that nobody
-    collected go back into stock, every lot is counted, and a difference becomes a register line with its reason; without
-    (the night's close) the count stays due. No dose for the day is possible afterwards. Raises BadInput or Refused, and
-    then nothing is closed.
+    collected go back into stock, every lot is counted, and a difference becomes a register line with its reason.
+    Without (the night's close) the count stays due. No dose for the day is possible afterwards. Raises BadInput or
+    Refused, and then nothing is closed.
     """
     site = session.scalar(select(Site).where(Site.id == actor.site_id).with_for_update())  # waits for doses under way
     if site is None or day > today:
@@ -92,12 +92,13 @@ def close_day(
 
 
 def left_open(session: ReadSession, *, site_id: SiteId, before: date) -> list[DoseDay]:
-    """Dose days before this one that nobody closed, from the day after the last closed one."""
+    """Dose days before this one that nobody closed: from the day after the last closed one, or the site's first."""
     last = session.scalar(
         select(func.max(DayClose.dose_day)).where(DayClose.site_id == site_id, DayClose.dose_day < before)
     )
     if last is None:
-        return []
+        site = session.get_one(Site, site_id)
+        last = dose_day(site.zone, site.day_starts, site.opened_at) - timedelta(days=1)
     return [DoseDay(last + timedelta(days=n)) for n in range(1, (before - last).days)]
 
 
@@ -142,7 +143,8 @@ def _unclaimed(session: WriteSession, *, actor: Actor, day: DoseDay, at: datetim
 
 
 def _count(session: WriteSession, *, actor: Actor, day: DoseDay, counts: Mapping[UUID, Counted], at: datetime) -> None:
-    missing, faults = [], []
+    missing: list[str] = []
+    faults: list[Refusal] = []
     for lot in lots(session, site_id=actor.site_id):
         session.refresh(lot)
         counted = counts.get(lot.id)
@@ -173,20 +175,22 @@ class ToCount:
 
 def to_count(session: ReadSession, *, site_id: SiteId, day: date) -> list[ToCount]:
     """What the close expects in the safe: in bulk once uncollected bottles are poured back, and in later pickups."""
-    returning = dict(
-        session.execute(
-            text("""SELECT b.lot_id, sum(b.ml) FROM bottle b JOIN pickup p ON p.id = b.pickup_id
+    returning = {
+        row.lot_id: row.ml
+        for row in session.execute(
+            text("""SELECT b.lot_id, sum(b.ml) AS ml FROM bottle b JOIN pickup p ON p.id = b.pickup_id
                     WHERE b.site_id = :site AND b.state = 'prepared' AND p.collect_on <= :day GROUP BY b.lot_id"""),
             {"site": site_id, "day": day},
-        ).tuples()
-    )
-    counted = dict(
-        session.execute(
-            select(StockCount.lot_id, func.max(StockCount.at))
+        )
+    }
+    counted = {
+        row.lot_id: row.at
+        for row in session.execute(
+            select(StockCount.lot_id, func.max(StockCount.at).label("at"))
             .where(StockCount.site_id == site_id)
             .group_by(StockCount.lot_id)
-        ).tuples()
-    )
+        )
+    }
     rows = []
     for lot in lots(session, site_id=site_id):
         bottled = Millilitres(lot.bottled - returning.get(lot.id, 0))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from uuid import UUID
 
 from sqlalchemy import func, insert, select, update
@@ -286,7 +287,15 @@ def put_back(
         bottle.state = "back_in_stock"
         note = f"bottle {bottle.serial} for {bottle.dose_day}, {bottle.ml} mL, back in stock: {reason}"
         write_line(
-            session, actor=actor, lot_id=bottle.lot_id, book_id=book_id, kind="note", ml=0, day=day, at=at, reason=note
+            session,
+            actor=actor,
+            lot_id=bottle.lot_id,
+            book_id=book_id,
+            kind="note",
+            ml=Decimal(0),
+            day=day,
+            at=at,
+            reason=note,
         )
     pickup.state, pickup.closed_at, pickup.reason = state, at, reason
     end_passes(session, pickup_id=pickup.id, reason="revoked" if state == "cancelled" else "expired", at=at)

@@ -248,6 +248,20 @@ def doses_of(moment: Moment, wanted: Wanted) -> list[DosePlan]:
     return plans
 
 
+def proposed_days(moment: Moment) -> tuple[DoseDay, ...]:
+    """The take-home days from tomorrow on that the decision in force allows, one after the other; none without one.
+
+    It stops at the first day that has no order, is held, is covered or goes beyond the decision.
+    """
+    chosen: list[DoseDay] = []
+    for ahead in range(1, LONGEST_SUPPLY + 1) if moment.limits else ():
+        day = DoseDay(moment.today + timedelta(days=ahead))
+        if _day_allows(moment, day, "carry home") or _take_home(moment, [*chosen, day]):
+            break
+        chosen.append(day)
+    return tuple(chosen)
+
+
 def _plan(moment: Moment, day: DoseDay, portion: int, kind: str) -> DosePlan:
     order = moment.orders[day]
     return DosePlan(

@@ -1,0 +1,255 @@
+"""What the counter sees: a client at the window, the day's list, a supply that was handed over."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select, text
+
+from dispensary.clients.models import Client
+from dispensary.clients.queries import Face, face_of
+from dispensary.database import ReadSession
+from dispensary.monitoring.models import Alert
+from dispensary.monitoring.queries import open_alerts_of
+from dispensary.refusals import NotThere, Refusal
+from dispensary.supplies.models import Bottle, DayClose, Dose, Pickup, Supply
+from dispensary.supplies.moment import Reading, read_moment
+from dispensary.supplies.rules import LONGEST_SUPPLY, Wanted, days_without, due_portions, may_dispense, proposed_days
+from dispensary.units import ClientId, DoseDay, SiteId
+
+
+@dataclass(frozen=True)
+class AtHome:
+    """A bottle that the client carries for a day that is still to come."""
+
+    day: DoseDay
+    portion: int
+    portions: int
+    mg: Decimal
+    serial: str
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A prepared pickup."""
+
+    pickup: Pickup
+    bottles: Sequence[Bottle]
+
+
+@dataclass(frozen=True)
+class AtTheWindow:
+    """One client at the counter: who, what today, why not if not, what they carry home, what is odd."""
+
+    face: Face
+    reading: Reading
+    refusals: tuple[Refusal, ...]
+    """Why today's dose may not be given, once identity and safety are confirmed; empty when it may."""
+    proposed: tuple[DoseDay, ...]
+    """The take-home days that the decision in force allows now, at most."""
+    at_home: Sequence[AtHome]
+    waiting: Sequence[Waiting]
+    alerts: Sequence[Alert]
+    last_supply: Supply | None
+    missed_in_30_days: int
+
+    @property
+    def due_mg(self) -> Decimal | None:
+        """The observed portion that is due now, in mg; nothing when nothing is due."""
+        moment = self.reading.moment
+        due = due_portions(moment, moment.today)
+        return moment.orders[moment.today].portions[due[0] - 1] if due else None
+
+    @property
+    def days_without(self) -> int:
+        return days_without(self.reading.moment)
+
+
+def at_the_window(session: ReadSession, *, site_id: SiteId, client_id: ClientId, today: DoseDay) -> AtTheWindow:
+    """Everything that the counter shows of a client. Raises NotThere."""
+    client = session.scalar(select(Client).where(Client.id == client_id, Client.site_id == site_id))
+    if client is None:
+        raise NotThere(Refusal("no-client", "There is no such client at this site.", "Look for the client again."))
+    ahead = [DoseDay(today + timedelta(days=n)) for n in range(1, LONGEST_SUPPLY + 1)]
+    reading = read_moment(session, site_id=site_id, client_id=client_id, today=today, days=ahead)
+    face = face_of(session, client)
+    usual = Wanted(observed=True, identified_by=face.identified_by, well=True)
+    return AtTheWindow(
+        face=face,
+        reading=reading,
+        refusals=may_dispense(reading.moment, usual),
+        proposed=proposed_days(reading.moment),
+        at_home=bottles_at_home(session, client_id=client_id, today=today),
+        waiting=pickups_waiting(session, client_id=client_id),
+        alerts=open_alerts_of(session, client_id=client_id),
+        last_supply=session.scalar(
+            select(Supply)
+            .where(Supply.client_id == client_id, Supply.voided_at.is_(None))
+            .order_by(Supply.at.desc())
+            .limit(1)
+        ),
+        missed_in_30_days=_missed(session, client_id, today),
+    )
+
+
+def bottles_at_home(session: ReadSession, *, client_id: ClientId, today: date) -> list[AtHome]:
+    """Bottles handed over for today or later days, by day."""
+    rows = session.execute(
+        select(Bottle.dose_day, Bottle.portion, Bottle.portions, Bottle.mg, Bottle.serial)
+        .join(Dose, Dose.id == Bottle.dose_id)
+        .where(Bottle.client_id == client_id, Bottle.dose_day >= today, Dose.voided_at.is_(None))
+        .order_by(Bottle.dose_day, Bottle.portion)
+    )
+    return [AtHome(DoseDay(row.dose_day), row.portion, row.portions, row.mg, row.serial) for row in rows]
+
+
+def covered_days(session: ReadSession, *, client_id: ClientId, from_day: date) -> frozenset[DoseDay]:
+    """The dose days from this one on for which the client already has a dose."""
+    days = session.scalars(
+        select(Dose.dose_day)
+        .where(Dose.client_id == client_id, Dose.dose_day >= from_day, Dose.voided_at.is_(None))
+        .distinct()
+    )
+    return frozenset(DoseDay(day) for day in days)
+
+
+def pickups_waiting(session: ReadSession, *, client_id: ClientId) -> list[Waiting]:
+    """The client's prepared pickups with their bottles, by day of collection."""
+    pickups = session.scalars(
+        select(Pickup).where(Pickup.client_id == client_id, Pickup.state == "prepared").order_by(Pickup.collect_on)
+    ).all()
+    return _with_bottles(session, pickups)
+
+
+def pickups_on(session: ReadSession, *, site_id: SiteId, day: date) -> list[Waiting]:
+    """The site's prepared pickups to be collected on a day."""
+    pickups = session.scalars(
+        select(Pickup)
+        .where(Pickup.site_id == site_id, Pickup.state == "prepared", Pickup.collect_on == day)
+        .order_by(Pickup.prepared_at)
+    ).all()
+    return _with_bottles(session, pickups)
+
+
+def _with_bottles(session: ReadSession, pickups: Sequence[Pickup]) -> list[Waiting]:
+    if not pickups:
+        return []
+    bottles = session.scalars(
+        select(Bottle)
+        .where(Bottle.pickup_id.in_([pickup.id for pickup in pickups]), Bottle.state == "prepared")
+        .order_by(Bottle.dose_day, Bottle.portion)
+    ).all()
+    return [Waiting(pickup, [b for b in bottles if b.pickup_id == pickup.id]) for pickup in pickups]
+
+
+def _missed(session: ReadSession, client_id: ClientId, today: date) -> int:
+    found = session.scalar(
+        text("""SELECT count(DISTINCT dose_day) FROM day_outcome
+                WHERE client_id = :client AND outcome = 'missed' AND dose_day >= :first"""),
+        {"client": client_id, "first": today - timedelta(days=30)},
+    )
+    return int(found or 0)
+
+
+_DAY_LIST = text("""
+SELECT c.id AS client_id, c.number, c.name_sealed, o.mg, cardinality(o.portions) AS portions,
+    coalesce(d.has, 0) AS covered, d.observed_at, d.carried, h.reason AS held
+FROM dose_order o
+JOIN episode e ON e.id = o.episode_id AND e.site_id = :site AND e.began_on <= :day
+    AND (e.ended_on IS NULL OR e.ended_on > :day)
+JOIN client c ON c.id = o.client_id
+LEFT JOIN LATERAL (SELECT count(*) AS has, max(s.at) FILTER (WHERE dose.kind = 'observed') AS observed_at,
+        bool_or(dose.kind = 'take_home') AS carried
+    FROM dose JOIN supply s ON s.id = dose.supply_id
+    WHERE dose.client_id = o.client_id AND dose.dose_day = :day AND dose.voided_at IS NULL) d ON true
+LEFT JOIN LATERAL (SELECT reason FROM hold WHERE hold.client_id = o.client_id AND released_at IS NULL
+        AND days @> CAST(:day AS date) LIMIT 1) h ON true
+WHERE o.voided_at IS NULL AND o.days @> CAST(:day AS date)
+ORDER BY c.number
+""")
+
+
+@dataclass(frozen=True)
+class OnTheList:
+    """A client with an order on the day, and what became of it so far."""
+
+    client_id: ClientId
+    number: str
+    name: str
+    mg: Decimal
+    portions: int
+    covered: int
+    observed_at: datetime | None
+    carried: bool
+    held: str | None
+
+    @property
+    def state(self) -> str:
+        """`held`, `due`, `dosed` (observed today), or `at home` (covered by a bottle)."""
+        if self.covered >= self.portions:
+            return "dosed" if self.observed_at else "at home"
+        return "held" if self.held else "due"
+
+
+def day_list(session: ReadSession, *, site_id: SiteId, day: date) -> list[OnTheList]:
+    """Everybody who has an order in force at the site on this day, by client number."""
+    rows = session.execute(_DAY_LIST, {"site": site_id, "day": day})
+    return [
+        OnTheList(
+            client_id=ClientId(row.client_id),
+            number=row.number,
+            name=session.vault.open("client.name", row.client_id, bytes(row.name_sealed)),
+            mg=row.mg,
+            portions=row.portions,
+            covered=row.covered,
+            observed_at=row.observed_at,
+            carried=bool(row.carried),
+            held=row.held,
+        )
+        for row in rows
+    ]
+
+
+@dataclass(frozen=True)
+class SupplyView:
+    """A supply that was handed over, with its doses and bottles."""
+
+    supply: Supply
+    doses: Sequence[Dose]
+    bottles: Sequence[Bottle]
+
+
+def supply_of(session: ReadSession, *, site_id: SiteId, supply_id: UUID) -> SupplyView:
+    """One supply of the site. Raises NotThere."""
+    supply = session.scalar(select(Supply).where(Supply.id == supply_id, Supply.site_id == site_id))
+    if supply is None:
+        raise NotThere(Refusal("no-supply", "There is no such supply at this site.", "Look at the client's page."))
+    doses = session.scalars(select(Dose).where(Dose.supply_id == supply_id).order_by(Dose.dose_day, Dose.portion)).all()
+    bottles = session.scalars(
+        select(Bottle)
+        .join(Dose, Dose.id == Bottle.dose_id)
+        .where(Dose.supply_id == supply_id)
+        .order_by(Bottle.dose_day, Bottle.portion)
+    ).all()
+    return SupplyView(supply, doses, bottles)
+
+
+def supplies_of(session: ReadSession, *, client_id: ClientId, most: int = 30) -> list[dict[str, Any]]:
+    """The client's latest supplies, the newest first, as they were answered."""
+    rows = session.scalars(
+        select(Supply)
+        .where(Supply.client_id == client_id, Supply.origin == "counter")
+        .order_by(Supply.at.desc())
+        .limit(most)
+    )
+    return [{"id": supply.id, "at": supply.at, "day": supply.dose_day, **supply.answer} for supply in rows]
+
+
+def day_close_of(session: ReadSession, *, site_id: SiteId, day: date) -> DayClose | None:
+    """How a dose day was closed; nothing while it is open."""
+    return session.get(DayClose, (site_id, day))
