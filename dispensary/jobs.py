@@ -1,0 +1,228 @@
+"""What runs when, without anybody asking: texts are sent, reminders queued, days closed that the counter left open.
+
+APScheduler keeps the time, in memory. However many programs run on one database, one of them is the leader: it holds a
+PostgreSQL advisory lock on a connection of its own, and loses it with that connection.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import datetime, time, timedelta
+from functools import partial
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from apscheduler.schedulers.background import BackgroundScheduler
+from sqlalchemy import Connection, text, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.exc import DBAPIError
+
+import notifications.sending
+import notifications.service
+import scheduling.queries
+from dispensary.database import Database, WriteSession
+from dispensary.settings import Settings
+from dispensary.staff.models import JobRun, Site
+from dispensary.staff.queries import Place, sites
+from dispensary.staff.rules import the_program
+from dispensary.supplies.closing import close_day
+from dispensary.supplies.queries import day_close_of
+from dispensary.units import DoseDay
+from notifications.gateways import Gateway
+from notifications.gateways.console import ConsoleGateway
+from notifications.gateways.twilio import TwilioGateway
+
+log = logging.getLogger(__name__)
+
+_LEADER_LOCK = 7_301_443
+REMIND_AT = time(18, 0)
+"""Reminders go out the evening before, at this local time."""
+REMIND_AHEAD = timedelta(hours=36)
+CLOSE_AFTER = timedelta(hours=2)
+"""How long after the day boundary the night closes a day that the counter left open."""
+RETRY_AFTER = timedelta(hours=1)
+"""A job that failed runs again after this time."""
+
+Clock = Callable[[], datetime]
+
+
+def gateway_from(settings: Settings) -> Gateway:
+    """The way to phones: Twilio when it is set up, else the console, which feeds the telephone in the browser."""
+    if settings.twilio is None:
+        return ConsoleGateway()
+    return TwilioGateway(
+        account_sid=settings.twilio.account_sid,
+        auth_token=settings.twilio.auth_token,
+        sender=settings.twilio.sender,
+        api_base=settings.twilio.api_base,
+        status_url=f"{settings.public_base_url}/hooks/twilio/status",
+    )
+
+
+class Leadership:
+    """Whether this program is the one that runs the jobs. Ask each time: the lock goes with the connection."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._connection: Connection | None = None
+
+    def held(self) -> bool:
+        """Takes the lead when nobody has it, and says whether this program has it now."""
+        try:
+            if self._connection is None:
+                connection = self._database.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+                if not connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": _LEADER_LOCK}):
+                    connection.close()
+                    return False
+                log.info("this program runs the jobs now")
+                self._connection = connection
+            else:
+                self._connection.execute(text("SELECT 1"))
+        except DBAPIError:
+            self.give_up()
+            return False
+        return True
+
+    def give_up(self) -> None:
+        """Lets another program take the lead."""
+        if self._connection is not None:
+            self._connection.invalidate()  # never back into the pool: the lock would go back with it
+            self._connection.close()
+            self._connection = None
+
+
+def start_jobs(database: Database, settings: Settings, clock: Clock) -> BackgroundScheduler:
+    """Starts the clockwork. Call `shutdown()` on it to end."""
+    leadership = Leadership(database)
+    gateway = gateway_from(settings)
+    scheduler = BackgroundScheduler(
+        timezone=ZoneInfo("UTC"), job_defaults={"coalesce": True, "misfire_grace_time": None, "max_instances": 1}
+    )
+
+    def led(work: Callable[[], object]) -> Callable[[], None]:
+        def run() -> None:
+            if leadership.held():
+                try:
+                    work()
+                except DBAPIError as reason:
+                    log.warning("a job met the database's refusal", extra={"error": type(reason.orig).__name__})
+
+        return run
+
+    scheduler.add_job(led(lambda: send_texts(database, gateway, clock)), "interval", seconds=2, id="send texts")
+    scheduler.add_job(led(lambda: queue_reminders(database, clock)), "interval", seconds=30, id="queue reminders")
+    scheduler.add_job(led(lambda: close_left_open(database, clock)), "interval", minutes=5, id="close days")
+    scheduler.start()
+    return scheduler
+
+
+def send_texts(database: Database, gateway: Gateway, clock: Clock) -> int:
+    """Sends every text that is due, and says how many were taken in hand."""
+    claimed = 0
+    while True:
+        done = notifications.sending.send_due(database.writing, vault=database.vault, gateway=gateway, now=clock)
+        claimed += done.claimed
+        if done.claimed < 50:
+            return claimed
+
+
+def queue_reminders(database: Database, clock: Clock) -> int:
+    """Queues a reminder for each booking whose evening before has come; once for each booking and start.
+
+    None is queued for a booking that was made after that evening: its confirmation is fresh.
+    """
+    now = clock()
+    queued = 0
+    with database.writing() as session:
+        zones: dict[UUID, ZoneInfo] = {site.id: ZoneInfo(site.zone) for site in sites(session)}
+        for booking in scheduling.queries.due_for_reminder(session, from_moment=now, to_moment=now + REMIND_AHEAD):
+            zone = zones.get(booking.place_id)
+            if zone is None:
+                continue
+            local = booking.starts_at.astimezone(zone)
+            evening = datetime.combine(local.date() - timedelta(days=1), REMIND_AT, tzinfo=zone)
+            if not evening <= now or booking.made_at >= evening:
+                continue
+            message = notifications.service.queue(
+                session,
+                vault=session.vault,
+                recipient_id=booking.holder_id,
+                kind="booking_reminder",
+                reason_key=f"reminder:{booking.id}:{booking.starts_at.isoformat()}",
+                fields={"at": booking.starts_at},
+                zone=zone,
+                now=now,
+                valid_until=booking.starts_at,
+            )
+            queued += message is not None
+    return queued
+
+
+def close_left_open(database: Database, clock: Clock) -> int:
+    """Closes, at each site, the dose day before today's when the counter did not: its missed days are frozen.
+
+    The count of the safe stays due. A failure is kept in `job_run` and tried again after an hour.
+    """
+    now = clock()
+    closed = 0
+    with database.reading() as session:
+        places = sites(session)
+    for site in places:
+        yesterday = DoseDay(site.dose_day(now - CLOSE_AFTER) - timedelta(days=1))
+        if site.dose_day(now) > yesterday:
+            work = partial(_close, site=site, day=yesterday, at=now)
+            closed += run_once(database, job="close day", slot=f"{site.code} {yesterday}", clock=clock, work=work)
+    return closed
+
+
+def _close(session: WriteSession, *, site: Place, day: DoseDay, at: datetime) -> dict[str, object]:
+    if site.dose_day(session.get_one(Site, site.id).opened_at) > day:
+        return {"closed": "not open yet"}
+    if day_close_of(session, site_id=site.id, day=day) is not None:
+        return {"closed": "at the counter"}
+    done = close_day(session, actor=the_program(site.id), day=day, today=site.dose_day(at), counts=None, at=at)
+    return {"closed": "by the night", "missed": done.missed}
+
+
+def run_once(
+    database: Database, *, job: str, slot: str, clock: Clock, work: Callable[[WriteSession], dict[str, object]]
+) -> bool:
+    """Runs `work` in a unit of its own unless it has run for this slot; a failed run is repeated after an hour.
+
+    Whether it ran is committed with what it did, so that it can neither be lost nor done twice.
+    """
+    now = clock()
+    with database.reading() as session:
+        earlier = session.get(JobRun, (job, slot))
+        if earlier and (not earlier.failure or earlier.began_at > now - RETRY_AFTER):
+            return False
+    try:
+        with database.writing() as session:
+            if not _begin(session, job, slot, now, failure=""):
+                return False
+            result = work(session)
+            session.execute(
+                update(JobRun).where(JobRun.job == job, JobRun.slot == slot).values(ended_at=clock(), result=result)
+            )
+    except Exception as reason:
+        log.exception("job failed", extra={"job": job, "slot": slot})
+        with database.writing() as session:
+            _begin(session, job, slot, now, failure=f"{type(reason).__name__}: {str(reason)[:300]}")
+        return False
+    return True
+
+
+def _begin(session: WriteSession, job: str, slot: str, at: datetime, *, failure: str) -> bool:
+    """Marks the run; says no when another program has run it meanwhile."""
+    begun = session.scalar(
+        upsert(JobRun)
+        .values(job=job, slot=slot, began_at=at, ended_at=None, failure=failure, result={})
+        .on_conflict_do_update(
+            index_elements=["job", "slot"],
+            set_={"began_at": at, "ended_at": None, "failure": failure},
+            where=JobRun.failure != "",
+        )
+        .returning(JobRun.job)
+    )
+    return begun is not None
