@@ -79,6 +79,7 @@ _HOUR = re.compile(
 )
 _AT_HOUR = re.compile(r"(?:(?<![a-z])(?:jam|pukul|pkl|at)\s*|@\s*)(?P<hour>\d{1,2})(?![\d:.])")
 _BLOCK = re.compile(rf"{_BEFORE}(?P<hour>\d{{1,2}})(?P<minute>\d\d)(?![\d:./])(?:\s*h(?:rs?)?(?![a-z]))?{_LATIN_HALF}?")
+_OPT_OUT = re.compile("|".join(rf"(?<![a-z]){word}(?![a-z])" if word.isascii() else word for word in sorted(OPT_OUT)))
 _TOKEN = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?|\d+")
 
 
@@ -88,10 +89,12 @@ def parse(text: str, today: date) -> Command:
     A weekday is its next date, today included; a date without a year is its next one. Nothing is understood of a
     sentence that holds a word by which numbers opt out: “cancel friday” must not book Friday. It never raises.
     """
-    reader = _Reader(unicodedata.normalize("NFKC", text)[:LONGEST].casefold().replace("’", "'"), today)
+    written = unicodedata.normalize("NFKC", text)[:LONGEST].casefold().replace("’", "'")
+    ending = _OPT_OUT.search(written)
+    if ending is not None:
+        return Command(guessed=True, unread=(ending.group(),))
+    reader = _Reader(written, today)
     reader.read()
-    if OPT_OUT.intersection(reader.unread):
-        return Command(guessed=True, unread=tuple(reader.unread))
     return reader.command()
 
 

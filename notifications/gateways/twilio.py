@@ -143,6 +143,7 @@ def _client(account_sid: str, auth_token: str, api_base: str, timeout: float) ->
         def log_response(self, status_code: int, response: Any) -> None:
             pass
 
+    logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)  # its debug lines hold the number looked up
     client = import_module("twilio.rest").Client
     return client(account_sid, auth_token, http_client=QuietClient(timeout=timeout))
 

@@ -1,0 +1,204 @@
+import re
+import string
+import unicodedata
+from datetime import UTC, date, datetime, timedelta
+from itertools import product
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+from babel.messages.mofile import read_mo
+from babel.messages.pofile import read_po
+from hypothesis import given
+from hypothesis import strategies as st
+
+from notifications.commands import parse
+from notifications.segments import Encoding, measure
+from notifications.texts import CATALOGUES, KINDS, LOCALE, MOST_CHOICES, BadFields, Status, language_for, plain, render
+
+ZONE = ZoneInfo("Asia/Kuala_Lumpur")
+AT = datetime(2026, 11, 26, 23, 0, tzinfo=UTC)
+LINK = "https://pass.example.org/p/ABCDEFGHIJKLMNOPQRSTUVWX"
+SENDERS = ("", "Harapan", "Methadone Klinik", "美沙酮诊所", "x" * 200)
+LINKS = (LINK, "https://methadone.example/p/A", "", "https://x.example/" + "y" * 300)
+
+# Written apart from notifications.discretion, so that a word missing there is missed by it alone.
+BANNED = re.compile(
+    r"methad|metadon|metadone|heroin|opio|opiat|buprenor|naloxon|drug|dadah|\bdos(e|es|ing)?\b|\bmg\b|\bml\b|medicin"
+    r"|\bubat|clinic|klinik|hospital|pharmac|farmasi|doctor|doktor|nurse|jururawat|treatment|rawatan|terapi|therap"
+    r"|patient|pesakit|addict|penagih|rehab|pemulihan|\bhiv\b|\baids\b|hepatit|tubercul|tibi|penyakit|disease|sakit"
+    r"|bottle|botol|take-?home|supervis|prescri|preskrip|tablet|syring|needle|jarum|test\b"
+    r"|美沙酮|海洛因|毒|药|藥|剂|诊|診|医|醫|治|疗|病|戒|瘾|肝|艾滋|结核|瓶|针|处方|护士|康复|检测|健康",
+    re.IGNORECASE,
+)
+
+moments = st.integers(0, 12 * 366 * 24 * 60).map(lambda m: datetime(2024, 1, 1, tzinfo=UTC) + timedelta(minutes=m))
+
+
+def fields_for(kind: str, at: datetime = AT, choices: list[datetime] | None = None) -> dict[str, object]:
+    everything = {
+        "at": at,
+        "day": at.date(),
+        "last": at.date() + timedelta(days=3),
+        "choices": choices or [at + timedelta(hours=25 * n) for n in range(MOST_CHOICES)],
+        "bookings": [at, at + timedelta(days=7)],
+        "code": "4821-30795",
+        "link": LINK,
+    }
+    return {name: everything[name] for name in KINDS[kind].fields}
+
+
+def sources() -> list[str]:
+    return [s for kind in KINDS.values() for s in (kind.sentence, kind.without_link) if s]
+
+
+def catalogue(language: str, ending: str):
+    path = LOCALE / language / "LC_MESSAGES" / f"texts.{ending}"
+    with Path(path).open("rb") as file:
+        return read_po(file, locale=language) if ending == "po" else read_mo(file)
+
+
+TRANSLATED = [language for language in CATALOGUES if language != "en"]
+every_text = pytest.mark.parametrize(("kind", "language"), [(k, lang) for k in KINDS for lang in CATALOGUES])
+
+
+class TestEveryText:
+    @every_text
+    def test_says_nothing_of_treatment_and_keeps_to_its_size_whatever_is_filled_in(self, kind, language):
+        for wording, sender, link in product(("covert", "open"), SENDERS, LINKS):
+            fields = {**fields_for(kind), "sender": sender}
+            if "link" in fields:
+                fields["link"] = link
+            text = render(kind, language, fields, zone=ZONE, wording=wording)
+            assert not BANNED.search(text), text
+            size = measure(text)
+            if language == "zh_Hans":
+                assert size.segments <= 2, text
+            else:
+                assert (size.encoding, size.segments) == (Encoding.GSM7, 1), text
+
+    @given(at=moments, spread=st.lists(st.integers(0, 100_000), min_size=1, max_size=MOST_CHOICES))
+    def test_keeps_to_its_size_on_any_day(self, at, spread):
+        choices = sorted(at + timedelta(minutes=minutes) for minutes in spread)
+        for kind in KINDS:
+            for language in CATALOGUES:
+                text = render(kind, language, fields_for(kind, at, choices), zone=ZONE)
+                size = measure(text)
+                assert size.segments <= (2 if language == "zh_Hans" else 1), text
+                assert all(unicodedata.category(c) != "Cf" and (c == " " or not c.isspace()) for c in text)
+                assert not BANNED.search(text), text
+
+    @every_text
+    def test_is_written_in_its_language(self, kind, language):
+        text = render(kind, language, fields_for(kind), zone=ZONE)
+        assert any("\u4e00" <= c <= "\u9fff" for c in text) == (language == "zh_Hans")
+        assert (text == render(kind, "en", fields_for(kind), zone=ZONE)) == (language == "en")
+        assert "{" not in text
+
+    def test_begins_with_the_place_only_when_its_recipient_chose_so(self):
+        fields = {"at": AT, "sender": "Harapan"}
+        assert render("booking_kept", "en", fields, zone=ZONE, wording="open").startswith("Harapan: Thank you.")
+        assert render("booking_kept", "en", fields, zone=ZONE, wording="covert").startswith("Thank you.")
+
+    def test_leaves_out_a_link_that_gives_the_treatment_away_but_not_the_code(self):
+        fields = {"code": "4821-30795", "link": "https://methadone.example/p/A"}
+        assert render("pickup_ready", "en", fields, zone=ZONE) == "Ready to collect. Say the code 4821-30795."
+        assert LINK in render("pickup_ready", "en", {**fields, "link": LINK}, zone=ZONE)
+
+
+class TestMoments:
+    @pytest.mark.parametrize(
+        ("language", "written"),
+        [("en", "Fri 27 Nov at 07:00"), ("ms", "Jum 27 Nov jam 07:00"), ("zh_Hans", "11月27日周五 07:00")],
+    )
+    def test_are_written_in_the_zone_of_the_place(self, language, written):
+        assert written in render("booking_kept", language, {"at": AT}, zone=ZONE)
+
+    def test_choices_are_numbered_through_and_grouped_by_day(self):
+        choices = [AT, AT + timedelta(minutes=30), AT + timedelta(hours=24)]
+        text = render("slots_offered", "en", {"choices": choices}, zone=ZONE)
+        assert text == "Free: Fri 27 Nov 1) 07:00 2) 07:30; Sat 28 Nov 3) 07:00. Reply with a number."
+
+    def test_invisible_characters_become_plain_spaces_or_nothing(self):
+        assert plain("8:00\u202fAM \u2068Fri\u2069\u00a0 27\nNov") == "8:00 AM Fri 27 Nov"
+
+
+class TestBadFields:
+    @pytest.mark.parametrize(
+        ("kind", "fields"),
+        [
+            ("no_such_text", {}),
+            ("booking_kept", {}),
+            ("booking_kept", {"at": AT, "dose": "40 mg"}),
+            ("booking_kept", {"at": datetime(2026, 11, 27, 7)}),  # noqa: DTZ001 - no zone is the mistake
+            ("booking_kept", {"at": "tomorrow"}),
+            ("closure", {"day": AT}),
+            ("slots_offered", {"choices": []}),
+            ("slots_offered", {"choices": [AT] * (MOST_CHOICES + 1)}),
+        ],
+    )
+    def test_are_refused(self, kind, fields):
+        with pytest.raises(BadFields):
+            render(kind, "en", fields, zone=ZONE)
+
+
+class TestLanguages:
+    @pytest.mark.parametrize(
+        ("asked", "written"),
+        [
+            ("en", "en"),
+            ("ms", "ms"),
+            ("ms-MY", "ms"),
+            ("zh", "zh_Hans"),
+            ("zh-CN", "zh_Hans"),
+            ("fr", "en"),
+            ("", "en"),
+        ],
+    )
+    def test_are_found_by_any_usual_tag(self, asked, written):
+        assert language_for(asked) == written
+
+    def test_a_draft_can_be_refused(self):
+        assert language_for("ms", drafts=False) == "en"
+        assert render("booking_kept", "ms", {"at": AT}, zone=ZONE, drafts=False).startswith("Thank you")
+
+    @pytest.mark.parametrize("language", TRANSLATED)
+    def test_a_catalogue_has_every_sentence_with_the_same_places_to_fill(self, language):
+        po = catalogue(language, "po")
+        assert {m.id for m in po if m.id} == set(sources())
+        for message in po:
+            if message.id:
+                assert message.string, message.id
+                assert not message.fuzzy
+                assert places(message.string) == places(message.id), message.id
+
+    @pytest.mark.parametrize("language", TRANSLATED)
+    def test_a_catalogue_says_whether_it_is_a_draft(self, language):
+        headers = {name.lower(): value for name, value in catalogue(language, "po").mime_headers}
+        text = (LOCALE / language / "LC_MESSAGES" / "texts.po").read_text()
+        assert ("X-Status: draft" in text) == (CATALOGUES[language] is Status.DRAFT)
+        assert headers["language"] == language
+
+    @pytest.mark.parametrize("language", TRANSLATED)
+    def test_the_compiled_catalogue_is_the_written_one(self, language):
+        compiled = {m.id: m.string for m in catalogue(language, "mo") if m.id}
+        assert compiled == {m.id: m.string for m in catalogue(language, "po") if m.id}
+
+    @pytest.mark.parametrize("language", CATALOGUES)
+    def test_every_word_that_a_text_asks_for_is_understood(self, language):
+        asked_for = set()
+        for kind in KINDS:
+            text = render(kind, language, fields_for(kind), zone=ZONE)
+            asked_for |= set(
+                re.findall("“(.+?)”", text) if language == "zh_Hans" else re.findall(r"\b[A-Z]{2,}\b", text)
+            )
+        asked_for -= {"STOP", "FRI", "MS", "ZH", "EN", "JUMAAT", "ABCDEFGHIJKLMNOPQRSTUVWX"}
+        assert len(asked_for) >= 6
+        for word in asked_for:
+            command = parse(word, date(2026, 11, 24))
+            assert command.verb is not None, word
+            assert not command.guessed, word
+
+
+def places(sentence: str) -> list[str]:
+    return sorted(name for _, name, _, _ in string.Formatter().parse(sentence) if name)
