@@ -1,0 +1,174 @@
+"""The house keeps its own rules: who may know whom, what is never written, which words are never used."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from importlinter.cli import lint_imports
+
+ROOT = Path(__file__).parent.parent
+HOUSES = ("dispensary", "scheduling", "notifications")
+LONGEST_FILE = 400
+TEXTS = {".py", ".html", ".js", ".css", ".md", ".toml", ".po", ".yml", ".cfg", ".ini", ".mako", ".svg", ".lock", ""}
+
+
+def written(*folders: str) -> Iterator[Path]:
+    """Every text file below these folders of the project, as somebody would read it."""
+    for folder in folders:
+        for path in sorted((ROOT / folder).rglob("*")):
+            if path.is_file() and path.suffix in TEXTS and "__pycache__" not in path.parts:
+                yield path
+
+
+def on_top() -> Iterator[Path]:
+    """The files at the top of the project and of its start on a new machine."""
+    for path in sorted(ROOT.iterdir()):
+        if path.is_file() and path.suffix in TEXTS and path.name != ".env":
+            yield path
+    yield from written("docker", ".ci")
+
+
+def code(*folders: str) -> Iterator[tuple[Path, ast.Module]]:
+    for path in written(*folders):
+        if path.suffix == ".py":
+            yield path, ast.parse(path.read_text("utf-8"), str(path))
+
+
+def lines_that_say(pattern: str, paths: Iterator[Path]) -> list[str]:
+    """Where the pattern stands, as file:line: text."""
+    said = re.compile(pattern, re.IGNORECASE)
+    return [
+        f"{path.relative_to(ROOT)}:{number}: {line.strip()[:100]}"
+        for path in paths
+        for number, line in enumerate(path.read_text("utf-8", "replace").splitlines(), 1)
+        if said.search(line)
+    ]
+
+
+class TestWhoKnowsWhom:
+    def test_every_room_imports_only_what_its_floor_allows(self, capsys: pytest.CaptureFixture[str]) -> None:
+        kept = lint_imports(config_filename=str(ROOT / "pyproject.toml"), no_cache=True, no_logo=True) == 0
+
+        assert kept, capsys.readouterr().out
+
+    def test_a_use_case_never_commits_so_that_its_unit_of_work_stays_whole(self) -> None:
+        ends = {"commit", "rollback", "begin"}
+        found = [
+            f"{path.relative_to(ROOT)}:{call.lineno}"
+            for path, tree in code(*HOUSES)
+            # These two open and end connections; a desk opens a unit with database.writing() and ends nothing itself.
+            if path.relative_to(ROOT).as_posix() not in ("dispensary/database.py", "dispensary/schema.py")
+            for call in ast.walk(tree)
+            if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr in ends
+        ]
+
+        assert found == []
+
+    def test_a_use_case_is_given_the_moment_and_never_asks_a_clock(self) -> None:
+        rooms = [f"dispensary/{path.name}" for path in (ROOT / "dispensary").iterdir() if (path / "rules.py").exists()]
+        found = [
+            f"{path.relative_to(ROOT)}:{call.lineno}"
+            for path, tree in code(*rooms, "scheduling", "notifications")
+            for call in ast.walk(tree)
+            if isinstance(call, ast.Call)
+            and ast.unparse(call.func)
+            in ("datetime.now", "datetime.utcnow", "date.today", "datetime.today", "time.time")
+        ]
+
+        assert found == []
+
+
+class TestAmounts:
+    def test_no_float_comes_near_a_dose(self) -> None:
+        rooms = [f"dispensary/{room}" for room in ("supplies", "prescribing", "stock", "takehome")]
+        found = [
+            f"{path.relative_to(ROOT)}:{node.lineno}"
+            for path, tree in code(*rooms)
+            if "printing" not in path.parts  # where a label's lines stand on paper is a length, and no dose
+            for node in ast.walk(tree)
+            if (isinstance(node, ast.Call) and ast.unparse(node.func) == "float")
+            or (isinstance(node, ast.Constant) and isinstance(node.value, float))
+        ]
+
+        assert found == []
+
+
+class TestFiles:
+    def test_no_file_is_longer_than_can_be_held_in_mind(self) -> None:
+        long = {
+            str(path.relative_to(ROOT)): lines
+            for path in written(*HOUSES)
+            if path.suffix == ".py"
+            and "versions" not in path.parts  # a migration is one step, as long as it is, and never touched again
+            and (lines := len(path.read_text("utf-8", "replace").splitlines())) > LONGEST_FILE
+        }
+
+        assert long == {}
+
+    def test_every_module_opens_with_a_sentence_that_says_what_it_is(self) -> None:
+        silent = [
+            str(path.relative_to(ROOT)) for path, tree in code(*HOUSES) if tree.body and not ast.get_docstring(tree)
+        ]
+
+        assert silent == []
+
+
+class TestWords:
+    def test_clients_are_called_clients(self) -> None:
+        never = r"\b(patients?|addicts?|addicted|abusers?|junk(ie|y)s?|drug users?|pesakit|penagih)\b|病人|患者|吸毒"
+        own = ("tests/test_house.py", "notifications/discretion.py")  # the two that list such words to keep them out
+        paths = [*written(*HOUSES, "docs", "tests"), *on_top()]
+
+        found = lines_that_say(never, (path for path in paths if path.relative_to(ROOT).as_posix() not in own))
+
+        assert found == []
+
+    def test_nothing_is_left_for_later(self) -> None:
+        later = r"\b(TODO|FIXME|XXX|HACK|lorem ipsum|coming soon|not implemented)\b|NotImplementedError"
+        paths = [*written(*HOUSES, "docs", "tests"), *on_top()]
+
+        found = lines_that_say(later, (path for path in paths if path != Path(__file__)))
+
+        assert found == []
+
+    def test_a_page_leads_only_to_pages_that_are_there(self) -> None:
+        broken = []
+        for page in [ROOT / "README.md", *written("docs")]:
+            if page.suffix != ".md":
+                continue
+            for target in re.findall(r"\]\(([^)#\s]+)", page.read_text("utf-8")):
+                if "://" not in target and not (page.parent / target).exists():
+                    broken.append(f"{page.relative_to(ROOT)} -> {target}")
+
+        assert broken == []
+
+
+class TestWhereThingsComeFrom:
+    def test_nothing_that_is_written_says_where_packages_are_fetched(self) -> None:
+        hosts = r"pypi\W+org|pythonhosted|npmjs|(?<!no-emit-)index-url|find-links|trusted-host|deb\W+debian"
+        paths = [*written(*HOUSES, "docs", "tests"), *on_top()]
+
+        found = lines_that_say(hosts, (path for path in paths if path != Path(__file__)))
+
+        assert found == []
+
+    @pytest.mark.parametrize("lock", ["requirements.lock", "requirements-test.lock"])
+    def test_a_lock_names_a_version_and_digests_for_everything(self, lock: str) -> None:
+        entries = [line for line in (ROOT / lock).read_text().split("\n") if line and line[0] not in " #"]
+
+        assert len(entries) > 40
+        assert [entry for entry in entries if not re.match(r"[a-z0-9.-]+(\[[a-z,]+\])?==\S+", entry)] == []
+        assert "://" not in (ROOT / lock).read_text()
+        assert [entry for entry in entries if not entry.endswith("\\")] == [], "an entry without digests"
+
+    def test_the_tests_run_on_the_versions_that_the_clinic_runs_on(self) -> None:
+        def pinned(lock: str) -> dict[str, str]:
+            return dict(re.findall(r"^([a-z0-9.-]+)(?:\[[a-z,]+\])?==(\S+)", (ROOT / lock).read_text(), re.MULTILINE))
+
+        clinic, tests = pinned("requirements.lock"), pinned("requirements-test.lock")
+
+        assert clinic.items() <= tests.items()
