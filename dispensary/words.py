@@ -35,6 +35,15 @@ def _translations(language: str) -> NullTranslations:
     return Translations(compiled)
 
 
+@cache
+def _exists(wanted: str) -> bool:
+    try:
+        Locale.parse(wanted)
+    except (UnknownLocaleError, ValueError):
+        return False
+    return True
+
+
 def language() -> str:
     """The language that is read now."""
     return _language.get()
@@ -43,11 +52,7 @@ def language() -> str:
 @contextmanager
 def spoken(wanted: str) -> Iterator[None]:
     """Speaks a language within the block: the site's. One that the program does not know is spoken as English."""
-    try:
-        Locale.parse(wanted)
-    except (UnknownLocaleError, ValueError):
-        wanted = SOURCE
-    token = _language.set(wanted)
+    token = _language.set(wanted if _exists(wanted) else SOURCE)
     try:
         yield
     finally:

@@ -50,7 +50,7 @@ _PLACE = (Site.id, Site.code, Site.name, Site.zone, Site.day_starts, Site.langua
 
 def sites(session: ReadSession) -> list[Place]:
     """All sites, by code."""
-    return [Place(*row) for row in session.execute(select(*_PLACE).order_by(Site.code)).tuples()]
+    return [Place(*row) for row in session.execute(select(*_PLACE).order_by(Site.code))]
 
 
 def site_by_code(session: ReadSession, code: str) -> Site:
@@ -66,7 +66,7 @@ def site_by_code(session: ReadSession, code: str) -> Site:
 
 def place(session: ReadSession, site_id: UUID) -> Place:
     """The site with this id. Raises NotThere."""
-    row = session.execute(select(*_PLACE).where(Site.id == site_id)).tuples().one_or_none()
+    row = session.execute(select(*_PLACE).where(Site.id == site_id)).one_or_none()
     if row is None:
         raise NotThere(Refusal("no-site", "There is no such site."))
     return Place(*row)
@@ -76,7 +76,7 @@ def sites_of(session: ReadSession, account_id: AccountId) -> list[Place]:
     """The sites where an account has a role, by code: those it can switch to."""
     works_at = select(RoleGrant.site_id).where(RoleGrant.account_id == account_id)
     rows = session.execute(select(*_PLACE).where(Site.id.in_(works_at)).order_by(Site.code))
-    return [Place(*row) for row in rows.tuples()]
+    return [Place(*row) for row in rows]
 
 
 def colleagues(session: ReadSession, site_id: SiteId) -> list[Colleague]:
@@ -85,7 +85,7 @@ def colleagues(session: ReadSession, site_id: SiteId) -> list[Colleague]:
         select(Account, RoleGrant.role)
         .join(RoleGrant, RoleGrant.account_id == Account.id)
         .where(RoleGrant.site_id == site_id)
-    ).tuples()
+    )
     roles: dict[Account, set[Role]] = {}
     for account, role in rows:
         roles.setdefault(account, set()).add(Role(role))
@@ -100,5 +100,5 @@ def colleagues(session: ReadSession, site_id: SiteId) -> list[Colleague]:
 
 def names_of(session: ReadSession, account_ids: Sequence[UUID]) -> dict[UUID, str]:
     """The names of these accounts, for pages that say who did something."""
-    rows = session.execute(select(Account.id, Account.name).where(Account.id.in_(account_ids))).tuples()
+    rows = session.execute(select(Account.id, Account.name).where(Account.id.in_(account_ids)))
     return dict(rows.all())

@@ -1,0 +1,111 @@
+"""A browser for tests, which keeps cookies and sends the CSRF token; and a site with staff for it to visit."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from httpx import Response
+from litestar import Litestar
+from litestar.testing import TestClient
+
+from dispensary.database import Database
+from dispensary.settings import Settings, settings_from
+from dispensary.staff import service
+from dispensary.staff.models import Account, Site
+from dispensary.staff.rules import Role, the_program
+
+PASSWORD = "a walk to the river"
+
+
+@dataclass
+class MovableClock:
+    """A clock that stands still until a test moves it."""
+
+    moment: datetime
+
+    def __call__(self) -> datetime:
+        return self.moment
+
+    def goes_on(self, **units: float) -> datetime:
+        self.moment += timedelta(**units)
+        return self.moment
+
+
+def demo_settings(folder: Path, **environment: str) -> Settings:
+    return settings_from({"DISPENSARY_DATA": str(folder), **environment})
+
+
+def production_settings(folder: Path) -> Settings:
+    return settings_from(
+        {
+            "DISPENSARY_ENV": "production",
+            "DISPENSARY_DATA": str(folder / "data"),
+            "DISPENSARY_KEYS": str(folder / "keys.json"),
+            "PUBLIC_BASE_URL": "https://clinic.example.org",
+        }
+    )
+
+
+def open_site(database: Database, at: datetime, code: str = "KL", **given: Any) -> Site:
+    facts = {"name": "Harapan", "zone": "Asia/Kuala_Lumpur", "region": "MY", **given}
+    with database.writing() as session:
+        return service.add_site(session, code=code, at=at, **facts)
+
+
+def hire(database: Database, site: Site, username: str, roles: Iterable[Role], at: datetime) -> Account:
+    with database.writing() as session:
+        return service.add_account(
+            session,
+            actor=the_program(site.id),
+            site_id=site.id,
+            username=username,
+            name=username.title(),
+            initials=username[:2].upper(),
+            password=PASSWORD,
+            roles=roles,
+            at=at,
+        )
+
+
+@dataclass
+class Visitor:
+    """One browser at the door of an application."""
+
+    app: Litestar
+    base_url: str = "http://clinic.test"
+    client: TestClient[Litestar] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.client = TestClient(self.app, base_url=self.base_url, raise_server_exceptions=False)
+
+    def csrf(self) -> str:
+        return str(self.client.get("/api/session").json()["csrf_token"])
+
+    def get(self, path: str, **options: Any) -> Response:
+        return self.client.get(path, follow_redirects=False, **options)
+
+    def post(self, path: str, form: dict[str, Any] | None = None, **options: Any) -> Response:
+        """Sends a form as a page would, with its CSRF token; the redirect is not followed."""
+        data = {"_csrf_token": self.csrf(), **(form or {})}
+        return self.client.post(path, data=data, follow_redirects=False, **options)
+
+    def send(self, method: str, path: str, body: Any = None, **headers: str) -> Response:
+        """Sends JSON as a program would."""
+        return self.client.request(method, path, json=body, headers={"X-CSRFToken": self.csrf(), **headers})
+
+    def signs_in(self, username: str, password: str = PASSWORD) -> Response:
+        return self.post("/signin", {"username": username, "password": password})
+
+
+def text_of(response: Response) -> str:
+    """What a person reads on a page."""
+    body = response.text.split("<body>", 1)[-1]
+    return " ".join(re.sub(r"<[^>]+>", " ", body).split())
+
+
+Clock = Callable[[], datetime]
