@@ -21,9 +21,10 @@ from dispensary import __version__, api, desks
 from dispensary.database import Database
 from dispensary.settings import Settings
 from dispensary.web import health, problem
+from dispensary.web.given import given
 from dispensary.web.places import DESKS
 from dispensary.web.shell import in_shell
-from dispensary.web.signed_in import SignedInMiddleware, parts_for_handlers
+from dispensary.web.signed_in import SignedInMiddleware
 from dispensary.web.templating import STATIC, templates
 
 LARGEST_BODY = 2 * 1024 * 1024
@@ -75,7 +76,7 @@ def create_app(
             health.ready,
             create_static_files_router("/static", [STATIC], include_in_schema=False),
         ],
-        dependencies=parts_for_handlers(database, settings, clock),
+        dependencies=given(database, settings, clock),
         middleware=[SignedInMiddleware(database, clock)],
         exception_handlers=problem.HANDLERS,
         csrf_config=_csrf(settings, database),

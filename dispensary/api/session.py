@@ -6,21 +6,19 @@ everything that it posts; the sign-in itself is the cookie that the post answers
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
 from litestar import Request, Response, delete, get, post
+from litestar.params import JSONBody
 from litestar.types import ControllerRouterHandler
 from litestar.utils.scope.state import ScopeState
 
-from dispensary.database import Database
-from dispensary.settings import Settings
 from dispensary.staff import sessions
 from dispensary.staff.sessions import SignedIn
 from dispensary.web.entering import enter
+from dispensary.web.given import TheClock, TheDatabase, TheSettings, TheVisitor
 from dispensary.web.guards import requires_sign_in
 from dispensary.web.signed_in import address_of, no_cookie, presented_token, token_cookie
 
@@ -73,10 +71,10 @@ def read_session(request: Request[Any, Any, Any]) -> SessionState:
 @post("/session", sync_to_thread=True, operation_id="signIn", tags=["session"], status_code=204)
 def sign_in(
     request: Request[Any, Any, Any],
-    data: SignInForm,
-    database: Database,
-    settings: Settings,
-    clock: Callable[[], datetime],
+    data: JSONBody[SignInForm],
+    database: TheDatabase,
+    settings: TheSettings,
+    clock: TheClock,
 ) -> Response[None]:
     """Signs in. Five failures of a name, or twenty from an address, in 15 minutes are answered by 429."""
     token = enter(
@@ -99,7 +97,7 @@ def sign_in(
     guards=[requires_sign_in],
     opt={"looks_up": True},
 )
-def sign_out(who: SignedIn, database: Database, settings: Settings, clock: Callable[[], datetime]) -> Response[None]:
+def sign_out(who: TheVisitor, database: TheDatabase, settings: TheSettings, clock: TheClock) -> Response[None]:
     """Signs out here."""
     with database.writing() as session:
         sessions.sign_out(session, who=who, at=clock())

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -11,14 +9,12 @@ from litestar import Request, get, post
 from litestar.response import Redirect, Response, Template
 from litestar.types import ControllerRouterHandler
 
-from dispensary.database import Database
 from dispensary.refusals import NotAllowed, Refusal, Refused
-from dispensary.settings import Settings
 from dispensary.staff import queries, sessions
-from dispensary.staff.sessions import SignedIn
 from dispensary.units import SiteId
 from dispensary.web.entering import enter
 from dispensary.web.forms import Form, one
+from dispensary.web.given import TheClock, TheDatabase, TheSettings, TheVisitor
 from dispensary.web.guards import requires_sign_in
 from dispensary.web.signed_in import address_of, no_cookie, presented_token, token_cookie
 from dispensary.web.templating import page
@@ -41,9 +37,9 @@ def sign_in_page(request: Request[Any, Any, Any]) -> Template:
 def sign_in(
     request: Request[Any, Any, Any],
     data: Form,
-    database: Database,
-    settings: Settings,
-    clock: Callable[[], datetime],
+    database: TheDatabase,
+    settings: TheSettings,
+    clock: TheClock,
 ) -> Response[Any]:
     """Signs in and leads on. Refused, the page comes again with the name that was typed, and never the password."""
     onward = _own_path(one(data, "next"))
@@ -63,7 +59,7 @@ def sign_in(
 
 
 @get("/", sync_to_thread=True, guards=[requires_sign_in])
-def home(who: SignedIn, database: Database) -> Template:
+def home(who: TheVisitor, database: TheDatabase) -> Template:
     """The desks that are open to whoever is signed in, and the other sites where they work."""
     if not who.works_elsewhere or who.actor.account_id is None:
         return page("home.html", elsewhere=[])
@@ -73,9 +69,7 @@ def home(who: SignedIn, database: Database) -> Template:
 
 
 @post("/switch-site", sync_to_thread=True, guards=[requires_sign_in])
-def switch_site(
-    data: Form, who: SignedIn, database: Database, settings: Settings, clock: Callable[[], datetime]
-) -> Redirect:
+def switch_site(data: Form, who: TheVisitor, database: TheDatabase, settings: TheSettings, clock: TheClock) -> Redirect:
     """Goes on at another site, under a new token."""
     try:
         site_id = SiteId(UUID(one(data, "site_id")))
@@ -87,7 +81,7 @@ def switch_site(
 
 
 @post("/signout", sync_to_thread=True, guards=[requires_sign_in])
-def sign_out(who: SignedIn, database: Database, settings: Settings, clock: Callable[[], datetime]) -> Redirect:
+def sign_out(who: TheVisitor, database: TheDatabase, settings: TheSettings, clock: TheClock) -> Redirect:
     """Signs out here."""
     with database.writing() as session:
         sessions.sign_out(session, who=who, at=clock())
@@ -95,9 +89,7 @@ def sign_out(who: SignedIn, database: Database, settings: Settings, clock: Calla
 
 
 @post("/signout-everywhere", sync_to_thread=True, guards=[requires_sign_in])
-def sign_out_everywhere(
-    who: SignedIn, database: Database, settings: Settings, clock: Callable[[], datetime]
-) -> Redirect:
+def sign_out_everywhere(who: TheVisitor, database: TheDatabase, settings: TheSettings, clock: TheClock) -> Redirect:
     """Signs the account out on this device and on all others."""
     with database.writing() as session:
         sessions.sign_out_everywhere(session, who=who, at=clock())

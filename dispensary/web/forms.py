@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
-from litestar.enums import RequestEncodingType
-from litestar.params import Body
+from litestar.params import URLEncodedBody
 
 from dispensary.refusals import BadInput, Refusal
 
-Form = Annotated[dict[str, Any], Body(media_type=RequestEncodingType.URL_ENCODED)]
+Form: TypeAlias = URLEncodedBody[dict[str, Any]]
 """The type of a page handler's `data`. Read it with `one`, `several` and `key_of`: a missing field is empty text."""
 
 

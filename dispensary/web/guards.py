@@ -22,11 +22,15 @@ PUBLIC = {
     "/health/live",
     "/health/ready",
     "/static/{file_path}",
+    "/p/{token}",
     "/schema",
     "/schema/openapi.json",
     "/schema/{path}",
 }
-"""Paths (as route templates) that anybody may ask for. A handler behind one may still have a guard of its own."""
+"""Paths that anybody may ask for, as route templates without types: `/p/{token}` for a handler at `/p/{token:str}`.
+
+A handler behind one may still have a guard of its own.
+"""
 
 Connection = ASGIConnection[Any, Any, Any, Any]
 

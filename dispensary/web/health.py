@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from litestar import Response, get
 
-from dispensary.database import Database, NoDatabase
+from dispensary.database import NoDatabase
 from dispensary.schema import behind
+from dispensary.web.given import TheDatabase
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ def live() -> Health:
 
 
 @get("/health/ready", sync_to_thread=True, operation_id="healthReady", tags=["health"])
-def ready(database: Database) -> Response[Health]:
+def ready(database: TheDatabase) -> Response[Health]:
     """The database answers and has all migrations; 503 with a sentence when not."""
     try:
         database.check()

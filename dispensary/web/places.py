@@ -29,7 +29,7 @@ DESKS: tuple[Desk, ...] = (
         _("Consulting"),
         "/consulting",
         _("Order doses, decide on take-home, answer alerts."),
-        (Act.ORDER, Act.ENROL, Act.RESOLVE_ALERT),
+        (Act.ORDER, Act.ENROL),
     ),
     Desk(_("Reception"), "/reception", _("Book times and check people in."), (Act.BOOK, Act.CHECK_IN)),
     Desk(_("Evaluation"), "/evaluation", _("See what the programme achieves, and export it."), (Act.EXPORT,)),

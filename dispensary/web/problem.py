@@ -122,14 +122,21 @@ _EXPECTED = {
 }
 
 
+_MISSING = re.compile(r"(?:Object missing required field `|Missing required \w+ parameter ')(.+?)[`'].*")
+_UNKNOWN = re.compile(r"Object contains unknown field `(.+?)`.*")
+
+
+def _about(field: str, message: str) -> Refusal:
+    """One thing that does not fit, with the name of the field as the sender wrote it."""
+    if match := _MISSING.fullmatch(message):
+        return Refusal("missing-value", f"{match[1]} is missing.", field=match[1])
+    if match := _UNKNOWN.fullmatch(message):
+        return Refusal("unknown-field", f"{match[1]} is not a field here.", field=match[1])
+    return Refusal("bad-value", _in_plain_words(message), field="" if field == "data" else field)
+
+
 def _in_plain_words(message: str) -> str:
     message = re.sub(r" - at `.*`$", "", message)
-    if match := re.fullmatch(r"Object missing required field `(.+)`", message):
-        return f"{match[1]} is missing."
-    if match := re.fullmatch(r"Object contains unknown field `(.+)`", message):
-        return f"{match[1]} is not a field here."
-    if match := re.fullmatch(r"Missing required (?:query|path|header|cookie) parameter '(.+?)'.*", message):
-        return f"{match[1]} is missing."
     if match := re.fullmatch(r"Expected `(\w+)(?: \| \w+)*`(?:, got `\w+`)?", message):
         return f"It must be {_EXPECTED.get(match[1], match[1])}."
     if match := re.fullmatch(r"Expected `\w+` of length ([<>]=) (\d+)", message):
@@ -146,13 +153,9 @@ def _in_plain_words(message: str) -> str:
 
 def _bad_values(reason: ValidationException) -> BadInput:
     errors = [error for error in reason.extra or [] if isinstance(error, dict)] if reason.extra else []
-    refusals = [
-        Refusal("bad-value", _in_plain_words(str(error.get("message", ""))), field=str(error.get("key", "")))
-        for error in errors
-    ]
-    if not refusals:
-        refusals = [Refusal("bad-value", _in_plain_words(reason.detail.split(" for path ")[0]))]
-    return BadInput(*refusals)
+    if not errors:
+        return BadInput(_about("", reason.detail))
+    return BadInput(*(_about(str(error.get("key", "")), str(error.get("message", ""))) for error in errors))
 
 
 _BY_STATUS = {

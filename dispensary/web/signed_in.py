@@ -1,15 +1,12 @@
-"""Finds out, before any handler runs, who is signed in; and hands actor, site and the house's parts to handlers."""
+"""Finds out, before any handler runs, who is signed in by the cookie, and from where."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import datetime
 from typing import Any
 
 from litestar.concurrency import sync_to_thread
 from litestar.connection import ASGIConnection
 from litestar.datastructures import Cookie
-from litestar.di import Provide
 from litestar.enums import ScopeType
 from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Receive, Scope, Send
@@ -17,15 +14,13 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from dispensary.database import Database, ReadSession
 from dispensary.settings import Settings
 from dispensary.staff import sessions
-from dispensary.staff.queries import Place
-from dispensary.staff.rules import Actor
 from dispensary.staff.sessions import SignedIn
-from dispensary.web.guards import PUBLIC, not_signed_in, who_asks
+from dispensary.web.given import Clock
+from dispensary.web.guards import PUBLIC, not_signed_in
 from dispensary.words import spoken
 
 COOKIE = "takehome"
 
-Clock = Callable[[], datetime]
 Request = ASGIConnection[Any, Any, Any, Any]
 
 
@@ -95,27 +90,3 @@ def address_of(connection: Request, settings: Settings) -> str:
     if settings.production and (forwarded := connection.headers.get("x-forwarded-for")):
         return forwarded.rsplit(",", 1)[-1].strip()[:64]
     return connection.client.host if connection.client else ""
-
-
-def _who(request: Request) -> SignedIn:
-    return who_asks(request)
-
-
-def _actor(request: Request) -> Actor:
-    return who_asks(request).actor
-
-
-def _site(request: Request) -> Place:
-    return who_asks(request).site
-
-
-def parts_for_handlers(database: Database, settings: Settings, clock: Clock) -> dict[str, Provide]:
-    """What handlers may name as parameters: database, settings, clock; and for whom is signed in actor, site, who."""
-    return {
-        "database": Provide(lambda: database, sync_to_thread=False),
-        "settings": Provide(lambda: settings, sync_to_thread=False),
-        "clock": Provide(lambda: clock, sync_to_thread=False),
-        "actor": Provide(_actor, sync_to_thread=False),
-        "site": Provide(_site, sync_to_thread=False),
-        "who": Provide(_who, sync_to_thread=False),
-    }
