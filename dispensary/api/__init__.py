@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from litestar.types import ControllerRouterHandler
 
-from dispensary.api import session
+from dispensary.api import session, supplies
 
 HANDLERS: list[ControllerRouterHandler] = [
     *session.HANDLERS,
+    *supplies.HANDLERS,
 ]
 """Mounted at /api. Add the handlers of a new resource here."""

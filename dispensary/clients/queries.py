@@ -48,9 +48,9 @@ def face_of(session: ReadSession, client: Client) -> Face:
     )
 
 
-def photo_of(session: ReadSession, client_id: ClientId) -> bytes | None:
-    """The client's photo (JPEG or PNG), opened."""
-    sealed = session.scalar(select(Client.photo_sealed).where(Client.id == client_id))
+def photo_of(session: ReadSession, client_id: ClientId, *, site_id: SiteId) -> bytes | None:
+    """The photo (JPEG or PNG) of a client of the site, opened."""
+    sealed = session.scalar(select(Client.photo_sealed).where(Client.id == client_id, Client.site_id == site_id))
     return session.vault.open_bytes("client.photo", client_id, sealed) if sealed else None
 
 

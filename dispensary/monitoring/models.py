@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -34,3 +34,15 @@ class Alert(Base):
     resolved_at: Mapped[datetime | None]
     resolved_by: Mapped[AccountId | None] = mapped_column(ForeignKey("account.id"))
     resolution: Mapped[str] = mapped_column(default="")
+
+
+class Condition(Base):
+    """A condition that decides what is watched: what tests are due, which medicines matter. Seen by those who treat."""
+
+    __tablename__ = "client_condition"
+    __table_args__ = (CheckConstraint("kind IN ('hiv', 'hepatitis_b', 'hepatitis_c', 'tuberculosis')", name="kind"),)
+
+    client_id: Mapped[ClientId] = mapped_column(ForeignKey("client.id"), primary_key=True)
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    noted_on: Mapped[date]
+    noted_by: Mapped[AccountId | None] = mapped_column(ForeignKey("account.id"))

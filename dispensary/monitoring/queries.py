@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy import case, select
 
 from dispensary.database import ReadSession
-from dispensary.monitoring.models import Alert
+from dispensary.monitoring.models import Alert, Condition
 from dispensary.units import ClientId, SiteId
 
 _GRAVEST_FIRST = case((Alert.severity == "urgent", 0), (Alert.severity == "warning", 1), else_=2)
@@ -29,3 +29,8 @@ def open_alerts(session: ReadSession, *, site_id: SiteId) -> Sequence[Alert]:
         .where(Alert.site_id == site_id, Alert.resolved_at.is_(None))
         .order_by(_GRAVEST_FIRST, Alert.opened_at)
     ).all()
+
+
+def conditions_of(session: ReadSession, *, client_id: ClientId) -> Sequence[Condition]:
+    """The conditions noted of a client. Only for pages of those who treat: reception never sees them."""
+    return session.scalars(select(Condition).where(Condition.client_id == client_id).order_by(Condition.kind)).all()

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from dispensary.database import WriteSession
-from dispensary.monitoring.models import Alert
+from dispensary.monitoring.models import Alert, Condition
 from dispensary.refusals import BadInput, NotThere, Refusal
 from dispensary.staff import audit
 from dispensary.staff.rules import Actor, Role
 from dispensary.units import ClientId, SiteId, new_id
+
+CONDITIONS = ("hiv", "hepatitis_b", "hepatitis_c", "tuberculosis")
 
 
 def open_alert(
@@ -59,3 +61,19 @@ def resolve_alert(session: WriteSession, *, actor: Actor, alert_id: UUID, resolu
         session, actor=actor, act="resolved alert", subject="client", subject_id=alert.client_id, at=at, details=details
     )
     return alert
+
+
+def note_condition(
+    session: WriteSession, *, actor: Actor, client_id: ClientId, kind: str, noted_on: date, at: datetime
+) -> None:
+    """Notes a condition of a client, once. Raises BadInput for one that is not known here."""
+    if kind not in CONDITIONS:
+        raise BadInput(
+            Refusal("condition", f"“{kind}” is not a condition that is watched.", "Choose one.", field="kind")
+        )
+    session.execute(
+        upsert(Condition)
+        .values(client_id=client_id, kind=kind, noted_on=noted_on, noted_by=actor.account_id)
+        .on_conflict_do_nothing(index_elements=["client_id", "kind"])
+    )
+    audit.record(session, actor=actor, act="noted condition", subject="client", subject_id=client_id, at=at)

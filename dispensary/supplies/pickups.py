@@ -144,6 +144,11 @@ def issue_pass(
     return issued
 
 
+def live_pass(session: ReadSession, *, pickup_id: UUID) -> PickupPass | None:
+    """The pass that opens this pickup now."""
+    return session.scalar(select(PickupPass).where(PickupPass.pickup_id == pickup_id, PickupPass.ended_at.is_(None)))
+
+
 def end_passes(session: WriteSession, *, pickup_id: UUID, reason: str, at: datetime) -> None:
     """Ends every live pass of a pickup: redeemed, revoked or expired."""
     session.execute(
@@ -221,6 +226,32 @@ def verify_pass(session: ReadSession, *, site_id: SiteId, text: str, at: datetim
     if refusal:
         raise Refused(refusal)
     return Verified(pickup.id, pickup.client_id)
+
+
+@dataclass(frozen=True)
+class OpenedPass:
+    """A live pass as its holder sees it."""
+
+    pass_id: UUID
+    client_id: ClientId
+    valid_until: datetime
+    zone: str
+
+
+def opened_pass(session: ReadSession, *, token: str, at: datetime) -> OpenedPass:
+    """The live pass that this token shows, from the day it was issued to its end. Raises Refused for any other."""
+    if passes.read(session.vault, token) is not passes.Reading.TOKEN:
+        raise Refused(_UNREADABLE[passes.Reading.NOT_A_PASS])
+    row = session.execute(
+        select(PickupPass.id, Pickup.client_id, PickupPass.valid_until, Site.zone)
+        .join(Pickup, Pickup.id == PickupPass.pickup_id)
+        .join(Site, Site.id == PickupPass.site_id)
+        .where(PickupPass.token_digest == passes.token_digest(session.vault, token))
+        .where(PickupPass.ended_at.is_(None), PickupPass.valid_until > at)
+    ).one_or_none()
+    if row is None:
+        raise Refused(Refusal("pass-unknown", "No pickup waits for this pass."))
+    return OpenedPass(*row)
 
 
 def _why_not(the_pass: PickupPass, site_id: SiteId, site_code: str, at: datetime) -> Refusal | None:

@@ -136,6 +136,16 @@ def pickups_on(session: ReadSession, *, site_id: SiteId, day: date) -> list[Wait
     return _with_bottles(session, pickups)
 
 
+def pickups_before(session: ReadSession, *, site_id: SiteId, day: date) -> list[Waiting]:
+    """Pickups that nobody collected on their day and that still stand prepared in the safe."""
+    pickups = session.scalars(
+        select(Pickup)
+        .where(Pickup.site_id == site_id, Pickup.state == "prepared", Pickup.collect_on < day)
+        .order_by(Pickup.collect_on)
+    ).all()
+    return _with_bottles(session, pickups)
+
+
 def _with_bottles(session: ReadSession, pickups: Sequence[Pickup]) -> list[Waiting]:
     if not pickups:
         return []

@@ -243,6 +243,19 @@ def upgrade() -> None:
         postgresql_where=sa.text("resolved_at IS NULL"),
     )
     op.create_table(
+        "client_condition",
+        sa.Column("client_id", sa.Uuid(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("noted_on", sa.Date(), nullable=False),
+        sa.Column("noted_by", sa.Uuid(), nullable=True),
+        sa.CheckConstraint(
+            "kind IN ('hiv', 'hepatitis_b', 'hepatitis_c', 'tuberculosis')", name=op.f("ck_client_condition_kind")
+        ),
+        sa.ForeignKeyConstraint(["client_id"], ["client.id"], name=op.f("fk_client_condition_client_id")),
+        sa.ForeignKeyConstraint(["noted_by"], ["account.id"], name=op.f("fk_client_condition_noted_by")),
+        sa.PrimaryKeyConstraint("client_id", "kind", name=op.f("pk_client_condition")),
+    )
+    op.create_table(
         "client_index",
         sa.Column("client_id", sa.Uuid(), nullable=False),
         sa.Column("digest", postgresql.BYTEA(), nullable=False),

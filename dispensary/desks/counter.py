@@ -1,0 +1,265 @@
+"""The counter: who is next, what is due and why, the dose and the bottles in one act."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import date, datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from litestar import get, post
+from litestar.params import Parameter
+from litestar.response import Redirect, Response, Template
+from litestar.types import ControllerRouterHandler
+
+import scheduling.queries
+import scheduling.service
+from dispensary.clients import queries as clients
+from dispensary.database import Database, ReadSession, WriteSession
+from dispensary.refusals import NotThere, Refusal, Refused
+from dispensary.staff import audit
+from dispensary.staff.queries import Place
+from dispensary.staff.rules import Actor
+from dispensary.supplies import passes, queries
+from dispensary.supplies.handover import hand_over
+from dispensary.supplies.pickups import record_refused_pass, verify_pass
+from dispensary.supplies.queries import AtTheWindow
+from dispensary.supplies.rules import Wanted
+from dispensary.supplies.service import withhold
+from dispensary.units import ClientId, DoseDay
+from dispensary.web.forms import Form, key_of, one, several
+from dispensary.web.guards import requires_dispenser
+from dispensary.web.templating import page
+
+Clock = Callable[[], datetime]
+Chosen = Annotated[str, Parameter(query="pickup", required=False, max_length=40)]
+MOST_WAITING = 8
+
+
+@get("/counter", sync_to_thread=True, guards=[requires_dispenser])
+def counter(database: Database, actor: Actor, site: Place, clock: Clock, done: UUID | None = None) -> Template:
+    """The first screen: scan or find, who waits, what the day is like; and what was just handed over."""
+    now = clock()
+    with database.reading() as session:
+        return page("counter/counter.html", **_counter(session, site, now, done))
+
+
+def _counter(session: ReadSession, site: Place, now: datetime, done: UUID | None = None) -> dict[str, Any]:
+    today = site.dose_day(now)
+    day = queries.day_list(session, site_id=site.id, day=today)
+    visits = [visit for visit in scheduling.queries.queue(session, site.id, today, now) if visit.ended_at is None]
+    names = {row.client_id: row for row in day}
+    handed = queries.supply_of(session, site_id=site.id, supply_id=done) if done else None
+    return {
+        "today": today,
+        "now": now,
+        "counts": {state: sum(row.state == state for row in day) for state in ("due", "dosed", "at home", "held")},
+        "waiting": [(visit, names.get(ClientId(visit.holder_id))) for visit in visits[:MOST_WAITING]],
+        "waiting_in_all": len(visits),
+        "handed": handed,
+        "handed_face": clients.faces(session, [ClientId(handed.supply.client_id)]) if handed else {},
+        "closed": queries.day_close_of(session, site_id=site.id, day=today),
+        "found": None,
+    }
+
+
+@post("/counter/find", sync_to_thread=True, guards=[requires_dispenser])
+def find(data: Form, database: Database, actor: Actor, site: Place, clock: Clock) -> Response[Any]:
+    """Opens the client whose pass was scanned, whose code was typed, or whose number or name this is.
+
+    A pass that does not open is said to be so, and why; it is kept on the list of refused passes.
+    """
+    now, sought = clock(), one(data, "sought")
+    reading = passes.read(database.vault, sought)
+    if reading is not passes.Reading.NOT_A_PASS and reading is not passes.Reading.MISTYPED:
+        return _by_pass(database, actor, site, sought, now)
+    with database.reading() as session:
+        found = clients.find(session, site_id=site.id, text=sought)
+        if len(found) == 1:
+            return Redirect(f"/counter/clients/{found[0].client_id}", status_code=303)
+        if not found and reading is passes.Reading.MISTYPED:
+            return _by_pass(database, actor, site, sought, now)
+        context = {**_counter(session, site, now), "found": found}
+    return page("counter/counter.html", typed={"sought": sought}, **context)
+
+
+def _by_pass(database: Database, actor: Actor, site: Place, text: str, now: datetime) -> Response[Any]:
+    try:
+        with database.writing() as session:
+            verified = verify_pass(session, site_id=site.id, text=text, at=now)
+            _arrived(session, site, verified.client_id, now)
+    except Refused as refused:
+        with database.writing() as session:
+            record_refused_pass(session, site_id=site.id, account_id=actor.account_id, why=refused.first.code, at=now)
+        with database.reading() as session:
+            return page("counter/counter.html", refused=refused, **_counter(session, site, now))
+    return Redirect(f"/counter/clients/{verified.client_id}?pickup={verified.pickup_id}", status_code=303)
+
+
+def _arrived(session: WriteSession, site: Place, client_id: ClientId, now: datetime) -> None:
+    """A client whose pass is scanned at the counter has arrived and is being served, whether they checked in or not."""
+    visit = scheduling.service.check_in(session, place_id=site.id, holder_id=client_id, now=now)
+    scheduling.service.start(session, visit_id=visit.id, now=now)
+
+
+@post("/counter/next", sync_to_thread=True, guards=[requires_dispenser])
+def call_next(database: Database, site: Place, clock: Clock) -> Redirect:
+    """Calls whoever is next in the queue and opens them."""
+    now = clock()
+    with database.writing() as session:
+        visit = scheduling.service.call_next(session, place_id=site.id, window=1, now=now)
+        if visit is None:
+            return Redirect("/counter", status_code=303)
+        scheduling.service.start(session, visit_id=visit.id, now=now)
+        holder = visit.holder_id
+    return Redirect(f"/counter/clients/{holder}", status_code=303)
+
+
+@get("/counter/day", sync_to_thread=True, guards=[requires_dispenser])
+def day(database: Database, site: Place, clock: Clock) -> Template:
+    """Everybody with an order today, and what became of it so far."""
+    now = clock()
+    today = site.dose_day(now)
+    with database.reading() as session:
+        rows = queries.day_list(session, site_id=site.id, day=today)
+        booked = {b.holder_id: b.starts_at for b in scheduling.queries.bookings_on(session, site.id, today)}
+    return page("counter/day.html", rows=rows, booked=booked, today=today)
+
+
+@get("/counter/clients/{client_id:uuid}", sync_to_thread=True, guards=[requires_dispenser])
+def client(
+    client_id: UUID, database: Database, actor: Actor, site: Place, clock: Clock, chosen: Chosen = ""
+) -> Template:
+    """One client at the window. The look is written down."""
+    now = clock()
+    with database.writing() as session:
+        window = queries.at_the_window(
+            session, site_id=site.id, client_id=ClientId(client_id), today=site.dose_day(now)
+        )
+        audit.record(session, actor=actor, act="looked at", subject="client", subject_id=client_id, at=now)
+    return _client_page(window, site, now, chosen=chosen)
+
+
+def _client_page(
+    window: AtTheWindow,
+    site: Place,
+    now: datetime,
+    *,
+    chosen: str = "",
+    refused: Refused | None = None,
+    typed: Mapping[str, Any] | None = None,
+) -> Template:
+    today = site.dose_day(now)
+    ready = next((w for w in window.waiting if w.pickup.collect_on == today), None)
+    needs_look = any(refusal.code == "second-look" for refusal in window.refusals)
+    blocking = [refusal for refusal in window.refusals if refusal.code != "second-look"]
+    moment = window.reading.moment
+    order = moment.orders.get(today)
+    later_today = bool(
+        order and len(order.portions) > 1 and len(moment.covered.get(today, ())) < len(order.portions) - 1
+    )
+    return page(
+        "counter/client.html",
+        refused=refused,
+        typed=typed,
+        window=window,
+        face=window.face,
+        moment=moment,
+        order=order,
+        today=today,
+        now=now,
+        ready=ready,
+        chosen=bool(chosen) and ready is not None and chosen == str(ready.pickup.id),
+        blocking=blocking,
+        needs_look=needs_look,
+        later_today=later_today,
+        limits=moment.limits,
+        decision=window.reading.decision,
+    )
+
+
+@get("/counter/clients/{client_id:uuid}/photo", sync_to_thread=True, guards=[requires_dispenser])
+def photo(client_id: UUID, database: Database, site: Place) -> Response[bytes]:
+    """The client's photo, for the screen alone: never kept by the browser."""
+    with database.reading() as session:
+        found = clients.photo_of(session, ClientId(client_id), site_id=site.id)
+    if found is None:
+        raise NotThere(Refusal("no-photo", "There is no photo of this client."))
+    return Response(found, media_type="image/png" if found.startswith(b"\x89PNG") else "image/jpeg")
+
+
+@post("/counter/clients/{client_id:uuid}/supply", sync_to_thread=True, guards=[requires_dispenser])
+def give(client_id: UUID, data: Form, database: Database, actor: Actor, site: Place, clock: Clock) -> Response[Any]:
+    """Hands over the dose and the bottles. Refused, the page comes again with every reason and all that was typed."""
+    now = clock()
+    today = site.dose_day(now)
+    try:
+        wanted = _wanted(data)
+        handed = database.write(
+            lambda session: hand_over(
+                session,
+                actor=actor,
+                client_id=ClientId(client_id),
+                wanted=wanted,
+                key=str(key_of(data)),
+                today=today,
+                zone=site.zone,
+                at=now,
+            )
+        )
+    except NotThere:
+        raise
+    except Refused as refused:
+        with database.reading() as session:
+            window = queries.at_the_window(session, site_id=site.id, client_id=ClientId(client_id), today=today)
+        return _client_page(window, site, now, chosen=one(data, "pickup_id"), refused=refused, typed=data)
+    return Redirect(f"/counter?done={handed.supply_id}", status_code=303)
+
+
+def _wanted(data: Mapping[str, Any]) -> Wanted:
+    pickup = one(data, "pickup_id")
+    try:
+        days = tuple(DoseDay(date.fromisoformat(day)) for day in several(data, "take_home_days") if day)
+        pickup_id = UUID(pickup) if pickup else None
+    except ValueError:
+        raise Refused(
+            Refusal("bad-day", "A chosen day or pickup was not readable.", "Open the client again.")
+        ) from None
+    return Wanted(
+        observed=one(data, "observed") == "yes",
+        take_home_days=days,
+        identified_by=one(data, "identified_by"),
+        well=one(data, "well") == "yes",
+        observation=one(data, "observation"),
+        second_look=one(data, "second_look"),
+        pickup_id=pickup_id,
+    )
+
+
+@post("/counter/clients/{client_id:uuid}/withhold", sync_to_thread=True, guards=[requires_dispenser])
+def withhold_for_now(
+    client_id: UUID, data: Form, database: Database, actor: Actor, site: Place, clock: Clock
+) -> Response[Any]:
+    """Withholds today's dose for now and tells the prescriber; the client is seen again later today."""
+    now = clock()
+    today = site.dose_day(now)
+    try:
+        with database.writing() as session:
+            withhold(
+                session,
+                actor=actor,
+                client_id=ClientId(client_id),
+                observation=one(data, "observation"),
+                today=today,
+                at=now,
+            )
+    except NotThere:
+        raise
+    except Refused as refused:
+        with database.reading() as session:
+            window = queries.at_the_window(session, site_id=site.id, client_id=ClientId(client_id), today=today)
+        return _client_page(window, site, now, refused=refused, typed=data)
+    return Redirect(f"/counter/clients/{client_id}", status_code=303)
+
+
+HANDLERS: list[ControllerRouterHandler] = [counter, find, call_next, day, client, photo, give, withhold_for_now]

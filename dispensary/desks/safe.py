@@ -1,0 +1,381 @@
+"""The back of the counter: pickups to prepare, the safe and its register, the close of the day."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import date, datetime, timedelta
+from typing import Any, TypeVar
+from uuid import UUID
+
+from litestar import get, post
+from litestar.response import Redirect, Response, Template
+from litestar.types import ControllerRouterHandler
+
+from dispensary.clients import queries as clients
+from dispensary.database import Database, ReadSession
+from dispensary.refusals import BadInput, NotThere, Refusal, Refused
+from dispensary.settings import Settings
+from dispensary.staff.models import Site
+from dispensary.staff.queries import Place
+from dispensary.staff.rules import Actor, day_begins
+from dispensary.stock import queries as stock
+from dispensary.stock.models import RegisterBook
+from dispensary.stock.service import receive_lot
+from dispensary.supplies import queries
+from dispensary.supplies.closing import Counted, close_day, left_open, to_count
+from dispensary.supplies.handover import prepare_and_tell
+from dispensary.supplies.models import Pickup, PickupPass
+from dispensary.supplies.moment import read_moment
+from dispensary.supplies.pickups import cancel_pickup, live_pass, shown
+from dispensary.supplies.printing.daylog import day_log, register_pdf
+from dispensary.supplies.printing.labels import bottle_labels
+from dispensary.supplies.printing.passcard import pass_card
+from dispensary.supplies.rules import LONGEST_SUPPLY, proposed_days
+from dispensary.units import BadAmount, ClientId, DoseDay, millilitres, strength
+from dispensary.web.forms import Form, one, several
+from dispensary.web.guards import requires_dispenser
+from dispensary.web.templating import page
+
+Clock = Callable[[], datetime]
+Amount = TypeVar("Amount")
+
+
+def _pdf(content: bytes, name: str) -> Response[bytes]:
+    return Response(
+        content, media_type="application/pdf", headers={"content-disposition": f'inline; filename="{name}"'}
+    )
+
+
+def _day(text: str, *, field: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise BadInput(Refusal("bad-day", f"“{text}” is not a day.", "Choose one.", field=field)) from None
+
+
+def window_of(site: Place, day: date) -> tuple[datetime, datetime]:
+    """From when to when a dose day lasts at the site: how long a pass for it opens."""
+    return (
+        day_begins(site.zone, site.day_starts, day),
+        day_begins(site.zone, site.day_starts, day + timedelta(days=1)),
+    )
+
+
+# Pickups
+
+
+@get("/counter/pickups", sync_to_thread=True, guards=[requires_dispenser])
+def pickups(database: Database, site: Place, clock: Clock) -> Template:
+    """The prepared pickups of today and the next days, with their passes."""
+    today = site.dose_day(clock())
+    with database.reading() as session:
+        days = [today + timedelta(days=n) for n in range(8)]
+        waiting = {day: queries.pickups_on(session, site_id=site.id, day=day) for day in days}
+        overdue = queries.pickups_before(session, site_id=site.id, day=today)
+        people = [ClientId(w.pickup.client_id) for ws in [*waiting.values(), overdue] for w in ws]
+        faces = clients.faces(session, people)
+    return page("counter/pickups.html", waiting=waiting, overdue=overdue, faces=faces, today=today)
+
+
+@get("/counter/clients/{client_id:uuid}/pickup", sync_to_thread=True, guards=[requires_dispenser])
+def pickup_form(client_id: UUID, database: Database, site: Place, clock: Clock, on: str = "") -> Template:
+    """Which bottles to prepare for which day of collection: what the decision in force allows on that day."""
+    today = site.dose_day(clock())
+    chosen = DoseDay(_day(on, field="collect_on")) if on else DoseDay(today + timedelta(days=1))
+    with database.reading() as session:
+        return _pickup_page(session, site, ClientId(client_id), today, chosen)
+
+
+def _pickup_page(
+    session: ReadSession,
+    site: Place,
+    client_id: ClientId,
+    today: DoseDay,
+    collect_on: DoseDay,
+    refused: Refused | None = None,
+    typed: Mapping[str, Any] | None = None,
+) -> Template:
+    face = clients.faces(session, [client_id]).get(client_id)
+    if face is None:
+        raise NotThere(Refusal("no-client", "There is no such client at this site.", "Look for the client again."))
+    ahead = [DoseDay(collect_on + timedelta(days=n)) for n in range(1, LONGEST_SUPPLY + 1)]
+    reading = read_moment(session, site_id=site.id, client_id=client_id, today=collect_on, days=ahead)
+    return page(
+        "counter/pickup.html",
+        refused=refused,
+        typed=typed,
+        face=face,
+        today=today,
+        collect_on=collect_on,
+        moment=reading.moment,
+        proposed=proposed_days(reading.moment),
+    )
+
+
+@post("/counter/clients/{client_id:uuid}/pickup", sync_to_thread=True, guards=[requires_dispenser])
+def prepare(
+    client_id: UUID, data: Form, database: Database, actor: Actor, site: Place, settings: Settings, clock: Clock
+) -> Response[Any]:
+    """Packs the bottles, issues the pass and tells the client by text."""
+    now = clock()
+    today = site.dose_day(now)
+    collect_on = DoseDay(_day(one(data, "collect_on"), field="collect_on"))
+    try:
+        days = [DoseDay(_day(day, field="take_home_days")) for day in several(data, "take_home_days") if day]
+        database.write(
+            lambda session: prepare_and_tell(
+                session,
+                actor=actor,
+                client_id=ClientId(client_id),
+                collect_on=collect_on,
+                take_home_days=days,
+                valid=window_of(site, collect_on),
+                public_base_url=settings.public_base_url,
+                zone=site.zone,
+                today=today,
+                at=now,
+            )
+        )
+    except NotThere:
+        raise
+    except Refused as refused:
+        with database.reading() as session:
+            return _pickup_page(session, site, ClientId(client_id), today, collect_on, refused, data)
+    return Redirect("/counter/pickups", status_code=303)
+
+
+@post("/counter/pickups/{pickup_id:uuid}/cancel", sync_to_thread=True, guards=[requires_dispenser])
+def cancel(pickup_id: UUID, data: Form, database: Database, actor: Actor, site: Place, clock: Clock) -> Redirect:
+    """Puts the bottles of a pickup back into stock, with the reason."""
+    now = clock()
+    with database.writing() as session:
+        cancel_pickup(
+            session, actor=actor, pickup_id=pickup_id, reason=one(data, "reason"), day=site.dose_day(now), at=now
+        )
+    return Redirect("/counter/pickups", status_code=303)
+
+
+@get("/counter/pickups/{pickup_id:uuid}/card.pdf", sync_to_thread=True, guards=[requires_dispenser])
+def card(pickup_id: UUID, database: Database, site: Place) -> Response[bytes]:
+    """The pass as a card to print: QR and code, nothing about the person."""
+    with database.reading() as session:
+        pickup, live = _live(session, site, pickup_id)
+        token, code = shown(session, live.id)
+    content = pass_card(token, code, day=pickup.collect_on, place=site.name, language=site.language)
+    return _pdf(content, "pass.pdf")
+
+
+def _live(session: ReadSession, site: Place, pickup_id: UUID) -> tuple[Pickup, PickupPass]:
+    pickup = session.get(Pickup, pickup_id)
+    live = live_pass(session, pickup_id=pickup_id)
+    if pickup is None or pickup.site_id != site.id or live is None:
+        raise NotThere(Refusal("no-pass", "No pass is live for this pickup.", "Look at the list of pickups."))
+    return pickup, live
+
+
+@get("/counter/pickups/{pickup_id:uuid}/labels.pdf", sync_to_thread=True, guards=[requires_dispenser])
+def pickup_labels(pickup_id: UUID, database: Database, site: Place) -> Response[bytes]:
+    """A label for each bottle of a prepared pickup."""
+    with database.reading() as session:
+        return _pdf(bottle_labels(session, site=session.get_one(Site, site.id), pickup_id=pickup_id), "labels.pdf")
+
+
+@get("/counter/supplies/{supply_id:uuid}/labels.pdf", sync_to_thread=True, guards=[requires_dispenser])
+def supply_labels(supply_id: UUID, database: Database, site: Place) -> Response[bytes]:
+    """A label for each bottle of a supply."""
+    with database.reading() as session:
+        return _pdf(bottle_labels(session, site=session.get_one(Site, site.id), supply_id=supply_id), "labels.pdf")
+
+
+# The safe
+
+
+@get("/counter/stock", sync_to_thread=True, guards=[requires_dispenser])
+def safe(database: Database, site: Place, clock: Clock) -> Template:
+    """The lots in the safe, the registers, and a lot to receive."""
+    with database.reading() as session:
+        return _stock_page(session, site, site.dose_day(clock()))
+
+
+def _stock_page(
+    session: ReadSession,
+    site: Place,
+    today: DoseDay,
+    refused: Refused | None = None,
+    typed: Mapping[str, Any] | None = None,
+) -> Template:
+    return page(
+        "counter/stock.html",
+        refused=refused,
+        typed=typed,
+        lots=stock.lots(session, site_id=site.id),
+        books=stock.books(session, site_id=site.id),
+        today=today,
+    )
+
+
+@post("/counter/stock", sync_to_thread=True, guards=[requires_dispenser])
+def receive(data: Form, database: Database, actor: Actor, site: Place, clock: Clock) -> Response[Any]:
+    """Receives a lot into the safe and the register."""
+    now = clock()
+    today = site.dose_day(now)
+    try:
+        strong = _amount(strength, data, "strength")
+        volume = _amount(millilitres, data, "ml")
+        expires = _day(one(data, "expires_on"), field="expires_on")
+        with database.writing() as session:
+            receive_lot(
+                session,
+                actor=actor,
+                batch=one(data, "batch"),
+                strength=strong,
+                expires_on=expires,
+                ml=volume,
+                day=today,
+                at=now,
+            )
+    except Refused as refused:
+        with database.reading() as session:
+            return _stock_page(session, site, today, refused, data)
+    return Redirect("/counter/stock", status_code=303)
+
+
+def _amount(read: Callable[[str], Amount], data: Mapping[str, Any], field: str) -> Amount:
+    try:
+        return read(one(data, field))
+    except BadAmount as reason:
+        raise BadInput(Refusal("bad-amount", str(reason), "Correct it.", field=field)) from None
+
+
+@get("/counter/registers/{book_id:uuid}", sync_to_thread=True, guards=[requires_dispenser])
+def register(book_id: UUID, database: Database, site: Place, clock: Clock, first: str = "", last: str = "") -> Template:
+    """The lines of a register between two days, with the running balance."""
+    today = site.dose_day(clock())
+    until = _day(last, field="last") if last else today
+    since = _day(first, field="first") if first else until - timedelta(days=6)
+    with database.reading() as session:
+        book = _book(session, site, book_id)
+        lines = stock.register_lines(session, book_id=book_id, first=since, last=until)
+    return page("counter/register.html", book=book, lines=lines, first=since, last=until)
+
+
+def _book(session: ReadSession, site: Place, book_id: UUID) -> RegisterBook:
+    book = session.get(RegisterBook, book_id)
+    if book is None or book.site_id != site.id:
+        raise NotThere(Refusal("no-book", "There is no such register at this site.", "Look at the stock page."))
+    return book
+
+
+@get("/counter/registers/{book_id:uuid}/register.pdf", sync_to_thread=True, guards=[requires_dispenser])
+def register_print(
+    book_id: UUID, database: Database, site: Place, clock: Clock, first: str, last: str
+) -> Response[bytes]:
+    """The register between two days, to print."""
+    with database.reading() as session:
+        book = _book(session, site, book_id)
+        content = register_pdf(
+            session,
+            book_id=book.id,
+            first=_day(first, field="first"),
+            last=_day(last, field="last"),
+            site=session.get_one(Site, site.id),
+            printed_at=clock(),
+        )
+    return _pdf(content, "register.pdf")
+
+
+# The close
+
+
+@get("/counter/close", sync_to_thread=True, guards=[requires_dispenser])
+def close_form(database: Database, site: Place, clock: Clock) -> Template:
+    """What the close will do: who is still due, what goes back into stock, what to measure."""
+    with database.reading() as session:
+        return _close_page(session, site, site.dose_day(clock()))
+
+
+def _close_page(
+    session: ReadSession,
+    site: Place,
+    today: DoseDay,
+    refused: Refused | None = None,
+    typed: Mapping[str, Any] | None = None,
+) -> Template:
+    closed = queries.day_close_of(session, site_id=site.id, day=today)
+    day = queries.day_list(session, site_id=site.id, day=today)
+    uncollected = [
+        *queries.pickups_before(session, site_id=site.id, day=today),
+        *queries.pickups_on(session, site_id=site.id, day=today),
+    ]
+    return page(
+        "counter/close.html",
+        refused=refused,
+        typed=typed,
+        today=today,
+        closed=closed,
+        due=[row for row in day if row.state == "due"],
+        dosed=sum(row.state == "dosed" for row in day),
+        uncollected=uncollected,
+        faces=clients.faces(session, [ClientId(w.pickup.client_id) for w in uncollected]),
+        counts=to_count(session, site_id=site.id, day=today),
+        earlier=left_open(session, site_id=site.id, before=today),
+    )
+
+
+@post("/counter/close", sync_to_thread=True, guards=[requires_dispenser])
+def close(data: Form, database: Database, actor: Actor, site: Place, clock: Clock) -> Response[Any]:
+    """Closes today with the counts. Refused, nothing is closed and what was measured stays in the form."""
+    now = clock()
+    today = site.dose_day(now)
+    try:
+        with database.reading() as session:
+            asked = [row.lot.id for row in to_count(session, site_id=site.id, day=today)]
+        counts = _counts(data, asked)
+        with database.writing() as session:
+            close_day(session, actor=actor, day=today, today=today, counts=counts, at=now)
+    except Refused as refused:
+        with database.reading() as session:
+            return _close_page(session, site, today, refused, data)
+    return Redirect("/counter/close", status_code=303)
+
+
+def _counts(data: Mapping[str, Any], asked: list[UUID]) -> dict[UUID, Counted]:
+    counts, faults = {}, []
+    for lot_id in asked:
+        if not one(data, f"bulk_{lot_id}"):
+            continue  # the close names each lot that was not counted
+        try:
+            bulk = millilitres(one(data, f"bulk_{lot_id}"), zero=True)
+        except BadAmount as reason:
+            faults.append(Refusal("bad-amount", str(reason), "Correct it.", field=f"bulk_{lot_id}"))
+        else:
+            counts[lot_id] = Counted(bulk, one(data, f"reason_{lot_id}"))
+    if faults:
+        raise BadInput(*faults)
+    return counts
+
+
+@get("/counter/days/{day:date}/log.pdf", sync_to_thread=True, guards=[requires_dispenser])
+def log_of_day(day: date, database: Database, site: Place, clock: Clock) -> Response[bytes]:
+    """The day's dispensing log and register, to print and initial."""
+    with database.reading() as session:
+        content = day_log(session, site=session.get_one(Site, site.id), day=day, printed_at=clock())
+    return _pdf(content, f"log-{day}.pdf")
+
+
+HANDLERS: list[ControllerRouterHandler] = [
+    pickups,
+    pickup_form,
+    prepare,
+    cancel,
+    card,
+    pickup_labels,
+    supply_labels,
+    safe,
+    receive,
+    register,
+    register_print,
+    close_form,
+    close,
+    log_of_day,
+]
