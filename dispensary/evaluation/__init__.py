@@ -1,1 +1,1 @@
-"""What the programme achieved: retention and dose days, exported with their definitions. It reads and owns no workflow."""
+"""What the programme achieved: retention and dose days, exported with their definitions. It owns no workflow."""

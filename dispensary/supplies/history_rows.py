@@ -64,6 +64,8 @@ def write_plans(
         writing.days(rows)
         done += sum(plan.doses for plan in some)
         progress(done, total)
+    if total >= _DAYS_AT_ONCE:  # until the server looks by itself it would plan the next reads for empty tables
+        session.execute(text("ANALYZE client, client_index, episode, dose_order, supply, dose, day_outcome"))
 
 
 def _in_parts(plans: Iterable[ClientPlan]) -> Iterator[list[ClientPlan]]:

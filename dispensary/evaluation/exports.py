@@ -1,0 +1,271 @@
+"""Exports for evaluators: tables with their definition, reproducible to the byte, and without anybody's identity.
+
+A client is a pseudonym made with a key for this export alone, so that two exports cannot be laid over each other. Days
+are counted from entry, and no text that a person wrote is in a table. The program alone, with its key, can say whom a
+pseudonym means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from itertools import groupby
+from pathlib import Path
+from uuid import UUID
+
+from dispensary import __version__
+from dispensary.database import ReadSession
+from dispensary.evaluation import queries
+from dispensary.evaluation.files import Export
+from dispensary.evaluation.queries import DoseDayRow, Period
+from dispensary.evaluation.retention import Cohort, Question, Retention, check_moment, retention
+from dispensary.keys import Vault
+from dispensary.staff.queries import Place
+
+_DEIDENTIFIED = (
+    "Pseudonyms are HMAC-SHA256 under a key that never leaves the program, made for this export alone; days are counted"
+    " from entry; no free text. Who is still in treatment has as many days as lie between entry and the as-of moment:"
+    " treat the rows as confidential."
+)
+
+DOSE_DAYS = {
+    "client": "pseudonym of the client, in this export alone",
+    "episode": "the client's first, second, ... episode",
+    "day": "days since the episode began; 0 is its first day",
+    "portion": "which portion of the day's dose",
+    "portions": "into how many portions the day's dose was split; 1 is a whole dose",
+    "ordered_mg": "mg that the order in force gave this portion when the day closed",
+    "given_mg": "mg that the client had for it when the day closed",
+    "outcome": "observed, take_home, missed or held, frozen when the day closed",
+    "covered": "1 when the client had it by the as-of moment; 0 also for a bottle that came back full",
+}
+RETENTION = {
+    "stays": "first: each client's first stay; all: every stay",
+    "months": "months since the stay began",
+    "at_risk": "stays that were observed until then",
+    "events": "exits that count as events, up to and including then",
+    "censored": "stays whose observation ended otherwise, up to and including then",
+    "retention": "Kaplan-Meier estimate; empty where nobody was observed that long",
+    "variance": "Greenwood's variance of it",
+    "lower_95": "95 % limits on the log-log scale; empty where the estimate is 1 or 0",
+    "upper_95": "see lower_95",
+}
+CURVE = {
+    "stays": "as in the table",
+    "months": "months since the stay began, a day past them as a part of a month",
+    "at_risk": "stays that were observed until then",
+    "events": "exits at this time that count as events",
+    "censored": "stays whose observation ended at this time otherwise",
+    "retention": "Kaplan-Meier estimate from this time to the next",
+    "lower_95": "as in the table",
+    "upper_95": "as in the table",
+}
+STAYS = {
+    "client": "pseudonym of the client, in this export alone",
+    "stay": "the client's first, second, ... stay",
+    "days": "days from the first day of the stay to its end or the as-of day",
+    "months": "the same in months, as the curve counts them",
+    "event": "1 when it ended in an event",
+    "ending": "the reason of the exit, or in_treatment",
+    "role": "what that reason counts as",
+}
+
+
+@dataclass(frozen=True)
+class DoseDayFigures:
+    """What an export of dose days counts over its rows."""
+
+    clients: int
+    days: int
+    """Client days with an order in force, none of its portions held."""
+    covered: int
+    """Those of them of which every portion was covered."""
+    held: int
+    not_closed: int
+
+
+def export_dose_days(
+    session: ReadSession, *, places: Sequence[Place], period: Period, as_of: datetime, now: datetime, path: Path
+) -> DoseDayFigures:
+    """Writes each closed dose day of the sites' clients in the period to `path`, with the manifest beside it.
+
+    The rows come from the server as they are written, so that memory does not grow with them. Raises BadInput.
+    """
+    check_moment(period, as_of, now)
+    purpose = _purpose("dose-days", places, period, as_of)
+    known = sorted(
+        (pseudonym(session.vault, purpose, client), client)
+        for client in queries.clients(session, places=places, as_of=as_of)
+    )
+    count = _Count()
+    with Export(path) as out:
+        rows = queries.dose_days(session, client_ids=[client for _, client in known], period=period, as_of=as_of)
+        table = out.table("", DOSE_DAYS, _dose_day_rows(count.over(rows), [name for name, _ in known]))
+        not_closed = queries.doses_on_open_days(session, places=places, period=period, as_of=as_of)
+        figures = DoseDayFigures(count.clients, count.ordered, count.covered, count.held, not_closed)
+        out.manifest(_dose_days_statement(figures, places, period, as_of), [table])
+    return figures
+
+
+def export_retention(
+    session: ReadSession, *, places: Sequence[Place], question: Question, now: datetime, path: Path
+) -> Retention:
+    """Writes the table of retention to `path`, beside it the curve, the stays behind both, and the manifest.
+
+    Every figure of the table can be traced to rows of the stays. Raises BadInput.
+    """
+    answer = retention(session, places=places, question=question, now=now)
+    purpose = _purpose("retention", places, question.period, question.as_of)
+    kinds = (("first", answer.first), ("all", answer.all))
+    with Export(path) as out:
+        tables = [
+            out.table("", RETENTION, (row for kind, cohort in kinds for row in _mark_rows(kind, cohort))),
+            out.table("-curve", CURVE, (row for kind, cohort in kinds for row in _curve_rows(kind, cohort, question))),
+            out.table("-stays", STAYS, _stay_rows(answer, session.vault, purpose)),
+        ]
+        out.manifest(_retention_statement(answer), tables)
+    return answer
+
+
+def pseudonym(vault: Vault, purpose: str, client_id: UUID) -> str:
+    """The client's name in one export: 24 hex digits, of which nobody gets back to the client without the key."""
+    return vault.sign(purpose, client_id.bytes)[:12].hex()
+
+
+def _purpose(name: str, places: Sequence[Place], period: Period, as_of: datetime) -> str:
+    sites = ",".join(sorted(place.code for place in places))
+    return f"export:{name}:{sites}:{period.from_day}:{period.until_day}:{as_of.astimezone(UTC).isoformat()}"
+
+
+@dataclass
+class _Count:
+    """Counts client days while their rows pass."""
+
+    clients: int = 0
+    ordered: int = 0
+    covered: int = 0
+    held: int = 0
+    _last: int = 0
+
+    def over(self, rows: Iterable[DoseDayRow]) -> Iterator[DoseDayRow]:
+        for (place, _, _), portions in groupby(rows, key=lambda row: (row.place, row.episode, row.day)):
+            day = list(portions)
+            self.clients += place != self._last
+            self._last = place
+            if any(row.outcome == "held" for row in day):
+                self.held += 1
+            else:
+                self.ordered += 1
+                self.covered += all(row.covered for row in day)
+            yield from day
+
+
+def _dose_day_rows(rows: Iterable[DoseDayRow], names: Sequence[str]) -> Iterator[tuple[object, ...]]:
+    for row in rows:
+        yield (
+            names[row.place - 1],
+            row.episode,
+            row.day,
+            row.portion,
+            row.portions,
+            row.ordered_mg,
+            row.given_mg,
+            row.outcome,
+            int(row.covered),
+        )
+
+
+def _figure(value: Decimal | None) -> str:
+    return "" if value is None else format(value.quantize(Decimal("0.00000001")), "f")
+
+
+def _mark_rows(kind: str, cohort: Cohort) -> Iterator[tuple[object, ...]]:
+    for mark in cohort.marks:
+        figures = (mark.retention, mark.variance, mark.lower, mark.upper)
+        yield kind, mark.months, mark.at_risk, mark.events, mark.censored, *map(_figure, figures)
+
+
+def _curve_rows(kind: str, cohort: Cohort, question: Question) -> Iterator[tuple[object, ...]]:
+    for point in cohort.curve.points:
+        figures = (point.survival, point.lower, point.upper)
+        months = question.scale.months(point.time)
+        yield kind, months, point.at_risk, point.events, point.censored, *map(_figure, figures)
+
+
+def _stay_rows(answer: Retention, vault: Vault, purpose: str) -> Iterator[tuple[object, ...]]:
+    scale = answer.question.scale
+    named = sorted(
+        ((pseudonym(vault, purpose, stay.client_id), stay, seen) for stay, seen in answer.all.observed),
+        key=lambda row: (row[0], row[1].number),
+    )
+    for name, stay, seen in named:
+        yield name, stay.number, seen.days, scale.months(seen.time), int(seen.event), seen.ending, seen.role.value
+
+
+def _statement(
+    name: str, places: Sequence[Place], period: Period, as_of: datetime, definition: Mapping[str, object]
+) -> dict[str, object]:
+    return {
+        "export": name,
+        "definition": definition,
+        "period": {"from": period.from_day, "until_not_including": period.until_day},
+        "as_of": as_of.astimezone(UTC).isoformat(),
+        "sites": sorted(place.code for place in places),
+        "code_version": __version__,
+        "deidentification": _DEIDENTIFIED,
+    }
+
+
+def _dose_days_statement(
+    figures: DoseDayFigures, places: Sequence[Place], period: Period, as_of: datetime
+) -> dict[str, object]:
+    definition = {
+        "name": "dose-days",
+        "version": "1",
+        "says": (
+            "One row for each portion of each dose day that was closed by the as-of moment, with the order that was in"
+            " force then. What was recorded later is not seen."
+        ),
+        "numerator": "client days of which every portion was covered",
+        "denominator": "client days with an order in force and no portion held",
+    }
+    return _statement("dose-days", places, period, as_of, definition) | {
+        "figures": {"numerator": figures.covered, "denominator": figures.days, "clients": figures.clients},
+        "exclusions": [
+            {"what": "client days with a held portion: in the rows, in neither figure", "count": figures.held},
+            {
+                "what": "client days with a dose that were not closed by then: not in the rows",
+                "count": figures.not_closed,
+            },
+        ],
+        "parameters": {},
+    }
+
+
+def _retention_statement(answer: Retention) -> dict[str, object]:
+    question = answer.question
+    kinds = {"first": answer.first, "all": answer.all}
+    return _statement("retention", answer.places, question.period, question.as_of, answer.definition()) | {
+        "figures": {
+            kind: {
+                "stays": cohort.curve.n,
+                "clients": cohort.clients,
+                "events": cohort.curve.events,
+                "endings": cohort.endings,
+            }
+            for kind, cohort in kinds.items()
+        },
+        "exclusions": [
+            {"what": "clients who began an episode in the period and never had a dose", "count": answer.never_dosed},
+            {"what": "stays that began outside the period", "count": answer.outside_period},
+        ],
+        "going_on_without_a_dose_for_a_day_or_more": answer.in_gap,
+        "parameters": {
+            "gap_days": question.gap_days,
+            "months": list(question.months),
+            "month_days": question.scale.month_days,
+            "roles": {reason: role.value for reason, role in sorted(question.roles.items())},
+        },
+    }

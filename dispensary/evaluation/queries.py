@@ -1,0 +1,197 @@
+"""Reading facts as they were known at a moment: covered days, stays, outcomes of dose days. It reads and never writes.
+
+A fact counts when it was on record by the as-of moment: a dose when it was handed over by then and not undone by then,
+imported history when it was brought in by then, the outcome of a day when the day was closed by then. So an export of
+the same moment finds the same facts, whatever was recorded since.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from uuid import UUID
+
+from sqlalchemy import text
+
+from dispensary.database import ReadSession
+from dispensary.evaluation.rules import Stay
+from dispensary.staff.queries import Place
+
+_ROWS_AT_ONCE = 5000
+
+# Imported history has no moment of its own on the supply: it was on record when its days were frozen.
+_GIVEN = """
+    SELECT d.client_id, d.dose_day, d.portion, d.portions
+    FROM dose d
+    JOIN supply s ON s.id = d.supply_id
+    LEFT JOIN day_outcome brought_in ON s.origin = 'import' AND brought_in.client_id = d.client_id
+        AND brought_in.dose_day = d.dose_day AND brought_in.portion = d.portion
+    WHERE CASE WHEN s.origin = 'import' THEN brought_in.frozen_at ELSE s.at END <= :as_of
+      AND (d.voided_at IS NULL OR d.voided_at > :as_of)
+"""
+
+_STAYS = text(f"""
+WITH site_day AS (
+    SELECT * FROM unnest(CAST(:sites AS uuid[]), CAST(:days AS date[])) AS known (site_id, today)
+),
+covered AS (
+    SELECT DISTINCT given.client_id, given.dose_day, site_day.today
+    FROM ({_GIVEN}) AS given
+    JOIN client ON client.id = given.client_id
+    JOIN site_day ON site_day.site_id = client.site_id
+    WHERE given.dose_day <= site_day.today
+),
+marked AS (
+    SELECT client_id, dose_day, today,
+        CASE WHEN dose_day - lag(dose_day) OVER one - 1 <= :gap_days THEN 0 ELSE 1 END AS begins
+    FROM covered
+    WINDOW one AS (PARTITION BY client_id ORDER BY dose_day)
+),
+numbered AS (
+    SELECT client_id, dose_day, today, sum(begins) OVER (PARTITION BY client_id ORDER BY dose_day) AS number
+    FROM marked
+),
+stay AS (
+    SELECT client_id, number, today, min(dose_day) AS first_day, max(dose_day) AS last_day,
+        lead(min(dose_day)) OVER (PARTITION BY client_id ORDER BY number) AS next_day
+    FROM numbered
+    GROUP BY client_id, number, today
+)
+SELECT stay.client_id, stay.number, stay.first_day, stay.last_day, stay.next_day IS NOT NULL AS came_back,
+    CASE WHEN left_for.known THEN left_for.ended_on END AS ended_on,
+    CASE WHEN left_for.known THEN left_for.exit_reason END AS exit_reason,
+    stay.today
+FROM stay
+LEFT JOIN LATERAL (
+    SELECT e.ended_on, e.exit_reason,
+        e.ended_on <= stay.today AND e.ended_on <= coalesce(stay.next_day, 'infinity') AND NOT EXISTS (
+            -- The episode does not keep when its end was stated; the audit trail does.
+            SELECT 1 FROM audit_entry a
+            WHERE a.subject_id = e.client_id AND a.at > :as_of AND a.act = 'ended episode'
+              AND a.details::jsonb ->> 'ended_on' = e.ended_on::text
+        ) AS known
+    FROM episode e
+    WHERE e.client_id = stay.client_id AND e.began_on <= stay.last_day
+    ORDER BY e.began_on DESC
+    LIMIT 1
+) AS left_for ON true
+ORDER BY stay.client_id, stay.number
+""")
+
+_NEVER_DOSED = text(f"""
+SELECT count(DISTINCT client.id)
+FROM client
+JOIN episode ON episode.client_id = client.id
+WHERE client.site_id = ANY(CAST(:sites AS uuid[])) AND client.made_at <= :as_of
+  AND episode.began_on >= :from_day AND episode.began_on < :until_day
+  AND NOT EXISTS (SELECT 1 FROM ({_GIVEN}) AS given WHERE given.client_id = client.id)
+""")
+
+_DOSE_DAYS = text(f"""
+WITH numbered AS (
+    SELECT client_id, episode_id, dense_rank() OVER (PARTITION BY client_id ORDER BY min(dose_day)) AS number
+    FROM day_outcome
+    WHERE frozen_at <= :as_of
+    GROUP BY client_id, episode_id
+)
+SELECT asked.place, numbered.number, o.dose_day - episode.began_on AS day, o.portion, o.portions, o.ordered_mg,
+    o.given_mg, o.outcome, given.client_id IS NOT NULL AS covered
+FROM unnest(CAST(:clients AS uuid[])) WITH ORDINALITY AS asked (client_id, place)
+JOIN day_outcome o ON o.client_id = asked.client_id
+JOIN episode ON episode.id = o.episode_id
+JOIN numbered ON numbered.client_id = o.client_id AND numbered.episode_id = o.episode_id
+LEFT JOIN ({_GIVEN}) AS given
+    ON given.client_id = o.client_id AND given.dose_day = o.dose_day AND given.portion = o.portion
+WHERE o.frozen_at <= :as_of AND o.dose_day >= :from_day AND o.dose_day < :until_day
+ORDER BY asked.place, o.dose_day, o.portion
+""")
+
+_NOT_CLOSED = text(f"""
+SELECT count(*)
+FROM (SELECT DISTINCT given.client_id, given.dose_day
+      FROM ({_GIVEN}) AS given
+      JOIN client ON client.id = given.client_id AND client.site_id = ANY(CAST(:sites AS uuid[]))
+      WHERE given.dose_day >= :from_day AND given.dose_day < :until_day
+        AND NOT EXISTS (SELECT 1 FROM day_outcome o WHERE o.client_id = given.client_id
+                        AND o.dose_day = given.dose_day AND o.frozen_at <= :as_of)) AS still_open
+""")
+
+_CLIENTS = text("SELECT id FROM client WHERE site_id = ANY(CAST(:sites AS uuid[])) AND made_at <= :as_of")
+
+
+@dataclass(frozen=True, slots=True)
+class DoseDayRow:
+    """One portion of a closed dose day."""
+
+    place: int
+    """Which of the clients that were asked for, from 1."""
+    episode: int
+    day: int
+    """0 is the day on which the episode began."""
+    portion: int
+    portions: int
+    ordered_mg: Decimal
+    given_mg: Decimal
+    outcome: str
+    covered: bool
+    """Whether the client had it; a bottle that came back full no longer counts."""
+
+
+@dataclass(frozen=True)
+class Period:
+    """Days from the first up to, not including, `until`."""
+
+    from_day: date
+    until_day: date
+
+
+def stays(session: ReadSession, *, places: Sequence[Place], gap_days: int, as_of: datetime) -> list[Stay]:
+    """Every stay of the clients of these sites, whichever site gave the doses, client by client in order.
+
+    A stay goes on over a gap of at most `gap_days` whole days without a dose.
+    """
+    rows = session.execute(_STAYS, {**_at(places, as_of), "gap_days": gap_days})
+    return [Stay(*row) for row in rows]
+
+
+def never_dosed(session: ReadSession, *, places: Sequence[Place], period: Period, as_of: datetime) -> int:
+    """How many clients of the sites began an episode in the period and never had a dose."""
+    return int(session.execute(_NEVER_DOSED, {**_at(places, as_of), **_days(period)}).scalar_one())
+
+
+def clients(session: ReadSession, *, places: Sequence[Place], as_of: datetime) -> list[UUID]:
+    """Everybody on the record of these sites, in no order."""
+    return list(session.scalars(_CLIENTS, _at(places, as_of)))
+
+
+def dose_days(
+    session: ReadSession, *, client_ids: Sequence[UUID], period: Period, as_of: datetime
+) -> Iterator[DoseDayRow]:
+    """The closed dose days of these clients, in the order asked for. Rows stay on the server until they are read."""
+    session.execute(text("SET LOCAL cursor_tuple_fraction = 1"))  # all rows are read: plan for the last, not the first
+    rows = session.execute(
+        _DOSE_DAYS,
+        {"clients": list(client_ids), "as_of": as_of, **_days(period)},
+        execution_options={"yield_per": _ROWS_AT_ONCE},
+    )
+    for row in rows:
+        yield DoseDayRow(*row)
+
+
+def doses_on_open_days(session: ReadSession, *, places: Sequence[Place], period: Period, as_of: datetime) -> int:
+    """How many client days have a dose and were not closed yet."""
+    return int(session.execute(_NOT_CLOSED, {**_at(places, as_of), **_days(period)}).scalar_one())
+
+
+def _at(places: Sequence[Place], as_of: datetime) -> dict[str, object]:
+    return {
+        "sites": [place.id for place in places],
+        "days": [place.dose_day(as_of) for place in places],
+        "as_of": as_of,
+    }
+
+
+def _days(period: Period) -> Mapping[str, date]:
+    return {"from_day": period.from_day, "until_day": period.until_day}
