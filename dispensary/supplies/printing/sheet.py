@@ -1,0 +1,244 @@
+"""Paper: placing words, lines and codes on pages in millimetres, so that the same document is the same bytes."""
+
+from __future__ import annotations
+
+import logging
+import unicodedata
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Literal, cast
+
+from dispensary.supplies.printing import qr
+from dispensary.supplies.printing.fonts import HELVETICA, Letters, letters_for
+from dispensary.units import plain
+from dispensary.words import spoken
+
+log = logging.getLogger(__name__)
+
+Size = tuple[float, float]
+"""Width and height in mm."""
+A4: Size = (210, 297)
+A4_WIDE: Size = (297, 210)
+A6: Size = (105, 148)
+
+Side = Literal["left", "right", "middle"]
+_POINT = 25.4 / 72
+_LEADING = 1.2
+_BLEED = 0.02
+"""How far (mm) each row of a QR code reaches into the next, so that no reader draws a white hair between them."""
+PAGES = "{nb}"
+"""Stands for the number of pages, which is known at the end."""
+
+
+def leading(size: float) -> float:
+    """The height in mm of a line of this size in points."""
+    return size * _POINT * _LEADING
+
+
+class Sheet:
+    """A document while it is drawn. `on_page` is drawn on every page as it begins; `y` is where the next thing goes."""
+
+    def __init__(
+        self,
+        size: Size,
+        *,
+        letters: Letters = HELVETICA,
+        made_at: datetime,
+        title: str,
+        language: str = "en",
+        on_page: Callable[[Sheet], None] | None = None,
+    ) -> None:
+        from fpdf import FPDF  # slow to import, and needed only when something is printed
+
+        self.width, self.height = size
+        self.y = 0.0
+        self.met: set[str] = set()
+        """Every sign that was to be shown."""
+        self._letters = letters
+        self.on_page = on_page
+        self._pdf = FPDF(unit="mm", format=size)
+        self._pdf.set_auto_page_break(False)
+        self._pdf.set_margin(0)
+        self._pdf.c_margin = 0
+        self._pdf.set_creation_date(made_at.astimezone(UTC))
+        self._pdf.set_title(title)
+        self._pdf.set_lang(language.replace("_", "-"))
+        self._family = "helvetica"
+        if letters.families:
+            self._embed(letters)
+
+    def _embed(self, letters: Letters) -> None:
+        names = [f"letters{n}" for n, _ in enumerate(letters.families)]
+        for name, family in zip(names, letters.families, strict=True):
+            for style, file in (("", family.regular), ("B", family.bold)):
+                self._pdf.add_font(name, style, file.path, collection_font_number=file.number)
+        self._family = names[0]
+        self._pdf.set_fallback_fonts(names[1:], exact_match=False)
+        if letters.shaped:
+            self._pdf.set_text_shaping(True)
+
+    @property
+    def number(self) -> int:
+        """Of the page that is drawn, from 1."""
+        return int(self._pdf.page_no())
+
+    def page(self) -> None:
+        """Begins a page."""
+        self._pdf.add_page()
+        self._pdf.set_line_width(0.2)
+        if self.on_page:
+            self.on_page(self)
+
+    def finished(self) -> bytes:
+        """The document. Nothing can be drawn afterwards."""
+        return bytes(self._pdf.output())
+
+    def show(self, text: str) -> str:
+        """The text as these letters can show it."""
+        self.met.update(unicodedata.normalize("NFC", text))
+        return self._letters.show(text)
+
+    def _set(self, size: float, bold: bool) -> None:
+        self._pdf.set_font(self._family, "B" if bold else "", size)
+        # A line that begins in another family leaves fpdf2 believing that the page is set in this font; it is not.
+        self._pdf.current_font_is_set_on_page = False
+
+    def wide(self, text: str, size: float, *, bold: bool = False) -> float:
+        """How wide the text is, in mm."""
+        self._set(size, bold)
+        return float(self._pdf.get_string_width(self.show(text)))
+
+    def text(
+        self,
+        x: float,
+        y: float,
+        text: str,
+        *,
+        size: float,
+        bold: bool = False,
+        side: Side = "left",
+        width: float = 0,
+        white: bool = False,
+    ) -> None:
+        """One line from (x, y), its top left; with `width`, at that side of it, in smaller letters when too long."""
+        shown = self.show(text)
+        self._set(size, bold)
+        length = self._pdf.get_string_width(shown) if width or side != "left" else 0
+        if width and length > width:
+            size *= width / length
+            self._set(size, bold)
+            length = width
+        left = {"left": x, "right": x + width - length, "middle": x + (width - length) / 2}[side]
+        if white:
+            self._pdf.set_text_color(255)
+        self._pdf.set_xy(left, y)
+        self._pdf.cell(h=leading(size), text=shown)
+        if white:
+            self._pdf.set_text_color(0)
+
+    def amount(
+        self, point: float, y: float, amount: Decimal, *, size: float, bold: bool = False, sign: str = ""
+    ) -> None:
+        """An amount with its decimal point at `point`: digits stand under each other, and no zero trails it.
+
+        A trailing zero has been read as ten times the dose; a column that needs none lines up at the point instead.
+        """
+        whole, dot, rest = plain(abs(amount)).partition(".")
+        whole = sign + whole
+        self.text(point - self.wide(whole, size, bold=bold), y, whole + dot + rest, size=size, bold=bold)
+
+    def lines(self, text: str, width: float, *, size: float, bold: bool = False) -> list[str]:
+        """The text broken into lines of this width."""
+        shown = self.show(text)
+        self._set(size, bold)
+        if self._pdf.get_string_width(shown) <= width:
+            return [shown]
+        return list(cast(list[str], self._pdf.multi_cell(width, text=shown, align="L", dry_run=True, output="LINES")))
+
+    def block(
+        self,
+        x: float,
+        y: float,
+        text: str,
+        width: float,
+        *,
+        size: float,
+        least: float,
+        most_lines: int,
+        bold: bool = False,
+        side: Side = "left",
+    ) -> float:
+        """A text in at most so many lines, its size from `size` down to `least` as it needs. Returns where it ends.
+
+        What does not fit even then ends in three dots.
+        """
+        while len(lines := self.lines(text, width, size=size, bold=bold)) > most_lines and size > least:
+            size = max(least, size - 0.25)
+        if len(lines) > most_lines:
+            last = lines[most_lines - 1]
+            while last and self.wide(last + "...", size, bold=bold) > width:
+                last = last[:-1]
+            lines = [*lines[: most_lines - 1], last.rstrip() + "..."]
+        for line in lines:
+            self.text(x, y, line, size=size, bold=bold, side=side, width=width)
+            y += leading(size)
+        return y
+
+    def rule(self, x: float, y: float, width: float, *, thick: float = 0.2, grey: int = 0) -> None:
+        """A line across."""
+        self._pdf.set_draw_color(grey)
+        self._pdf.set_line_width(thick)
+        self._pdf.line(x, y, x + width, y)
+        self._pdf.set_draw_color(0)
+
+    def box(self, x: float, y: float, width: float, height: float, *, filled: bool = False, grey: int = 0) -> None:
+        """A frame, or a filled field."""
+        self._pdf.set_draw_color(grey)
+        self._pdf.set_fill_color(grey)
+        self._pdf.set_line_width(0.2)
+        self._pdf.rect(x, y, width, height, style="F" if filled else "D")
+        self._pdf.set_draw_color(0)
+
+    def cut_here(self, x: float, y: float, width: float, height: float) -> None:
+        """A dashed frame along which to cut."""
+        self._pdf.set_dash_pattern(dash=1.5, gap=1.5)
+        self.box(x, y, width, height, grey=120)
+        self._pdf.set_dash_pattern()
+
+    def qr(self, x: float, y: float, side: float, text: str) -> None:
+        """A QR code with its quiet zone in a square of this side."""
+        rows = qr.modules(text)
+        step = side / len(rows)
+        self._pdf.set_fill_color(0)
+        for column, row, length in qr.runs(rows):
+            self._pdf.rect(x + column * step, y + row * step, length * step, step + _BLEED, style="F")
+
+
+def printed(
+    draw: Callable[[Sheet], None],
+    size: Size,
+    *,
+    made_at: datetime,
+    title: str,
+    language: str,
+    folders: Sequence[Path] | None = None,
+) -> bytes:
+    """The PDF of what `draw` draws, its words in this language; the same bytes for the same drawing, moment and fonts.
+
+    It is drawn in Helvetica first. When a sign was met that Helvetica lacks, it is drawn again in letters of the
+    machine's own (in `folders`, default the standard ones). Should those fail in any way, the first drawing counts.
+    """
+    with spoken(language):
+        first = Sheet(size, made_at=made_at, title=title, language=language)
+        draw(first)
+        letters = letters_for(first.met, language=language, folders=folders)
+        if letters.families:
+            try:
+                again = Sheet(size, letters=letters, made_at=made_at, title=title, language=language)
+                draw(again)
+                return again.finished()
+            except Exception:  # a font can be broken in as many ways as there are bytes; the paper must come out
+                log.warning("a font of this machine cannot be embedded, printing without it", exc_info=True)
+        return first.finished()
