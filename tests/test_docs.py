@@ -1,0 +1,84 @@
+"""The pages say what is there: tables, names of constraints, files, settings."""
+
+import ast
+import re
+import runpy
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from dispensary.database import Database
+from tests.test_packaging import names_that_settings_read
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
+
+
+def test_the_data_dictionary_is_what_the_database_and_the_models_say_today(database: Database) -> None:
+    written = runpy.run_path(str(DOCS / "data_dictionary.py"))
+    with database.engine.connect() as connection:
+        current = written["dictionary"](connection)
+
+    assert (DOCS / "data-dictionary.md").read_text("utf-8") == current, "make dictionary"
+
+
+def test_what_architecture_says_of_postgresql_is_there_by_that_name(database: Database) -> None:
+    page = (DOCS / "architecture.md").read_text("utf-8")
+    (table,) = re.findall(r"^## What never breaks\n(.*?)^## ", page, re.MULTILINE | re.DOTALL)
+    named = {word for word in re.findall(r"`([a-z_]+)`", table) if "_" in word} - {"may_dispense", "dose_day"}
+    with database.engine.connect() as connection:
+        known = set(
+            connection.scalars(
+                text("""SELECT conname FROM pg_constraint UNION SELECT tgname FROM pg_trigger
+                        UNION SELECT relname FROM pg_class""")
+            )
+        )
+
+    assert len(named) > 15
+    assert named - known == set()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_file_that_a_page_names_is_there(page: Path) -> None:
+    named = re.findall(
+        r"`((?:dispensary|scheduling|notifications|tests|docs|docker|benchmarks)/[\w./-]+)`", page.read_text("utf-8")
+    )
+    links = [link for link in re.findall(r"\]\(([^)#\s]+)", page.read_text("utf-8")) if "://" not in link]
+
+    assert [name for name in named if not (ROOT / name).exists()] == []
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_the_readme_names_every_setting_and_no_other() -> None:
+    rows = re.findall(r"^\| `([A-Z_]+)`", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE)
+
+    assert sorted(rows) == sorted(names_that_settings_read())
+
+
+def test_the_handbook_explains_every_refusal_that_the_counter_can_show() -> None:
+    said = set(re.findall(r"`([a-z-]+)`", (DOCS / "handbook" / "pharmacist.md").read_text("utf-8")))
+    rooms = ("supplies/rules", "supplies/pickups", "supplies/packing", "supplies/service", "supplies/closing")
+    files = [
+        *(f"dispensary/{room}.py" for room in (*rooms, "stock/rules", "stock/service")),
+        "dispensary/desks/safe.py",
+    ]
+    shown = {code for file in files for code in codes_in(ROOT / file)}
+    shown |= {"second-look", "ten-fold", "take-home-per-supply", "take-home-per-week"}  # said by rooms that these ask
+    never_by_a_press = {"bad-day", "no-client", "no-book", "no-pass"}  # only by an address that somebody typed
+
+    assert shown - never_by_a_press - said == set()
+    assert said - shown == set(), "no such refusal"
+
+
+def codes_in(file: Path) -> set[str]:
+    """The code of each refusal that the file writes out."""
+    return {
+        call.args[0].value
+        for call in ast.walk(ast.parse(file.read_text("utf-8")))
+        if isinstance(call, ast.Call)
+        and ast.unparse(call.func) == "Refusal"
+        and call.args
+        and isinstance(call.args[0], ast.Constant)
+    }
