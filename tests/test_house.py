@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import re
+import tomllib
 from collections.abc import Iterator
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -163,3 +165,24 @@ class TestWhereThingsComeFrom:
         clinic, tests = pinned("requirements.lock"), pinned("requirements-test.lock")
 
         assert clinic.items() <= tests.items()
+
+    def test_nothing_is_installed_that_nobody_uses(self) -> None:
+        project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+        asked = {re.split(r"[^a-z0-9-]", line, maxsplit=1)[0] for line in project["dependencies"]}
+        imported = {
+            name.split(".")[0]
+            for _, tree in code(*HOUSES)
+            for node in ast.walk(tree)
+            for name in (
+                [alias.name for alias in node.names]
+                if isinstance(node, ast.Import)
+                else [node.module or ""]
+                if isinstance(node, ast.ImportFrom)
+                else []
+            )
+        }
+        brought = packages_distributions()
+        used = {one.lower().replace("_", "-") for name in imported for one in brought.get(name, ())}
+
+        # tzdata is read by zoneinfo where the system has no zones.
+        assert asked - used == {"tzdata"}
