@@ -124,6 +124,8 @@ class Sheet:
     ) -> None:
         """One line from (x, y), its top left; with `width`, at that side of it, in smaller letters when too long."""
         shown = self.show(text)
+        if not shown:
+            return
         self._set(size, bold)
         length = self._pdf.get_string_width(shown) if width or side != "left" else 0
         if width and length > width:
