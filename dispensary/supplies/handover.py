@@ -42,7 +42,7 @@ def hand_over(
                 recipient_id=client_id,
                 kind="collected",
                 reason_key=f"collected:{handed.supply_id}",
-                fields={"starts_at": at},
+                fields={"at": at},
                 zone=ZoneInfo(zone),
                 now=at,
                 valid_until=at + timedelta(hours=12),
