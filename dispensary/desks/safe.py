@@ -17,7 +17,7 @@ from dispensary.refusals import BadInput, NotThere, Refusal, Refused
 from dispensary.settings import Settings
 from dispensary.staff.models import Site
 from dispensary.staff.queries import Place
-from dispensary.staff.rules import Actor, day_begins
+from dispensary.staff.rules import Actor
 from dispensary.stock import queries as stock
 from dispensary.stock.models import RegisterBook
 from dispensary.stock.service import receive_lot
@@ -51,14 +51,6 @@ def _day(text: str, *, field: str) -> date:
         return date.fromisoformat(text)
     except ValueError:
         raise BadInput(Refusal("bad-day", f"“{text}” is not a day.", "Choose one.", field=field)) from None
-
-
-def window_of(site: Place, day: date) -> tuple[datetime, datetime]:
-    """From when to when a dose day lasts at the site: how long a pass for it opens."""
-    return (
-        day_begins(site.zone, site.day_starts, day),
-        day_begins(site.zone, site.day_starts, day + timedelta(days=1)),
-    )
 
 
 # Pickups
@@ -129,7 +121,7 @@ def prepare(
                 client_id=ClientId(client_id),
                 collect_on=collect_on,
                 take_home_days=days,
-                valid=window_of(site, collect_on),
+                valid=site.window_of(collect_on),
                 public_base_url=settings.public_base_url,
                 zone=site.zone,
                 today=today,

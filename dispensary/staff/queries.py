@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, time
+from datetime import date, datetime, time, timedelta
 from uuid import UUID
 
 from sqlalchemy import select
@@ -12,7 +12,7 @@ from sqlalchemy import select
 from dispensary.database import ReadSession
 from dispensary.refusals import NotThere, Refusal
 from dispensary.staff.models import Account, RoleGrant, Site
-from dispensary.staff.rules import Role, dose_day
+from dispensary.staff.rules import Role, day_begins, dose_day
 from dispensary.units import AccountId, DoseDay, SiteId
 
 
@@ -31,6 +31,13 @@ class Place:
     def dose_day(self, moment: datetime) -> DoseDay:
         """The dose day here at a moment."""
         return dose_day(self.zone, self.day_starts, moment)
+
+    def window_of(self, day: date) -> tuple[datetime, datetime]:
+        """From when to when a dose day lasts here."""
+        return (
+            day_begins(self.zone, self.day_starts, day),
+            day_begins(self.zone, self.day_starts, day + timedelta(days=1)),
+        )
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,268 @@
+"""Fills an empty database with the demonstration clinic, and says who can sign in and what to try."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from random import Random
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import func, select
+
+import notifications.service
+import scheduling.queries
+import scheduling.service
+from dispensary.clients.models import Client
+from dispensary.database import Database, ReadSession, WriteSession
+from dispensary.demo.course import Life
+from dispensary.demo.people import YEAR, people
+from dispensary.demo.year import Year
+from dispensary.monitoring.service import open_alert
+from dispensary.refusals import Refused
+from dispensary.staff.models import Site
+from dispensary.staff.queries import Place, place
+from dispensary.staff.rules import Actor, Role, dose_day, the_program
+from dispensary.staff.service import add_account, add_site
+from dispensary.supplies.handover import hand_over, prepare_and_tell
+from dispensary.supplies.models import DayClose
+from dispensary.supplies.moment import read_moment
+from dispensary.supplies.pickups import live_pass, shown
+from dispensary.supplies.queries import pickups_on
+from dispensary.supplies.rules import LONGEST_SUPPLY, Wanted, due_portions, proposed_days
+from dispensary.takehome.publishing import adopt, publish_policies
+from dispensary.units import ClientId, DoseDay, SiteId
+from scheduling.rules import Declined, Hours
+
+CODE = "HRP"
+PASSWORD = "papaya on the verandah"  # noqa: S105 - of a demonstration that holds no real person
+STAFF = (
+    ("pharmacist", "Aishah binti Yusof", "AY", Role.PHARMACIST),
+    ("doctor", "Dr. Lim Wei Sheng", "LWS", Role.DOCTOR),
+    ("nurse", "Kavitha a/p Raman", "KR", Role.NURSE),
+    ("reception", "Ong Siew Fong", "OSF", Role.RECEPTION),
+    ("evaluator", "Dr. Nadia Hashim", "NH", Role.EVALUATOR),
+    ("administrator", "Farid bin Osman", "FO", Role.ADMINISTRATOR),
+)
+HOURS = [Hours(weekday, time(6, 30), time(18, 30), 15, 8, 2) for weekday in range(7)]
+
+
+@dataclass(frozen=True)
+class ToTry:
+    """A prepared pickup that a visitor can collect today."""
+
+    number: str
+    code: str
+    token: str
+    bottles: int
+
+
+def is_filled(session: ReadSession) -> bool:
+    """Whether the demonstration clinic is there."""
+    return session.scalar(select(func.count()).select_from(Site).where(Site.code == CODE)) == 1
+
+
+def last_open(session: ReadSession) -> date | None:
+    """The last day that was closed: a demonstration that was left alone for days shows everybody as absent."""
+    return session.scalar(select(func.max(DayClose.dose_day)))
+
+
+def fill(database: Database, *, now: datetime, public_base_url: str, say: Callable[[int, int], None]) -> None:
+    """Opens the clinic as of a year ago, writes its year, and sets up this morning. Takes under a minute."""
+    zone = "Asia/Kuala_Lumpur"
+    today = dose_day(zone, time(0, 0), now)
+    began = today - timedelta(days=YEAR)
+    opened = datetime.combine(began, time(5, 0), tzinfo=ZoneInfo(zone))
+    with database.writing() as session:
+        site, actors = _open(session, zone, began, opened)
+    year = Year(database, site, actors[Role.PHARMACIST], actors[Role.DOCTOR], people(Random(20), today), today)
+    lives = year.write(say)
+    here = [life for life in lives if life.in_care(today)]
+    with database.writing() as session:
+        _contacts(session, here, now)
+        _alerts(session, site.id, here, now)
+    _morning(database, site, actors, here, today, now, public_base_url)
+
+
+def _open(session: WriteSession, zone: str, began: date, opened: datetime) -> tuple[Place, dict[Role, Actor]]:
+    site = add_site(
+        session,
+        code=CODE,
+        name="Harapan",
+        zone=zone,
+        region="MY",
+        at=opened,
+        address="12 Jalan Harapan, 50300 Kuala Lumpur",
+        phone="03-0000 0000",
+        prescriber_phone="03-0000 0001",
+    )
+    site_id = SiteId(site.id)
+    scheduling.service.add_place(session, place_id=site_id, zone=zone)
+    scheduling.service.set_hours(session, place_id=site_id, hours=HOURS, from_day=began)
+    program = the_program(site_id)
+    actors = {}
+    for username, name, initials, role in STAFF:
+        account = add_account(
+            session,
+            actor=program,
+            site_id=site_id,
+            username=username,
+            name=name,
+            initials=initials,
+            password=PASSWORD,
+            roles=[role],
+            at=opened,
+        )
+        actors[role] = Actor(account.id, site_id, frozenset({role}), name, initials)
+    publish_policies(session, at=opened)
+    adopt(
+        session,
+        actor=actors[Role.ADMINISTRATOR],
+        site_id=site_id,
+        policy="DEMONSTRATION-CLINIC-ADHERENCE",
+        version="1",
+        from_day=began,
+        at=opened,
+    )
+    return place(session, site_id), actors
+
+
+def _contacts(session: WriteSession, here: Sequence[Life], now: datetime) -> None:
+    for life in here:
+        notifications.service.set_contact(
+            session,
+            vault=session.vault,
+            recipient_id=life.client_id,
+            phone=life.person.phone,
+            language=life.person.language,
+            region="MY",
+            now=now,
+        )
+
+
+def _alerts(session: WriteSession, site_id: SiteId, here: Sequence[Life], now: datetime) -> None:
+    due = [life for life in here if "hepatitis_c" in life.person.conditions][:5]
+    for life in due:
+        open_alert(
+            session,
+            site_id=site_id,
+            client_id=life.client_id,
+            cause="liver test due",
+            severity="warning",
+            role=Role.DOCTOR,
+            sentence="Liver test is due: hepatitis C, every six months.",
+            at=now - timedelta(days=2),
+        )
+
+
+def _morning(
+    database: Database,
+    site: Place,
+    actors: dict[Role, Actor],
+    here: Sequence[Life],
+    today: DoseDay,
+    now: datetime,
+    public_base_url: str,
+) -> None:
+    """Three pickups wait, people are booked for today and the next days, some were dosed already, some wait."""
+    pharmacist, random = actors[Role.PHARMACIST], Random(11)
+    coming = [life for life in here if today not in life.covered and not life.person.leaves_on]
+    prepared: set[ClientId] = set()
+    for life in coming:
+        if (
+            len(prepared) < 3
+            and life.without < 3
+            and _prepare(database, site, pharmacist, life, today, now, public_base_url)
+        ):
+            prepared.add(life.client_id)
+    for life in here:
+        days = [today + timedelta(days=n) for n in range(4)]
+        _book(database, site, life, [day for day in days if day not in life.covered], now)
+    opened = datetime.combine(today, time(6, 30), tzinfo=ZoneInfo(site.zone))
+    early = [life for life in coming if life.client_id not in prepared and life.without == 0]
+    random.shuffle(early)
+    dosed = 14 if now > opened + timedelta(minutes=30) else 0
+    for minutes, life in enumerate(early[:dosed]):
+        _dose(database, site, pharmacist, life, today, opened + timedelta(minutes=1 + minutes))
+    for minutes, life in enumerate(early[dosed : dosed + 5]):
+        with database.writing() as session:
+            scheduling.service.check_in(
+                session, place_id=site.id, holder_id=life.client_id, now=now - timedelta(minutes=9 - 2 * minutes)
+            )
+
+
+def _prepare(
+    database: Database, site: Place, actor: Actor, life: Life, today: DoseDay, now: datetime, public_base_url: str
+) -> bool:
+    ahead = [DoseDay(today + timedelta(days=n)) for n in range(1, LONGEST_SUPPLY + 1)]
+    with database.writing() as session:
+        moment = read_moment(session, site_id=site.id, client_id=life.client_id, today=today, days=ahead).moment
+        days = proposed_days(moment)[:6]
+        if len(days) < 2 or not due_portions(moment, today):
+            return False
+        prepare_and_tell(
+            session,
+            actor=actor,
+            client_id=life.client_id,
+            collect_on=today,
+            take_home_days=days,
+            valid=site.window_of(today),
+            public_base_url=public_base_url,
+            zone=site.zone,
+            today=today,
+            at=now,
+        )
+    return True
+
+
+def _book(database: Database, site: Place, life: Life, days: Sequence[date], now: datetime) -> None:
+    for day in days:
+        with database.writing() as session:
+            free = [slot for slot in scheduling.queries.slots_on(session, site.id, day) if slot.free]
+            later = [slot for slot in free if slot.starts_at > now][life.person.prefers :]
+            if not later:
+                continue
+            try:
+                scheduling.service.book(
+                    session,
+                    place_id=site.id,
+                    holder_id=life.client_id,
+                    starts_at=later[0].starts_at,
+                    now=now,
+                    channel="text",
+                )
+            except Declined:
+                continue
+
+
+def _dose(database: Database, site: Place, actor: Actor, life: Life, today: DoseDay, at: datetime) -> None:
+    with database.writing() as session:
+        visit = scheduling.service.check_in(session, place_id=site.id, holder_id=life.client_id, now=at)
+        scheduling.service.start(session, visit_id=visit.id, now=at + timedelta(seconds=20))
+    wanted = Wanted(observed=True, identified_by="photo", well=True)
+    try:
+        with database.writing() as session:
+            hand_over(
+                session,
+                actor=actor,
+                client_id=life.client_id,
+                wanted=wanted,
+                key=f"demo-{today}-{life.person.number}",
+                today=today,
+                zone=site.zone,
+                at=at + timedelta(seconds=80),
+            )
+    except Refused:
+        return  # somebody who jumps or was away waits for a person, as at any counter
+
+
+def to_try(session: ReadSession, *, site_id: SiteId, today: date) -> list[ToTry]:
+    """The prepared pickups of today with what opens them."""
+    found = []
+    for waiting in pickups_on(session, site_id=site_id, day=today):
+        live = live_pass(session, pickup_id=waiting.pickup.id)
+        if live is not None:
+            token, code = shown(session, live.id)
+            number = session.scalar(select(Client.number).where(Client.id == waiting.pickup.client_id)) or ""
+            found.append(ToTry(number, code, token, len(waiting.bottles)))
+    return found
