@@ -1,0 +1,159 @@
+"""Serving the application: one process that answers requests, runs the jobs it is given, and stops cleanly.
+
+Granian's embedded server runs inside this process: its Rust side reads and writes HTTP, one asyncio loop and forty
+threads run the application. One process means that killing it kills everything that could still write.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, contextmanager, suppress
+from pathlib import Path
+
+import fasteners
+import structlog
+from granian.constants import Interfaces
+from granian.log import LogLevels
+from granian.server.embed import Server
+from litestar import Litestar
+
+from dispensary.app import create_app
+from dispensary.database import Database, open_database
+from dispensary.keys import open_vault
+from dispensary.logs import configure_logs
+from dispensary.schema import behind
+from dispensary.settings import Settings
+
+log = structlog.get_logger("dispensary.serving")
+
+STOP_WITHIN = 20
+"""Seconds that requests under way have to end after the program is told to stop."""
+
+
+class CannotServe(RuntimeError):
+    """The program cannot serve here now. The text is one line that says why and what to do."""
+
+
+@contextmanager
+def only_program_on(data: Path) -> Iterator[None]:
+    """Holds the data folder for this process; the lock goes when the process ends, however it ends. Or CannotServe."""
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+        lock = fasteners.InterProcessLock(data / ".lock")
+        held = lock.acquire(blocking=False)
+    except OSError as reason:
+        raise CannotServe(f"The data folder {data} cannot be used: {reason.strerror}.") from None
+    if not held:
+        raise CannotServe(f"Another Takehome uses the data folder {data}. Stop it, or set DISPENSARY_DATA to another.")
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def refuse_taken_port(host: str, port: int) -> None:
+    """Raises CannotServe when the port is not free. Granian itself would share it silently with another server."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        socket.create_server((host, port), family=family).close()
+    except PermissionError:
+        raise CannotServe(f"Port {port} is reserved for the system. Set DISPENSARY_PORT to 1024 or more.") from None
+    except socket.gaierror:
+        raise CannotServe(f"This machine does not know the address {host}. Set DISPENSARY_HOST.") from None
+    except OSError as reason:
+        raise CannotServe(
+            f"Port {port} on {host} cannot be used ({os.strerror(reason.errno or 0)}). "
+            "Stop the program that has it, or set DISPENSARY_PORT to another."
+        ) from None
+
+
+async def _announce(settings: Settings, ready: Callable[[], None]) -> None:
+    """Calls `ready` once the port answers."""
+    while True:
+        with suppress(OSError):
+            _, writer = await asyncio.open_connection(settings.host, settings.port)
+            writer.close()
+            break
+        await asyncio.sleep(0.02)
+    ready()
+
+
+async def _until_told(server: Server) -> None:
+    try:
+        await server.serve()
+    except TimeoutError:
+        log.warning("stopped before all requests had ended", seconds=STOP_WITHIN)
+
+
+async def _run(app: Litestar, settings: Settings, ready: Callable[[], None]) -> None:
+    server = Server(
+        app,
+        address=settings.host,
+        port=settings.port,
+        interface=Interfaces.ASGINL,  # without lifespan: it is begun and ended here, also when a request hangs
+        backlog=1024,
+        websockets=False,
+        log_enabled=False,
+        log_level=LogLevels.error,
+    )
+    server.workers_kill_timeout = STOP_WITHIN
+    told = False
+
+    def stop() -> None:
+        nonlocal told
+        told = True
+        server.stop()  # type: ignore[no-untyped-call]
+
+    loop = asyncio.get_running_loop()
+    for each in (signal.SIGINT, signal.SIGTERM):
+        try:
+            loop.add_signal_handler(each, stop)
+        except NotImplementedError:  # Windows
+            signal.signal(each, lambda *_: loop.call_soon_threadsafe(stop))
+    announcing = asyncio.create_task(_announce(settings, ready))
+    try:
+        async with app.lifespan():
+            await _until_told(server)
+    finally:
+        announcing.cancel()
+    if not told:
+        raise CannotServe("The server stopped by itself while it was starting or running; the log above says why.")
+
+
+def serve(
+    settings: Settings,
+    *,
+    ready: Callable[[], None] = lambda: None,
+    lifespan: Sequence[Callable[[Litestar], AbstractAsyncContextManager[None]]] = (),
+) -> None:
+    """Serves until SIGINT or SIGTERM; then ends what is under way and returns.
+
+    `ready` is called when the port answers. `lifespan` runs beside the application: the jobs. Raises, each with one
+    clear line, CannotServe, NoDatabase and BadKeys.
+    """
+    configure_logs(production=settings.production)
+    with only_program_on(settings.data):
+        refuse_taken_port(settings.host, settings.port)
+        database = open_database(settings, open_vault(settings.keys))
+        try:
+            serve_on(settings, database, ready=ready, lifespan=lifespan)
+        finally:
+            database.close()
+
+
+def serve_on(
+    settings: Settings,
+    database: Database,
+    *,
+    ready: Callable[[], None] = lambda: None,
+    lifespan: Sequence[Callable[[Litestar], AbstractAsyncContextManager[None]]] = (),
+) -> None:
+    """Serves on a database that is open. Raises CannotServe when it lacks migrations."""
+    if behind(database):
+        raise CannotServe("The database needs `dispensary migrate` before it can be served.")
+    asyncio.run(_run(create_app(settings, database, lifespan=lifespan), settings, ready))
+    log.info("stopped")
