@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -69,11 +68,11 @@ class Counter:
 
 
 @pytest.fixture
-def counter(database: Database, now: datetime) -> Iterator[Counter]:
+def counter(database: Database, now: datetime) -> Counter:
     place = clinic(database, now)
     with database.writing() as session:
         session.execute(update(Site).values(address="12 Jalan Ipoh, 51200 Kuala Lumpur", phone="+60 3-4041 2233"))
-    yield Counter(place)
+    return Counter(place)
 
 
 def carrying(counter: Counter, bottles: int, **order: object) -> tuple[ClientId, UUID]:

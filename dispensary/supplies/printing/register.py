@@ -102,14 +102,12 @@ def _words(entry: Entry) -> str:
     """Whom a line is about and why it was written, with the notes that tie it to another line."""
     parts = []
     if entry.number:
-        parts.append(
-            _(
-                "%(client)s: consumed %(consumed)s mL, taken home %(home)s mL",
-                client=entry.number,
-                consumed=plain(entry.consumed_ml),
-                home=plain(entry.home_ml),
-            )
-        )
+        amounts = []
+        if entry.consumed_ml:
+            amounts.append(_("consumed %(ml)s mL", ml=plain(entry.consumed_ml)))
+        if entry.home_ml:
+            amounts.append(_("taken home %(ml)s mL", ml=plain(entry.home_ml)))
+        parts.append(f"{entry.number}: {', '.join(amounts)}")
     if entry.corrects is not None:
         parts.append(_("Corrects line %(line)s", line=entry.corrects))
     if entry.reason:

@@ -69,7 +69,8 @@ def report(draw: Callable[[Report], None], title: Callable[[], str], *, site: Si
         )
         sheet.text(MARGIN, foot, printed_on, size=8)
         page = _("Page %(n)s of %(total)s", n=sheet.number, total=PAGES)
-        sheet.text(MARGIN + WIDTH - 30, foot, page, size=8)
+        about = sheet.wide(page.replace(PAGES, "999"), 8)
+        sheet.text(MARGIN + WIDTH - about, foot, page, size=8)
         sheet.y = _BODY - 3
 
     def drawn(sheet: Sheet) -> None:

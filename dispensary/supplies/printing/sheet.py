@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import groupby
 from pathlib import Path
 from typing import Literal, cast
 
@@ -28,7 +29,8 @@ _POINT = 25.4 / 72
 _LEADING = 1.2
 _BLEED = 0.02
 """How far (mm) each row of a QR code reaches into the next, so that no reader draws a white hair between them."""
-PAGES = "{nb}"
+_CORE = "helvetica"
+PAGES = "{pages}"
 """Stands for the number of pages, which is known at the end."""
 
 
@@ -57,25 +59,21 @@ class Sheet:
         self.met: set[str] = set()
         """Every sign that was to be shown."""
         self._letters = letters
+        self._widths: dict[tuple[str, bool], float] = {}
         self.on_page = on_page
         self._pdf = FPDF(unit="mm", format=size)
         self._pdf.set_auto_page_break(False)
         self._pdf.set_margin(0)
         self._pdf.c_margin = 0
+        self._pdf.alias_nb_pages(PAGES)
         self._pdf.set_creation_date(made_at.astimezone(UTC))
         self._pdf.set_title(title)
         self._pdf.set_lang(language.replace("_", "-"))
-        self._family = "helvetica"
-        if letters.families:
-            self._embed(letters)
-
-    def _embed(self, letters: Letters) -> None:
-        names = [f"letters{n}" for n, _ in enumerate(letters.families)]
-        for name, family in zip(names, letters.families, strict=True):
+        self._names = [f"letters{n}" for n, _ in enumerate(letters.families)]
+        for name, family in zip(self._names, letters.families, strict=True):
             for style, file in (("", family.regular), ("B", family.bold)):
                 self._pdf.add_font(name, style, file.path, collection_font_number=file.number)
-        self._family = names[0]
-        self._pdf.set_fallback_fonts(names[1:], exact_match=False)
+        self._pdf.set_fallback_fonts(self._names[1:], exact_match=False)
         if letters.shaped:
             self._pdf.set_text_shaping(True)
 
@@ -101,14 +99,48 @@ class Sheet:
         return self._letters.show(text)
 
     def _set(self, size: float, bold: bool) -> None:
-        self._pdf.set_font(self._family, "B" if bold else "", size)
-        # A line that begins in another family leaves fpdf2 believing that the page is set in this font; it is not.
-        self._pdf.current_font_is_set_on_page = False
+        self._pdf.set_font(self._names[0] if self._names else _CORE, "B" if bold else "", size)
 
     def wide(self, text: str, size: float, *, bold: bool = False) -> float:
         """How wide the text is, in mm."""
+        return self._wide(self.show(text), size, bold)
+
+    def _wide(self, shown: str, size: float, bold: bool) -> float:
+        if self._letters.shaped:
+            self._set(size, bold)
+            return float(self._pdf.get_string_width(shown))
+        return size * sum(self._wide_sign(sign, bold) for sign in shown)
+
+    def _wide_sign(self, sign: str, bold: bool) -> float:
+        """A sign's width at one point: it is asked of fpdf2 once, since asking takes longer than drawing."""
+        if (sign, bold) not in self._widths:
+            self._set(100, bold)
+            self._widths[sign, bold] = float(self._pdf.get_string_width(sign)) / 100
+        return self._widths[sign, bold]
+
+    def _put(self, x: float, y: float, shown: str, size: float, bold: bool) -> None:
+        if self._letters.shaped or PAGES in shown:
+            self._put_shaped(x, y, shown, size, bold)
+            return
+        for family, run in groupby(shown, self._family_of):
+            part = "".join(run)
+            self._pdf.set_font(family, "B" if bold else "", size)
+            self._pdf.text(x, y + leading(size) / 2 + 0.3 * size * _POINT, part)
+            x += self._wide(part, size, bold)
+
+    def _put_shaped(self, x: float, y: float, shown: str, size: float, bold: bool) -> None:
         self._set(size, bold)
-        return float(self._pdf.get_string_width(self.show(text)))
+        # A line in several fonts leaves fpdf2 believing that the page is still set in the one before it.
+        self._pdf.current_font_is_set_on_page = False
+        self._pdf.set_xy(x, y)
+        self._pdf.cell(h=leading(size), text=shown)
+        self._pdf.current_font_is_set_on_page = False
+
+    def _family_of(self, sign: str) -> str:
+        for name, family in zip(self._names, self._letters.families, strict=True):
+            if ord(sign) in family.has:
+                return name
+        return self._names[0] if self._names else _CORE
 
     def text(
         self,
@@ -126,17 +158,14 @@ class Sheet:
         shown = self.show(text)
         if not shown:
             return
-        self._set(size, bold)
-        length = self._pdf.get_string_width(shown) if width or side != "left" else 0
+        length = self._wide(shown, size, bold)
         if width and length > width:
             size *= width / length
-            self._set(size, bold)
             length = width
         left = {"left": x, "right": x + width - length, "middle": x + (width - length) / 2}[side]
         if white:
             self._pdf.set_text_color(255)
-        self._pdf.set_xy(left, y)
-        self._pdf.cell(h=leading(size), text=shown)
+        self._put(left, y, shown, size, bold)
         if white:
             self._pdf.set_text_color(0)
 
@@ -154,9 +183,9 @@ class Sheet:
     def lines(self, text: str, width: float, *, size: float, bold: bool = False) -> list[str]:
         """The text broken into lines of this width."""
         shown = self.show(text)
-        self._set(size, bold)
-        if self._pdf.get_string_width(shown) <= width:
+        if self._wide(shown, size, bold) <= width:
             return [shown]
+        self._set(size, bold)
         return list(cast(list[str], self._pdf.multi_cell(width, text=shown, align="L", dry_run=True, output="LINES")))
 
     def block(

@@ -12,6 +12,8 @@ _PAD = 1.0
 _SIZE = 8.5
 _DECIMALS = "000"
 """Room for what stands behind the point: mL are kept to a thousandth."""
+_GAP = 2.0
+"""Between an amount and the words that follow it in the next column."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,11 @@ class Column:
     amounts: bool = False
     signed: bool = False
     """Shows a plus before what is above zero."""
+
+    @property
+    def room(self) -> float:
+        """What the column has for words or an amount, in mm."""
+        return self.width - 2 * _PAD - (_GAP if self.amounts else 0)
 
 
 Cell = str | Decimal | None
@@ -44,7 +51,7 @@ class Table:
 
     def _head(self) -> None:
         sheet, top = self._sheet, self._sheet.y
-        titles = [sheet.lines(c.title, c.width - 2 * _PAD, size=7.5, bold=True) for c in self._columns]
+        titles = [sheet.lines(c.title, c.room, size=7.5, bold=True) for c in self._columns]
         height = max(map(len, titles)) * leading(7.5) + 2 * _PAD
         sheet.box(self._x, top, self._width, height, filled=True, grey=225)
         left = self._x
@@ -52,7 +59,7 @@ class Table:
             side: Side = "right" if column.amounts else "left"
             for n, line in enumerate(lines):
                 y = top + _PAD + n * leading(7.5)
-                sheet.text(left + _PAD, y, line, size=7.5, bold=True, side=side, width=column.width - 2 * _PAD)
+                sheet.text(left + _PAD, y, line, size=7.5, bold=True, side=side, width=column.room)
             left += column.width
         sheet.y = top + height
 
@@ -60,7 +67,7 @@ class Table:
         """One row, a cell for each column. `struck` rules it through without hiding it."""
         sheet = self._sheet
         texts = [
-            sheet.lines(cell, column.width - 2 * _PAD, size=_SIZE, bold=bold) if isinstance(cell, str) and cell else []
+            sheet.lines(cell, column.room, size=_SIZE, bold=bold) if isinstance(cell, str) and cell else []
             for cell, column in zip(cells, self._columns, strict=True)
         ]
         tallest = max(1, *map(len, texts))
@@ -75,7 +82,7 @@ class Table:
             height = part * leading(_SIZE) + 2 * _PAD
             self._part(cells if drawn == 0 else (), [lines[drawn : drawn + part] for lines in texts], bold)
             if struck:
-                sheet.rule(self._x, sheet.y + _PAD + leading(_SIZE) / 2, self._width, thick=0.3)
+                sheet.rule(self._x, sheet.y + _PAD + leading(_SIZE) / 2, self._width, thick=0.15)
             sheet.y += height
             drawn += part
         sheet.rule(self._x, sheet.y, self._width, grey=170)
@@ -86,10 +93,10 @@ class Table:
             for line, text in enumerate(texts[n]):
                 y = sheet.y + _PAD + line * leading(_SIZE)
                 side: Side = "right" if column.amounts else "left"
-                sheet.text(left + _PAD, y, text, size=_SIZE, bold=bold, side=side, width=column.width - 2 * _PAD)
+                sheet.text(left + _PAD, y, text, size=_SIZE, bold=bold, side=side, width=column.room)
             amount = cells[n] if cells else None
             if isinstance(amount, Decimal):
-                point = left + column.width - _PAD - self._after_point
+                point = left + _PAD + column.room - self._after_point
                 sign = "-" if amount < 0 else "+" if column.signed and amount > 0 else ""
                 sheet.amount(point, sheet.y + _PAD, amount, size=_SIZE, bold=bold, sign=sign)
             left += column.width

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from babel.dates import format_date, format_time
+from babel.dates import format_date, format_skeleton, format_time
 
 from dispensary.words import _, language
 
@@ -45,7 +45,7 @@ def clock(at: datetime, zone: str) -> str:
 
 
 def day_runs(days: Iterable[date]) -> str:
-    """Days with those that follow each other taken together: 25 to 30 Nov 2026, 2 Dec 2026."""
+    """Days with those that follow each other taken together, without the year: 25 Nov to 1 Dec, 3 Dec."""
     runs: list[tuple[date, date]] = []
     for day in sorted(set(days)):
         if runs and day - runs[-1][1] == timedelta(days=1):
@@ -53,6 +53,12 @@ def day_runs(days: Iterable[date]) -> str:
         else:
             runs.append((day, day))
     return ", ".join(
-        short_day(first) if first == last else _("%(first)s to %(last)s", first=short_day(first), last=short_day(last))
+        _without_year(first)
+        if first == last
+        else _("%(first)s to %(last)s", first=_without_year(first), last=_without_year(last))
         for first, last in runs
     )
+
+
+def _without_year(day: date) -> str:
+    return format_skeleton("MMMd", day, locale=_locale())
