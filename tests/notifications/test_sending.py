@@ -7,10 +7,10 @@ from sqlalchemy import select, text
 
 from notifications.gateways import Accepted, Rejected, Unknown
 from notifications.gateways.console import ConsoleGateway
-from notifications.models import Message
+from notifications.models import Message, State
 from notifications.queries import counts, undelivered
 from notifications.rules import HOLD
-from notifications.service import opt_out
+from notifications.service import opt_out, record_status
 
 from .test_outbox import run
 
@@ -294,6 +294,42 @@ class TestASenderThatIsKilled:
         outbox.send(gateway)
         assert (outbox.state(message_id), len(gateway.taken)) == ("sent", 1)
         assert outbox.message(message_id).next_attempt_at is None
+
+    def test_and_wakes_while_another_waits_to_look_it_up_changes_nothing_either(self, outbox, gateway, clock):
+        message_id = outbox.queue(outbox.contact())
+
+        def slow(reference):
+            gateway.answer = lambda reference: Unknown("ReadTimeout")
+            clock.pass_(minutes=11)
+            assert outbox.send(gateway).unknown == 1
+            return Rejected("500", permanent=False)
+
+        gateway.answer = slow
+        outbox.send(gateway)
+        message = outbox.message(message_id)
+        assert (message.state, message.error_code, message.attempts) == ("unknown", "ReadTimeout", 2)
+
+    @pytest.mark.parametrize("answer", [Unknown("ReadTimeout"), Rejected("500", permanent=False)])
+    def test_or_slow_does_not_take_back_a_report_that_was_faster(self, outbox, gateway, clock, answer):
+        message_id = outbox.queue(outbox.contact())
+
+        def slow(reference):
+            with outbox.database.writing() as session:
+                record_status(
+                    session,
+                    gateway=gateway.name,
+                    provider_id="P9",
+                    state=State.DELIVERED,
+                    code=None,
+                    now=clock(),
+                    reference=reference,
+                )
+            return answer
+
+        gateway.answer = slow
+        outbox.send(gateway)
+        message = outbox.message(message_id)
+        assert (message.state, message.provider_id, message.next_attempt_at) == ("delivered", "P9", None)
 
     def test_is_not_needed_for_a_slow_one_to_give_back_what_it_cannot_reach(self, outbox, gateway, clock):
         recipient_id = outbox.contact()
