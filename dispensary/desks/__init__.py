@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from litestar.types import ControllerRouterHandler
 
-from dispensary.desks import counter, passpage, safe, signin
+from dispensary.desks import consulting, counter, deciding, enrolling, ordering, passpage, safe, signin
 
 HANDLERS: list[ControllerRouterHandler] = [
     *signin.HANDLERS,
     *counter.HANDLERS,
     *safe.HANDLERS,
     *passpage.HANDLERS,
+    *consulting.HANDLERS,
+    *enrolling.HANDLERS,
+    *ordering.HANDLERS,
+    *deciding.HANDLERS,
 ]
 """Mounted at /. Add the handlers of a new desk here; its link appears once its path in web/places.py has a handler."""

@@ -8,10 +8,12 @@ from decimal import Decimal
 from enum import StrEnum
 from types import TracebackType
 from typing import Any, Self, TypeVar
+from uuid import UUID
 
 from dispensary.refusals import BadInput, Refusal
 from dispensary.units import BadAmount, Milligrams, Millilitres, Strength, milligrams, millilitres, strength
 from dispensary.web.forms import one
+from notifications.numbers import BadNumber, e164
 
 Choice = TypeVar("Choice", bound=StrEnum)
 
@@ -103,6 +105,23 @@ class Typed:
             return choices(value)
         self.fault(name, "no-choice", "Nothing was chosen here.", "Choose one.")
         return next(iter(choices))
+
+    def id(self, name: str) -> UUID:
+        """The id of a row that the page had in a hidden field."""
+        try:
+            return UUID(one(self._form, name))
+        except ValueError:
+            self.fault(name, "no-id", "The page has lost what this is about.", "Open the page again.")
+            return UUID(int=0)
+
+    def phone(self, name: str, region: str) -> str:
+        """A number that can get texts, as it was typed, or nothing where it was left open."""
+        value = one(self._form, name)
+        try:
+            return value if not value or e164(value, region) else ""
+        except BadNumber as reason:
+            self.fault(name, "bad-number", str(reason))
+            return ""
 
     def yes_no(self, name: str) -> bool | None:
         """Yes, no, or not asked."""
