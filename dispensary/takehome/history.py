@@ -66,10 +66,11 @@ class History:
 
     @classmethod
     def from_json(cls, kept: Mapping[str, object]) -> History:
-        """What `as_json` wrote, read again."""
+        """What `as_json` wrote, read again. Raises TypeError, ValueError or KeyError for anything else."""
         values: dict[str, object] = dict(kept)
         alerts = values.pop("open_alerts")
-        assert isinstance(alerts, list)
+        if not isinstance(alerts, list):
+            raise TypeError("open_alerts is a list")
         for name in ("first_dose_day", "record_from", "dose_stable_since"):
             values[name] = _read(values[name])
         return cls(

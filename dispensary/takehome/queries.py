@@ -56,7 +56,7 @@ SELECT p.client_id, p.record_from, coalesce(record.letters, '') AS record, p.loc
         ORDER BY d.dose_day LIMIT 1) AS first_dose_day,
     (SELECT min(lower(o.days)) FROM dose_order o
         WHERE o.client_id = p.client_id AND o.episode_id = p.episode_id AND o.voided_at IS NULL
-            AND o.mg = ordered.mg AND lower(o.days) <= :on AND lower(o.days) > coalesce((
+            AND ordered.id IS NOT NULL AND lower(o.days) <= :on AND lower(o.days) > coalesce((
                 SELECT max(lower(other.days)) FROM dose_order other
                 WHERE other.client_id = p.client_id AND other.episode_id = p.episode_id AND other.voided_at IS NULL
                     AND other.mg <> ordered.mg AND lower(other.days) <= :on), '-infinity')) AS dose_stable_since,

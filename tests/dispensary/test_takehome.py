@@ -251,6 +251,9 @@ class TestAssessing:
             "result = jsonb_set(result, '{allowance,per_week}', '6')",
             "level = '6 a week'",
             "inputs_sha256 = sha256('x')",
+            "inputs = '{}'",
+            "inputs = jsonb_set(inputs, '{history,open_alerts}', '3')",
+            "inputs = jsonb_set(inputs, '{history,record_from}', '\"yesterday\"')",
         ],
     )
     def test_a_tampered_assessment_is_found(self, place: Place, change: str) -> None:
@@ -285,6 +288,9 @@ class TestAssessing:
         with pytest.raises(Refused) as before:
             place.assess(client_id, on=ago(10))
         assert codes(before) == ["no-episode"]
+        with pytest.raises(BadInput) as ahead:
+            place.assess(client_id, on=ago(-1))
+        assert codes(ahead) == ["day-to-come"]
         with pytest.raises(NotThere):
             place.assess(ClientId(new_id()))
 

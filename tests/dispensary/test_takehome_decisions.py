@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from random import Random
 
@@ -11,17 +12,19 @@ import pytest
 from sqlalchemy import insert, select, text, update
 from sqlalchemy.exc import DBAPIError
 
+from dispensary.clients.models import Episode
 from dispensary.database import Database, WriteSession, broken_constraint
 from dispensary.prescribing.models import DoseOrder
-from dispensary.refusals import BadInput, NotAllowed, Refused
+from dispensary.refusals import BadInput, NotAllowed, NotThere, Refused
 from dispensary.staff.audit import broken_links
+from dispensary.staff.models import Site
 from dispensary.staff.rules import the_program
 from dispensary.supplies.models import Dose, Supply
 from dispensary.takehome.models import Decision
 from dispensary.takehome.queries import decision_on, decisions_of, limits_of
 from dispensary.takehome.rules import DecisionLimits, monday_of, take_home_allowed
 from dispensary.takehome.service import decide
-from dispensary.units import ClientId, new_id
+from dispensary.units import ClientId, SiteId, new_id
 from tests.dispensary.takehome_place import CLINIC, SIX, TODAY, US, Place, ago, codes, opened
 
 
@@ -90,6 +93,42 @@ class TestDeciding:
         with pytest.raises(BadInput):
             place.withdraw(taken_back, stop, reason=" ")
         assert place.acts()[-1] == "withdrew take-home"
+
+    def test_a_decision_that_was_set_aside_is_not_in_force_and_not_taken_back(self, place: Place) -> None:
+        place.adopt(CLINIC)
+        client_id = place.client("c" * 28, lockbox=True, housing_stable=True)
+        assessment = place.assess(client_id)
+        first = place.decide(assessment, 6, 6, days_until=ahead(5))
+        second = place.decide(assessment, 2, 2, days_until=ahead(1), reason="a smaller step")
+        with place.database.reading() as session:
+            in_force = [decision_on(session, client_id, ahead(n)) for n in (0, 1)]
+        assert [one and one.id for one in in_force] == [second.id, None]
+        with pytest.raises(Refused) as over:
+            place.withdraw(first)
+        assert codes(over) == ["decision-over"]
+
+    def test_an_assessment_of_an_earlier_stay_is_not_decided_on(self, place: Place) -> None:
+        place.adopt(CLINIC)
+        client_id = place.client("c" * 28, lockbox=True, housing_stable=True)
+        assessment = place.assess(client_id)
+        with place.database.writing() as session:
+            session.execute(update(Episode).values(ended_on=TODAY, exit_reason="transferred"))
+            session.add(Episode(client_id=client_id, site_id=place.site_id, began_on=TODAY))
+        with pytest.raises(Refused) as earlier:
+            place.decide(assessment, 6, 6)
+        assert codes(earlier) == ["other-episode"]
+
+    def test_nobody_decides_at_another_site(self, place: Place) -> None:
+        place.adopt(CLINIC)
+        assessment = place.assess(place.client("c" * 28, lockbox=True, housing_stable=True))
+        decided = place.decide(assessment, 6, 6)
+        with place.database.writing() as session:
+            other = Site(code="OTH", name="Another", zone="Asia/Kuala_Lumpur", region="MY", opened_at=place.now)
+            session.add(other)
+        elsewhere = replace(place, doctor=replace(place.doctor, site_id=SiteId(other.id)))
+        for act in (lambda: elsewhere.withdraw(decided), lambda: elsewhere.decide(assessment, 6, 6)):
+            with pytest.raises(NotThere):
+                act()
 
     def test_an_outdated_assessment_is_not_decided_on(self, place: Place) -> None:
         place.adopt(CLINIC)

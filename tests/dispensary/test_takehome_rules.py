@@ -66,6 +66,7 @@ class TestUnitedStates:
         assert said.allowance.per_supply == 28, "a no takes nothing away by itself"
         assert codes(said.allowance, 10, reason="bottles counted twice, all full") == []
         assert codes(said.allowance, 10) == ["reason-missing"]
+        assert codes(said.allowance, 28) == ["reason-missing"], "a no asks for one also where nothing differs"
 
     def test_a_consideration_that_nobody_has_weighed_asks_for_a_reason(self) -> None:
         said = assess(US, on_day(40), TODAY)
@@ -176,6 +177,22 @@ class TestAdherenceTable:
         assert (stable.state, stable.remedy) == (State.NOT_MET, "4 more.")
         assert said.next is not None
         assert (said.next.days, said.next.level) == (4, "6 a week")
+
+    def test_no_answer_outweighs_the_record_for_a_requirement(self) -> None:
+        strict = parse_required(CLINIC)
+        said = assess(strict, recorded("c" * 28, lockbox=False, judged={"storage": True}), TODAY)
+        assert (said.level, said.findings[0].state) == ("none", State.NOT_MET)
+        refused = assess(strict, recorded("c" * 28, judged={"storage": False}), TODAY)
+        assert refused.level == "none", "a practitioner's no always counts"
+
+    @pytest.mark.parametrize(
+        ("record", "state"),
+        [("cchc", State.MET), ("ccmc", State.UNKNOWN), ("ccpc", State.UNKNOWN), ("ooo", State.UNKNOWN)],
+    )
+    def test_only_a_record_without_a_missed_day_speaks_for_itself(self, record: str, state: State) -> None:
+        document = next(d for d in shipped_documents() if '"DEMONSTRATION-CLINIC-ADHERENCE"' in d)
+        policy = parse(document.replace('reads = ["employed"]', 'reads = ["attendance"]'))
+        assert assess(policy, recorded(record), TODAY).findings[-1].state is state
 
     def test_advice_changes_nothing(self) -> None:
         with_work, without = (assess(CLINIC, recorded("c" * 28, employed=work), TODAY) for work in (True, False))
