@@ -1,0 +1,161 @@
+"""Verifying live data: every rule of “What never breaks” that the tables can show, with each row that breaks one.
+
+The database refuses what would break these rules. This looks again, for the day on which somebody reached past it: a
+restored backup, a repair by hand, a fault of the disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select, text
+
+import notifications.queries
+import scheduling.queries
+from dispensary.clients.models import Client, ClientIndex
+from dispensary.clients.rules import plain_number
+from dispensary.database import ReadSession
+from dispensary.keys import BadKeys
+from dispensary.staff import audit
+from dispensary.staff.models import Site
+from dispensary.takehome.models import Assessment
+from dispensary.takehome.service import replay
+from dispensary.units import SiteId
+from dispensary.verification_checks import CHECKS
+from dispensary.verification_safe import Check
+
+_ROWS_AT_ONCE = 1000
+_SEALED = ("name", "born", "national_id", "photo", "second_identifier")
+
+INVARIANTS = {
+    1: "a dose day and portion is covered at most once",
+    2: "a supply and all that belongs to it stand together",
+    3: "the register adds up",
+    4: "orders neither overlap nor leave a gap that nobody chose",
+    5: "no dose without an order in force, none above it",
+    6: "a closed day has its outcomes, as they were",
+    7: "take-home stays within a decision, and a decision rests on its assessment",
+    8: "a slot holds no more than its capacity",
+    9: "a pass opens one pickup, once",
+    10: "a text is sent once and only where it is wanted",
+    12: "the audit trail is whole",
+    13: "what names a person is sealed for its own row",
+}
+"""The rules that are verified, by their number in the design. The others do not show in the tables."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A row that breaks a rule."""
+
+    invariant: int
+    sentence: str
+
+    def __str__(self) -> str:
+        return f"{INVARIANTS[self.invariant]}: {self.sentence}"
+
+
+@dataclass(frozen=True)
+class _Look:
+    """One part of the verification, with what it is about."""
+
+    about: str
+    find: Callable[[ReadSession], Iterator[Finding]]
+
+
+def verify(
+    session: ReadSession, *, now: datetime, progress: Callable[[int, int, str], None] | None = None
+) -> Iterator[Finding]:
+    """Every finding, rule by rule; none when all is well.
+
+    The whole is one snapshot of the database when the session is fresh: what is handed over meanwhile is not half seen.
+    `progress` is told how many of the looks are done, of how many, and what comes next.
+    """
+    if not session.in_transaction():
+        session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
+    session.execute(text("SET LOCAL cursor_tuple_fraction = 1"))
+    looks = _looks(now)
+    for done, look in enumerate(looks):
+        if progress:
+            progress(done, len(looks), look.about)
+        yield from look.find(session)
+    if progress:
+        progress(len(looks), len(looks), "done")
+
+
+def _looks(now: datetime) -> list[_Look]:
+    tables = [_Look(INVARIANTS[check.invariant], _asking(check)) for check in CHECKS]
+    return [
+        *tables,
+        _Look(INVARIANTS[7], _replayed),
+        _Look(INVARIANTS[8], _slots),
+        _Look(INVARIANTS[10], lambda session: _texts(session, now)),
+        _Look(INVARIANTS[12], _audit),
+        _Look(INVARIANTS[13], _sealed),
+    ]
+
+
+def _asking(check: Check) -> Callable[[ReadSession], Iterator[Finding]]:
+    def find(session: ReadSession) -> Iterator[Finding]:
+        rows = session.execute(text(check.sql), execution_options={"yield_per": _ROWS_AT_ONCE})
+        for row in rows.mappings():
+            yield Finding(check.invariant, check.sentence.format(**row))
+
+    return find
+
+
+def _replayed(session: ReadSession) -> Iterator[Finding]:
+    for assessment_id in session.scalars(select(Assessment.id).order_by(Assessment.id)).all():
+        try:
+            same = replay(session, assessment_id)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            same = False
+        if not same:
+            yield Finding(7, f"assessment {assessment_id} gives another answer when it is replayed")
+        session.expunge_all()
+
+
+def _slots(session: ReadSession) -> Iterator[Finding]:
+    for slot in scheduling.queries.discrepancies(session):
+        yield Finding(
+            8,
+            f"slot {slot.starts_at.isoformat()} at {slot.place_id} has {slot.bookings} bookings, counts {slot.counter},"
+            f" and takes {slot.capacity}",
+        )
+
+
+def _texts(session: ReadSession, now: datetime) -> Iterator[Finding]:
+    for text_ in notifications.queries.discrepancies(session, now=now):
+        yield Finding(10, text_.sentence.rstrip("."))
+
+
+def _audit(session: ReadSession) -> Iterator[Finding]:
+    for site_id in session.scalars(select(Site.id).order_by(Site.code)).all():
+        for sentence in audit.broken_links(session, site_id=SiteId(site_id)):
+            yield Finding(12, sentence)
+
+
+def _sealed(session: ReadSession) -> Iterator[Finding]:
+    """Each sealed field opens in its own row, and the number's digest finds its client."""
+    vault = session.vault
+    by_number = select(ClientIndex.client_id, ClientIndex.digest).where(ClientIndex.kind == "number").subquery()
+    rows = session.execute(
+        select(Client, by_number.c.digest)
+        .outerjoin(by_number, by_number.c.client_id == Client.id)
+        .order_by(Client.id)
+        .execution_options(yield_per=_ROWS_AT_ONCE)
+    )
+    for client, digest in rows:
+        for column in _SEALED:
+            sealed = getattr(client, f"{column}_sealed")
+            if sealed is None:
+                continue
+            try:
+                vault.open_bytes(f"client.{column}", client.id, sealed)
+            except BadKeys as reason:
+                yield Finding(13, str(reason).rstrip("."))
+        if digest != vault.blind(f"client.number|{client.site_id}", plain_number(client.number)):
+            yield Finding(13, f"client {client.id} is not found by its own number")
+        session.expunge(client)

@@ -1,0 +1,266 @@
+"""Damage that somebody does who reaches past the program: statements, and what the verification then says.
+
+They are written for the clinic of test_verification.py and run with the triggers switched off.
+"""
+
+from __future__ import annotations
+
+DAMAGES: list[tuple[str, str]] = [
+    # 1
+    (
+        "DROP INDEX uq_dose_covers_once; INSERT INTO dose SELECT (jsonb_populate_record(d, "
+        "jsonb_build_object('id', gen_random_uuid()))).* FROM dose d WHERE kind = 'observed' AND ml IS NULL "
+        "AND dose_day = '2026-11-01'",
+        r"has portion 1 of 2026-11-01 2 times",
+    ),
+    (
+        "UPDATE dose SET portions = 3 WHERE portions = 2 AND portion = 1 AND dose_day = '2026-11-24'",
+        r"has 2026-11-24 both whole and split",
+    ),
+    # 2
+    (
+        "DELETE FROM dose WHERE kind = 'observed' AND mg = 80",
+        r"supply .* answered 1 doses and has 0",
+    ),
+    (
+        "UPDATE supply SET answer = '{}' WHERE origin = 'counter' AND pickup_id IS NOT NULL",
+        r"answered 0 doses and has 2",
+    ),
+    (
+        "UPDATE supply SET client_id = (SELECT id FROM client WHERE number = 'OLD-1') WHERE pickup_id IS NOT NULL",
+        r"stands in supply .* of another client",
+    ),
+    (
+        "UPDATE bottle SET mg = mg - 1 WHERE state = 'handed_over' AND mg = 60",
+        r"bottle \d+ was handed over, and its dose",
+    ),
+    (
+        "DELETE FROM bottle WHERE state = 'handed_over' AND mg = 60",
+        r"take-home dose .* has no bottle",
+    ),
+    (
+        "UPDATE bottle SET state = 'prepared' WHERE state = 'back_in_stock'",
+        r"bottle \d+ is prepared in a pickup that is cancelled",
+    ),
+    (
+        "UPDATE bottle SET state = 'back_in_stock', dose_id = NULL WHERE pickup_id IS NOT NULL AND mg = 60",
+        r"is back_in_stock in a pickup that is collected",
+    ),
+    # 3
+    (
+        "UPDATE register_line SET balance = balance + 1 WHERE seq = 3",
+        r"line 3 of book .* says [\d.]+ mL after -[\d.]+ mL on",
+    ),
+    (
+        "UPDATE register_line SET lot_balance = lot_balance + 1 WHERE seq = 2",
+        r"line 2 of book .* in lot",
+    ),
+    (
+        "UPDATE register_line SET ml = ml + 1 WHERE kind = 'supplied' AND seq = 2",
+        r"its lines add up to",
+    ),
+    (
+        "DELETE FROM register_line WHERE seq = 3",
+        r"has line 4 after line 2",
+    ),
+    (
+        "UPDATE lot SET balance = balance + 5",
+        r"lot LOT-HRP holds [\d.]+ mL; its lines add up to",
+    ),
+    (
+        "UPDATE register_book SET balance = balance + 5",
+        r"book .* holds [\d.]+ mL in \d+ lines; its lines add up",
+    ),
+    (
+        "UPDATE lot SET bottled = 1",
+        r"promises 1.000 mL",
+    ),
+    (
+        "INSERT INTO register_book (id, site_id, product, lines, balance) SELECT gen_random_uuid(), site_id, "
+        "'x', 0, 0 FROM register_book; UPDATE lot SET book_id = (SELECT id FROM register_book WHERE product "
+        "= 'x')",
+        r"is about a lot of another book",
+    ),
+    (
+        "UPDATE register_line SET kind = 'corrected', reason = 'x', corrects_id = (SELECT id FROM "
+        "register_line WHERE seq = 2) WHERE seq = 3",
+        r"line 3 of book .* corrects line 2, and is not its counter-entry",
+    ),
+    (
+        "UPDATE dose SET ml = ml - 1 WHERE kind = 'observed' AND mg = 80",
+        r"took 16.000 mL from lot .* by the register and 15.000 mL",
+    ),
+    (
+        "UPDATE register_line SET consumed_ml = 0, taken_home_ml = -ml WHERE consumed_ml > 0",
+        r"took .* mL from lot",
+    ),
+    (
+        "UPDATE register_line SET supply_id = (SELECT id FROM supply WHERE origin = 'import' LIMIT 1) WHERE seq = 2",
+        r"and 0 mL by its doses",
+    ),
+    # 4
+    (
+        "ALTER TABLE dose_order DROP CONSTRAINT dose_order_no_overlap; UPDATE dose_order SET days = "
+        "daterange('2026-11-02', upper(days)) WHERE mg = 50 AND origin = 'import'",
+        r"orders .* and .* of episode .* overlap",
+    ),
+    (
+        "UPDATE dose_order SET days = daterange(lower(days), upper(days) - 1) WHERE end_reason = "
+        "'superseded' AND mg = 40",
+        r"was superseded from 2026-11-03, and the next begins 2026-11-04",
+    ),
+    (
+        "UPDATE dose_order SET portions = '{29}' WHERE mg = 30",
+        r"do not add up to its 30.00 mg",
+    ),
+    (
+        "UPDATE dose_order SET client_id = (SELECT id FROM client WHERE number = 'OLD-1') WHERE mg = 30",
+        r"belongs to an episode of another client",
+    ),
+    (
+        "ALTER TABLE episode DROP CONSTRAINT episode_no_overlap; INSERT INTO episode (id, client_id, "
+        "site_id, began_on, origin) SELECT gen_random_uuid(), client_id, site_id, began_on + 1, 'clinic' "
+        "FROM episode WHERE origin = 'import'",
+        r"episodes .* of client .* overlap",
+    ),
+    # 5
+    (
+        "UPDATE dose SET mg = 41 WHERE dose_day = '2026-11-01'",
+        r"for 2026-11-01 is 41.00 mg where the order says 40.00 mg",
+    ),
+    (
+        "UPDATE dose_order SET days = daterange('2026-11-02', upper(days)) WHERE mg = 40",
+        r"lies outside the days of its order",
+    ),
+    (
+        "UPDATE dose_order SET voided_at = '2026-11-01' WHERE mg = 60",
+        r"on an order that had been set aside",
+    ),
+    (
+        "UPDATE dose SET order_id = (SELECT id FROM dose_order WHERE mg = 60) WHERE mg = 70",
+        r"on another client's order",
+    ),
+    (
+        "UPDATE dose_order SET portions = '{60,20}' WHERE mg = 80 AND cardinality(portions) = 1",
+        r"is split otherwise than its order",
+    ),
+    (
+        "UPDATE hold SET client_id = (SELECT client_id FROM dose WHERE mg = 70), placed_at = placed_at - "
+        "interval '1 day'",
+        r"was given while a prescriber held it",
+    ),
+    # 6
+    (
+        "DELETE FROM day_outcome WHERE outcome = 'missed' AND ordered_mg = 30",
+        r"2026-11-24 is closed at site .*, and portion 1 of client",
+    ),
+    (
+        "UPDATE day_outcome SET outcome = 'take_home' WHERE ordered_mg = 80 AND outcome = 'observed'",
+        r"frozen as take_home, and no such dose",
+    ),
+    (
+        "UPDATE day_outcome SET outcome = 'missed', given_mg = 0 WHERE ordered_mg = 80",
+        r"frozen as missed, and there is a dose for it",
+    ),
+    (
+        "UPDATE day_outcome SET ordered_mg = 35 WHERE ordered_mg = 30",
+        r"frozen with 35.00 mg, not what its order says",
+    ),
+    # 7
+    (
+        "UPDATE supply SET decision_id = NULL WHERE decision_id IS NOT NULL",
+        r"has bottles without a take-home decision",
+    ),
+    (
+        "UPDATE decision SET voided_at = decided_at - interval '1 hour'",
+        r"has bottles without a take-home decision",
+    ),
+    (
+        "UPDATE decision SET days = daterange(lower(days) + 9, NULL)",
+        r"has bottles without a take-home decision",
+    ),
+    (
+        "UPDATE decision SET days = daterange(lower(days), lower(days) + 1)",
+        r"has bottles without a take-home decision",
+    ),
+    (
+        "UPDATE decision SET per_supply = 1",
+        r"has bottles for 2 days where 1 were decided",
+    ),
+    (
+        "UPDATE decision SET per_week = 3",
+        r"has bottles for 4 days of the week of 2026-11-23, not 3",
+    ),
+    (
+        "UPDATE decision SET assessment_id = (SELECT id FROM assessment ORDER BY id LIMIT 1)",
+        r"cites an assessment of another client",
+    ),
+    (
+        "UPDATE assessment SET level = 'other'",
+        r"assessment .* gives another answer when it is replayed",
+    ),
+    (
+        "UPDATE assessment SET inputs = '{}'",
+        r"assessment .* gives another answer when it is replayed",
+    ),
+    (
+        "UPDATE policy_version SET document = document || ' '",
+        r"assessment .* gives another answer when it is replayed",
+    ),
+    # 8
+    (
+        "UPDATE slot SET booked = 3",
+        r"has 1 bookings, counts 3, and takes 5",
+    ),
+    # 9
+    (
+        "UPDATE pickup SET state = 'unclaimed' WHERE state = 'collected'",
+        r"was redeemed, and its pickup .* is unclaimed",
+    ),
+    (
+        "UPDATE pickup_pass SET end_reason = 'redeemed', pickup_id = (SELECT id FROM pickup WHERE state = 'collected')",
+        r"was opened by 2 passes",
+    ),
+    (
+        "UPDATE supply SET pickup_id = NULL WHERE pickup_id IS NOT NULL",
+        r"is collected and was handed over in 0 supplies",
+    ),
+    (
+        "UPDATE pickup_pass SET ended_at = NULL, end_reason = NULL WHERE end_reason = 'redeemed'",
+        r"is collected and pass .* still opens it",
+    ),
+    # 10
+    (
+        "INSERT INTO message (id, phone_sealed, phone_index, kind, reason_key, language, body_sealed, "
+        "segments, state, attempts, valid_until, created_at, changed_at) VALUES (gen_random_uuid(), '', '', "
+        "'reminder', 'x', 'en', '', 1, 'queued', 0, now(), now(), now())",
+        r"Message .* waits, but no sender will look at it",
+    ),
+    # 12
+    (
+        "UPDATE audit_entry SET details = '{}' WHERE seq = 5",
+        r"audit entry 5 of site .* does not fit the chain",
+    ),
+    (
+        "DELETE FROM audit_entry WHERE seq = 5",
+        r"audit entry 5 of site .* is missing",
+    ),
+    (
+        "DELETE FROM audit_entry WHERE seq = (SELECT max(seq) FROM audit_entry)",
+        r"the end of the audit chain",
+    ),
+    # 13
+    (
+        "UPDATE client SET name_sealed = (SELECT name_sealed FROM client WHERE number = 'OLD-1') WHERE "
+        "number <> 'OLD-1'",
+        r"client.name of .* was sealed with another key or for another row",
+    ),
+    (
+        "UPDATE client SET born_sealed = 'plain'::bytea WHERE number <> 'OLD-1'",
+        r"client.born of .* is not a sealed field",
+    ),
+    (
+        "UPDATE client SET number = 'OLD-2' WHERE number = 'OLD-1'",
+        r"is not found by its own number",
+    ),
+]
