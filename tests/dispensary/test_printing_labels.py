@@ -7,13 +7,16 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
+import zxingcpp
+from PIL import ImageDraw, ImageFilter
 from sqlalchemy import select, update
 
-from dispensary.clients.models import Client
-from dispensary.database import Database
+from dispensary.clients.models import Client, Episode
+from dispensary.database import Database, WriteSession
+from dispensary.prescribing.models import DoseOrder
 from dispensary.refusals import BadInput, NotThere
 from dispensary.staff.models import Site
-from dispensary.supplies.models import Bottle, Dose, Supply
+from dispensary.supplies.models import Bottle, Dose, Pickup, Supply
 from dispensary.supplies.pickups import Prepared, cancel_pickup, prepare_pickup
 from dispensary.supplies.printing.labels import (
     LabelPaper,
@@ -22,9 +25,9 @@ from dispensary.supplies.printing.labels import (
     portion_name,
     with_strength,
 )
-from dispensary.units import ClientId, strength
-from tests.builders import Clinic, clinic
-from tests.paper import PAINTERS, Painter, codes_in, pages_of, words_of
+from dispensary.units import ClientId, milligrams, millilitres, strength
+from tests.builders import Clinic, clinic, enrolled
+from tests.paper import PAINTERS, Painter, codes_in, pages_of, painted_squares, words_of
 
 WARNINGS = "Keep locked away from children. May be fatal to others. Do not drive if drowsy. Return the empty bottle."
 
@@ -130,6 +133,55 @@ def test_a_label_printer_gets_a_page_for_each_label(counter: Counter, painter: P
     assert [codes_in(page) for page in painter(roll)] == [[serial] for serial in counter.serials(client_id)]
 
 
+@pytest.mark.parametrize("painter", PAINTERS)
+def test_a_label_is_read_when_it_is_blurred_and_when_a_drop_ran_over_it(counter: Counter, painter: Painter) -> None:
+    with counter.place.database.writing() as session:
+        client_id = enrolled(session, counter.place, mg="80", began=counter.place.today)
+        order_id = session.scalars(select(DoseOrder.id)).one()
+        pickup_id = waiting(session, counter.place, client_id)
+        session.add(
+            Bottle(
+                serial="019283746556473",  # always the same, so that the drop always falls on the same squares
+                site_id=counter.place.site_id,
+                client_id=client_id,
+                order_id=order_id,
+                pickup_id=pickup_id,
+                lot_id=counter.place.lot_id,
+                dose_day=counter.place.ahead(1)[0],
+                portion=1,
+                portions=1,
+                mg=milligrams("80"),
+                ml=millilitres("16"),
+                state="prepared",
+                packed_by=counter.place.pharmacist.account_id,
+                packed_at=counter.place.now,
+            )
+        )
+    (page,) = painter(counter.labels(pickup_id=pickup_id, paper=LabelPaper.ROLL))
+    assert codes_in(page.filter(ImageFilter.GaussianBlur(2))) == ["019283746556473"]
+    where = zxingcpp.read_barcodes(page)[0].position
+    side = where.top_right.x - where.top_left.x
+    x, y, radius = where.top_left.x + side * 0.6, where.top_left.y + side * 0.6, side * 0.09
+    ImageDraw.Draw(page).ellipse((x - radius, y - radius, x + radius, y + radius), fill=40)
+    assert codes_in(page) == ["019283746556473"]
+
+
+def waiting(session: WriteSession, place: Clinic, client_id: ClientId) -> UUID:
+    """A pickup that waits for the client, still empty."""
+    pickup = Pickup(
+        site_id=place.site_id,
+        client_id=client_id,
+        episode_id=session.scalars(select(Episode.id).where(Episode.client_id == client_id)).one(),
+        collect_on=place.today,
+        state="prepared",
+        prepared_by=place.pharmacist.account_id,
+        prepared_at=place.now,
+    )
+    session.add(pickup)
+    session.flush()
+    return pickup.id
+
+
 def test_more_bottles_than_a_sheet_has_labels_go_on_on_the_next(counter: Counter) -> None:
     _, supply_id = carrying(counter, 9, mg="80", parts=("50", "30"))
     sheets = pages_of(counter.labels(supply_id=supply_id))
@@ -140,7 +192,7 @@ def test_labels_that_are_gone_from_the_sheet_are_left_out(counter: Counter) -> N
     client_id, supply_id = carrying(counter, 3)
     sheet = counter.labels(supply_id=supply_id, skip=13)
     assert [page.extract_text().count("Take on") for page in pages_of(sheet)] == [2, 1]
-    whole, after_two = (PAINTERS[0].values[0](counter.labels(supply_id=supply_id, skip=n))[0] for n in (0, 2))
+    whole, after_two = (painted_squares(counter.labels(supply_id=supply_id, skip=n))[0] for n in (0, 2))
     third_column, second_row = whole.width * 2 // 3, whole.height // 4
     assert codes_in(whole.crop((third_column, 0, whole.width, second_row))) == counter.serials(client_id)[2:]
     assert codes_in(after_two.crop((third_column, 0, whole.width, second_row))) == counter.serials(client_id)[:1]
@@ -263,3 +315,13 @@ def test_the_day_on_the_label_is_the_dose_day_and_the_packing_time_the_clinic_s(
     assert counter.place.now == datetime(2026, 11, 23, 23, 0, tzinfo=UTC)
     _, supply_id = carrying(counter, 1)
     assert "Packed 24 Nov 2026 07:00" in words_of(counter.labels(supply_id=supply_id))
+
+
+def test_a_clinic_whose_name_no_font_can_show_is_called_by_its_code(
+    counter: Counter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dispensary.supplies.printing.fonts.standard_folders", lambda: ())
+    with counter.place.database.writing() as session:
+        session.execute(update(Site).values(name="平安诊所", address="Yuxi"))
+    _, supply_id = carrying(counter, 1)
+    assert words_of(counter.labels(supply_id=supply_id)).startswith("HRP Yuxi, +60 3-4041 2233 ")
