@@ -1,0 +1,139 @@
+"""What the front desk does about a client's time, and the text that tells the client of it.
+
+A desk and the API call these: each is one act within the caller's unit of work, written into the audit trail. Asked
+again for what is done already, they answer like the first time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import select
+
+import notifications.service
+import scheduling.service
+from dispensary.clients.models import Client
+from dispensary.database import ReadSession, WriteSession
+from dispensary.refusals import NotThere, Refusal, Refused
+from dispensary.staff import audit
+from dispensary.staff.queries import Place
+from dispensary.staff.rules import Actor
+from dispensary.units import ClientId
+from scheduling.models import Booking, Visit
+from scheduling.rules import Code, NotBooked
+
+_REMEDIES = {
+    Code.ALREADY_BOOKED: "Move the booking of that day.",
+    Code.NOT_LIVE: "Look at the client's bookings again.",
+}
+
+
+def book_for(
+    session: WriteSession, *, actor: Actor, site: Place, client_id: ClientId, starts_at: datetime, at: datetime
+) -> Booking:
+    """Books a slot for a client of the site. Raises NotThere, and Refused with the nearest free times as evidence."""
+    _here(session, client_id, site)
+    with _said_like_a_desk(site):
+        booking = scheduling.service.book(
+            session, place_id=site.id, holder_id=client_id, starts_at=starts_at, now=at, channel="desk"
+        )
+    _tell(session, actor, site, booking, "booked", "booking_confirmed", at)
+    return booking
+
+
+def move_for(
+    session: WriteSession, *, actor: Actor, site: Place, booking_id: UUID, starts_at: datetime, at: datetime
+) -> Booking:
+    """Moves a booking of the site to another slot, wholly or not at all. Raises NotThere or Refused."""
+    _booking_here(session, booking_id, site)
+    with _said_like_a_desk(site):
+        booking = scheduling.service.move(session, booking_id=booking_id, starts_at=starts_at, now=at)
+    _tell(session, actor, site, booking, "moved", "booking_moved", at)
+    return booking
+
+
+def drop_for(session: WriteSession, *, actor: Actor, site: Place, booking_id: UUID, at: datetime) -> Booking:
+    """Gives a booking of the site up. Raises NotThere or Refused."""
+    _booking_here(session, booking_id, site)
+    with _said_like_a_desk(site):
+        booking = scheduling.service.drop(session, booking_id=booking_id, now=at)
+    _tell(session, actor, site, booking, "dropped", "booking_dropped", at)
+    return booking
+
+
+def greet(session: WriteSession, *, actor: Actor, site: Place, client_id: ClientId, at: datetime) -> Visit:
+    """Checks a client in, booked or not: a ticket, the same one until the visit ends. Raises NotThere."""
+    _here(session, client_id, site)
+    visit = scheduling.service.check_in(session, place_id=site.id, holder_id=client_id, now=at)
+    if visit.arrived_at == at:
+        audit.record(
+            session,
+            actor=actor,
+            act="checked in",
+            subject="client",
+            subject_id=client_id,
+            at=at,
+            details={"visit": visit.id},
+        )
+    return visit
+
+
+def _here(session: ReadSession, client_id: ClientId, site: Place) -> None:
+    if session.scalar(select(Client.id).where(Client.id == client_id, Client.site_id == site.id)) is None:
+        raise NotThere(Refusal("no-client", "There is no such client at this site.", "Look for the client again."))
+
+
+def _booking_here(session: ReadSession, booking_id: UUID, site: Place) -> None:
+    booking = session.get(Booking, booking_id)
+    if booking is None or booking.place_id != site.id:
+        raise NotThere(Refusal("no-booking", "There is no such booking here.", "Look at the client's bookings again."))
+
+
+@contextmanager
+def _said_like_a_desk(site: Place) -> Iterator[None]:
+    """Turns the scheduling house's no into this house's, with the nearest free times in words and as evidence."""
+    try:
+        yield
+    except NotBooked as reason:
+        zone = ZoneInfo(site.zone)
+        free = [start.astimezone(zone) for start in reason.alternatives]
+        near = (
+            f"Free near it: {', '.join(f'{start:%a} {start.day} {start:%b %H:%M}' for start in free)}." if free else ""
+        )
+        raise Refused(
+            Refusal(
+                reason.code,
+                reason.sentence,
+                _REMEDIES.get(Code(reason.code), near or "Choose another time."),
+                {"alternatives": [start.isoformat() for start in free], "standing": reason.standing},
+                field="starts_at",
+            )
+        ) from None
+
+
+def _tell(
+    session: WriteSession, actor: Actor, site: Place, booking: Booking, act: str, kind: str, at: datetime
+) -> None:
+    """Texts what was done, once for this booking, and writes it down; a repeated request finds both done."""
+    if booking.changed_at != at:
+        return
+    notifications.service.queue(
+        session,
+        vault=session.vault,
+        recipient_id=booking.holder_id,
+        kind=kind,
+        reason_key=f"{act}:{booking.id}",
+        fields={"at": booking.starts_at},
+        zone=ZoneInfo(site.zone),
+        now=at,
+        valid_until=max(booking.starts_at, at + timedelta(hours=1)),
+    )
+    details = {"booking": booking.id}
+    audit.record(session, actor=actor, act=act, subject="client", subject_id=booking.holder_id, at=at, details=details)
+
+
+__all__ = ["book_for", "drop_for", "greet", "move_for"]

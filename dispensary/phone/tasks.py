@@ -1,0 +1,138 @@
+"""What the phone line leaves for a person to do at the front desk, until somebody says how it was done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import func, select
+
+import notifications.queries
+from dispensary.clients.models import Client
+from dispensary.database import ReadSession, WriteSession
+from dispensary.monitoring.models import Alert
+from dispensary.monitoring.service import open_alert, resolve_alert
+from dispensary.phone.talk import Writer
+from dispensary.refusals import NotThere, Refusal
+from dispensary.staff.rules import Actor, Role
+from dispensary.units import ClientId, SiteId
+from notifications.service import OPTED_OUT as NOT_SENT_BECAUSE_OPTED_OUT
+
+ASKS: Final = "text: wants a word"
+WHOSE: Final = "text: shared phone"
+SHUT: Final = "text: closure not told"
+NOT_RECEIVED: Final = "text: not received"
+OPTED_OUT: Final = "text: opted out"
+"""The causes of these alerts, once each for a client while it is open."""
+
+LOOK_BACK: Final = timedelta(days=7)
+"""A text that was lost longer ago than this is told to nobody any more."""
+
+_SENTENCES: Final = {
+    ASKS: "Wrote texts that were not understood. Ask what they need.",
+    WHOSE: "Shares a phone, and a text did not say for whom it was. Ask them to write their card number with it.",
+    SHUT: "Is booked on days that were closed, and could not be told by text.",
+    NOT_RECEIVED: "Did not get a text from us. Tell them some other way, and check their number.",
+    OPTED_OUT: "Wrote that they want no more texts. Their bookings stand.",
+}
+
+
+@dataclass(frozen=True)
+class Task:
+    """One thing to do about one client. The cause and the client name it."""
+
+    cause: str
+    client_id: ClientId
+    since: datetime
+    sentence: str
+
+
+def ask_human(session: WriteSession, *, writers: Sequence[Writer], at: datetime) -> None:
+    """Several texts in a row were not understood: a person shall ask."""
+    for writer in writers:
+        leave_task(session, cause=ASKS, client_id=writer.client_id, site_id=writer.place.id, at=at)
+
+
+def ask_whose(session: WriteSession, *, writers: Sequence[Writer], at: datetime) -> None:
+    """A text from a shared phone did not say for whom it was: a person shall explain how to."""
+    for writer in writers:
+        leave_task(session, cause=WHOSE, client_id=writer.client_id, site_id=writer.place.id, at=at)
+
+
+def leave_task(session: WriteSession, *, cause: str, client_id: ClientId, site_id: SiteId, at: datetime) -> None:
+    """Puts a task on the list of the client's front desk, unless it stands there."""
+    open_alert(
+        session,
+        site_id=site_id,
+        client_id=client_id,
+        cause=cause,
+        severity="info",
+        role=Role.RECEPTION,
+        sentence=_SENTENCES[cause],
+        at=at,
+    )
+
+
+def tasks(session: ReadSession, *, site_id: SiteId, at: datetime) -> list[Task]:
+    """What is to be done at the front desk of a site, the oldest first.
+
+    Lost texts and opt-outs need no row of their own to be here: the outbox and the contacts say so, whoever found out.
+    A client has one task for all the texts that were lost since somebody last settled it.
+    """
+    waiting = session.scalars(
+        select(Alert).where(Alert.site_id == site_id, Alert.role == Role.RECEPTION, Alert.resolved_at.is_(None))
+    )
+    found = [Task(alert.cause, ClientId(alert.client_id), alert.opened_at, alert.sentence) for alert in waiting]
+    lost = [
+        (ClientId(text.recipient_id), text.at)
+        for text in notifications.queries.undelivered(session, since=at - LOOK_BACK)
+        if text.recipient_id is not None and text.code != NOT_SENT_BECAUSE_OPTED_OUT
+    ]
+    ended = [(ClientId(one.recipient_id), one.at) for one in notifications.queries.opted_out(session)]
+    found += _unsettled(session, site_id, NOT_RECEIVED, lost)
+    found += _unsettled(session, site_id, OPTED_OUT, ended)
+    return sorted(found, key=lambda task: (task.since, task.cause, task.client_id))
+
+
+def _unsettled(
+    session: ReadSession, site_id: SiteId, cause: str, happened: Sequence[tuple[ClientId, datetime]]
+) -> list[Task]:
+    """What happened to clients of the site since such a task of theirs was last settled, once for each of them."""
+    ids = {client_id for client_id, _ in happened}
+    here = (
+        set(session.scalars(select(Client.id).where(Client.site_id == site_id, Client.id.in_(ids)))) if ids else set()
+    )
+    rows = session.execute(
+        select(Alert.client_id, func.max(Alert.resolved_at))
+        .where(Alert.site_id == site_id, Alert.cause == cause, Alert.client_id.in_(here))
+        .group_by(Alert.client_id)
+    )
+    settled = {client_id: resolved_at for client_id, resolved_at in rows if resolved_at is not None}
+    since: dict[ClientId, datetime] = {}
+    for client_id, when in happened:
+        if client_id in here and not (client_id in settled and when <= settled[client_id]):
+            since[client_id] = min(when, since.get(client_id, when))
+    return [Task(cause, client_id, when, _SENTENCES[cause]) for client_id, when in since.items()]
+
+
+def settle(
+    session: WriteSession, *, actor: Actor, client_id: ClientId, cause: str, resolution: str, at: datetime
+) -> None:
+    """Takes a task off the list, with what was done about it. Raises NotThere when it is not on the list (any more)."""
+    task = next(
+        (
+            task
+            for task in tasks(session, site_id=actor.site_id, at=at)
+            if (task.client_id, task.cause) == (client_id, cause)
+        ),
+        None,
+    )
+    if task is None:
+        raise NotThere(Refusal("no-task", "This task is done already.", "Look at the list again."))
+    leave_task(session, cause=cause, client_id=client_id, site_id=actor.site_id, at=task.since)
+    alert_id = session.scalars(
+        select(Alert.id).where(Alert.client_id == client_id, Alert.cause == cause, Alert.resolved_at.is_(None))
+    ).one()
+    resolve_alert(session, actor=actor, alert_id=alert_id, resolution=resolution, at=at)
