@@ -56,7 +56,11 @@ def _start(status: int, body: bytes) -> HTTPResponseStartEvent:
 
 
 def in_shell(app: ASGIApp, settings: Settings) -> ASGIApp:
-    """Wraps the application, so that also what no route and no middleware saw has its headers and its line."""
+    """Wraps the application, so that also what no route and no middleware saw has its headers and its line.
+
+    A request with the header X-Keep (static/keep.js) gets, in place of a redirect, where it leads: a script cannot
+    see a redirect without following it, and the page would be fetched twice.
+    """
     always = [*_ALWAYS, _STRICT_TRANSPORT] if settings.production else _ALWAYS
 
     async def shell(scope: Scope, receive: Receive, send: Send) -> None:
@@ -74,6 +78,9 @@ def in_shell(app: ASGIApp, settings: Settings) -> ASGIApp:
                 # A file of /static is asked for by the digest of its content, so that it may be kept for ever.
                 kept = scope.get("path_template") == "/static/{file_path}" and status == 200 and scope["query_string"]
                 own = [header for header in message["headers"] if header[0].lower() != b"cache-control"]
+                if status == 303 and any(name == b"x-keep" for name, _ in scope["headers"]):
+                    message["status"] = 200
+                    own = [(b"x-onward" if name.lower() == b"location" else name, value) for name, value in own]
                 message["headers"] = [*own, *always, _KEPT if kept else _NEVER_KEPT]
             await send(message)
 

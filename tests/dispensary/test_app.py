@@ -43,8 +43,8 @@ def whoami(actor: TheActor) -> dict[str, str]:
     return {"name": actor.name}
 
 
-@get("/consulting", sync_to_thread=True, guards=[requires_prescriber])
-def consulting() -> Template:
+@get("/a-desk", sync_to_thread=True, guards=[requires_prescriber])
+def a_desk() -> Template:
     return page("home.html", elsewhere=[])
 
 
@@ -88,7 +88,7 @@ def keyed(data: Form) -> str:
 def typed(number: FromQuery[int], when: FromQuery[datetime]) -> None: ...
 
 
-HOUSE = [whoami, consulting, refuse, form, keyed, typed]
+HOUSE = [whoami, a_desk, refuse, form, keyed, typed]
 
 
 @pytest.fixture
@@ -130,15 +130,13 @@ def said() -> Iterator[list[dict[str, Any]]]:
 
 class TestTheDoor:
     def test_a_page_leads_a_stranger_to_sign_in_and_back(self, stranger: Visitor, doctor: Visitor) -> None:
-        answer = stranger.get("/consulting")
-        assert (answer.status_code, answer.headers["location"]) == (303, "/signin?next=/consulting")
-        page_of_door = stranger.get("/signin?next=/consulting")
-        assert 'name="next" value="/consulting"' in page_of_door.text
-        answer = stranger.post(
-            "/signin", {"username": "siti", "password": "a walk to the river", "next": "/consulting"}
-        )
-        assert (answer.status_code, answer.headers["location"]) == (303, "/consulting")
-        assert stranger.get("/consulting").status_code == 200
+        answer = stranger.get("/a-desk")
+        assert (answer.status_code, answer.headers["location"]) == (303, "/signin?next=/a-desk")
+        page_of_door = stranger.get("/signin?next=/a-desk")
+        assert 'name="next" value="/a-desk"' in page_of_door.text
+        answer = stranger.post("/signin", {"username": "siti", "password": "a walk to the river", "next": "/a-desk"})
+        assert (answer.status_code, answer.headers["location"]) == (303, "/a-desk")
+        assert stranger.get("/a-desk").status_code == 200
 
     @pytest.mark.parametrize(
         "onward", ["https://evil.example", "//evil.example", "/\\evil.example", "javascript:alert(1)", "", "/\nx"]
@@ -193,11 +191,11 @@ class TestTheDoor:
 
     def test_half_an_hour_without_use_leads_to_the_door_again(self, doctor: Visitor, clock: MovableClock) -> None:
         clock.goes_on(minutes=29)
-        assert doctor.get("/consulting").status_code == 200
+        assert doctor.get("/a-desk").status_code == 200
         clock.goes_on(minutes=29)
-        assert doctor.get("/consulting").status_code == 200
+        assert doctor.get("/a-desk").status_code == 200
         clock.goes_on(minutes=31)
-        assert doctor.get("/consulting").status_code == 303
+        assert doctor.get("/a-desk").status_code == 303
 
     def test_signing_out_ends_it_at_the_server_too(self, doctor: Visitor) -> None:
         token = doctor.client.cookies["takehome"]
@@ -283,7 +281,7 @@ class TestEveryRoute:
         rosa.signs_in("rosa")
         answer = rosa.get("/api/whoami")
         assert (answer.status_code, answer.json()["code"]) == (403, "not-allowed")
-        answer = rosa.get("/consulting")
+        answer = rosa.get("/a-desk")
         assert answer.status_code == 403
         assert "Your work at this site does not include this." in text_of(answer)
 
@@ -344,10 +342,10 @@ class TestRefusals:
     def test_a_person_reads_a_page_with_the_way_back(
         self, doctor: Visitor, kind: str, status: int, sentence: str
     ) -> None:
-        answer = doctor.post(f"/refuse?kind={kind}", headers={"Referer": "http://clinic.test/consulting"})
+        answer = doctor.post(f"/refuse?kind={kind}", headers={"Referer": "http://clinic.test/a-desk"})
         assert answer.status_code == status
         assert sentence in text_of(answer)
-        assert 'href="/consulting"' in answer.text
+        assert 'href="/a-desk"' in answer.text
 
     def test_the_way_back_never_leads_to_another_house(self, doctor: Visitor) -> None:
         answer = doctor.post("/refuse?kind=refused", headers={"Referer": "https://evil.example/x"})
@@ -500,6 +498,17 @@ class TestHeaders:
         assert visitor.post("/signin", form, headers={"X-Forwarded-For": "203.0.113.9, 1.2.3.4"}).status_code == 303
 
 
+class TestSendingAgain:
+    def test_a_script_that_keeps_a_form_is_told_where_to_go_on(self, doctor: Visitor) -> None:
+        answer = doctor.post("/signout", headers={"X-Keep": "1"})
+        assert (answer.status_code, answer.headers["x-onward"]) == (200, "/signin")
+        assert "location" not in answer.headers
+        assert doctor.get("/api/whoami").status_code == 401
+
+    def test_one_who_is_signed_out_is_told_so_and_not_led_away(self, stranger: Visitor) -> None:
+        assert stranger.post("/keyed", headers={"X-Keep": "1"}).status_code == 401
+
+
 class TestHealth:
     def test_alive_without_a_database(self, vault: Vault, tmp_path: Path) -> None:
         nowhere = Database("postgresql+psycopg://nobody@127.0.0.1:1/none", vault)
@@ -593,11 +602,11 @@ class TestWords:
         ana.signs_in("ana")
         ben.signs_in("ben")
         try:
-            answer = ana.get("/consulting")
+            answer = ana.get("/a-desk")
             assert '<html lang="ms">' in answer.text
             assert "Log keluar" in text_of(answer)
-            assert '<html lang="en">' in ben.get("/consulting").text
-            assert "Sign out" in text_of(ben.get("/consulting"))
+            assert '<html lang="en">' in ben.get("/a-desk").text
+            assert "Sign out" in text_of(ben.get("/a-desk"))
         finally:
             words._translations.cache_clear()
 
@@ -608,7 +617,7 @@ class TestTheHeader:
     ) -> None:
         from dispensary import desks
 
-        monkeypatch.setattr(desks, "HANDLERS", [*desks.HANDLERS, consulting, counter])
+        monkeypatch.setattr(desks, "HANDLERS", [*desks.signin.HANDLERS, counter, consulting])
         hire(database, site, "siti", [Role.DOCTOR], now)
         hire(database, site, "rosa", [Role.PHARMACIST, Role.EVALUATOR], now)
         house = create_app(demo_settings(tmp_path), database, MovableClock(now))
@@ -621,6 +630,11 @@ class TestTheHeader:
 
 @get("/counter", sync_to_thread=True, guards=[requires(Act.DISPENSE)])
 def counter() -> Template:
+    return page("home.html", elsewhere=[])
+
+
+@get("/consulting", sync_to_thread=True, guards=[requires_prescriber])
+def consulting() -> Template:
     return page("home.html", elsewhere=[])
 
 

@@ -14,10 +14,9 @@ function banner(state) {
   for (const part of shown.querySelectorAll("[data-when]")) part.hidden = part.dataset.when !== state;
 }
 
-function put(html, url) {
+function put(html) {
   const page = new DOMParser().parseFromString(html, "text/html");
   document.replaceChild(document.adoptNode(page.documentElement), document.documentElement);
-  if (url) history.replaceState(null, "", url);
   scrollTo(0, 0);
   document.dispatchEvent(new Event("house:replaced"));
 }
@@ -30,7 +29,7 @@ async function send(work) {
     const answer = await fetch(work.action, {
       method: "POST",
       body: work.body,
-      headers: { Accept: "text/html" },
+      headers: { Accept: "text/html", "X-Keep": "1" },
       signal: stop.signal,
     });
     if (answer.status === 401) {
@@ -40,8 +39,10 @@ async function send(work) {
     if (AWAY.includes(answer.status)) throw new Error("away");
     banner(null);
     sending = null;
-    if (answer.redirected) location.assign(answer.url);
-    else put(await answer.text(), null);
+    // Asked with X-Keep, the server names the page to go on to instead of redirecting: it is then fetched once.
+    const onward = answer.headers.get("X-Onward");
+    if (onward) location.assign(onward);
+    else put(await answer.text());
   } catch {
     banner("away");
     work.timer = setTimeout(send, AGAIN_MS, work);

@@ -21,11 +21,12 @@ function press(key) {
 // A scanner types its code within a few milliseconds a sign. A key that stands alone is a person's.
 const ALONE_MS = 80;
 let waiting = 0;
+let before = -ALONE_MS;
 
 document.addEventListener("keydown", (event) => {
-  const lone = waiting;
+  const alone = event.timeStamp - before > ALONE_MS;
+  if (event.key.length === 1) before = event.timeStamp;
   clearTimeout(waiting);
-  waiting = 0;
   if (event.ctrlKey || event.metaKey || event.isComposing) return;
   if (event.key === "Escape" && isTyping(document.activeElement)) {
     document.activeElement.blur();
@@ -42,13 +43,13 @@ document.addEventListener("keydown", (event) => {
     scan.focus();
     return;
   }
-  if (!lone) waiting = setTimeout(press, ALONE_MS, key);
+  if (alone) waiting = setTimeout(press, ALONE_MS, key);
 });
 
-export function settle() {
+function settle() {
   const wrong = document.querySelector("[aria-invalid]");
-  const first = wrong ?? scanField();
-  if (first && !isTyping(document.activeElement)) first.focus();
+  if (wrong) wrong.focus();
+  else if (!isTyping(document.activeElement)) (scanField() ?? document.querySelector("[autofocus]"))?.focus();
 }
 
 document.addEventListener("submit", (event) => {
@@ -70,6 +71,7 @@ addEventListener("pageshow", () => {
     delete form.dataset.sent;
     for (const button of form.querySelectorAll("button")) button.disabled = false;
   }
-  settle();
+  // After the browser's own autofocus, which gives way to what was wrong.
+  requestAnimationFrame(() => requestAnimationFrame(settle));
 });
 document.addEventListener("house:replaced", settle);
