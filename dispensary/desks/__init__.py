@@ -4,16 +4,35 @@ from __future__ import annotations
 
 from litestar.types import ControllerRouterHandler
 
-from dispensary.desks import consulting, counter, deciding, enrolling, ordering, passpage, safe, signin
+from dispensary.desks import (
+    adopting,
+    consulting,
+    counter,
+    deciding,
+    enrolling,
+    evaluation,
+    office,
+    opening,
+    ordering,
+    passpage,
+    safe,
+    signin,
+    staffing,
+)
 
 HANDLERS: list[ControllerRouterHandler] = [
     *signin.HANDLERS,
     *counter.HANDLERS,
     *safe.HANDLERS,
     *passpage.HANDLERS,
+    *evaluation.HANDLERS,
     *consulting.HANDLERS,
     *enrolling.HANDLERS,
     *ordering.HANDLERS,
     *deciding.HANDLERS,
+    *office.HANDLERS,
+    *staffing.HANDLERS,
+    *opening.HANDLERS,
+    *adopting.HANDLERS,
 ]
 """Mounted at /. Add the handlers of a new desk here; its link appears once its path in web/places.py has a handler."""

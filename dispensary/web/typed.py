@@ -76,7 +76,7 @@ class Typed:
         """A time of day such as 07:30."""
         value = one(self._form, name)
         try:
-            return time.fromisoformat(value)
+            return time.fromisoformat(value.zfill(5))
         except ValueError:
             self.fault(name, "not-a-time", f"“{value[:20]}” is not a time of day.", "Write it like 07:30.")
             return time()
