@@ -176,9 +176,12 @@ TAKE_HOME = (
         """
         SELECT s.id, s.client_id, count(DISTINCT d.dose_day) AS carried, c.per_supply
         FROM supply s JOIN decision c ON c.id = s.decision_id
-        JOIN dose d ON d.supply_id = s.id AND d.kind = 'take_home' AND d.voided_at IS NULL
-            AND NOT (d.closed_day AND c.closed_days_apart)
-        WHERE s.origin = 'counter'
+        JOIN supply given ON given.client_id = s.client_id AND given.at <= s.at
+        JOIN dose d ON d.supply_id = given.id AND d.kind = 'take_home' AND d.voided_at IS NULL
+            AND d.dose_day >= s.dose_day AND NOT (d.closed_day AND c.closed_days_apart)
+        WHERE s.origin = 'counter' AND given.dose_day >= s.dose_day - 28 AND EXISTS (
+            SELECT 1 FROM dose own WHERE own.supply_id = s.id AND own.kind = 'take_home' AND own.voided_at IS NULL
+            AND NOT (own.closed_day AND c.closed_days_apart))
         GROUP BY s.id, c.per_supply HAVING count(DISTINCT d.dose_day) > c.per_supply ORDER BY 1
         """,
     ),

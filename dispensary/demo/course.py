@@ -57,7 +57,7 @@ class Life:
     changed_on: date | None = None
     away: int = 0
     without: int = 0
-    carried: dict[date, set[date]] = field(default_factory=dict)
+    carried: set[date] = field(default_factory=set)
 
     def in_care(self, day: date) -> bool:
         ends = self.ends_on
@@ -131,11 +131,11 @@ class Life:
             leaves = self.person.leaves_on
             if ahead != day and (ahead in self.covered or (leaves is not None and ahead >= leaves)):
                 break
-            if take_home_allowed(self.limits, [*chosen, ahead], self.carried, ()):
+            if take_home_allowed(self.limits, [*chosen, ahead], self.carried, (), today=day):
                 break
             chosen.append(ahead)
         for ahead in chosen:
-            self.carried.setdefault(ahead - timedelta(days=ahead.weekday()), set()).add(ahead)
+            self.carried.add(ahead)
             if ahead != day:
                 self.covered[ahead] = "take_home"
         return [

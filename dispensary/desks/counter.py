@@ -47,7 +47,7 @@ def counter(database: Database, actor: Actor, site: Place, clock: Clock, done: U
 def _counter(session: ReadSession, site: Place, now: datetime, done: UUID | None = None) -> dict[str, Any]:
     today = site.dose_day(now)
     day = queries.day_list(session, site_id=site.id, day=today)
-    visits = [visit for visit in scheduling.queries.queue(session, site.id, today, now) if visit.ended_at is None]
+    visits = [visit for visit in scheduling.queries.queue(session, site.id, today, now) if visit.started_at is None and visit.ended_at is None]
     names = {row.client_id: row for row in day}
     handed = queries.supply_of(session, site_id=site.id, supply_id=done) if done else None
     return {

@@ -180,9 +180,11 @@ BEGIN
     IF NOT FOUND THEN
         RAISE EXCEPTION 'no take-home decision in force' {_REFUSE} 'take_home_decided';
     END IF;
-    SELECT count(DISTINCT dose_day) INTO carried FROM dose WHERE supply_id = NEW.supply_id AND kind = 'take_home'
-        AND voided_at IS NULL AND NOT (closed_day AND allowed.closed_days_apart);
-    IF carried > allowed.per_supply THEN
+    -- What is in hand counts, whichever supply it came with: two supplies never add up to more than was decided.
+    SELECT count(DISTINCT dose_day) INTO carried FROM dose WHERE client_id = NEW.client_id AND kind = 'take_home'
+        AND dose_day >= the_supply.dose_day AND voided_at IS NULL
+        AND NOT (closed_day AND allowed.closed_days_apart);
+    IF carried > allowed.per_supply AND NOT (NEW.closed_day AND allowed.closed_days_apart) THEN
         RAISE EXCEPTION 'more take-home than decided' {_REFUSE} 'take_home_per_supply';
     END IF;
     IF allowed.per_week IS NOT NULL THEN

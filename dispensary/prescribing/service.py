@@ -7,7 +7,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import Range
 
 from dispensary.clients.service import the_client, the_episode
@@ -149,6 +149,7 @@ def stop_order(
         raise NotThere(Refusal("no-order", "No order is in force on that day.", "Look at the orders."))
     if running.days.lower == from_day:
         running.voided_at = at
+        _ends_here(session, running.episode_id, from_day, at)
     else:
         running.days = Range(running.days.lower, from_day, bounds="[)")
         running.end_reason, running.ended_at = "stopped", at
@@ -156,6 +157,16 @@ def stop_order(
     details = {"from": from_day, "reason": reason.strip()}
     audit.record(
         session, actor=actor, act="stopped order", subject="client", subject_id=client_id, at=at, details=details
+    )
+
+
+def _ends_here(session: WriteSession, episode_id: UUID, day: date, at: datetime) -> None:
+    """The order that gave way on this day to one that is set aside now ends here as stopped: the gap was chosen."""
+    session.execute(
+        update(DoseOrder)
+        .where(DoseOrder.episode_id == episode_id, DoseOrder.voided_at.is_(None))
+        .where(func.upper(DoseOrder.days) == day, DoseOrder.end_reason == "superseded")
+        .values(end_reason="stopped", ended_at=at)
     )
 
 

@@ -87,7 +87,9 @@ def read_moment(
         guard=JumpGuard(found.jump_percent, found.jump_mg),
         missed_days_ask=found.missed_days_ask,
         limits=limits_of(decision) if decision else None,
-        carried_by_week=_carried(session, client_id, ahead, apart=bool(decision and decision.closed_days_apart)),
+        carried=_carried(session, client_id, today, apart=bool(decision and decision.closed_days_apart))
+        if ahead
+        else frozenset(),
         closed_days=frozenset(DoseDay(day) for day in scheduling.queries.closed_days(session, site_id, today, last))
         if ahead
         else frozenset(),
@@ -129,20 +131,12 @@ def _covered(rows: list[list[Any]]) -> dict[DoseDay, frozenset[int]]:
 
 
 _CARRIED = text("""
-SELECT DISTINCT date_trunc('week', dose_day)::date AS week, dose_day FROM dose
+SELECT DISTINCT dose_day FROM dose
 WHERE client_id = :client AND kind = 'take_home' AND voided_at IS NULL AND NOT (closed_day AND :apart)
-  AND dose_day >= date_trunc('week', CAST(:first AS date))::date
-  AND dose_day < date_trunc('week', CAST(:last AS date))::date + 7
+  AND dose_day >= date_trunc('week', CAST(:today AS date))::date
 """)
 
 
-def _carried(
-    session: ReadSession, client_id: ClientId, days: list[DoseDay], *, apart: bool
-) -> dict[date, frozenset[DoseDay]]:
-    if not days:
-        return {}
-    rows = session.execute(_CARRIED, {"client": client_id, "apart": apart, "first": days[0], "last": days[-1]})
-    weeks: dict[date, set[DoseDay]] = defaultdict(set)
-    for week, day in rows:
-        weeks[week].add(day)
-    return {week: frozenset(carried) for week, carried in weeks.items()}
+def _carried(session: ReadSession, client_id: ClientId, today: date, *, apart: bool) -> frozenset[DoseDay]:
+    found = session.execute(_CARRIED, {"client": client_id, "apart": apart, "today": today})
+    return frozenset(DoseDay(day) for (day,) in found)

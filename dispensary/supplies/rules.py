@@ -61,7 +61,8 @@ class Moment:
     guard: JumpGuard = field(default_factory=JumpGuard)
     missed_days_ask: int = 3
     limits: DecisionLimits | None = None
-    carried_by_week: Mapping[date, frozenset[DoseDay]] = field(default_factory=dict)
+    carried: frozenset[DoseDay] = frozenset()
+    """Dose days for which the client carries bottles that count, from this week's Monday on."""
     closed_days: frozenset[DoseDay] = frozenset()
     day_closed: bool = False
 
@@ -232,7 +233,7 @@ def _take_home(moment: Moment, days: Collection[DoseDay]) -> list[Refusal]:
                 "Give today's dose at the counter. The doctor decides on take-home.",
             )
         ]
-    return list(take_home_allowed(moment.limits, list(days), moment.carried_by_week, moment.closed_days))
+    return list(take_home_allowed(moment.limits, list(days), moment.carried, moment.closed_days, today=moment.today))
 
 
 def doses_of(moment: Moment, wanted: Wanted) -> list[DosePlan]:

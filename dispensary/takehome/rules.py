@@ -309,33 +309,37 @@ class DecisionLimits:
 def take_home_allowed(
     limits: DecisionLimits,
     wanted_days: Collection[date],
-    carried_by_week: Mapping[date, Collection[date]],
+    carried_days: Collection[date],
     closed_days: Collection[date],
+    *,
+    today: date,
 ) -> tuple[Refusal, ...]:
     """Why bottles for these dose days may not leave together; empty when they may.
 
-    `carried_by_week` has, by its Monday, the dose days of a week for which the client already carries bottles that
-    count. It is the rule of the trigger `take_home_within_decision`, which has the last word: dose days are counted
-    once however many portions they have, and days on which the site is closed are left out where the policy keeps
-    them apart. A week that is over its limit already lets no bottle leave for it.
+    `carried_days` are the dose days for which the client already carries bottles that count, from the Monday of the
+    week of `today` on; those that are still to come are in hand and count against what may be carried at once, so that
+    two supplies never add up to more than was decided. It is the rule of the trigger `take_home_within_decision`, which
+    has the last word: dose days are counted once however many portions they have, and days on which the site is closed
+    are left out where the policy keeps them apart.
     """
     apart = set(closed_days) if limits.closed_days_apart else set()
-    counted = set(wanted_days) - apart
+    counted, carried = set(wanted_days) - apart, set(carried_days) - apart
     faults = []
-    if len(counted) > limits.per_supply:
+    in_hand = {day for day in carried if day >= today}
+    if len(in_hand | counted) > limits.per_supply and counted:
+        over = len(in_hand | counted) - limits.per_supply
         faults.append(
             Refusal(
                 "take-home-per-supply",
-                f"{len(counted)} take-home days at once, decided: {limits.per_supply}.",
-                f"Leave out {len(counted) - limits.per_supply}, or ask the doctor for another decision.",
-                {"wanted": sorted(counted), "per_supply": limits.per_supply},
+                f"{len(in_hand | counted)} take-home days at once, decided: {limits.per_supply}.",
+                f"Leave out {min(over, len(counted))}, or ask the doctor for another decision.",
+                {"wanted": sorted(counted), "in_hand": sorted(in_hand), "per_supply": limits.per_supply},
             )
         )
     if limits.per_week is None:
         return tuple(faults)
     for monday in sorted({monday_of(day) for day in wanted_days}):
-        carried = set(carried_by_week.get(monday, ()))
-        that_week = carried | {day for day in counted if monday_of(day) == monday}
+        that_week = {day for day in carried | counted if monday_of(day) == monday}
         if len(that_week) > limits.per_week:
             faults.append(
                 Refusal(

@@ -22,7 +22,7 @@ from dispensary.staff.rules import the_program
 from dispensary.supplies.models import Dose, Supply
 from dispensary.takehome.models import Decision
 from dispensary.takehome.queries import decision_on, decisions_of, limits_of
-from dispensary.takehome.rules import DecisionLimits, monday_of, take_home_allowed
+from dispensary.takehome.rules import DecisionLimits, take_home_allowed
 from dispensary.takehome.service import decide
 from dispensary.units import ClientId, SiteId, new_id
 from tests.dispensary.takehome_place import CLINIC, SIX, TODAY, US, Place, ago, codes, opened
@@ -266,7 +266,9 @@ class TestTheDatabaseObeys:
         refused_by: str | None,
     ) -> None:
         client_id, decision = decided
-        told = take_home_allowed(limits_of(decision), [ahead(n) for n in days], {}, [ahead(n) for n in closed])
+        told = take_home_allowed(
+            limits_of(decision), [ahead(n) for n in days], [], [ahead(n) for n in closed], today=ahead(0)
+        )
         if refused_by is None:
             self.hand_over(place, client_id, decision, *days, closed=closed)
             assert told == ()
@@ -287,11 +289,13 @@ class TestTheDatabaseObeys:
             closed = tuple(n for n in range(1, 15) if chance.random() < 0.2)
             before, wanted = (tuple(sorted(chance.sample(range(1, 15), chance.randint(1, 5)))) for _ in range(2))
             wanted = tuple(n for n in wanted if n not in before)
-            carried: dict[date, set[date]] = {}
-            for n in before:
-                if not (limits.closed_days_apart and n in closed):
-                    carried.setdefault(monday_of(ahead(n)), set()).add(ahead(n))
-            told = take_home_allowed(limits, [ahead(n) for n in wanted], carried, [ahead(n) for n in closed])
+            told = take_home_allowed(
+                limits,
+                [ahead(n) for n in wanted],
+                [ahead(n) for n in before],
+                [ahead(n) for n in closed],
+                today=ahead(0),
+            )
             assert self.refused_by_trigger(place, client_id, decision, limits, before, wanted, closed) == bool(told)
             seen.add(bool(told))
         assert seen == {True, False}
@@ -326,11 +330,23 @@ class TestTheDatabaseObeys:
         self, place: Place, decided: tuple[ClientId, Decision]
     ) -> None:
         client_id, decision = decided
+        with place.database.engine.begin() as connection:
+            connection.execute(text("UPDATE decision SET per_supply = 14"))
         self.hand_over(place, client_id, decision, 1, 2)
         self.hand_over(place, client_id, decision, 3, 4, 6)
         with pytest.raises(DBAPIError) as refused:
             self.hand_over(place, client_id, decision, 5)
         assert broken_constraint(refused.value) == "take_home_per_week"
+
+    def test_two_supplies_never_add_up_to_more_in_hand_than_was_decided(
+        self, place: Place, decided: tuple[ClientId, Decision]
+    ) -> None:
+        client_id, decision = decided
+        self.hand_over(place, client_id, decision, 1, 2, 3)
+        with pytest.raises(DBAPIError) as refused:
+            self.hand_over(place, client_id, decision, 6, 7)
+        assert broken_constraint(refused.value) == "take_home_per_supply"
+        self.hand_over(place, client_id, decision, 6)
 
     def test_nothing_leaves_without_a_decision_or_on_another_clients_or_after_it_was_taken_back(
         self, place: Place, decided: tuple[ClientId, Decision]
