@@ -14,14 +14,15 @@ from litestar.config.csrf import CSRFConfig
 from litestar.datastructures import State
 from litestar.handlers import BaseRouteHandler
 from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.static_files import create_static_files_router
 
 from dispensary import __version__, api, desks
+from dispensary.api import hooks
 from dispensary.database import Database
 from dispensary.settings import Settings
 from dispensary.web import health, problem
 from dispensary.web.given import given
+from dispensary.web.openapi import CompleteJson
 from dispensary.web.places import DESKS
 from dispensary.web.shell import in_shell
 from dispensary.web.signed_in import SignedInMiddleware
@@ -72,6 +73,7 @@ def create_app(
         route_handlers=[
             pages,
             Router("/api", route_handlers=api.HANDLERS),
+            Router("/hooks", route_handlers=hooks.HANDLERS, include_in_schema=False),
             health.live,
             health.ready,
             create_static_files_router("/static", [STATIC], include_in_schema=False),
@@ -86,7 +88,7 @@ def create_app(
             title="Takehome",
             version=__version__,
             description="The programme's API. Amounts are decimal strings in mg or mL; days are the site's dose days.",
-            render_plugins=[JsonRenderPlugin(path=["/openapi.json"])],
+            render_plugins=[CompleteJson()],
             use_handler_docstrings=True,
         ),
         state=State({"settings": settings}),

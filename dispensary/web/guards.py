@@ -23,6 +23,8 @@ PUBLIC = {
     "/health/ready",
     "/static/{file_path}",
     "/p/{token}",
+    "/hooks/twilio/inbound",
+    "/hooks/twilio/status",
     "/schema",
     "/schema/openapi.json",
     "/schema/{path}",
