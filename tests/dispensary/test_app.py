@@ -273,6 +273,18 @@ class TestEveryRoute:
         assert {"signIn", "signOut", "readSession"} <= {operation["operationId"] for operation in operations}
         assert [path for path in schema["paths"] if not path.startswith(("/api", "/health"))] == []
 
+    def test_the_schema_says_how_it_refuses_and_which_fields_it_does_not_take(self, stranger: Visitor) -> None:
+        for address in ("/schema", "/schema/openapi.json"):
+            schema = stranger.get(address).json()
+            sign_in = schema["paths"]["/api/session"]["post"]
+            assert schema["components"]["schemas"]["SignInForm"]["additionalProperties"] is False
+            assert "400" not in sign_in["responses"]
+            assert list(sign_in["responses"]["default"]["content"]) == ["application/problem+json"]
+        stated = schema["components"]["schemas"]["Problem"]
+        problem = stranger.get("/api/whoami").json()
+        assert set(problem) == set(stated["required"])
+        assert set(problem["errors"][0]) == set(stated["properties"]["errors"]["items"]["required"])
+
     def test_a_role_that_does_not_open_it_is_refused(
         self, app: Litestar, database: Database, site: Site, doctor: Visitor, now: datetime
     ) -> None:
@@ -550,14 +562,14 @@ class TestTheLog:
     def test_a_path_with_an_id_is_logged_as_its_template(
         self, app: Litestar, doctor: Visitor, said: list[dict[str, Any]]
     ) -> None:
-        @get("/api/clients/{client_id:uuid}", sync_to_thread=False, guards=[requires_prescriber])
+        @get("/api/tried/{client_id:uuid}", sync_to_thread=False, guards=[requires_prescriber])
         def client(client_id: FromPath[UUID]) -> None: ...
 
         app.register(client)
-        doctor.get("/api/clients/01a20e53-587d-77f2-af34-1e4615f633c5")
-        doctor.get("/clients/01a20e53-587d-77f2-af34-1e4615f633c5")
+        doctor.get("/api/tried/01a20e53-587d-77f2-af34-1e4615f633c5")
+        doctor.get("/tried/01a20e53-587d-77f2-af34-1e4615f633c5")
         routes = [line["route"] for line in said if line["event"] == "request"]
-        assert routes == ["/api/clients/{client_id}", "no route"]
+        assert routes == ["/api/tried/{client_id}", "no route"]
 
     def test_production_writes_json_and_quotes_no_failure(
         self, capsys: pytest.CaptureFixture[str], tmp_path: Path

@@ -60,6 +60,7 @@ document.addEventListener("submit", (event) => {
   const body = new URLSearchParams(new FormData(form, button));
   sending = { action: button?.getAttribute("formaction") ?? form.getAttribute("action"), body, timer: 0 };
   for (const each of form.querySelectorAll("button")) each.disabled = true;
+  form.inert = true; // what is sent again is what was sent first: nothing can be changed meanwhile
   send(sending);
 });
 
