@@ -170,9 +170,13 @@ def opening_times(session: Session, place_id: UUID, day: date) -> list[Hours]:
 
 
 def closed_days(session: Session, place_id: UUID, first: date, last: date) -> list[date]:
-    """The days from first to last inclusive on which the place does not open, for a closure or as a weekly rest."""
+    """The days from first to last inclusive on which the place does not open, for a closure or as a weekly rest.
+
+    A place whose hours nobody has set has no days of rest, only closures: what is not known to be closed is open.
+    """
     known = timetable(session, place_id, first, last)
-    return [day for day in days(first, last) if not known.hours_on(day)]
+    rests = session.scalar(select(exists().where(Opening.place_id == place_id)))
+    return [day for day in days(first, last) if known.shut_on(day) or (rests and not known.hours_on(day))]
 
 
 def closure_on(session: Session, place_id: UUID, day: date) -> Shut | None:

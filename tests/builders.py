@@ -8,8 +8,6 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy.dialects.postgresql import Range
-
 import scheduling.service
 from dispensary.clients.rules import Identity
 from dispensary.clients.service import enrol
@@ -20,8 +18,9 @@ from dispensary.staff.rules import Actor, Role, dose_day
 from dispensary.stock.service import receive_lot
 from dispensary.supplies.rules import Wanted
 from dispensary.supplies.service import Handed, dispense
-from dispensary.takehome.models import Assessment, Decision, PolicyVersion
-from dispensary.units import ClientId, DoseDay, SiteId, milligrams, millilitres, new_id, strength
+from dispensary.takehome.publishing import adopt, publish_policies
+from dispensary.takehome.service import assess_client, decide
+from dispensary.units import ClientId, DoseDay, SiteId, milligrams, millilitres, strength
 
 _numbers = itertools.count(1)
 
@@ -44,10 +43,10 @@ class Clinic:
         with self.database.writing() as session:
             return enrolled(session, self, mg=mg, began=began or self.today, parts=parts)
 
-    def decide(self, client_id: ClientId, *, per_supply: int, per_week: int | None = None, apart: bool = False) -> UUID:
+    def decide(self, client_id: ClientId, *, per_supply: int, per_week: int | None = None) -> UUID:
         """A take-home decision in force from today."""
         with self.database.writing() as session:
-            return decided(session, self, client_id, per_supply=per_supply, per_week=per_week, apart=apart)
+            return decided(session, self, client_id, per_supply=per_supply, per_week=per_week)
 
     def give(self, client_id: ClientId, *, key: str = "", **wanted: Any) -> Handed:
         """Dispenses as a careful pharmacist would, in a unit of work of its own."""
@@ -96,6 +95,16 @@ def clinic(
             day=today,
             at=now,
         )
+        publish_policies(session, at=now)
+        adopt(
+            session,
+            actor=doctor,
+            site_id=SiteId(site.id),
+            policy="DEMONSTRATION-CLINIC-ADHERENCE",
+            version="1",
+            from_day=today,
+            at=now,
+        )
         return Clinic(database, SiteId(site.id), pharmacist, doctor, lot.id, now, today)
 
 
@@ -137,43 +146,18 @@ def enrolled(session: WriteSession, place: Clinic, *, mg: str, began: date, part
 
 
 def decided(
-    session: WriteSession, place: Clinic, client_id: ClientId, *, per_supply: int, per_week: int | None, apart: bool
+    session: WriteSession, place: Clinic, client_id: ClientId, *, per_supply: int, per_week: int | None
 ) -> UUID:
-    episode_id = (
-        session.connection().exec_driver_sql("SELECT id FROM episode WHERE client_id = %s", (client_id,)).scalar_one()
-    )
-    policy = PolicyVersion(
-        policy=f"test-{new_id()}", version="1", document="", sha256=b"-", status="active", published_at=place.now
-    )
-    session.add(policy)
-    session.flush()
-    assessment = Assessment(
-        site_id=place.site_id,
-        client_id=client_id,
-        episode_id=episode_id,
-        policy_version_id=policy.id,
-        on_day=place.today,
-        inputs={},
-        inputs_sha256=b"-",
-        result={},
-        level="test",
-        made_at=place.now,
-    )
-    session.add(assessment)
-    session.flush()
-    decision = Decision(
-        site_id=place.site_id,
-        client_id=client_id,
-        episode_id=episode_id,
+    assessment = assess_client(session, actor=place.doctor, client_id=client_id, on=place.today, at=place.now)
+    decision = decide(
+        session,
+        actor=place.doctor,
         assessment_id=assessment.id,
-        days=Range(place.today, None, bounds="[)"),
+        days_from=place.today,
+        days_until=None,
         per_supply=per_supply,
         per_week=per_week,
-        closed_days_apart=apart,
-        differs=False,
-        decided_by=place.doctor.account_id,
-        decided_at=place.now,
+        reason="the doctor knows the client",
+        at=place.now,
     )
-    session.add(decision)
-    session.flush()
     return decision.id

@@ -216,3 +216,11 @@ class TestClosures:
                 reason=reason,
             )
         assert refused.value.code == "bad-closure"
+
+
+def test_a_place_without_hours_has_closures_but_no_days_of_rest(database):
+    place, christmas = uuid4(), date(2026, 12, 25)
+    with database.writing() as session:
+        service.add_place(session, place_id=place, zone="Asia/Kuala_Lumpur")
+        service.close(session, place_id=place, first_day=christmas, last_day=christmas, reason="holiday")
+        assert queries.closed_days(session, place, date(2026, 12, 20), date(2026, 12, 31)) == [christmas]
