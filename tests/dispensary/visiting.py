@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -12,11 +12,12 @@ from typing import Any
 from httpx import Response
 from litestar import Litestar
 from litestar.testing import TestClient
+from sqlalchemy import select
 
 from dispensary.database import Database
 from dispensary.settings import Settings, settings_from
 from dispensary.staff import service
-from dispensary.staff.models import Account, Site
+from dispensary.staff.models import Account, AuditEntry, Site
 from dispensary.staff.rules import Role, the_program
 
 PASSWORD = "a walk to the river"
@@ -72,6 +73,14 @@ def hire(database: Database, site: Site, username: str, roles: Iterable[Role], a
         )
 
 
+def acts_of(database: Database, site: Site) -> list[str]:
+    """What the audit trail of a site says was done, in order."""
+    with database.reading() as session:
+        return list(
+            session.scalars(select(AuditEntry.act).where(AuditEntry.site_id == site.id).order_by(AuditEntry.seq))
+        )
+
+
 @dataclass
 class Visitor:
     """One browser at the door of an application."""
@@ -106,6 +115,3 @@ def text_of(response: Response) -> str:
     """What a person reads on a page."""
     body = response.text.split("<body>", 1)[-1]
     return " ".join(re.sub(r"<[^>]+>", " ", body).split())
-
-
-Clock = Callable[[], datetime]
