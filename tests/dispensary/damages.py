@@ -238,7 +238,7 @@ DAMAGES: list[tuple[str, str]] = [
     ),
     # 12
     (
-        "UPDATE audit_entry SET details = '{\"mg\":1}' WHERE seq = 5",
+        "UPDATE audit_entry SET details = '[]' WHERE seq = 5",
         r"audit entry 5 of site .* does not fit the chain",
     ),
     (

@@ -1,0 +1,1 @@
+"""The commands of `dispensary`, by what they are about."""

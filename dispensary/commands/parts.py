@@ -1,0 +1,81 @@
+"""What all commands share: the database of the settings, one clear line for a mistake, a progress bar."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+from sqlalchemy.exc import DBAPIError
+from tqdm import tqdm
+
+from dispensary.database import Database, NoDatabase, open_database
+from dispensary.keys import BadKeys, open_vault
+from dispensary.refusals import Refused
+from dispensary.schema import behind
+from dispensary.settings import BadSettings, Settings
+
+MISTAKE = 2
+DAY = click.DateTime(["%Y-%m-%d"])
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+@contextmanager
+def one_clear_line() -> Iterator[None]:
+    """Turns what a person can mend into one line on standard error and exit code 2."""
+    from dispensary.serving import CannotServe
+
+    try:
+        yield
+    except Refused as refused:
+        for refusal in refused.refusals[:20]:
+            click.echo(f"{refusal.sentence} {refusal.remedy}".strip(), err=True)
+        if len(refused.refusals) > 20:
+            click.echo(f"and {len(refused.refusals) - 20} more.", err=True)
+        sys.exit(MISTAKE)
+    except (BadSettings, NoDatabase, BadKeys, CannotServe) as mistake:
+        click.echo(str(mistake), err=True)
+        sys.exit(MISTAKE)
+    except DBAPIError as reason:
+        lines = [line for line in str(reason.orig).splitlines() if line.strip()]
+        click.echo(f"The database refused: {lines[0] if lines else type(reason.orig).__name__}", err=True)
+        sys.exit(MISTAKE)
+    except OSError as reason:
+        click.echo(f"{reason.filename or 'A file'}: {reason.strerror or reason}.", err=True)
+        sys.exit(MISTAKE)
+
+
+@contextmanager
+def database_of(settings: Settings, *, ready: bool = True) -> Iterator[Database]:
+    """The database of these settings, open for one command. With `ready` it must be at the newest migration."""
+    database = open_database(settings, open_vault(settings.keys))
+    try:
+        if ready and behind(database):
+            raise NoDatabase("The database is not up to date. Run `dispensary migrate` first.")
+        yield database
+    finally:
+        database.close()
+
+
+def bar(about: str, unit: str = "") -> Callable[[int, int], None]:
+    """A progress bar that is told how much is done of how much; quiet when nobody watches."""
+    shown: tqdm[Any] | None = None
+
+    def tell(done: int, total: int) -> None:
+        nonlocal shown
+        if shown is None:
+            shown = tqdm(
+                total=total, desc=about, unit=unit, file=sys.stderr, disable=not sys.stderr.isatty(), leave=False
+            )
+        shown.total = total
+        shown.update(done - shown.n)
+        if done >= total:
+            shown.close()
+
+    return tell

@@ -1,0 +1,220 @@
+"""Commands that bring records in, take figures out, and check them."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import click
+
+from dispensary.commands.parts import DAY, bar, database_of, now, one_clear_line
+from dispensary.database import ReadSession, WriteSession
+from dispensary.evaluation.exports import export_dose_days, export_retention
+from dispensary.evaluation.queries import Period
+from dispensary.evaluation.retention import DEFAULT_GAP, Question
+from dispensary.refusals import NotThere
+from dispensary.settings import settings_from
+from dispensary.staff.queries import Place, place, site_by_code, sites
+from dispensary.staff.rules import the_program
+from dispensary.units import DoseDay
+
+
+@click.group(name="import")
+def import_() -> None:
+    """Bring in records that were kept elsewhere."""
+
+
+@import_.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--site", "code", required=True, help="Code of the site; made when there is none of this code yet.")
+@click.option("--zone", default="UTC", show_default=True, help="Zone of a site that is made.")
+@click.option("--start", type=DAY, help="The day 0, when the file counts days.")
+@click.option("--client", "client_column", default="", help="Header of the client's column, where it is not guessed.")
+@click.option("--day", "day_column", default="", help="Header of the day's column.")
+@click.option("--mg", "mg_column", default="", help="Header of the column of mg.")
+@click.option("--keep-good", is_flag=True, help="Bring in the good lines when others are wrong. Default: nothing then.")
+@click.option("--dry-run", is_flag=True, help="Say what would happen, and change nothing.")
+def doses(
+    file: Path,
+    code: str,
+    zone: str,
+    start: datetime | None,
+    client_column: str,
+    day_column: str,
+    mg_column: str,
+    keep_good: bool,
+    dry_run: bool,
+) -> None:
+    """Bring in a history of doses: client, day, mg (CSV or XLSX)."""
+    from dispensary.supplies.dose_files import read_doses
+    from dispensary.supplies.history import import_doses
+
+    named = {"client": client_column, "day": day_column, "mg": mg_column}
+    mapping = {column: header for column, header in named.items() if header}
+    with one_clear_line(), database_of(settings_from()) as database:
+        reading = read_doses(file, mapping=mapping, start=start.date() if start else None)
+        began = time.monotonic()
+        with database.engine.connect() as connection, connection.begin() as transaction:
+            session = WriteSession(connection, info={"vault": database.vault}, expire_on_commit=False)
+            site, made = _site_for_import(session, code, zone)
+            imported = import_doses(
+                session,
+                actor=the_program(site.id),
+                reading=reading,
+                at=now(),
+                keep_good=keep_good,
+                progress=bar("dose days", " days"),
+            )
+            session.flush()
+            if dry_run:
+                transaction.rollback()
+        seconds = time.monotonic() - began
+    if made:
+        click.echo(f"Site {site.code} {'would be' if dry_run else 'was'} made, in the zone {site.zone}.")
+    for problem in imported.problems:
+        click.echo(f"left out: {problem}", err=True)
+    for sentence in imported.sentences():
+        click.echo(sentence)
+    click.echo("Dry run: nothing was changed." if dry_run else f"Done in {seconds:.1f} s.")
+
+
+def _site_for_import(session: WriteSession, code: str, zone: str) -> tuple[Place, bool]:
+    import scheduling.service
+    from dispensary.staff.service import add_site
+
+    try:
+        return place(session, site_by_code(session, code).id), False
+    except NotThere:
+        site = add_site(session, code=code, name=code.strip().upper(), zone=zone, region="US", at=now())
+        scheduling.service.add_place(session, place_id=site.id, zone=zone)
+        return place(session, site.id), True
+
+
+def _places(session: ReadSession, codes: tuple[str, ...]) -> list[Place]:
+    return [place(session, site_by_code(session, code).id) for code in codes] if codes else sites(session)
+
+
+def _export_options(command: Callable[..., None]) -> Callable[..., None]:
+    for option in (
+        click.option("--site", "codes", multiple=True, help="Only these sites. Default: all."),
+        click.option("--from", "first", type=DAY, required=True, help="First day of the period."),
+        click.option("--to", "last", type=DAY, required=True, help="Last day of the period."),
+        click.option("--as-of", type=click.DateTime(), help="What was known then (UTC). Default: now."),
+        click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=Path(), help="Folder."),
+    ):
+        command = option(command)
+    return command
+
+
+def _period(first: datetime, last: datetime) -> Period:
+    return Period(first.date(), last.date() + timedelta(days=1))
+
+
+def _as_of(as_of: datetime | None) -> datetime:
+    return as_of.replace(tzinfo=UTC) if as_of else now().replace(microsecond=0)
+
+
+@click.group()
+def export() -> None:
+    """Write de-identified figures with their definitions."""
+
+
+@export.command(name="dose-days")
+@_export_options
+def export_dose_days_command(
+    codes: tuple[str, ...], first: datetime, last: datetime, as_of: datetime | None, out: Path
+) -> None:
+    """Every closed dose day: ordered, given, outcome (CSV and manifest)."""
+    with one_clear_line(), database_of(settings_from()) as database, database.reading() as session:
+        out.mkdir(parents=True, exist_ok=True)
+        path = out / "dose-days.csv"
+        figures = export_dose_days(
+            session,
+            places=_places(session, codes),
+            period=_period(first, last),
+            as_of=_as_of(as_of),
+            now=now(),
+            path=path,
+        )
+    share = f", {figures.covered / figures.days:.1%} covered" if figures.days else ""
+    click.echo(f"{figures.clients:,} clients, {figures.days:,} days ordered{share}: {path}")
+
+
+@export.command(name="retention")
+@_export_options
+@click.option("--gap", default=DEFAULT_GAP, show_default=True, help="Dropped out after more days without a dose.")
+def export_retention_command(
+    codes: tuple[str, ...], first: datetime, last: datetime, as_of: datetime | None, out: Path, gap: int
+) -> None:
+    """Retention by Kaplan-Meier, first stays and all stays (CSV and manifest)."""
+    with one_clear_line(), database_of(settings_from()) as database, database.reading() as session:
+        out.mkdir(parents=True, exist_ok=True)
+        path = out / "retention.csv"
+        question = Question(_period(first, last), _as_of(as_of), gap_days=gap)
+        answer = export_retention(session, places=_places(session, codes), question=question, now=now(), path=path)
+    for mark in answer.first.marks:
+        if mark.retention is not None:
+            click.echo(f"{mark.months:>3} months: {float(mark.retention):.3f} ({mark.at_risk} at risk)")
+    click.echo(f"{answer.first.clients:,} clients, first stays; definition and all stays: {path}")
+
+
+@click.command(name="close-day")
+@click.option("--site", "code", required=True, help="Code of the site.")
+@click.option("--day", type=DAY, required=True, help="The dose day.")
+def close_day_command(code: str, day: datetime) -> None:
+    """Close a dose day without a count, as the night does: its missed days are frozen."""
+    from dispensary.supplies.closing import close_day
+
+    with one_clear_line(), database_of(settings_from()) as database, database.writing() as session:
+        site = place(session, site_by_code(session, code).id)
+        closed = close_day(
+            session,
+            actor=the_program(site.id),
+            day=DoseDay(day.date()),
+            today=site.dose_day(now()),
+            counts=None,
+            at=now(),
+        )
+    click.echo(
+        f"{code} {day.date()} closed: {closed.observed} observed, {closed.taken_home} at home, "
+        f"{closed.missed} missed, {closed.held} held. The safe is not counted yet."
+    )
+
+
+@click.command()
+@click.option("--site", "code", required=True, help="Code of the site.")
+@click.option("--client", "number", default="", help="Only this client, by number. Default: everybody in treatment.")
+def assess(code: str, number: str) -> None:
+    """Assess take-home by the policy that the site follows, and keep the assessments."""
+    from dispensary.clients.queries import faces, in_treatment
+    from dispensary.takehome.service import assess_client
+
+    with one_clear_line(), database_of(settings_from()) as database, database.writing() as session:
+        site = place(session, site_by_code(session, code).id)
+        today: date = site.dose_day(now())
+        people = faces(session, in_treatment(session, site_id=site.id, on=today))
+        chosen = [face for face in people.values() if not number or face.number == number.strip().upper()]
+        for face in sorted(chosen, key=lambda each: each.number):
+            made = assess_client(session, actor=the_program(site.id), client_id=face.client_id, on=today, at=now())
+            click.echo(f"{face.number}: {made.level}")
+    click.echo(f"{len(chosen)} assessed as of {today}.")
+
+
+@click.command()
+def verify() -> None:
+    """Check on live data what must never break; names each row that breaks a rule, and then exits 1."""
+    from dispensary.verification import verify as look
+
+    found = 0
+    with one_clear_line(), database_of(settings_from()) as database, database.reading() as session:
+        tell = bar("looks")
+        for finding in look(session, now=now(), progress=lambda done, total, about: tell(done, total)):
+            found += 1
+            click.echo(str(finding))
+    if found:
+        click.echo(f"{found} rows break a rule.", err=True)
+        sys.exit(1)
+    click.echo("All is well: no row breaks a rule.")
