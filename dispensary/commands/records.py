@@ -114,7 +114,7 @@ def _period(first: datetime, last: datetime) -> Period:
 
 
 def _as_of(as_of: datetime | None) -> datetime:
-    return as_of.replace(tzinfo=UTC) if as_of else now().replace(microsecond=0)
+    return as_of.replace(tzinfo=UTC) if as_of else now()
 
 
 @click.group()

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from litestar import get, post
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 from litestar.response import Redirect, Response, Template
 from litestar.types import ControllerRouterHandler
 
@@ -32,7 +32,7 @@ from dispensary.web.guards import requires_dispenser
 from dispensary.web.templating import page
 
 Clock = Callable[[], datetime]
-Chosen = Annotated[str, Parameter(query="pickup", required=False, max_length=40)]
+Chosen = Annotated[str, QueryParameter(name="pickup", required=False, max_length=40)]
 MOST_WAITING = 8
 
 

@@ -44,7 +44,7 @@ def _asked(site: Place, now: datetime, first: str, last: str, gap: str) -> Quest
     if faults:
         raise BadInput(*faults)
     period = Period(days["first"], days["last"] + timedelta(days=1))
-    return Question(period, now.replace(microsecond=0), gap_days=int(gap[:4]) if gap else DEFAULT_GAP)
+    return Question(period, now, gap_days=int(gap[:4]) if gap else DEFAULT_GAP)
 
 
 @get("/evaluation", sync_to_thread=True, guards=[requires_evaluator])

@@ -1,0 +1,134 @@
+"""The command line: what it says, what it refuses in one line, and that nothing half-done stays."""
+
+from __future__ import annotations
+
+import json
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from sqlalchemy import text
+
+from dispensary.cli import main
+from dispensary.database import Database
+from dispensary.keys import Vault
+
+HISTORY = Path(__file__).parent / "history-of-doses.csv"
+SHARED = Path(__file__).parents[3] / "shared" / "data" / "ctn0094" / "methadone_arm_daily.csv"
+
+
+@pytest.fixture
+def run(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Runs a command on this test's database with a key file of its own."""
+    monkeypatch.setenv("DATABASE_URL", database_url.replace("+psycopg", ""))
+    monkeypatch.setenv("DISPENSARY_DATA", str(tmp_path / "data"))
+    monkeypatch.delenv("DISPENSARY_KEYS", raising=False)
+    monkeypatch.delenv("DISPENSARY_ENV", raising=False)
+
+    def command(*words: object) -> Result:
+        return CliRunner().invoke(main, [str(word) for word in words])
+
+    return command
+
+
+def counted(database: Database, table: str) -> int:
+    with database.reading() as session:
+        return session.execute(text(f"SELECT count(*) FROM {table}")).scalar_one()
+
+
+def test_a_history_comes_in_once_and_its_figures_come_out(run, database: Database, tmp_path: Path) -> None:
+    first = run("import", "doses", HISTORY, "--site", "OLD", "--zone", "Asia/Bangkok", "--start", "2024-01-01")
+    assert first.exit_code == 0, first.output
+    assert "Site OLD was made, in the zone Asia/Bangkok." in first.output
+    doses = counted(database, "dose")
+    assert f"{doses} dose days brought in" in first.output
+    again = run("import", "doses", HISTORY, "--site", "OLD", "--start", "2024-01-01")
+    assert "0 dose days brought in" in again.output
+    assert counted(database, "dose") == doses
+
+    verified = run("verify")
+    assert (verified.exit_code, verified.output) == (0, "All is well: no row breaks a rule.\n")
+
+    period = ("--from", "2024-01-01", "--to", "2024-12-31", "--out", tmp_path)
+    assert run("export", "retention", *period).exit_code == 0
+    exported = run("export", "dose-days", *period)
+    assert f"{counted(database, 'client')} clients" in exported.output
+    manifest = json.loads((tmp_path / "dose-days.manifest.json").read_text())
+    assert manifest["tables"][0]["rows"] == counted(database, "day_outcome")
+    assert (tmp_path / "retention.csv").read_text().startswith("stays,months,at_risk")
+
+
+def test_a_dry_run_says_what_would_happen_and_changes_nothing(run, database: Database) -> None:
+    said = run("import", "doses", HISTORY, "--site", "OLD", "--start", "2024-01-01", "--dry-run")
+    assert "would be made" in said.output
+    assert "Dry run: nothing was changed." in said.output
+    assert [counted(database, table) for table in ("site", "client", "dose")] == [0, 0, 0]
+
+
+def test_bad_lines_are_named_and_nothing_is_kept_unless_asked(run, database: Database, tmp_path: Path) -> None:
+    file = tmp_path / "bad.csv"
+    file.write_text("who,day,mg\nA,0,40\nA,1,forty\nB,0,NaN\nB,1,50\n")
+    refused = run("import", "doses", file, "--site", "OLD", "--start", "2024-01-01")
+    assert refused.exit_code == 2
+    assert "line 3" in refused.output
+    assert "line 4" in refused.output
+    assert counted(database, "client") == 0
+    kept = run("import", "doses", file, "--site", "OLD", "--start", "2024-01-01", "--keep-good")
+    assert kept.exit_code == 0
+    assert counted(database, "dose") == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("close-day", "--site", "NONE", "--day", "2026-01-01"), "There is no site with the code “NONE”."),
+        (("assess", "--site", "NONE"), "There is no site with the code “NONE”."),
+        (("export", "retention", "--from", "2026-02-01", "--to", "2026-01-01"), "The period ends before it begins."),
+    ],
+)
+def test_a_mistake_gets_one_clear_line_and_exit_code_2(run, words: tuple[str, ...], says: str) -> None:
+    refused = run(*words)
+    assert refused.exit_code == 2
+    assert says in refused.output
+    assert "Traceback" not in refused.output
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "says"),
+    [
+        ("DATABASE_URL", "mysql://here", "DATABASE_URL must begin with postgresql://"),
+        ("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none", "The database does not answer"),
+        ("DISPENSARY_ENV", "staging", "Set it to demo or production."),
+        ("DISPENSARY_ENV", "production", "Production needs PUBLIC_BASE_URL with https://"),
+        ("DISPENSARY_PORT", "80000", "Set it to a number from 1 to 65535."),
+        ("TWILIO_FROM", "+15005550006", "missing: TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN"),
+        ("PUBLIC_BASE_URL", "clinic", "Set it to an address such as https://clinic.example.org."),
+    ],
+)
+def test_settings_that_cannot_be_are_refused_in_one_line(
+    run, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, says: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    refused = run("verify")
+    assert (refused.exit_code, says in refused.output, refused.output.count("\n")) == (2, True, 1), refused.output
+
+
+def test_a_day_is_closed_from_the_command_line(run, database: Database) -> None:
+    run("import", "doses", HISTORY, "--site", "OLD", "--start", "2024-01-01")
+    day = date.today() - timedelta(days=0)  # noqa: DTZ011 - the command reads the machine's clock
+    closed = run("close-day", "--site", "OLD", "--day", day)
+    assert closed.exit_code in (0, 2), closed.output
+    if closed.exit_code == 0:
+        assert "The safe is not counted yet." in closed.output
+        assert run("close-day", "--site", "OLD", "--day", day).exit_code == 2
+
+
+def test_the_real_trial_comes_in_where_it_lies_beside_the_project(run, database: Database, vault: Vault) -> None:
+    """520 people and 71,971 dose days of NIDA CTN-0027; where the data is not there, the file above stands for it."""
+    file, clients, days = (SHARED, 520, 71_971) if SHARED.exists() else (HISTORY, None, None)
+    brought = run("import", "doses", file, "--site", "X", "--start", "2006-05-01")
+    assert brought.exit_code == 0, brought.output
+    assert clients is None or counted(database, "client") == clients
+    assert days is None or counted(database, "dose") == days
+    assert run("verify").exit_code == 0
