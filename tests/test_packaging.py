@@ -222,8 +222,8 @@ def free_port() -> int:
         return port
 
 
-def answer_of(url: str, *, within: float) -> tuple[int, dict[str, Any]]:
-    """What the address answers, asked again until it answers at all."""
+def answer_of(url: str, *, within: float, of: subprocess.Popen[str]) -> tuple[int, dict[str, Any]]:
+    """What the program answers at the address, asked again until it answers at all."""
     until = time.monotonic() + within
     while True:
         try:
@@ -232,8 +232,9 @@ def answer_of(url: str, *, within: float) -> tuple[int, dict[str, Any]]:
         except urllib.error.HTTPError as answer:
             return answer.code, json.load(answer)
         except OSError:
-            if time.monotonic() > until:
-                raise
+            if of.poll() is not None or time.monotonic() > until:
+                of.kill()
+                pytest.fail(f"no answer: {of.communicate()[0]}")
             time.sleep(0.1)
 
 
@@ -271,7 +272,7 @@ class TestTheStart:
 
         app = start("app")
         try:
-            status, health = answer_of(f"http://127.0.0.1:{port}/health/ready", within=30)
+            status, health = answer_of(f"http://127.0.0.1:{port}/health/ready", within=30, of=app)
             assert (status, health["status"]) == (200, "ready")
             check = json.loads(given("HEALTHCHECK").split("CMD", 1)[1])
             asked = [sys.executable, *(part.replace(":8000/", f":{port}/") for part in check[1:])]
