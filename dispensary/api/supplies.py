@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import date, datetime
 from typing import Annotated
 from uuid import UUID
 
 import msgspec
 from litestar import get, post
+from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 
 from dispensary.database import Database
-from dispensary.staff.queries import Place
 from dispensary.staff.rules import Actor
 from dispensary.supplies import queries
 from dispensary.supplies.handover import hand_over
 from dispensary.supplies.rules import Wanted
 from dispensary.units import ClientId, DoseDay
+from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
 from dispensary.web.guards import requires_client_reader, requires_dispenser
 
 
@@ -62,12 +62,12 @@ class SupplyAnswer(msgspec.Struct):
     guards=[requires_dispenser],
 )
 def dispense(
-    client_id: UUID,
+    client_id: FromPath[UUID],
     data: SupplyRequest,
-    database: Database,
-    actor: Actor,
-    site: Place,
-    clock: Callable[[], datetime],
+    database: TheDatabase,
+    actor: TheActor,
+    site: TheSite,
+    clock: TheClock,
 ) -> SupplyAnswer:
     """Hands over a dose and any bottles. 409 with every reason when it may not leave; nothing of it is kept then."""
     at = clock()

@@ -8,18 +8,17 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from litestar import get, post
-from litestar.params import QueryParameter
+from litestar.params import FromPath, FromQuery, QueryParameter
 from litestar.response import Redirect, Response, Template
 from litestar.types import ControllerRouterHandler
 
 import scheduling.queries
 import scheduling.service
 from dispensary.clients import queries as clients
-from dispensary.database import Database, ReadSession, WriteSession
+from dispensary.database import ReadSession, WriteSession
 from dispensary.refusals import NotThere, Refusal, Refused
 from dispensary.staff import audit
 from dispensary.staff.queries import Place
-from dispensary.staff.rules import Actor
 from dispensary.supplies import passes, queries
 from dispensary.supplies.handover import hand_over
 from dispensary.supplies.pickups import record_refused_pass, verify_pass
@@ -28,6 +27,7 @@ from dispensary.supplies.rules import Wanted
 from dispensary.supplies.service import withhold
 from dispensary.units import ClientId, DoseDay
 from dispensary.web.forms import Form, key_of, one, several
+from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
 from dispensary.web.guards import requires_dispenser
 from dispensary.web.templating import page
 
@@ -37,17 +37,23 @@ MOST_WAITING = 8
 
 
 @get("/counter", sync_to_thread=True, guards=[requires_dispenser])
-def counter(database: Database, actor: Actor, site: Place, clock: Clock, done: UUID | None = None) -> Template:
+def counter(
+    database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock, done: FromQuery[UUID | None] = None
+) -> Template:
     """The first screen: scan or find, who waits, what the day is like; and what was just handed over."""
     now = clock()
     with database.reading() as session:
         return page("counter/counter.html", **_counter(session, site, now, done))
 
 
-def _counter(session: ReadSession, site: Place, now: datetime, done: UUID | None = None) -> dict[str, Any]:
+def _counter(session: ReadSession, site: TheSite, now: datetime, done: FromQuery[UUID | None] = None) -> dict[str, Any]:
     today = site.dose_day(now)
     day = queries.day_list(session, site_id=site.id, day=today)
-    visits = [visit for visit in scheduling.queries.queue(session, site.id, today, now) if visit.started_at is None and visit.ended_at is None]
+    visits = [
+        visit
+        for visit in scheduling.queries.queue(session, site.id, today, now)
+        if visit.started_at is None and visit.ended_at is None
+    ]
     names = {row.client_id: row for row in day}
     handed = queries.supply_of(session, site_id=site.id, supply_id=done) if done else None
     return {
@@ -64,7 +70,7 @@ def _counter(session: ReadSession, site: Place, now: datetime, done: UUID | None
 
 
 @post("/counter/find", sync_to_thread=True, guards=[requires_dispenser])
-def find(data: Form, database: Database, actor: Actor, site: Place, clock: Clock) -> Response[Any]:
+def find(data: Form, database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock) -> Response[Any]:
     """Opens the client whose pass was scanned, whose code was typed, or whose number or name this is.
 
     A pass that does not open is said to be so, and why; it is kept on the list of refused passes.
@@ -83,7 +89,7 @@ def find(data: Form, database: Database, actor: Actor, site: Place, clock: Clock
     return page("counter/counter.html", typed={"sought": sought}, **context)
 
 
-def _by_pass(database: Database, actor: Actor, site: Place, text: str, now: datetime) -> Response[Any]:
+def _by_pass(database: TheDatabase, actor: TheActor, site: TheSite, text: str, now: datetime) -> Response[Any]:
     try:
         with database.writing() as session:
             verified = verify_pass(session, site_id=site.id, text=text, at=now)
@@ -96,14 +102,14 @@ def _by_pass(database: Database, actor: Actor, site: Place, text: str, now: date
     return Redirect(f"/counter/clients/{verified.client_id}?pickup={verified.pickup_id}", status_code=303)
 
 
-def _arrived(session: WriteSession, site: Place, client_id: ClientId, now: datetime) -> None:
+def _arrived(session: WriteSession, site: TheSite, client_id: ClientId, now: datetime) -> None:
     """A client whose pass is scanned at the counter has arrived and is being served, whether they checked in or not."""
     visit = scheduling.service.check_in(session, place_id=site.id, holder_id=client_id, now=now)
     scheduling.service.start(session, visit_id=visit.id, now=now)
 
 
 @post("/counter/next", sync_to_thread=True, guards=[requires_dispenser])
-def call_next(database: Database, site: Place, clock: Clock) -> Redirect:
+def call_next(database: TheDatabase, site: TheSite, clock: TheClock) -> Redirect:
     """Calls whoever is next in the queue and opens them."""
     now = clock()
     with database.writing() as session:
@@ -116,7 +122,7 @@ def call_next(database: Database, site: Place, clock: Clock) -> Redirect:
 
 
 @get("/counter/day", sync_to_thread=True, guards=[requires_dispenser])
-def day(database: Database, site: Place, clock: Clock) -> Template:
+def day(database: TheDatabase, site: TheSite, clock: TheClock) -> Template:
     """Everybody with an order today, and what became of it so far."""
     now = clock()
     today = site.dose_day(now)
@@ -128,7 +134,12 @@ def day(database: Database, site: Place, clock: Clock) -> Template:
 
 @get("/counter/clients/{client_id:uuid}", sync_to_thread=True, guards=[requires_dispenser])
 def client(
-    client_id: UUID, database: Database, actor: Actor, site: Place, clock: Clock, chosen: Chosen = ""
+    client_id: FromPath[UUID],
+    database: TheDatabase,
+    actor: TheActor,
+    site: TheSite,
+    clock: TheClock,
+    chosen: Chosen = "",
 ) -> Template:
     """One client at the window. The look is written down."""
     now = clock()
@@ -179,7 +190,7 @@ def _client_page(
 
 
 @get("/counter/clients/{client_id:uuid}/photo", sync_to_thread=True, guards=[requires_dispenser])
-def photo(client_id: UUID, database: Database, site: Place) -> Response[bytes]:
+def photo(client_id: FromPath[UUID], database: TheDatabase, site: TheSite) -> Response[bytes]:
     """The client's photo, for the screen alone: never kept by the browser."""
     with database.reading() as session:
         found = clients.photo_of(session, ClientId(client_id), site_id=site.id)
@@ -189,7 +200,9 @@ def photo(client_id: UUID, database: Database, site: Place) -> Response[bytes]:
 
 
 @post("/counter/clients/{client_id:uuid}/supply", sync_to_thread=True, guards=[requires_dispenser])
-def give(client_id: UUID, data: Form, database: Database, actor: Actor, site: Place, clock: Clock) -> Response[Any]:
+def give(
+    client_id: FromPath[UUID], data: Form, database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock
+) -> Response[Any]:
     """Hands over the dose and the bottles. Refused, the page comes again with every reason and all that was typed."""
     now = clock()
     today = site.dose_day(now)
@@ -238,7 +251,7 @@ def _wanted(data: Mapping[str, Any]) -> Wanted:
 
 @post("/counter/clients/{client_id:uuid}/withhold", sync_to_thread=True, guards=[requires_dispenser])
 def withhold_for_now(
-    client_id: UUID, data: Form, database: Database, actor: Actor, site: Place, clock: Clock
+    client_id: FromPath[UUID], data: Form, database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock
 ) -> Response[Any]:
     """Withholds today's dose for now and tells the prescriber; the client is seen again later today."""
     now = clock()

@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from litestar import get
+from litestar.params import FromQuery
 from litestar.response import Response, Template
 from litestar.types import ControllerRouterHandler
 
@@ -23,6 +24,7 @@ from dispensary.refusals import BadInput, Refusal, Refused
 from dispensary.staff import audit
 from dispensary.staff.queries import Place
 from dispensary.staff.rules import Actor
+from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
 from dispensary.web.guards import requires_evaluator
 from dispensary.web.templating import page
 
@@ -49,7 +51,12 @@ def _asked(site: Place, now: datetime, first: str, last: str, gap: str) -> Quest
 
 @get("/evaluation", sync_to_thread=True, guards=[requires_evaluator])
 def evaluation(
-    database: Database, site: Place, clock: Clock, first: str = "", last: str = "", gap: str = ""
+    database: TheDatabase,
+    site: TheSite,
+    clock: TheClock,
+    first: FromQuery[str] = "",
+    last: FromQuery[str] = "",
+    gap: FromQuery[str] = "",
 ) -> Template:
     """Retention of those who began in a period. A question without an answer comes back with what is wrong."""
     now = clock()
@@ -77,7 +84,13 @@ def evaluation(
 
 @get("/evaluation/retention.zip", sync_to_thread=True, guards=[requires_evaluator])
 def retention_files(
-    database: Database, actor: Actor, site: Place, clock: Clock, first: str = "", last: str = "", gap: str = ""
+    database: TheDatabase,
+    actor: TheActor,
+    site: TheSite,
+    clock: TheClock,
+    first: FromQuery[str] = "",
+    last: FromQuery[str] = "",
+    gap: FromQuery[str] = "",
 ) -> Response[bytes]:
     """The table, the curve, the stays behind them and the manifest, de-identified."""
     now = clock()
@@ -91,7 +104,12 @@ def retention_files(
 
 @get("/evaluation/dose-days.zip", sync_to_thread=True, guards=[requires_evaluator])
 def dose_day_files(
-    database: Database, actor: Actor, site: Place, clock: Clock, first: str = "", last: str = ""
+    database: TheDatabase,
+    actor: TheActor,
+    site: TheSite,
+    clock: TheClock,
+    first: FromQuery[str] = "",
+    last: FromQuery[str] = "",
 ) -> Response[bytes]:
     """Every closed dose day of the period with the manifest, de-identified."""
     now = clock()

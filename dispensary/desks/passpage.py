@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from litestar import get
+from litestar.params import FromPath
 from litestar.response import Template
 from litestar.types import ControllerRouterHandler
 from markupsafe import Markup
 
 from dispensary.clients.queries import faces
-from dispensary.database import Database
 from dispensary.refusals import NotThere, Refusal, Refused
 from dispensary.supplies import passes
 from dispensary.supplies.pickups import opened_pass
 from dispensary.supplies.printing.qr import qr_svg
 from dispensary.units import ClientId
+from dispensary.web.given import TheClock, TheDatabase
 from dispensary.web.templating import page
 
 
 @get("/p/{token:str}", sync_to_thread=True)
-def pass_page(token: str, database: Database, clock: Callable[[], datetime]) -> Template:
+def pass_page(token: FromPath[str], database: TheDatabase, clock: TheClock) -> Template:
     """Shows the pass while it is live. A wrong, used or expired one is answered alike: there is nothing here."""
     with database.reading() as session:
         try:

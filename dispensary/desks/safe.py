@@ -8,16 +8,14 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from litestar import get, post
+from litestar.params import FromPath, FromQuery
 from litestar.response import Redirect, Response, Template
 from litestar.types import ControllerRouterHandler
 
 from dispensary.clients import queries as clients
-from dispensary.database import Database, ReadSession
+from dispensary.database import ReadSession
 from dispensary.refusals import BadInput, NotThere, Refusal, Refused
-from dispensary.settings import Settings
 from dispensary.staff.models import Site
-from dispensary.staff.queries import Place
-from dispensary.staff.rules import Actor
 from dispensary.stock import queries as stock
 from dispensary.stock.models import RegisterBook
 from dispensary.stock.service import receive_lot
@@ -33,6 +31,7 @@ from dispensary.supplies.printing.passcard import pass_card
 from dispensary.supplies.rules import LONGEST_SUPPLY, proposed_days
 from dispensary.units import BadAmount, ClientId, DoseDay, millilitres, strength
 from dispensary.web.forms import Form, one, several
+from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSettings, TheSite
 from dispensary.web.guards import requires_dispenser
 from dispensary.web.templating import page
 
@@ -57,7 +56,7 @@ def _day(text: str, *, field: str) -> date:
 
 
 @get("/counter/pickups", sync_to_thread=True, guards=[requires_dispenser])
-def pickups(database: Database, site: Place, clock: Clock) -> Template:
+def pickups(database: TheDatabase, site: TheSite, clock: TheClock) -> Template:
     """The prepared pickups of today and the next days, with their passes."""
     today = site.dose_day(clock())
     with database.reading() as session:
@@ -70,7 +69,9 @@ def pickups(database: Database, site: Place, clock: Clock) -> Template:
 
 
 @get("/counter/clients/{client_id:uuid}/pickup", sync_to_thread=True, guards=[requires_dispenser])
-def pickup_form(client_id: UUID, database: Database, site: Place, clock: Clock, on: str = "") -> Template:
+def pickup_form(
+    client_id: FromPath[UUID], database: TheDatabase, site: TheSite, clock: TheClock, on: FromQuery[str] = ""
+) -> Template:
     """Which bottles to prepare for which day of collection: what the decision in force allows on that day."""
     today = site.dose_day(clock())
     chosen = DoseDay(_day(on, field="collect_on")) if on else DoseDay(today + timedelta(days=1))
@@ -80,7 +81,7 @@ def pickup_form(client_id: UUID, database: Database, site: Place, clock: Clock, 
 
 def _pickup_page(
     session: ReadSession,
-    site: Place,
+    site: TheSite,
     client_id: ClientId,
     today: DoseDay,
     collect_on: DoseDay,
@@ -106,7 +107,13 @@ def _pickup_page(
 
 @post("/counter/clients/{client_id:uuid}/pickup", sync_to_thread=True, guards=[requires_dispenser])
 def prepare(
-    client_id: UUID, data: Form, database: Database, actor: Actor, site: Place, settings: Settings, clock: Clock
+    client_id: FromPath[UUID],
+    data: Form,
+    database: TheDatabase,
+    actor: TheActor,
+    site: TheSite,
+    settings: TheSettings,
+    clock: TheClock,
 ) -> Response[Any]:
     """Packs the bottles, issues the pass and tells the client by text."""
     now = clock()
@@ -137,7 +144,9 @@ def prepare(
 
 
 @post("/counter/pickups/{pickup_id:uuid}/cancel", sync_to_thread=True, guards=[requires_dispenser])
-def cancel(pickup_id: UUID, data: Form, database: Database, actor: Actor, site: Place, clock: Clock) -> Redirect:
+def cancel(
+    pickup_id: FromPath[UUID], data: Form, database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock
+) -> Redirect:
     """Puts the bottles of a pickup back into stock, with the reason."""
     now = clock()
     with database.writing() as session:
@@ -148,7 +157,7 @@ def cancel(pickup_id: UUID, data: Form, database: Database, actor: Actor, site: 
 
 
 @get("/counter/pickups/{pickup_id:uuid}/card.pdf", sync_to_thread=True, guards=[requires_dispenser])
-def card(pickup_id: UUID, database: Database, site: Place) -> Response[bytes]:
+def card(pickup_id: FromPath[UUID], database: TheDatabase, site: TheSite) -> Response[bytes]:
     """The pass as a card to print: QR and code, nothing about the person."""
     with database.reading() as session:
         pickup, live = _live(session, site, pickup_id)
@@ -157,7 +166,7 @@ def card(pickup_id: UUID, database: Database, site: Place) -> Response[bytes]:
     return _pdf(content, "pass.pdf")
 
 
-def _live(session: ReadSession, site: Place, pickup_id: UUID) -> tuple[Pickup, PickupPass]:
+def _live(session: ReadSession, site: TheSite, pickup_id: FromPath[UUID]) -> tuple[Pickup, PickupPass]:
     pickup = session.get(Pickup, pickup_id)
     live = live_pass(session, pickup_id=pickup_id)
     if pickup is None or pickup.site_id != site.id or live is None:
@@ -166,14 +175,14 @@ def _live(session: ReadSession, site: Place, pickup_id: UUID) -> tuple[Pickup, P
 
 
 @get("/counter/pickups/{pickup_id:uuid}/labels.pdf", sync_to_thread=True, guards=[requires_dispenser])
-def pickup_labels(pickup_id: UUID, database: Database, site: Place) -> Response[bytes]:
+def pickup_labels(pickup_id: FromPath[UUID], database: TheDatabase, site: TheSite) -> Response[bytes]:
     """A label for each bottle of a prepared pickup."""
     with database.reading() as session:
         return _pdf(bottle_labels(session, site=session.get_one(Site, site.id), pickup_id=pickup_id), "labels.pdf")
 
 
 @get("/counter/supplies/{supply_id:uuid}/labels.pdf", sync_to_thread=True, guards=[requires_dispenser])
-def supply_labels(supply_id: UUID, database: Database, site: Place) -> Response[bytes]:
+def supply_labels(supply_id: FromPath[UUID], database: TheDatabase, site: TheSite) -> Response[bytes]:
     """A label for each bottle of a supply."""
     with database.reading() as session:
         return _pdf(bottle_labels(session, site=session.get_one(Site, site.id), supply_id=supply_id), "labels.pdf")
@@ -183,7 +192,7 @@ def supply_labels(supply_id: UUID, database: Database, site: Place) -> Response[
 
 
 @get("/counter/stock", sync_to_thread=True, guards=[requires_dispenser])
-def safe(database: Database, site: Place, clock: Clock) -> Template:
+def safe(database: TheDatabase, site: TheSite, clock: TheClock) -> Template:
     """The lots in the safe, the registers, and a lot to receive."""
     with database.reading() as session:
         return _stock_page(session, site, site.dose_day(clock()))
@@ -191,7 +200,7 @@ def safe(database: Database, site: Place, clock: Clock) -> Template:
 
 def _stock_page(
     session: ReadSession,
-    site: Place,
+    site: TheSite,
     today: DoseDay,
     refused: Refused | None = None,
     typed: Mapping[str, Any] | None = None,
@@ -207,7 +216,7 @@ def _stock_page(
 
 
 @post("/counter/stock", sync_to_thread=True, guards=[requires_dispenser])
-def receive(data: Form, database: Database, actor: Actor, site: Place, clock: Clock) -> Response[Any]:
+def receive(data: Form, database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock) -> Response[Any]:
     """Receives a lot into the safe and the register."""
     now = clock()
     today = site.dose_day(now)
@@ -240,7 +249,14 @@ def _amount(read: Callable[[str], Amount], data: Mapping[str, Any], field: str) 
 
 
 @get("/counter/registers/{book_id:uuid}", sync_to_thread=True, guards=[requires_dispenser])
-def register(book_id: UUID, database: Database, site: Place, clock: Clock, first: str = "", last: str = "") -> Template:
+def register(
+    book_id: FromPath[UUID],
+    database: TheDatabase,
+    site: TheSite,
+    clock: TheClock,
+    first: FromQuery[str] = "",
+    last: FromQuery[str] = "",
+) -> Template:
     """The lines of a register between two days, with the running balance."""
     today = site.dose_day(clock())
     until = _day(last, field="last") if last else today
@@ -251,7 +267,7 @@ def register(book_id: UUID, database: Database, site: Place, clock: Clock, first
     return page("counter/register.html", book=book, lines=lines, first=since, last=until)
 
 
-def _book(session: ReadSession, site: Place, book_id: UUID) -> RegisterBook:
+def _book(session: ReadSession, site: TheSite, book_id: FromPath[UUID]) -> RegisterBook:
     book = session.get(RegisterBook, book_id)
     if book is None or book.site_id != site.id:
         raise NotThere(Refusal("no-book", "There is no such register at this site.", "Look at the stock page."))
@@ -260,7 +276,12 @@ def _book(session: ReadSession, site: Place, book_id: UUID) -> RegisterBook:
 
 @get("/counter/registers/{book_id:uuid}/register.pdf", sync_to_thread=True, guards=[requires_dispenser])
 def register_print(
-    book_id: UUID, database: Database, site: Place, clock: Clock, first: str, last: str
+    book_id: FromPath[UUID],
+    database: TheDatabase,
+    site: TheSite,
+    clock: TheClock,
+    first: FromQuery[str],
+    last: FromQuery[str],
 ) -> Response[bytes]:
     """The register between two days, to print."""
     with database.reading() as session:
@@ -280,7 +301,7 @@ def register_print(
 
 
 @get("/counter/close", sync_to_thread=True, guards=[requires_dispenser])
-def close_form(database: Database, site: Place, clock: Clock) -> Template:
+def close_form(database: TheDatabase, site: TheSite, clock: TheClock) -> Template:
     """What the close will do: who is still due, what goes back into stock, what to measure."""
     with database.reading() as session:
         return _close_page(session, site, site.dose_day(clock()))
@@ -288,7 +309,7 @@ def close_form(database: Database, site: Place, clock: Clock) -> Template:
 
 def _close_page(
     session: ReadSession,
-    site: Place,
+    site: TheSite,
     today: DoseDay,
     refused: Refused | None = None,
     typed: Mapping[str, Any] | None = None,
@@ -315,7 +336,7 @@ def _close_page(
 
 
 @post("/counter/close", sync_to_thread=True, guards=[requires_dispenser])
-def close(data: Form, database: Database, actor: Actor, site: Place, clock: Clock) -> Response[Any]:
+def close(data: Form, database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock) -> Response[Any]:
     """Closes today with the counts. Refused, nothing is closed and what was measured stays in the form."""
     now = clock()
     today = site.dose_day(now)
@@ -348,7 +369,7 @@ def _counts(data: Mapping[str, Any], asked: list[UUID]) -> dict[UUID, Counted]:
 
 
 @get("/counter/days/{day:date}/log.pdf", sync_to_thread=True, guards=[requires_dispenser])
-def log_of_day(day: date, database: Database, site: Place, clock: Clock) -> Response[bytes]:
+def log_of_day(day: FromPath[date], database: TheDatabase, site: TheSite, clock: TheClock) -> Response[bytes]:
     """The day's dispensing log and register, to print and initial."""
     with database.reading() as session:
         content = day_log(session, site=session.get_one(Site, site.id), day=day, printed_at=clock())

@@ -1,0 +1,154 @@
+"""A real server on a real port with a clock that the test moves, and Debian's Chromium looking at it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+from granian.constants import Interfaces
+from granian.server.embed import Server
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from dispensary.app import create_app
+from dispensary.database import Database
+from tests.dispensary.visiting import PASSWORD, MovableClock, demo_settings
+
+PICTURES = Path(__file__).parents[2] / "test-output" / "pages"
+DESK = {"width": 1280, "height": 800}
+PHONE = {"width": 390, "height": 844}
+_QUIET = [
+    "--no-sandbox",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@dataclass
+class House:
+    """The application as it is served, and its clock."""
+
+    address: str
+    clock: MovableClock
+    database: Database
+
+
+@pytest.fixture
+def house(database: Database, now: datetime, tmp_path: Path) -> Iterator[House]:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    clock = MovableClock(now)
+    settings = demo_settings(tmp_path, DISPENSARY_PORT=str(port))
+    app = create_app(settings, database, clock)
+    started: dict[str, object] = {}
+
+    async def run() -> None:
+        server = Server(app, address="127.0.0.1", port=port, interface=Interfaces.ASGI, log_enabled=False)
+        started.update(server=server, loop=asyncio.get_running_loop())
+        await server.serve()
+
+    thread = threading.Thread(target=lambda: asyncio.run(run()), daemon=True)
+    thread.start()
+    address = f"http://127.0.0.1:{port}"
+    for _ in range(200):
+        with suppress(OSError), urlopen(f"{address}/health/live", timeout=2):
+            break
+        time.sleep(0.05)
+    else:
+        pytest.fail("the server does not answer")
+    yield House(address, clock, database)
+    started["loop"].call_soon_threadsafe(started["server"].stop)  # type: ignore[attr-defined]
+    thread.join(20)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        pytest.fail(
+            "These tests look at pages with Chromium: install it (Debian: apt install chromium), or set CHROMIUM."
+        )
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=_QUIET)
+        yield browser
+        browser.close()
+
+
+class Person:
+    """Somebody at a browser: signs in, looks, types; what is on the screen is kept as a picture."""
+
+    def __init__(self, browser: Browser, house: House, viewport: dict[str, int]) -> None:
+        self.house = house
+        self.context: BrowserContext = browser.new_context(viewport=viewport, base_url=house.address)
+        self.page: Page = self.context.new_page()
+        self.page.set_default_timeout(20_000)
+        self.troubles: list[str] = []
+        self.page.on("pageerror", lambda error: self.troubles.append(str(error)))
+        self.page.on("console", lambda line: self.troubles.append(line.text) if line.type == "error" else None)
+
+    def signs_in(self, username: str, desk: str) -> Person:
+        self.page.goto("/signin")
+        self.page.get_by_label("Account").fill(username)
+        self.page.get_by_label("Password").fill(PASSWORD)
+        self.page.get_by_role("button", name="Sign in").click()
+        self.page.goto(desk)
+        return self
+
+    def picture(self, name: str) -> None:
+        PICTURES.mkdir(parents=True, exist_ok=True)
+        self.page.screenshot(path=str(PICTURES / f"{name}.png"), full_page=True)
+
+    def sees(self, *texts: str) -> None:
+        for text in texts:
+            self.page.get_by_text(text, exact=False).first.wait_for()
+
+    def scans(self, text: str) -> None:
+        """What a scanner does: it types fast, then Enter, wherever the focus is."""
+        self.page.keyboard.type(text, delay=2)
+        self.page.keyboard.press("Enter")
+
+    def presses(self, *keys: str) -> None:
+        """What a person does: one key after the other."""
+        for key in keys:
+            self.page.keyboard.press(key)
+            self.page.wait_for_timeout(200)
+
+    def downloads(self, link: str) -> bytes:
+        with self.page.expect_download() as expected:
+            self.page.get_by_role("link", name=link).click()
+        return Path(expected.value.path()).read_bytes()
+
+    def fetches(self, path: str) -> bytes:
+        """A document that the browser would show in a window of its own, such as a PDF."""
+        answer = self.context.request.get(path)
+        assert answer.ok, (path, answer.status)
+        return answer.body()
+
+    def closes(self) -> None:
+        self.context.close()
+
+
+@pytest.fixture
+def person(chromium: Browser, house: House) -> Iterator[type[Person]]:
+    people: list[Person] = []
+
+    def arrive(viewport: dict[str, int] = DESK) -> Person:
+        people.append(Person(chromium, house, viewport))
+        return people[-1]
+
+    yield arrive  # type: ignore[misc]
+    for each in people:
+        each.closes()
