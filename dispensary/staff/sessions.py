@@ -1,7 +1,7 @@
 """Signing in and out, and who is signed in: the part of the staff room that every request passes.
 
 A sign-in has two steps, each a unit of work of its own. `count_attempt` counts it before anybody knows whether the
-password is right, so that a guesser who sends a thousand at once has as many tries as one who is patient, and a refused
+password is right, so that a guesser who sends a thousand at once has as many tries as one who waits, and a refused
 sign-in, which keeps nothing, is still counted. `sign_in` then looks at the password and takes the count back when it
 was right.
 """
