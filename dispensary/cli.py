@@ -13,7 +13,7 @@ from litestar import Litestar
 from dispensary import __version__
 from dispensary.commands import records
 from dispensary.commands.parts import bar, database_of, now, one_clear_line
-from dispensary.database import Database
+from dispensary.database import Database, kept_running
 from dispensary.jobs import start_jobs
 from dispensary.schema import migrate as migrate_database
 from dispensary.settings import BadSettings, Settings, settings_from
@@ -81,7 +81,7 @@ def worker() -> None:
     with one_clear_line():
         settings = settings_from()
         configure_logs(production=settings.production)
-        with database_of(settings) as database:
+        with database_of(settings) as database, kept_running(settings):
             scheduler = start_jobs(database, settings, now)
             click.echo("The worker runs. Stop it with Ctrl-C.")
             try:

@@ -22,7 +22,7 @@ from granian.server.embed import Server
 from litestar import Litestar
 
 from dispensary.app import create_app
-from dispensary.database import Database, open_database
+from dispensary.database import Database, kept_running, open_database
 from dispensary.keys import open_vault
 from dispensary.logs import configure_logs
 from dispensary.schema import behind
@@ -152,8 +152,9 @@ def serve_on(
     ready: Callable[[], None] = lambda: None,
     lifespan: Sequence[Callable[[Litestar], AbstractAsyncContextManager[None]]] = (),
 ) -> None:
-    """Serves on a database that is open. Raises CannotServe when it lacks migrations."""
+    """Serves on a database that is open, and keeps an embedded one running. CannotServe when it lacks migrations."""
     if behind(database):
         raise CannotServe("The database needs `dispensary migrate` before it can be served.")
-    asyncio.run(_run(create_app(settings, database, lifespan=lifespan), settings, ready))
+    with kept_running(settings):
+        asyncio.run(_run(create_app(settings, database, lifespan=lifespan), settings, ready))
     log.info("stopped")

@@ -1,0 +1,33 @@
+"""A clinic's program for every attack, with PostgreSQL made once and copied."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.attacks.program import Program
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder whose database is migrated and stopped."""
+    folder = tmp_path_factory.mktemp("made")
+    program = Program(folder)
+    try:
+        migrated = program.run("migrate")
+        assert migrated.returncode == 0, migrated.stderr
+    finally:
+        program.clear()
+    return folder
+
+
+@pytest.fixture
+def program(made: Path, tmp_path: Path) -> Iterator[Program]:
+    """A program that is not running yet, on a database that is migrated and empty."""
+    subprocess.run(["cp", "-a", f"{made}/.", str(tmp_path)], check=True)  # as it is: PostgreSQL looks at the owner
+    program = Program(tmp_path)
+    yield program
+    program.clear()
