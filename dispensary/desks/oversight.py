@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select, text
@@ -65,9 +64,7 @@ def entries(session: ReadSession, *, site_id: SiteId, before: int | None = None,
     rows = session.scalars(chosen.where(AuditEntry.seq < before) if before else chosen).all()
     subjects = {row.subject_id for row in rows if row.subject_id}
     people = names_of(session, [row.account_id for row in rows if row.account_id] + list(subjects))
-    numbers: dict[UUID, str] = dict(
-        session.execute(select(Client.id, Client.number).where(Client.id.in_(subjects))).tuples().all()
-    )
+    numbers = _numbers(session, subjects)
     return [
         Entry(
             seq=row.seq,
@@ -95,7 +92,11 @@ def bookings_outside_hours(session: ReadSession, *, site_id: SiteId, today: date
     known = scheduling.queries.timetable(session, site_id, today, standing[-1].day)
     starts = {slot.starts_at for day in {booking.day for booking in standing} for slot in known.slots_on(day)}
     lost = [booking for booking in standing if booking.starts_at not in starts]
-    numbers: dict[Any, str] = dict(
-        session.execute(select(Client.id, Client.number).where(Client.id.in_([b.holder_id for b in lost]))).tuples()
-    )
+    numbers = _numbers(session, {booking.holder_id for booking in lost})
     return [(booking, numbers.get(booking.holder_id, "")) for booking in lost]
+
+
+def _numbers(session: ReadSession, ids: Collection[UUID]) -> dict[UUID, str]:
+    """The client numbers of those ids that are clients'."""
+    rows = session.execute(select(Client.id, Client.number).where(Client.id.in_(ids))).tuples().all()
+    return dict(rows)
