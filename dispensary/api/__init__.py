@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from litestar.types import ControllerRouterHandler
 
-from dispensary.api import session, supplies
+from dispensary.api import bookings, clients, decisions, lots, orders, session, supplies
 
 HANDLERS: list[ControllerRouterHandler] = [
     *session.HANDLERS,
     *supplies.HANDLERS,
+    *clients.HANDLERS,
+    *orders.HANDLERS,
+    *decisions.HANDLERS,
+    *lots.HANDLERS,
+    *bookings.HANDLERS,
 ]
 """Mounted at /api. Add the handlers of a new resource here."""

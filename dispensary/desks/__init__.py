@@ -15,9 +15,11 @@ from dispensary.desks import (
     opening,
     ordering,
     passpage,
+    reception,
     safe,
     signin,
     staffing,
+    telephone,
 )
 
 HANDLERS: list[ControllerRouterHandler] = [
@@ -34,5 +36,7 @@ HANDLERS: list[ControllerRouterHandler] = [
     *staffing.HANDLERS,
     *opening.HANDLERS,
     *adopting.HANDLERS,
+    *reception.HANDLERS,
+    *telephone.HANDLERS,
 ]
 """Mounted at /. Add the handlers of a new desk here; its link appears once its path in web/places.py has a handler."""

@@ -21,6 +21,7 @@ from notifications.commands import Command, Verb, parse
 from notifications.gateways import Inbound
 from notifications.inbound import Received, receive, record_outcome
 from notifications.rules import Wish
+from scheduling.rules import NotFound
 
 MISSES = 3
 """So many texts in a row that are not understood ask a human. More of them are kept and not answered: two machines
@@ -72,6 +73,8 @@ def answer(session: WriteSession, *, gateway: str, inbound: Inbound, at: datetim
     except Whose:
         tasks.ask_whose(session, writers=writers, at=at)
         reply = Reply("asked_human", "see_reception", asked=memory.asked)
+    except NotFound:  # their site has no opening hours yet
+        reply = Reply("refused", "see_reception")
     return _finish(session, received, talk, writers, reply)
 
 

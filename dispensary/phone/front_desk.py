@@ -24,7 +24,7 @@ from dispensary.staff.queries import Place
 from dispensary.staff.rules import Actor
 from dispensary.units import ClientId
 from scheduling.models import Booking, Visit
-from scheduling.rules import Code, NotBooked
+from scheduling.rules import Code, NotBooked, NotFound
 
 _REMEDIES = {
     Code.ALREADY_BOOKED: "Move the booking of that day.",
@@ -68,7 +68,8 @@ def drop_for(session: WriteSession, *, actor: Actor, site: Place, booking_id: UU
 def greet(session: WriteSession, *, actor: Actor, site: Place, client_id: ClientId, at: datetime) -> Visit:
     """Checks a client in, booked or not: a ticket, the same one until the visit ends. Raises NotThere."""
     _here(session, client_id, site)
-    visit = scheduling.service.check_in(session, place_id=site.id, holder_id=client_id, now=at)
+    with where_it_opens():
+        visit = scheduling.service.check_in(session, place_id=site.id, holder_id=client_id, now=at)
     if visit.arrived_at == at:
         audit.record(
             session,
@@ -94,10 +95,26 @@ def _booking_here(session: ReadSession, booking_id: UUID, site: Place) -> None:
 
 
 @contextmanager
+def where_it_opens() -> Iterator[None]:
+    """Says of a site without opening hours that it has none. Raises Refused."""
+    try:
+        yield
+    except NotFound:
+        raise Refused(
+            Refusal(
+                "no-hours",
+                "This site has no opening hours yet, so there is nothing to book.",
+                "An administrator sets them in the office.",
+            )
+        ) from None
+
+
+@contextmanager
 def _said_like_a_desk(site: Place) -> Iterator[None]:
     """Turns the scheduling house's no into this house's, with the nearest free times in words and as evidence."""
     try:
-        yield
+        with where_it_opens():
+            yield
     except NotBooked as reason:
         zone = ZoneInfo(site.zone)
         free = [start.astimezone(zone) for start in reason.alternatives]
@@ -134,6 +151,3 @@ def _tell(
     )
     details = {"booking": booking.id}
     audit.record(session, actor=actor, act=act, subject="client", subject_id=booking.holder_id, at=at, details=details)
-
-
-__all__ = ["book_for", "drop_for", "greet", "move_for"]
