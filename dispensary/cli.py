@@ -11,7 +11,7 @@ import click
 from litestar import Litestar
 
 from dispensary import __version__
-from dispensary.commands import records
+from dispensary.commands import opening, records
 from dispensary.commands.parts import bar, database_of, now, one_clear_line
 from dispensary.database import Database, kept_running
 from dispensary.jobs import start_jobs
@@ -158,7 +158,14 @@ def _what_to_try(settings: Settings, codes: list[str], numbers: list[str]) -> li
     return lines
 
 
-for each in (records.import_, records.export, records.close_day_command, records.assess, records.verify):
+for each in (
+    opening.open_site,
+    records.import_,
+    records.export,
+    records.close_day_command,
+    records.assess,
+    records.verify,
+):
     main.add_command(each)
 
 

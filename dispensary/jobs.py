@@ -26,6 +26,7 @@ from dispensary.settings import Settings
 from dispensary.staff.models import JobRun, Site
 from dispensary.staff.queries import Place, sites
 from dispensary.staff.rules import the_program
+from dispensary.staff.sessions import forget_ended
 from dispensary.supplies.closing import close_day
 from dispensary.supplies.queries import day_close_of
 from dispensary.units import DoseDay
@@ -47,10 +48,13 @@ RETRY_AFTER = timedelta(hours=1)
 Clock = Callable[[], datetime]
 
 
-def gateway_from(settings: Settings) -> Gateway:
-    """The way to phones: Twilio when it is set up, else the console, which feeds the telephone in the browser."""
+def gateway_from(settings: Settings) -> Gateway | None:
+    """The way to phones: Twilio when it is set up, else in a demonstration the console, which feeds the telephone page.
+
+    A clinic without a gateway has none: its texts stay in the outbox, unsent, until they expire; the office sees them.
+    """
     if settings.twilio is None:
-        return ConsoleGateway()
+        return None if settings.production else ConsoleGateway()
     return TwilioGateway(
         account_sid=settings.twilio.account_sid,
         auth_token=settings.twilio.auth_token,
@@ -110,11 +114,21 @@ def start_jobs(database: Database, settings: Settings, clock: Clock) -> Backgrou
 
         return run
 
-    scheduler.add_job(led(lambda: send_texts(database, gateway, clock)), "interval", seconds=2, id="send texts")
+    if gateway is not None:
+        scheduler.add_job(led(lambda: send_texts(database, gateway, clock)), "interval", seconds=2, id="send texts")
+    else:
+        log.warning("no way to send texts is set up: they wait in the outbox and expire")
     scheduler.add_job(led(lambda: queue_reminders(database, clock)), "interval", seconds=30, id="queue reminders")
     scheduler.add_job(led(lambda: close_left_open(database, clock)), "interval", minutes=5, id="close days")
+    scheduler.add_job(led(lambda: forget_sign_ins(database, clock)), "interval", hours=6, id="forget sign-ins")
     scheduler.start()
     return scheduler
+
+
+def forget_sign_ins(database: Database, clock: Clock) -> None:
+    """Removes sign-ins that have ended and failed attempts that no longer count."""
+    with database.writing() as session:
+        forget_ended(session, at=clock())
 
 
 def send_texts(database: Database, gateway: Gateway, clock: Clock) -> int:

@@ -22,7 +22,7 @@ class Sex(StrEnum):
 
 
 class ExitReason(StrEnum):
-    """Why an episode ended (EVALUATION.md, Retention)."""
+    """Why an episode ended."""
 
     COMPLETED = "completed"
     DROPPED_OUT = "dropped_out"

@@ -13,10 +13,10 @@ from dispensary.takehome.rules import DecisionLimits, take_home_allowed
 from dispensary.units import ClientId, new_id
 
 LONG_ABSENCE = 3
-"""After so many days without a dose the doctor orders again, at half (CLINICAL.md 3, AU-NAT-2003)."""
+"""After so many days without a dose the doctor orders again, at half (Australian national guidelines 2003, 3.5)."""
 STEP_MG = Decimal(10)
 STEP_DAYS = 5
-"""Titration by 10 mg every five days (CLINICAL.md 2.1, ASAM 2020)."""
+"""Titration by 10 mg every five days (ASAM 2020)."""
 
 
 @dataclass

@@ -34,7 +34,8 @@ def jump(last: Decimal | None, dose: Decimal, guard: JumpGuard) -> Jump:
     """Compares a day's dose with the last day's dose that the client had, both in mg.
 
     A rise or fall by more than the guard asks for a second look; ten times the last dose or more is refused, since
-    ten-fold errors (11 mg read as 110 mg) are the commonest grave one (FEATURES.md, the ten-fold guard).
+    ten-fold errors (11 mg read as 110 mg) are the commonest grave one (Ontario College of
+    Pharmacists, incidents of 2022).
     """
     if last is None or last <= 0:
         return Jump.USUAL

@@ -41,7 +41,7 @@ class Site(Base):
     missed_days_ask: Mapped[int] = mapped_column(SmallInteger, default=3)
     """After so many days without a dose an order that was signed before them no longer counts: the prescriber decides.
 
-    Three, as UK-BNF/ORANGE-2017 and ON-CPSO-2011 have it (CLINICAL.md 3); a site may ask earlier.
+    Three, as the UK guidelines (Orange Book 2017) and CPSO 2011 have it; a site may ask earlier.
     """
     tolerance_ml: Mapped[Millilitres] = mapped_column(default=5)
     """A count that differs by more than this asks for a reason (the site's own figure: no source gives one)."""

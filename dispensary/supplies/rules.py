@@ -14,7 +14,7 @@ from dispensary.takehome.rules import DecisionLimits, take_home_allowed
 from dispensary.units import DoseDay, Milligrams, plain
 
 LONGEST_SUPPLY = 28
-"""No supply reaches further ahead, whatever was decided: the longest band of 42 CFR 8.12(i)(3) (CLINICAL.md 1.1)."""
+"""No supply reaches further ahead, whatever was decided: the longest band of 42 CFR 8.12(i)(3)."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Wanted:
     identified_by: str = ""
     """`photo` or `second_identifier`: how the client was known at the moment of handing over."""
     well: bool = False
-    """The safety check before each dose: sober, well, no questions (CLINICAL.md 2.6)."""
+    """The safety check before each dose: sober, well, no questions (WHO 2009; Australian guidelines 2003, 4.3)."""
     observation: str = ""
     second_look: str = ""
     pickup_id: UUID | None = None

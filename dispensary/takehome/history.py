@@ -104,7 +104,7 @@ class Window:
 
     @property
     def adherence(self) -> Fraction | None:
-        """Covered days of every 100 covered or missed ones, exactly; held days leave both (EVALUATION.md, PDC)."""
+        """Covered days of every 100 covered or missed ones, exactly; held days leave both."""
         counted = self.covered + self.missed
         return Fraction(100 * self.covered, counted) if counted else None
 

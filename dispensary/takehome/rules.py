@@ -18,7 +18,7 @@ UNDETERMINED = "undetermined"
 
 
 class Answer(StrEnum):
-    """What a policy answers, from the most to the least that it allows by itself (CLINICAL.md 0)."""
+    """What a policy answers, from the most to the least that it allows by itself."""
 
     ALLOW = "allow"
     ALLOW_WITH_REASON = "allow_with_reason"

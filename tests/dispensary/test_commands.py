@@ -79,6 +79,18 @@ def test_bad_lines_are_named_and_nothing_is_kept_unless_asked(run, database: Dat
     assert counted(database, "dose") == 2
 
 
+def test_a_site_is_opened_with_its_first_administrator(run, database: Database) -> None:
+    opening = ("open-site", "KL", "--zone", "Asia/Kuala_Lumpur", "--region", "MY", "--name", "Harapan")
+    person = ("--administrator", "farid", "--person", "Farid bin Osman", "--initials", "FO", "--password")
+    short = run(*opening, *person, "short")
+    assert (short.exit_code, "The password is too short" in short.output) == (2, True)
+    assert counted(database, "site") == 0, "nothing half-done stays"
+    opened = run(*opening, *person, "a walk to the river")
+    assert "Site KL is open." in opened.output
+    assert [counted(database, table) for table in ("site", "place", "account", "role_grant")] == [1, 1, 1, 1]
+    assert run(*opening, *person, "a walk to the river").exit_code == 2
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [

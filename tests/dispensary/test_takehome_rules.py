@@ -47,12 +47,12 @@ def codes(allowance: Allowance, per_supply: int, per_week: int | None = None, re
 class TestUnitedStates:
     @pytest.mark.parametrize(("day", "cap"), [(1, 7), (14, 7), (15, 14), (30, 14), (31, 28), (400, 28)])
     def test_the_cap_follows_the_day_of_treatment(self, day: int, cap: int) -> None:
-        """CLINICAL.md 8, row 2."""
+        """42 CFR 8.12(i)(3): the bands by day of treatment."""
         allowance = assess(US, on_day(day, judged=REVIEWED), TODAY).allowance
         assert (allowance.answer, allowance.per_supply, allowance.per_week) == (Answer.ALLOW, cap, None)
 
     def test_day_14_with_criteria_reviewed_allows_7_and_refuses_8(self) -> None:
-        """CLINICAL.md 8, row 1: closed days are extra."""
+        """42 CFR 8.12(i)(1): closed days are extra."""
         allowance = assess(US, on_day(14, judged=REVIEWED), TODAY).allowance
         assert allowance.closed_days_apart
         assert codes(allowance, 7) == []
@@ -60,7 +60,7 @@ class TestUnitedStates:
         assert codes(allowance, 8, reason="far away") == ["above-legal-limit"], "no reason lifts the law's limit"
 
     def test_day_40_with_one_no_and_a_rationale_allows_10_days(self) -> None:
-        """CLINICAL.md 8, row 3."""
+        """42 CFR 8.12(i)(2): a consideration that speaks against asks for a rationale."""
         said = assess(US, on_day(40, judged={**REVIEWED, "diversion": False}), TODAY)
         assert said.allowance.answer is Answer.ALLOW_WITH_REASON
         assert said.allowance.per_supply == 28, "a no takes nothing away by itself"

@@ -78,7 +78,7 @@ def bottle_labels(
 ) -> bytes:
     """The PDF of a label for each bottle of one supply or one pickup, in the order in which they are taken.
 
-    Each says what CLINICAL.md 5 asks for: the clinic with address and telephone (42 CFR 8.12(i)(4)), product, mg, mL
+    Each says what programmes ask for: the clinic with address and telephone (42 CFR 8.12(i)(4)), product, mg, mL
     and strength, the day to take it, portion, bottle n of N, directions, batch, expiry, who packed it and when, the
     warnings, and the bottle's serial as QR and digits; no illness, no reason for treatment.
 
