@@ -71,11 +71,14 @@ def _link(previous: bytes, entry: AuditEntry) -> bytes:
 
 
 def broken_links(session: ReadSession, *, site_id: SiteId) -> Iterator[str]:
-    """Names each entry of the site's chain that was changed, removed, inserted or reordered; nothing when it is whole."""
+    """Names each entry of a site's chain that was changed, removed, inserted or reordered; nothing when it is whole."""
     head = sha256(str(site_id).encode()).digest()
     expected = 1
     entries = session.scalars(
-        select(AuditEntry).where(AuditEntry.site_id == site_id).order_by(AuditEntry.seq).execution_options(yield_per=2000)
+        select(AuditEntry)
+        .where(AuditEntry.site_id == site_id)
+        .order_by(AuditEntry.seq)
+        .execution_options(yield_per=2000)
     )
     for entry in entries:
         if entry.seq != expected:

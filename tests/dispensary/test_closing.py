@@ -46,7 +46,8 @@ def close(place: Clinic, counts: dict[UUID, Counted] | None = None, *, counted: 
 
 def outcomes(place: Clinic) -> list[tuple[str, Decimal]]:
     with place.database.reading() as session:
-        rows = session.execute(text("SELECT outcome, ordered_mg FROM day_outcome ORDER BY outcome, portion, ordered_mg"))
+        order = "outcome, portion, ordered_mg"
+        rows = session.execute(text(f"SELECT outcome, ordered_mg FROM day_outcome ORDER BY {order}"))
         return [(row.outcome, row.ordered_mg) for row in rows]
 
 
