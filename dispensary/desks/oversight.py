@@ -42,7 +42,7 @@ FROM job_run ORDER BY job, began_at DESC
 
 def jobs(session: ReadSession, *, since: datetime) -> list[JobState]:
     """Every job that ever ran, by name: its last run, and how many slots have failed since."""
-    return [JobState(*row) for row in session.execute(_JOBS, {"since": since}).tuples()]
+    return [JobState(*row) for row in session.execute(_JOBS, {"since": since})]
 
 
 @dataclass(frozen=True)
@@ -98,5 +98,5 @@ def bookings_outside_hours(session: ReadSession, *, site_id: SiteId, today: date
 
 def _numbers(session: ReadSession, ids: Collection[UUID]) -> dict[UUID, str]:
     """The client numbers of those ids that are clients'."""
-    rows = session.execute(select(Client.id, Client.number).where(Client.id.in_(ids))).tuples().all()
+    rows = session.execute(select(Client.id, Client.number).where(Client.id.in_(ids))).all()
     return dict(rows)

@@ -145,7 +145,7 @@ def _strip(session: ReadSession, client_id: ClientId, orders: Sequence[DoseOrder
     doses = select(Dose.dose_day, Dose.kind).where(
         Dose.client_id == client_id, Dose.dose_day.between(first, today), Dose.voided_at.is_(None)
     )
-    for taken_on, kind in session.execute(doses).tuples():
+    for taken_on, kind in session.execute(doses):
         given[taken_on].append(kind)
     state: dict[date, Became] = {}
     mg: dict[date, Decimal] = {}
