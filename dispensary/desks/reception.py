@@ -147,7 +147,8 @@ def find(data: Form, database: TheDatabase, actor: TheActor, site: TheSite, cloc
     """Opens the client whose number or name this is. A pass, scanned or typed, checks its client in at once."""
     now, sought = clock(), one(data, "sought")
     reading = passes.read(database.vault, sought)
-    if reading in (passes.Reading.TOKEN, passes.Reading.CODE) and may(actor.roles, Act.CHECK_IN):
+    is_pass = reading not in (passes.Reading.NOT_A_PASS, passes.Reading.MISTYPED)
+    if is_pass and may(actor.roles, Act.CHECK_IN):
         return _by_pass(database, actor, site, sought, now)
     with database.reading() as session:
         found = clients.find(session, site_id=site.id, text=sought)

@@ -213,7 +213,7 @@ class TestWhoMayCall:
             assert elsewhere.posts(path, form, signed=signed).status_code == 403
 
     def test_the_token_of_a_form_is_asked_of_every_other_door(self, twilio: Twilio) -> None:
-        for path in ("/signin", "/api/session", "/telephone/texts"):
+        for path in ("/signin", "/api/session", "/telephone/stranger/texts"):
             assert twilio.posts(path, {"username": "x", "password": "y"}).status_code in (403, 404)
 
 
