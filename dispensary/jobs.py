@@ -181,18 +181,16 @@ def close_left_open(database: Database, clock: Clock) -> int:
     now = clock()
     closed = 0
     with database.reading() as session:
-        places = sites(session)
-    for site in places:
+        opened = {site: site.dose_day(session.get_one(Site, site.id).opened_at) for site in sites(session)}
+    for site, first_day in opened.items():
         yesterday = DoseDay(site.dose_day(now - CLOSE_AFTER) - timedelta(days=1))
-        if site.dose_day(now) > yesterday:
+        if yesterday >= first_day:
             work = partial(_close, site=site, day=yesterday, at=now)
             closed += run_once(database, job="close day", slot=f"{site.code} {yesterday}", clock=clock, work=work)
     return closed
 
 
 def _close(session: WriteSession, *, site: Place, day: DoseDay, at: datetime) -> dict[str, object]:
-    if site.dose_day(session.get_one(Site, site.id).opened_at) > day:
-        return {"closed": "not open yet"}
     if day_close_of(session, site_id=site.id, day=day) is not None:
         return {"closed": "at the counter"}
     done = close_day(session, actor=the_program(site.id), day=day, today=site.dose_day(at), counts=None, at=at)
