@@ -25,7 +25,7 @@ import psutil  # type: ignore[import-untyped]
 import psycopg
 from psycopg.pq import PGconn, Ping
 from sqlalchemy import Engine, create_engine, event, text
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
 from dispensary.keys import Vault
@@ -147,8 +147,12 @@ def _first_line(reason: Exception) -> str:
 def open_database(settings: Settings, vault: Vault) -> Database:
     """The database that the settings name, started when it is the embedded one. Raises NoDatabase."""
     url = settings.database_url or start_embedded(_embedded(settings))
-    database = Database(url, vault)
-    database.check()
+    try:
+        database = Database(url, vault)
+        database.check()
+    except (ValueError, ArgumentError):  # their words may quote the password
+        form = "postgresql://name:password@host:5432/database"
+        raise NoDatabase(f"DATABASE_URL cannot be read. Write it as {form}, with %40 for @ in a password.") from None
     return database
 
 

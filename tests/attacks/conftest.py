@@ -25,9 +25,15 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def program(made: Path, tmp_path: Path) -> Iterator[Program]:
-    """A program that is not running yet, on a database that is migrated and empty."""
-    subprocess.run(["cp", "-a", f"{made}/.", str(tmp_path)], check=True)  # as it is: PostgreSQL looks at the owner
+def nothing_yet(tmp_path: Path) -> Iterator[Program]:
+    """A program on a folder that is not there yet."""
     program = Program(tmp_path)
     yield program
     program.clear()
+
+
+@pytest.fixture
+def program(made: Path, tmp_path: Path, nothing_yet: Program) -> Program:
+    """A program that is not running yet, on a database that is migrated and empty."""
+    subprocess.run(["cp", "-a", f"{made}/.", str(tmp_path)], check=True)  # as it is: PostgreSQL looks at the owner
+    return nothing_yet

@@ -91,14 +91,24 @@ class Program:
             check=False,
         )
 
+    def begin(self) -> None:
+        """Begins to serve."""
+        self.server = self.spawn("serve")
+
     def start(self) -> None:
         """Serves, and returns when the program is ready."""
-        self.server = self.spawn("serve")
-        until(self._is_ready, what="the program is ready")
+        self.begin()
+        until(self.is_ready, what="the program is ready")
 
-    def _is_ready(self) -> bool:
+    def is_going_on(self) -> bool:
+        """AssertionError, with its last words, when the server has ended by itself."""
         assert self.server is not None
         assert self.server.poll() is None, f"it ended: {self.log.read_text()[-2000:]}"
+        return True
+
+    def is_ready(self) -> bool:
+        """Whether the server answers and has its database."""
+        self.is_going_on()
         with suppress(httpx.TransportError):
             return httpx.get(f"{self.url}/health/ready", timeout=PATIENCE).status_code == 200
         return False
@@ -148,11 +158,14 @@ class Program:
 
     def cut_power(self) -> None:
         """Kills everything that runs for this folder."""
-        kill(psutil.Process(each.pid) for each in self._spawned if each.poll() is None)
-        for spawned in self._spawned:
-            spawned.wait()
+        self._kill_spawned()
         kill(self.left())
-        psutil.wait_procs(self.left(), timeout=PATIENCE)
+        until(lambda: not self.left(), what="everything is dead")
+
+    def _kill_spawned(self) -> None:
+        for spawned in self._spawned:
+            spawned.kill()
+            spawned.wait()
 
     def left(self) -> list[psutil.Process]:
         """The processes of PostgreSQL that work in this folder, whoever is their parent; the dead do not count."""
@@ -173,11 +186,11 @@ class Program:
         database.close()
 
     def clear(self) -> None:
-        """Leaves no process behind, nor the memory that PostgreSQL shares."""
-        kill(psutil.Process(each.pid) for each in self._spawned if each.poll() is None)
-        for spawned in self._spawned:
-            spawned.wait()
+        """Leaves no process behind, nor, where PostgreSQL still heeds, the memory that it shares."""
+        self._kill_spawned()
         if (postmaster := self._postmaster()) is not None:
             postmaster.send_signal(signal.SIGQUIT)
-            psutil.wait_procs([postmaster], timeout=5)
+        give_up = time.monotonic() + 5
+        while self.left() and time.monotonic() < give_up:
+            time.sleep(0.02)
         kill(self.left())
