@@ -49,13 +49,13 @@ class Mark:
 
 @dataclass(frozen=True)
 class Step:
-    """Days in a row with one ordered dose, drawn as a level line; `label` where there is room to write the figure."""
+    """Days in a row with one ordered dose, drawn as a level line; its figure is written where there is room for it."""
 
     mg: Decimal
     x1: float
     x2: float
     y: float
-    label: bool
+    figure_at: float | None
 
 
 @dataclass(frozen=True)
@@ -131,10 +131,10 @@ def _steps(marks: list[Mark]) -> tuple[Step, ...]:
             continue
         x1, x2 = days[0].x - CELL / 2, days[-1].x + CELL / 2
         y = _FLOOR - float(mg / highest) * (_FLOOR - _TOP)
-        label = x1 >= free_from
-        steps.append(Step(mg, x1, x2, round(y, 1), label))
-        if label:
-            free_from = x1 + _LABEL_WIDTH
+        figure_at = min(x1, marks[-1].x + CELL / 2 - _LABEL_WIDTH)
+        steps.append(Step(mg, x1, x2, round(y, 1), figure_at if figure_at >= free_from else None))
+        if figure_at >= free_from:
+            free_from = figure_at + _LABEL_WIDTH
     return tuple(steps)
 
 

@@ -89,9 +89,17 @@ class TestTheDrawing:
         days = [FIRST + timedelta(days=n) for n in range(DAYS)]
         drawn = strip(FIRST, {}, {day: Decimal(40 + n) for n, day in enumerate(days)})
 
-        written = [step for step in drawn.steps if step.label]
-        assert drawn.steps[0].label
-        assert all(b.x1 - a.x1 >= 52 for a, b in itertools.pairwise(written))
+        written = [step.figure_at for step in drawn.steps if step.figure_at is not None]
+        assert written[0] == drawn.steps[0].x1
+        assert all(b - a >= 52 for a, b in itertools.pairwise(written))
+
+    def test_the_figure_of_a_dose_that_began_today_is_written_within_the_frame(self) -> None:
+        today = FIRST + timedelta(days=DAYS - 1)
+
+        (step,) = strip(FIRST, {}, {today: Decimal(30)}).steps
+
+        assert step.figure_at is not None
+        assert step.figure_at + 52 <= step.x2
 
     def test_the_table_has_a_row_for_each_stretch_the_newest_first(self) -> None:
         became_of = {FIRST + timedelta(days=n): Became.OBSERVED for n in range(DAYS)}
