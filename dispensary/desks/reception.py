@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from babel import Locale
 from babel.dates import format_date
@@ -46,7 +47,7 @@ from scheduling.queries import SlotView
 TASKS_ON_THE_FIRST_PAGE = 3
 DAYS_AHEAD = 7
 """So many days that have a free time can be chosen with one click; the others by their date."""
-_FREE_LOOKED_AT = 2000
+_FREE_LOOKED_AT = 400
 
 
 @dataclass(frozen=True)
@@ -219,7 +220,7 @@ def _client_page(
     ]
     moving = next((booking for booking in bookings if booking.id == move), None)
     free = _free_by_day(session, site, now)
-    chosen = day or next(iter(free), today)
+    chosen = day or (moving.day if moving and moving.day in free else next(iter(free), today))
     theirs = [task for task in tasks(session, site_id=site.id, at=now) if task.client_id == client_id]
     face = clients.face_of(session, row)
     contact = contact_details(session, vault=session.vault, recipient_id=client_id)
@@ -248,9 +249,12 @@ def _short(day: date) -> str:
 
 
 def _free_by_day(session: ReadSession, site: Place, now: datetime) -> dict[date, list[SlotView]]:
+    zone = ZoneInfo(site.zone)
     found: dict[date, list[SlotView]] = {}
     for slot in scheduling.queries.next_free(session, site.id, now, _FREE_LOOKED_AT):
-        found.setdefault(scheduling.queries.day_at(session, site.id, slot.starts_at), []).append(slot)
+        found.setdefault(slot.starts_at.astimezone(zone).date(), []).append(slot)
+    if sum(map(len, found.values())) == _FREE_LOOKED_AT:
+        found.popitem()  # the last day was cut short
     return found
 
 

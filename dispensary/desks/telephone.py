@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Any
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from litestar import get, post
@@ -73,12 +74,11 @@ class Shown:
     from_phone: bool
 
 
-def _phones(session: ReadSession) -> list[Phone]:
-    """Every phone that a client has, by the client's number; a shared one once."""
+def _phones(session: ReadSession, index: bytes | None = None) -> list[Phone]:
+    """The phones that clients have, or the one behind this index, by the client's number; a shared one once."""
     zones = {site.id: ZoneInfo(site.zone) for site in sites(session)}
-    rows = session.execute(
-        select(Contact, Client.site_id).join(Client, Client.id == Contact.recipient_id).order_by(Client.number)
-    ).all()
+    wanted = select(Contact, Client.site_id).join(Client, Client.id == Contact.recipient_id).order_by(Client.number)
+    rows = session.execute(wanted if index is None else wanted.where(Contact.phone_index == index)).all()
     known = faces(session, [ClientId(contact.recipient_id) for contact, _ in rows])
     phones: dict[bytes, Phone] = {}
     for contact, site_id in rows:
@@ -88,16 +88,30 @@ def _phones(session: ReadSession) -> list[Phone]:
             continue
         number = session.vault.open(CONTACT_PHONE, contact.recipient_id, contact.phone_sealed)
         phones[contact.phone_index] = Phone(str(face.client_id), number, [face], zones[site_id])
-    zone = next(iter(zones.values()), ZoneInfo("UTC"))
-    return [*phones.values(), Phone(STRANGER, STRANGERS_NUMBER, [], zone)]
+    return list(phones.values())
+
+
+def _strangers_phone(session: ReadSession) -> Phone:
+    return Phone(
+        STRANGER, STRANGERS_NUMBER, [], next((ZoneInfo(site.zone) for site in sites(session)), ZoneInfo("UTC"))
+    )
+
+
+def _all_phones(session: ReadSession) -> list[Phone]:
+    return [*_phones(session), _strangers_phone(session)]
 
 
 def _phone(session: ReadSession, owner: str) -> Phone:
     """The phone of this client, or the one that nobody knows. Raises NotThere."""
-    for phone in _phones(session):
-        if owner == phone.key or owner in [str(face.client_id) for face in phone.owners]:
-            return phone
-    raise NotThere(Refusal("no-phone", "Nobody has such a phone.", "Choose one of the list."))
+    if owner == STRANGER:
+        return _strangers_phone(session)
+    try:
+        contact = session.get(Contact, UUID(owner))
+    except ValueError:
+        contact = None
+    if contact is None:
+        raise NotThere(Refusal("no-phone", "Nobody has such a phone.", "Choose one of the list."))
+    return _phones(session, contact.phone_index)[0]
 
 
 def _talk(session: ReadSession, phone: Phone) -> dict[str, Any]:
@@ -125,14 +139,14 @@ def _with_links(body: str) -> Markup:
 def telephone(database: TheDatabase) -> Template:
     """Every phone that can be played."""
     with database.reading() as session:
-        return page("telephone/telephone.html", phones=_phones(session), phone=None)
+        return page("telephone/telephone.html", phones=_all_phones(session), phone=None)
 
 
 @get("/telephone/{owner:str}", sync_to_thread=True, guards=[only_in_a_demonstration])
 def play(owner: FromPath[str], database: TheDatabase) -> Template:
     """One phone: its texts in both directions, and a line to write."""
     with database.reading() as session:
-        return page("telephone/telephone.html", phones=_phones(session), **_talk(session, _phone(session, owner)))
+        return page("telephone/telephone.html", phones=_all_phones(session), **_talk(session, _phone(session, owner)))
 
 
 @get("/telephone/{owner:str}/texts", sync_to_thread=True, guards=[only_in_a_demonstration])

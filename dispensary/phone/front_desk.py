@@ -27,7 +27,7 @@ from scheduling.models import Booking, Visit
 from scheduling.rules import Code, NotBooked, NotFound
 
 _REMEDIES = {
-    Code.ALREADY_BOOKED: "Move the booking of that day.",
+    Code.ALREADY_BOOKED: "Choose another day, or move that one.",
     Code.NOT_LIVE: "Look at the client's bookings again.",
 }
 

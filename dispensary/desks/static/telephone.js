@@ -5,10 +5,6 @@ const EVERY_MS = 1000;
 const screen = document.getElementById("screen");
 const form = document.getElementById("compose");
 
-const toTheEnd = () => {
-  screen.scrollTop = screen.scrollHeight;
-};
-
 async function look() {
   let fresh;
   try {
@@ -21,7 +17,7 @@ async function look() {
   const shown = screen.querySelector(".texts");
   if (!fresh || fresh.isEqualNode(shown)) return;
   shown.replaceWith(fresh);
-  toTheEnd();
+  screen.scrollTop = 0; // the newest: the screen is laid out from its end
 }
 
 async function send(event) {
@@ -45,4 +41,3 @@ document.querySelector("[data-refresh]").hidden = true;
 setInterval(() => {
   if (!document.hidden) look();
 }, EVERY_MS);
-toTheEnd();
