@@ -58,6 +58,15 @@ class Life:
     away: int = 0
     without: int = 0
     carried: set[date] = field(default_factory=set)
+    later: set[date] = field(default_factory=set)
+    """Days whose later portions were carried home after the first was taken at the counter."""
+
+    def outcome(self, day: date, portion: int) -> str:
+        """What became of a portion of a day: `observed`, `take_home` or `missed`."""
+        kind = self.covered.get(day, "missed")
+        if kind == "observed" and portion > 1:
+            return "take_home" if day in self.later else "missed"
+        return kind
 
     def in_care(self, day: date) -> bool:
         ends = self.ends_on
@@ -136,7 +145,9 @@ class Life:
             chosen.append(ahead)
         for ahead in chosen:
             self.carried.add(ahead)
-            if ahead != day:
+            if ahead == day:
+                self.later.add(day)
+            else:
                 self.covered[ahead] = "take_home"
         return [
             (ahead, portion) for ahead in chosen for portion in range(2 if ahead == day else 1, len(order.parts) + 1)

@@ -243,7 +243,7 @@ class Writer:
         for life in lives:
             for order in (o for o in life.orders if o.from_day <= day and (o.until is None or day < o.until)):
                 for portion, mg in enumerate(order.parts, start=1):
-                    outcome = self._outcome(life, day, portion)
+                    outcome = life.outcome(day, portion)
                     tally[outcome] += 1
                     self.rows["day_outcome"].append(
                         (
@@ -285,10 +285,6 @@ class Writer:
                 0,
             )
         )
-
-    def _outcome(self, life: Life, day: date, portion: int) -> str:
-        kind = life.covered.get(day, "missed")
-        return "take_home" if kind == "observed" and portion > 1 else kind
 
     def flush(self, session: WriteSession) -> None:
         """Writes everything that was collected, by COPY: every trigger and constraint looks at every row."""

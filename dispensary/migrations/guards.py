@@ -180,19 +180,20 @@ BEGIN
     IF NOT FOUND THEN
         RAISE EXCEPTION 'no take-home decision in force' {_REFUSE} 'take_home_decided';
     END IF;
-    -- What is in hand counts, whichever supply it came with: two supplies never add up to more than was decided.
-    SELECT count(DISTINCT dose_day) INTO carried FROM dose WHERE client_id = NEW.client_id AND kind = 'take_home'
-        AND dose_day >= the_supply.dose_day AND voided_at IS NULL
-        AND NOT (closed_day AND allowed.closed_days_apart);
+    -- What is in hand counts, whichever supply it came with: two supplies never add up to more than was decided. Only
+    -- what was handed over by then counts, since a unit of work that writes many supplies is judged at its end.
+    SELECT count(DISTINCT d.dose_day) INTO carried FROM dose d JOIN supply s ON s.id = d.supply_id
+        WHERE d.client_id = NEW.client_id AND d.kind = 'take_home' AND d.dose_day >= the_supply.dose_day
+        AND s.at <= the_supply.at AND d.voided_at IS NULL AND NOT (d.closed_day AND allowed.closed_days_apart);
     IF carried > allowed.per_supply AND NOT (NEW.closed_day AND allowed.closed_days_apart) THEN
         RAISE EXCEPTION 'more take-home than decided' {_REFUSE} 'take_home_per_supply';
     END IF;
     IF allowed.per_week IS NOT NULL THEN
-        SELECT count(DISTINCT dose_day) INTO that_week FROM dose
-            WHERE client_id = NEW.client_id AND kind = 'take_home' AND voided_at IS NULL
-            AND dose_day >= date_trunc('week', NEW.dose_day)::date
-            AND dose_day < date_trunc('week', NEW.dose_day)::date + 7
-            AND NOT (closed_day AND allowed.closed_days_apart);
+        SELECT count(DISTINCT d.dose_day) INTO that_week FROM dose d JOIN supply s ON s.id = d.supply_id
+            WHERE d.client_id = NEW.client_id AND d.kind = 'take_home' AND d.voided_at IS NULL
+            AND d.dose_day >= date_trunc('week', NEW.dose_day)::date
+            AND d.dose_day < date_trunc('week', NEW.dose_day)::date + 7
+            AND s.at <= the_supply.at AND NOT (d.closed_day AND allowed.closed_days_apart);
         IF that_week > allowed.per_week THEN
             RAISE EXCEPTION 'more take-home in a week than decided' {_REFUSE} 'take_home_per_week';
         END IF;
