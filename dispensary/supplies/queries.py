@@ -20,6 +20,7 @@ from dispensary.refusals import NotThere, Refusal
 from dispensary.supplies.models import Bottle, DayClose, Dose, Pickup, Supply
 from dispensary.supplies.moment import Reading, read_moment
 from dispensary.supplies.rules import LONGEST_SUPPLY, Wanted, days_without, due_portions, may_dispense, proposed_days
+from dispensary.takehome.models import Assessment
 from dispensary.units import ClientId, DoseDay, SiteId
 
 
@@ -57,6 +58,8 @@ class AtTheWindow:
     alerts: Sequence[Alert]
     last_supply: Supply | None
     missed_in_30_days: int
+    level: str
+    """The level that the policy gave when the decision in force was made; empty without a decision."""
 
     @property
     def due_mg(self) -> Decimal | None:
@@ -94,7 +97,14 @@ def at_the_window(session: ReadSession, *, site_id: SiteId, client_id: ClientId,
             .limit(1)
         ),
         missed_in_30_days=_missed(session, client_id, today),
+        level=_level(session, reading),
     )
+
+
+def _level(session: ReadSession, reading: Reading) -> str:
+    if reading.decision is None:
+        return ""
+    return session.scalar(select(Assessment.level).where(Assessment.id == reading.decision.assessment_id)) or ""
 
 
 def bottles_at_home(session: ReadSession, *, client_id: ClientId, today: date) -> list[AtHome]:
