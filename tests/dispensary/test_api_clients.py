@@ -272,7 +272,9 @@ class TestTakeHome:
 
         assert (answer.status_code, answer.json()["code"]) == (422, "no-criterion")
 
-    @pytest.mark.parametrize("changed", [{"per_supply": 29}, {"per_week": 8}, {"per_supply": "six"}, {"per_supply": -1}])
+    @pytest.mark.parametrize(
+        "changed", [{"per_supply": 29}, {"per_week": 8}, {"per_supply": "six"}, {"per_supply": -1}]
+    )
     def test_figures_out_of_bounds_are_refused(self, here: Desks, client: ClientId, changed: dict[str, Any]) -> None:
         body = {"assessment_id": str(uuid4()), "days_from": day(0, here), "per_supply": 1, **changed}
 
