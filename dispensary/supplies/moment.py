@@ -15,7 +15,7 @@ from sqlalchemy import text
 import scheduling.queries
 from dispensary.database import ReadSession
 from dispensary.prescribing.rules import JumpGuard
-from dispensary.supplies.rules import Moment, OrderInForce
+from dispensary.supplies.rules import LONGEST_SUPPLY, Moment, OrderInForce
 from dispensary.takehome.models import Decision
 from dispensary.takehome.queries import decision_on, limits_of
 from dispensary.units import ClientId, DoseDay, Milligrams, SiteId
@@ -24,7 +24,8 @@ from dispensary.units import ClientId, DoseDay, Milligrams, SiteId
 _READ = text("""
 SELECT s.jump_percent, s.jump_mg, s.missed_days_ask, latest.dose_day AS last_day, latest.mg AS last_mg,
     EXISTS (SELECT 1 FROM day_close WHERE site_id = s.id AND dose_day = :today) AS day_closed,
-    (SELECT jsonb_agg(jsonb_build_array(o.id, lower(o.days), upper(o.days), o.portions::text[]))
+    (SELECT jsonb_agg(jsonb_build_array(o.id, lower(o.days), upper(o.days), o.portions::text[],
+        least(lower(o.days), (o.ordered_at AT TIME ZONE s.zone - (s.day_starts - time '00:00'))::date)))
        FROM dose_order o WHERE o.client_id = :client AND o.voided_at IS NULL
         AND o.days && daterange(:today, :last, '[]')) AS orders,
     (SELECT jsonb_agg(jsonb_build_array(d.dose_day, d.portion))
@@ -70,8 +71,12 @@ def read_moment(
     days: Iterable[DoseDay] = (),
     key: str = "",
 ) -> Reading:
-    """Reads the moment for today and these take-home days. Lock the client first when something follows from it."""
-    ahead = sorted(days)
+    """Reads the moment for today and these take-home days. Lock the client first when something follows from it.
+
+    Days beyond the longest supply are left out: nothing leaves for them, and somebody may ask for the year 9999.
+    """
+    farthest = DoseDay(today + timedelta(days=LONGEST_SUPPLY))
+    ahead = sorted(day for day in days if day <= farthest)
     last = max([today, *ahead])
     found = session.execute(
         _READ, {"site": site_id, "client": client_id, "today": today, "last": last, "key": key}
@@ -111,9 +116,12 @@ def _each_day(begins: str, ends: str | None, first: date, last: date) -> Iterabl
 
 def _orders(rows: list[list[Any]], first: date, last: date) -> dict[DoseDay, OrderInForce]:
     orders = {}
-    for order_id, begins, ends, portions in rows:
+    for order_id, begins, ends, portions, ordered_on in rows:
         order = OrderInForce(
-            UUID(order_id), tuple(Milligrams(Decimal(part)) for part in portions), date.fromisoformat(begins)
+            order_id=UUID(order_id),
+            portions=tuple(Milligrams(Decimal(part)) for part in portions),
+            begins=date.fromisoformat(begins),
+            ordered_on=date.fromisoformat(ordered_on),
         )
         orders.update(dict.fromkeys(_each_day(begins, ends, first, last), order))
     return orders

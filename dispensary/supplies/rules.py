@@ -24,6 +24,8 @@ class OrderInForce:
     order_id: UUID
     portions: tuple[Milligrams, ...]
     begins: date
+    ordered_on: date
+    """The dose day on which it was written (its first, for imported history): of what came later it knows nothing."""
 
     @property
     def mg(self) -> Milligrams:
@@ -105,7 +107,7 @@ def may_dispense(moment: Moment, wanted: Wanted) -> tuple[Refusal, ...]:
     for day in wanted.take_home_days:
         faults += _day_allows(moment, day, "carry home")
     faults += _jumps(moment, wanted)
-    faults += _absence(moment)
+    faults += _absence(moment, wanted)
     if wanted.take_home_days:
         faults += _take_home(moment, wanted.take_home_days)
     return tuple(faults)
@@ -208,18 +210,20 @@ def _jumps(moment: Moment, wanted: Wanted) -> list[Refusal]:
     return [fault for fault in faults if fault]
 
 
-def _absence(moment: Moment) -> list[Refusal]:
-    absent, order = days_without(moment), moment.orders.get(moment.today)
-    if order is None or moment.last_covered is None or absent < moment.missed_days_ask:
+def _absence(moment: Moment, wanted: Wanted) -> list[Refusal]:
+    absent, last = days_without(moment), moment.last_covered
+    if last is None or absent < moment.missed_days_ask:
         return []
-    if order.begins > moment.last_covered + timedelta(days=moment.missed_days_ask):
-        return []  # the prescriber has ordered since: this order knows of the absence
+    days = ([moment.today] if wanted.observed else []) + list(wanted.take_home_days)
+    enough = last + timedelta(days=moment.missed_days_ask)
+    if all(moment.orders[day].ordered_on > enough for day in days if day in moment.orders):
+        return []  # the prescriber has ordered since, and knew of the absence; a step planned before does not
     return [
         Refusal(
             "absent",
-            f"{absent} days passed without a dose (last on {moment.last_covered}): tolerance may be lost.",
+            f"{absent} days passed without a dose (last on {last}): tolerance may be lost.",
             "Do not give the dose of the old order. Call the prescriber, who orders again from today.",
-            {"days_without": absent, "last_covered": moment.last_covered},
+            {"days_without": absent, "last_covered": last},
         )
     ]
 
