@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from dispensary.clients.models import Client, ClientIndex, Episode
 from dispensary.clients.rules import plain_number, sought
 from dispensary.database import ReadSession
+from dispensary.refusals import NotThere, Refusal
 from dispensary.units import ClientId, SiteId
 
 MOST_FOUND = 20
@@ -48,6 +49,14 @@ def face_of(session: ReadSession, client: Client) -> Face:
     )
 
 
+def face_at(session: ReadSession, *, site_id: SiteId, client_id: ClientId) -> Face:
+    """The identity of a client of the site. Raises NotThere, for another site's client as for nobody."""
+    client = session.scalar(select(Client).where(Client.id == client_id, Client.site_id == site_id))
+    if client is None:
+        raise NotThere(Refusal("no-client", "There is no such client at this site.", "Look for the client again."))
+    return face_of(session, client)
+
+
 def photo_of(session: ReadSession, client_id: ClientId, *, site_id: SiteId) -> bytes | None:
     """The photo (JPEG or PNG) of a client of the site, opened."""
     sealed = session.scalar(select(Client.photo_sealed).where(Client.id == client_id, Client.site_id == site_id))
@@ -83,7 +92,7 @@ def find(session: ReadSession, *, site_id: SiteId, text: str) -> list[Face]:
 
 
 def faces(session: ReadSession, client_ids: Collection[ClientId]) -> dict[ClientId, Face]:
-    """The identities of several clients at once, by id."""
+    """The identities of several clients at once, by id. Of whatever site: ask with ids that were read there."""
     if not client_ids:
         return {}
     return {c.id: face_of(session, c) for c in session.scalars(select(Client).where(Client.id.in_(client_ids)))}

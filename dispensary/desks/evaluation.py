@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Callable, Mapping
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -20,13 +20,14 @@ from dispensary.desks.curve import drawn
 from dispensary.evaluation.exports import export_dose_days, export_retention
 from dispensary.evaluation.queries import Period
 from dispensary.evaluation.retention import DEFAULT_GAP, Question, retention
-from dispensary.refusals import BadInput, Refusal, Refused
+from dispensary.refusals import Refused
 from dispensary.staff import audit
 from dispensary.staff.queries import Place
 from dispensary.staff.rules import Actor
 from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
 from dispensary.web.guards import requires_evaluator
 from dispensary.web.templating import page
+from dispensary.web.typed import Typed
 
 Clock = Callable[[], datetime]
 
@@ -34,18 +35,12 @@ Clock = Callable[[], datetime]
 def _asked(site: Place, now: datetime, first: str, last: str, gap: str) -> Question:
     """The question that the address asks; a year to yesterday where it says nothing. Raises BadInput."""
     yesterday = site.dose_day(now) - timedelta(days=1)
-    faults = []
-    days: dict[str, date] = {"first": yesterday - timedelta(days=365), "last": yesterday}
-    for field, text in (("first", first), ("last", last)):
-        try:
-            days[field] = date.fromisoformat(text) if text else days[field]
-        except ValueError:
-            faults.append(Refusal("bad-day", f"“{text[:20]}” is not a day.", "Choose one.", field=field))
-    if gap and not gap.isdecimal():
-        faults.append(Refusal("gap", "A gap is a number of days.", "Programmes use 2 to 30.", field="gap"))
-    if faults:
-        raise BadInput(*faults)
-    period = Period(days["first"], days["last"] + timedelta(days=1))
+    with Typed({"first": first, "last": last}) as typed:
+        begins = typed.day_or_none("first") or yesterday - timedelta(days=365)
+        ends = typed.day_or_none("last") or yesterday
+        if gap and not gap.isdecimal():
+            typed.fault("gap", "gap", "A gap is a number of days.", "Programmes use 2 to 30.")
+    period = Period(begins, ends + timedelta(days=1))
     return Question(period, now, gap_days=int(gap[:4]) if gap else DEFAULT_GAP)
 
 

@@ -15,6 +15,7 @@ from litestar.types import ControllerRouterHandler
 from dispensary.clients import queries as clients
 from dispensary.database import ReadSession
 from dispensary.refusals import BadInput, NotThere, Refusal, Refused
+from dispensary.staff import audit
 from dispensary.staff.models import Site
 from dispensary.stock import queries as stock
 from dispensary.stock.models import RegisterBook
@@ -34,6 +35,7 @@ from dispensary.web.forms import Form, one, several
 from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSettings, TheSite
 from dispensary.web.guards import requires_dispenser
 from dispensary.web.templating import page
+from dispensary.web.typed import Typed
 
 Clock = Callable[[], datetime]
 Amount = TypeVar("Amount")
@@ -46,10 +48,8 @@ def _pdf(content: bytes, name: str) -> Response[bytes]:
 
 
 def _day(text: str, *, field: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise BadInput(Refusal("bad-day", f"“{text}” is not a day.", "Choose one.", field=field)) from None
+    with Typed({field: text}) as typed:
+        return typed.day(field)
 
 
 # Pickups
@@ -70,13 +70,21 @@ def pickups(database: TheDatabase, site: TheSite, clock: TheClock) -> Template:
 
 @get("/counter/clients/{client_id:uuid}/pickup", sync_to_thread=True, guards=[requires_dispenser])
 def pickup_form(
-    client_id: FromPath[UUID], database: TheDatabase, site: TheSite, clock: TheClock, on: FromQuery[str] = ""
+    client_id: FromPath[UUID],
+    database: TheDatabase,
+    actor: TheActor,
+    site: TheSite,
+    clock: TheClock,
+    on: FromQuery[str] = "",
 ) -> Template:
-    """Which bottles to prepare for which day of collection: what the decision in force allows on that day."""
-    today = site.dose_day(clock())
+    """Which bottles to prepare for which day of collection: what the decision in force allows then. A look as well."""
+    now = clock()
+    today = site.dose_day(now)
     chosen = DoseDay(_day(on, field="collect_on")) if on else DoseDay(today + timedelta(days=1))
-    with database.reading() as session:
-        return _pickup_page(session, site, ClientId(client_id), today, chosen)
+    with database.writing() as session:
+        shown = _pickup_page(session, site, ClientId(client_id), today, chosen)
+        audit.record(session, actor=actor, act="looked at", subject="client", subject_id=client_id, at=now)
+    return shown
 
 
 def _pickup_page(
@@ -88,9 +96,7 @@ def _pickup_page(
     refused: Refused | None = None,
     typed: Mapping[str, Any] | None = None,
 ) -> Template:
-    face = clients.faces(session, [client_id]).get(client_id)
-    if face is None:
-        raise NotThere(Refusal("no-client", "There is no such client at this site.", "Look for the client again."))
+    face = clients.face_at(session, site_id=site.id, client_id=client_id)
     ahead = [DoseDay(collect_on + timedelta(days=n)) for n in range(1, LONGEST_SUPPLY + 1)]
     reading = read_moment(session, site_id=site.id, client_id=client_id, today=collect_on, days=ahead)
     return page(

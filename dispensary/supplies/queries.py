@@ -11,8 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import select, text
 
-from dispensary.clients.models import Client
-from dispensary.clients.queries import Face, face_of
+from dispensary.clients.queries import Face, face_at
 from dispensary.database import ReadSession
 from dispensary.monitoring.models import Alert
 from dispensary.monitoring.queries import open_alerts_of
@@ -75,12 +74,9 @@ class AtTheWindow:
 
 def at_the_window(session: ReadSession, *, site_id: SiteId, client_id: ClientId, today: DoseDay) -> AtTheWindow:
     """Everything that the counter shows of a client. Raises NotThere."""
-    client = session.scalar(select(Client).where(Client.id == client_id, Client.site_id == site_id))
-    if client is None:
-        raise NotThere(Refusal("no-client", "There is no such client at this site.", "Look for the client again."))
+    face = face_at(session, site_id=site_id, client_id=client_id)
     ahead = [DoseDay(today + timedelta(days=n)) for n in range(1, LONGEST_SUPPLY + 1)]
     reading = read_moment(session, site_id=site_id, client_id=client_id, today=today, days=ahead)
-    face = face_of(session, client)
     usual = Wanted(observed=True, identified_by=face.identified_by, well=True)
     return AtTheWindow(
         face=face,
