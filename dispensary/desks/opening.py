@@ -17,6 +17,7 @@ import scheduling.queries
 import scheduling.service
 from dispensary.database import Database, ReadSession, WriteSession
 from dispensary.desks import oversight
+from dispensary.phone.closures import tell_closure
 from dispensary.refusals import BadInput, Refusal, Refused
 from dispensary.staff import audit
 from dispensary.staff.queries import Place
@@ -142,7 +143,7 @@ def _place(session: WriteSession, site: Place) -> None:
 
 @post("/office/closures", sync_to_thread=True, guards=[requires_administrator])
 def close(data: Form, database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock) -> Response[Any]:
-    """Shuts the site for some days. Bookings of these days are shown until they are moved."""
+    """Shuts the site for some days and texts all who are booked on them. Bookings are shown until they are moved."""
     now = clock()
     today = site.dose_day(now)
 
@@ -156,10 +157,13 @@ def close(data: Form, database: TheDatabase, actor: TheActor, site: TheSite, clo
         if _closed_already(session, site, first_day, last_day, reason):
             return
         try:
-            scheduling.service.close(session, place_id=site.id, first_day=first_day, last_day=last_day, reason=reason)
+            bookings = scheduling.service.close(
+                session, place_id=site.id, first_day=first_day, last_day=last_day, reason=reason
+            )
         except BadHours as reason_:
             raise BadInput(Refusal(reason_.code, reason_.sentence, "Correct the days.", field="last_day")) from None
-        details = {"first": first_day, "last": last_day}
+        told = tell_closure(session, site=site, bookings=bookings, first_day=first_day, last_day=last_day, at=now)
+        details = {"first": first_day, "last": last_day, "texted": len(told.texted)}
         audit.record(
             session, actor=actor, act="closed site", subject="site", subject_id=site.id, at=now, details=details
         )

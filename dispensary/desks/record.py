@@ -16,6 +16,7 @@ from dispensary.clients.models import Client, Episode
 from dispensary.clients.queries import photo_of
 from dispensary.database import ReadSession
 from dispensary.desks.strip import DAYS, Became, Strip, became, strip
+from dispensary.monitoring.queries import conditions_of
 from dispensary.prescribing.models import DoseOrder, Hold
 from dispensary.prescribing.queries import holds_of, orders_of, outcomes_of
 from dispensary.staff.queries import names_of
@@ -49,6 +50,8 @@ class Record:
     decision: Decision | None
     """In force today."""
     decisions: Sequence[Decision]
+    conditions: Sequence[str]
+    """What is watched, such as `hiv`; only those who treat see this page."""
     contact: ContactDetails | None
     photo: str
     """As a data address, so that no second request shows a face that nobody wrote down as seen."""
@@ -121,6 +124,7 @@ def read_record(session: ReadSession, *, site_id: SiteId, client_id: ClientId, t
         assessment=assessment,
         decision=window.reading.decision,
         decisions=decisions,
+        conditions=[condition.kind for condition in conditions_of(session, client_id=client_id)],
         contact=contact_details(session, vault=session.vault, recipient_id=client_id),
         photo="data:image/jpeg;base64," + b64encode(photo).decode() if photo else "",
         names=names_of(session, [one for one in people if one]),

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select, text
 
+import notifications.queries
+import notifications.service
 import scheduling.queries
 import scheduling.service
 from dispensary.database import Database
@@ -241,9 +243,24 @@ class TestHours:
             )
         assert "outside the hours" not in text_of(here.administrator.get("/office"))
 
+        with here.database.writing() as session:
+            notifications.service.set_contact(
+                session,
+                vault=session.vault,
+                recipient_id=client,
+                phone="+60123456789",
+                language="en",
+                region="MY",
+                now=here.place.now,
+            )
         closure = {"first_day": day(1, here), "last_day": day(1, here), "closure_reason": "public holiday"}
         for _ in range(2):
             assert here.administrator.post("/office/closures", closure).status_code == 303
+        with here.database.reading() as session:
+            texts = notifications.queries.texts_with(session, vault=session.vault, phone="+60123456789")
+        assert [text.body for text in texts] == [
+            "We will be closed on Wed 25 Nov. Please do not come then. Reply SLOTS for other times."
+        ]
 
         said = text_of(here.administrator.get("/office/hours"))
         assert "1 booking falls outside the hours" in said
