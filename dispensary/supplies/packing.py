@@ -50,8 +50,8 @@ def pack(
 ) -> list[Packed]:
     """Finds the prepared bottle, or the lot that expires first, for each dose.
 
-    A bottle's lot must not expire before the day it is taken. Raises Refused when no lot holds enough, or when a
-    prepared bottle no longer fits the order.
+    A bottle's lot must not expire before the day it is taken. Raises Refused when no lot holds enough, when a prepared
+    bottle no longer fits the order, or when one would stay behind: promised for ever, and in nobody's count.
     """
     prepared = {(bottle.dose_day, bottle.portion): bottle for bottle in bottles}
     lots = lots_on_hand(session, site_id)
@@ -70,7 +70,19 @@ def pack(
         ml = volume_of(plan.mg, chosen.strength)
         lots[chosen.lot_id] = replace(chosen, balance=Millilitres(chosen.balance - ml))
         packed.append(Packed(plan, chosen.lot_id, chosen.book_id, ml))
+    if prepared:
+        raise Refused(_not_due(min(prepared)))
     return packed
+
+
+def _not_due(bottle: tuple[DoseDay, int]) -> Refusal:
+    day, portion = bottle
+    return Refusal(
+        "prepared-not-due",
+        f"The pickup has a bottle for {day}, portion {portion}, that is not to be carried home now.",
+        "Hand it over without today's dose at the counter, or put the pickup back into stock and prepare it again.",
+        {"day": day, "portion": portion},
+    )
 
 
 def _another_order(bottle: Bottle, plan: DosePlan) -> Refusal:
