@@ -118,8 +118,8 @@ OUTCOMES = (
         JOIN dose_order o ON o.episode_id = e.id AND o.voided_at IS NULL AND o.days @> c.dose_day
             AND o.ordered_at <= c.closed_at
         CROSS JOIN LATERAL generate_subscripts(o.portions, 1) AS part (portion)
-        LEFT JOIN day_outcome f
-            ON f.client_id = o.client_id AND f.dose_day = c.dose_day AND f.portion = part.portion
+        LEFT JOIN day_outcome f ON f.client_id = o.client_id AND f.dose_day = c.dose_day
+            AND (f.portion = part.portion OR f.portions <> cardinality(o.portions))
         WHERE f.client_id IS NULL ORDER BY 1, 2, 4, 3
         """,
     ),

@@ -31,15 +31,20 @@ class Counted:
     reason: str = ""
 
 
-# One outcome a portion of each order in force, from the order that is in force now, as the day closes.
+# One outcome a portion of each order in force, from the order that is in force now, as the day closes. A day that was
+# covered by bottles before its dose was divided otherwise is frozen as it was covered. Of the day on which a stay ended
+# what was given is frozen, and nothing is missed.
 _FREEZE = text("""
 WITH due AS (
-    SELECT o.client_id, o.episode_id, o.id AS order_id, part.portion, cardinality(o.portions) AS portions,
-           o.portions[part.portion] AS ordered_mg
+    SELECT o.client_id, o.episode_id, taken.id AS order_id, part.portion, cardinality(taken.portions) AS portions,
+           taken.portions[part.portion] AS ordered_mg, e.ended_on
     FROM dose_order o
     JOIN episode e ON e.id = o.episode_id AND e.site_id = :site AND e.began_on <= :day
-        AND (e.ended_on IS NULL OR e.ended_on > :day)
-    CROSS JOIN LATERAL generate_subscripts(o.portions, 1) AS part(portion)
+        AND (e.ended_on IS NULL OR e.ended_on >= :day)
+    LEFT JOIN LATERAL (SELECT d.order_id FROM dose d WHERE d.client_id = o.client_id AND d.dose_day = :day
+        AND d.voided_at IS NULL AND d.portions <> cardinality(o.portions) LIMIT 1) otherwise ON true
+    JOIN dose_order taken ON taken.id = coalesce(otherwise.order_id, o.id)
+    CROSS JOIN LATERAL generate_subscripts(taken.portions, 1) AS part(portion)
     WHERE o.voided_at IS NULL AND o.days @> CAST(:day AS date)
 ), frozen AS (
     INSERT INTO day_outcome (client_id, dose_day, portion, portions, site_id, episode_id, order_id, ordered_mg,
@@ -53,6 +58,7 @@ WITH due AS (
            :at
     FROM due LEFT JOIN dose d ON d.client_id = due.client_id AND d.dose_day = :day
         AND d.portion = due.portion AND d.voided_at IS NULL
+    WHERE d.id IS NOT NULL OR due.ended_on IS DISTINCT FROM CAST(:day AS date)
     ON CONFLICT DO NOTHING
     RETURNING outcome
 )

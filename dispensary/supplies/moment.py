@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -28,7 +28,7 @@ SELECT s.jump_percent, s.jump_mg, s.missed_days_ask, latest.dose_day AS last_day
         least(lower(o.days), (o.ordered_at AT TIME ZONE s.zone - (s.day_starts - time '00:00'))::date)))
        FROM dose_order o WHERE o.client_id = :client AND o.voided_at IS NULL
         AND o.days && daterange(:today, :last, '[]')) AS orders,
-    (SELECT jsonb_agg(jsonb_build_array(d.dose_day, d.portion))
+    (SELECT jsonb_agg(jsonb_build_array(d.dose_day, d.portion, d.portions))
        FROM dose d WHERE d.client_id = :client AND d.voided_at IS NULL
         AND d.dose_day BETWEEN :today AND :last) AS covered,
     (SELECT jsonb_agg(jsonb_build_array(lower(h.days), upper(h.days), h.reason))
@@ -82,10 +82,11 @@ def read_moment(
         _READ, {"site": site_id, "client": client_id, "today": today, "last": last, "key": key}
     ).one()
     decision = decision_on(session, client_id, today) if ahead else None
+    orders = _orders(found.orders or [], today, last)
     moment = Moment(
         today=today,
-        orders=_orders(found.orders or [], today, last),
-        covered=_covered(found.covered or []),
+        orders=orders,
+        covered=_covered(found.covered or [], orders),
         held=_by_day(found.holds or [], today, last),
         last_covered=found.last_day,
         last_mg=found.last_mg,
@@ -131,11 +132,15 @@ def _by_day(rows: list[list[Any]], first: date, last: date) -> dict[DoseDay, str
     return {day: reason for begins, ends, reason in rows for day in _each_day(begins, ends, first, last)}
 
 
-def _covered(rows: list[list[Any]]) -> dict[DoseDay, frozenset[int]]:
-    portions: dict[DoseDay, set[int]] = defaultdict(set)
-    for day, portion in rows:
-        portions[DoseDay(date.fromisoformat(day))].add(portion)
-    return {day: frozenset(has) for day, has in portions.items()}
+def _covered(rows: list[list[Any]], orders: Mapping[DoseDay, OrderInForce]) -> dict[DoseDay, frozenset[int]]:
+    """The portions that the client has. A day covered before its dose was divided otherwise is covered wholly."""
+    has: dict[DoseDay, set[int]] = defaultdict(set)
+    for text_of_day, portion, portions in rows:
+        day = DoseDay(date.fromisoformat(text_of_day))
+        has[day].add(portion)
+        if day in orders and len(orders[day].portions) != portions:
+            has[day].update(range(1, len(orders[day].portions) + 1))
+    return {day: frozenset(those) for day, those in has.items()}
 
 
 _CARRIED = text("""

@@ -174,13 +174,14 @@ def _missed(session: ReadSession, client_id: ClientId, today: date) -> int:
 
 _DAY_LIST = text("""
 SELECT c.id AS client_id, c.number, c.name_sealed, o.mg, cardinality(o.portions) AS portions,
-    coalesce(d.has, 0) AS covered, d.observed_at, d.carried, h.reason AS held
+    CASE WHEN d.divided <> cardinality(o.portions) THEN cardinality(o.portions) ELSE coalesce(d.has, 0) END AS covered,
+    d.observed_at, d.carried, h.reason AS held
 FROM dose_order o
 JOIN episode e ON e.id = o.episode_id AND e.site_id = :site AND e.began_on <= :day
     AND (e.ended_on IS NULL OR e.ended_on > :day)
 JOIN client c ON c.id = o.client_id
-LEFT JOIN LATERAL (SELECT count(*) AS has, max(s.at) FILTER (WHERE dose.kind = 'observed') AS observed_at,
-        bool_or(dose.kind = 'take_home') AS carried
+LEFT JOIN LATERAL (SELECT count(*) AS has, max(dose.portions) AS divided,
+        max(s.at) FILTER (WHERE dose.kind = 'observed') AS observed_at, bool_or(dose.kind = 'take_home') AS carried
     FROM dose JOIN supply s ON s.id = dose.supply_id
     WHERE dose.client_id = o.client_id AND dose.dose_day = :day AND dose.voided_at IS NULL) d ON true
 LEFT JOIN LATERAL (SELECT reason FROM hold WHERE hold.client_id = o.client_id AND released_at IS NULL
