@@ -275,7 +275,7 @@ def decides(doctor: Person) -> None:
     doctor.sees("up to 6 days a week", "Dose days covered: 100 %")
     doctor.picture("consulting-assessed")
     doctor.page.get_by_role("button", name="Decide").click()
-    doctor.page.wait_for_load_state()
+    doctor.page.get_by_text("nothing decided").wait_for(state="detached")
     doctor.picture("consulting-decided")
 
 
@@ -283,7 +283,6 @@ def writes(phone: Person, house: House, words: str) -> None:
     """Writes a text on the telephone page; the outbox answers."""
     phone.page.locator("[name=text]").fill(words)
     phone.page.get_by_role("button", name="Send").click()
-    phone.page.wait_for_load_state()
-    phone.page.wait_for_timeout(300)
+    phone.page.locator(".text-mine", has_text=words).last.wait_for()
     send_texts(house.database, ConsoleGateway(), house.clock)
     phone.page.reload()
