@@ -39,8 +39,10 @@ _COLLISIONS = ("40001", "40P01")  # serialization failure, deadlock: PostgreSQL 
 _FIRST_DATABASE = "takehome"
 LOOK_EVERY = 0.5
 """Seconds between two looks at whether the embedded PostgreSQL lives."""
-_START_WITHIN = 10
+_START_WITHIN = 30
 """Seconds for which a start that failed is tried again: what a killed server left ends by itself in that time."""
+_TELL_AFTER = 3
+"""Seconds after which a person at the screen is told why nothing happens yet."""
 _FULL = 32 * 1024 * 1024
 """With fewer bytes free PostgreSQL hardly starts: it writes what changes in files of half that size."""
 
@@ -187,7 +189,7 @@ def kept_running(settings: Settings) -> Iterator[None]:
         yield
     finally:
         ended.set()
-        watcher.join(timeout=2 * _START_WITHIN)
+        watcher.join(timeout=_START_WITHIN)
 
 
 def start_embedded(folder: Path) -> str:
@@ -263,10 +265,10 @@ def _started(folder: Path) -> Any:
         except Exception:  # the wheel asserts and lets through whatever it meets
             if not (folder / "PG_VERSION").exists():
                 raise NoDatabase(f"PostgreSQL cannot be made in {folder}: {_why_not(folder)}") from None
-        late = time.monotonic() - began > _START_WITHIN
-        if late and not _lives(folder):
+        waited, lives = time.monotonic() - began, _lives(folder)
+        if not lives and (waited > _START_WITHIN or _is_full(folder)):
             raise NoDatabase(f"PostgreSQL does not start in {folder}: {_why_not(folder)}")
-        if late and not told:
+        if lives and waited > _TELL_AFTER and not told:
             log.warning("PostgreSQL repairs what a sudden end left; this may take minutes")
             told = True
         time.sleep(0.1)
@@ -317,9 +319,13 @@ def _create_first_database(uri: str) -> None:
             connection.execute(f"CREATE DATABASE {_FIRST_DATABASE}")
 
 
+def _is_full(folder: Path) -> bool:
+    return shutil.disk_usage(folder.parent).free < _FULL
+
+
 def _why_not(folder: Path, reason: str | None = None) -> str:
     """What is said of a start that failed: a full disk, else this reason, else the last that PostgreSQL logged."""
-    if shutil.disk_usage(folder.parent).free < _FULL:
+    if _is_full(folder):
         return "the disk is full. Make room."
     if reason:
         return f"{reason}."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -44,8 +45,14 @@ def kill(processes: Iterable[psutil.Process]) -> None:
 
 
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
+    """A port below those that the system gives to outgoing connections.
+
+    Else a client that knocks at the closed port could be given that very port, find itself there, and keep it taken.
+    """
+    while True:
+        port = random.randrange(15_000, 32_000)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 class Program:
@@ -145,7 +152,7 @@ class Program:
 
     def kill_a_backend(self) -> None:
         """Kills one process that serves a connection, as a kernel without memory does. PostgreSQL restarts itself."""
-        kill(self.backends()[:1])
+        kill(until(self.backends, what="somebody is served")[:1])
 
     def backends(self) -> list[psutil.Process]:
         """The processes of PostgreSQL that serve a connection to the clinic's database."""

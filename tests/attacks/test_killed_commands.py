@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
-from dispensary.database import Database
+from dispensary.database import Database, start_embedded, stop_embedded
 from tests.attacks.program import Program, until
 from tests.builders import Clinic, clinic, enrolled
 
@@ -21,14 +21,15 @@ CLIENTS, DAYS = 40, 60
 
 @pytest.fixture
 def place(program: Program) -> Iterator[Clinic]:
-    """A site with clients who all have an order, open now."""
-    program.start()
+    """A site with clients who all have an order, open now. The test itself keeps PostgreSQL running; nobody serves."""
+    start_embedded(program.postgresql)
     with program.database() as database:
         place = clinic(database, datetime.now(UTC))
         with database.writing() as session:
             for _ in range(CLIENTS):
                 enrolled(session, place, mg="80", began=place.today)
         yield place
+    stop_embedded(program.postgresql)
 
 
 @pytest.fixture
@@ -84,7 +85,7 @@ def test_an_import_that_is_killed_or_loses_its_database_brings_in_nothing_and_th
             program.kill_postgresql()
         lost = importing_in_vain.result()
     assert (lost.returncode, len(lost.stderr.splitlines())) == (2, 1), lost.stderr
-    until(program.is_ready, what="PostgreSQL answers again")
+    start_embedded(program.postgresql)
     assert count(place.database, "client") == CLIENTS
     assert count(place.database, "dose") == 0
 

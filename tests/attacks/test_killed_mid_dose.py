@@ -25,7 +25,7 @@ from tests.builders import Clinic, clinic, enrolled
 
 CLIENTS = 500
 COUNTERS = 16
-BLOWS = ("server", "postgresql", "backend", "power") * 2
+BLOWS = ("server", "server", "postgresql", "postgresql", "backend", "power", "power")
 PASSWORD = "five hundred before noon"
 
 

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
+import fasteners
 import httpx
 import pytest
 from sqlalchemy import text
@@ -171,12 +172,14 @@ class TestWhileItServes:
     ) -> None:
         program.start()
         killed = program.postmaster()
-        program.kill_postgresql()
-        lost = httpx.get(f"{program.url}/api/session", cookies={"takehome": "a token that somebody had"})
+        with fasteners.InterProcessLock(program.data / ".postgresql.lock"):  # nobody starts it meanwhile
+            program.kill_postgresql()
+            lost = httpx.get(f"{program.url}/api/session", cookies={"takehome": "a token that somebody had"})
+            assert (lost.status_code, lost.headers["content-type"]) == (503, "application/problem+json")
+            assert lost.json()["code"] == "no-database"
+            assert httpx.get(f"{program.url}/health/ready").status_code == 503
+            assert httpx.get(f"{program.url}/health/live").status_code == 200
 
-        assert (lost.status_code, lost.headers["content-type"]) == (503, "application/problem+json")
-        assert lost.json()["code"] == "no-database"
-        assert httpx.get(f"{program.url}/health/live").status_code == 200
         until(program.is_ready, what="the program is ready again")
         assert program.postmaster() != killed
         assert program.stop() == 0
