@@ -155,10 +155,11 @@ def cancel(
 ) -> Redirect:
     """Puts the bottles of a pickup back into stock, with the reason."""
     now = clock()
-    with database.writing() as session:
-        cancel_pickup(
+    database.write(
+        lambda session: cancel_pickup(
             session, actor=actor, pickup_id=pickup_id, reason=one(data, "reason"), day=site.dose_day(now), at=now
         )
+    )
     return Redirect("/counter/pickups", status_code=303)
 
 
@@ -230,8 +231,8 @@ def receive(data: Form, database: TheDatabase, actor: TheActor, site: TheSite, c
         strong = _amount(strength, data, "strength")
         volume = _amount(millilitres, data, "ml")
         expires = _day(one(data, "expires_on"), field="expires_on")
-        with database.writing() as session:
-            receive_lot(
+        database.write(
+            lambda session: receive_lot(
                 session,
                 actor=actor,
                 batch=one(data, "batch"),
@@ -241,6 +242,7 @@ def receive(data: Form, database: TheDatabase, actor: TheActor, site: TheSite, c
                 day=today,
                 at=now,
             )
+        )
     except Refused as refused:
         with database.reading() as session:
             return _stock_page(session, site, today, refused, data)
@@ -350,8 +352,7 @@ def close(data: Form, database: TheDatabase, actor: TheActor, site: TheSite, clo
         with database.reading() as session:
             asked = [row.lot.id for row in to_count(session, site_id=site.id, day=today)]
         counts = _counts(data, asked)
-        with database.writing() as session:
-            close_day(session, actor=actor, day=today, today=today, counts=counts, at=now)
+        database.write(lambda session: close_day(session, actor=actor, day=today, today=today, counts=counts, at=now))
     except Refused as refused:
         with database.reading() as session:
             return _close_page(session, site, today, refused, data)

@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import func, select, text, update
 
 import scheduling.service
+from dispensary.clients.models import Client
 from dispensary.database import ReadSession, WriteSession
 from dispensary.refusals import BadInput, Refusal, Refused
 from dispensary.staff import audit
@@ -82,8 +83,7 @@ def close_day(
     Without (the night's close) the count stays due. No dose for the day is possible afterwards. Raises BadInput or
     Refused, and then nothing is closed.
     """
-    site = session.scalar(select(Site).where(Site.id == actor.site_id).with_for_update())  # waits for doses under way
-    if site is None or day > today:
+    if _alone(session, actor.site_id) is None or day > today:
         raise BadInput(Refusal("close-future", f"{day} has not begun.", "Close today or an earlier day."))
     if session.get(DayClose, (actor.site_id, day)) is not None:
         raise Refused(Refusal("closed-already", f"{day} is closed.", "Nothing to do.", {"day": day}))
@@ -95,6 +95,19 @@ def close_day(
         session, actor=actor, act="closed day", subject="site", subject_id=actor.site_id, at=at, details=details
     )
     return closed
+
+
+def _alone(session: WriteSession, site_id: SiteId) -> Site | None:
+    """The site, once no other close and no act on any of its clients is under way; until the unit ends, none begins.
+
+    Locks the site lightly, so that what merely refers to it (an audit entry) does not wait, and then each client: the
+    order in which a dose locks too (client, pickup, lot, audit), so that nobody waits in a circle.
+    """
+    site = session.scalar(select(Site).where(Site.id == site_id).with_for_update(key_share=True))
+    session.execute(
+        select(Client.id).where(Client.site_id == site_id).order_by(Client.id).with_for_update(key_share=True)
+    )
+    return site
 
 
 def left_open(session: ReadSession, *, site_id: SiteId, before: date) -> list[DoseDay]:

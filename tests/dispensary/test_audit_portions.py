@@ -57,7 +57,7 @@ def became(place: Clinic, client: ClientId) -> list[tuple[int, int, str, Decimal
             .where(frozen.client_id == client, frozen.dose_day == place.today)
             .order_by(frozen.portion)
         )
-        return [tuple(row) for row in rows]
+        return [(row[0], row[1], row[2], row[3], row[4]) for row in rows]
 
 
 class TestBottlesThatAreNotNeeded:
