@@ -13,6 +13,20 @@ from scheduling import queries
 from scheduling.models import HOLDS_A_PLACE, Booking, BookingState, Place, Slot, TicketCounter, Visit
 from scheduling.rules import Code, NotBooked, NotFound, SlotTime
 
+SERVED = text("""
+WITH today AS (
+    SELECT id AS place_id, (CAST(:now AS timestamptz) AT TIME ZONE zone)::date AS day FROM place WHERE id = :place
+), ended AS (
+    UPDATE visit SET ended_at = :now FROM today
+    WHERE visit.place_id = today.place_id AND visit.day = today.day AND holder_id = :holder AND ended_at IS NULL
+    RETURNING visit.id
+), arrived AS (
+    UPDATE booking SET state = 'arrived', changed_at = :now FROM today
+    WHERE booking.place_id = today.place_id AND booking.day = today.day AND holder_id = :holder AND state = 'booked'
+        AND NOT EXISTS (SELECT 1 FROM ended)
+)
+SELECT (SELECT id FROM ended) FROM today
+""")
 _FRESH = {"populate_existing": True}
 
 

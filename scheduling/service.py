@@ -256,14 +256,10 @@ def finish_for(session: Session, *, place_id: UUID, holder_id: UUID, now: dateti
     Somebody served without checking in has no visit to end, and the answer is none; their booking of the day becomes
     `arrived` all the same, so that nobody who was served is counted as missed.
     """
-    day = queries.day_at(session, place_id, now)
-    visit = queries.open_visit(session, place_id, holder_id, day, lock=True)
-    if visit is None:
-        rows.arrive(session, place_id, holder_id, day, now)
-        return None
-    visit.ended_at = now
-    session.flush()
-    return visit
+    row = session.connection().execute(rows.SERVED, {"place": place_id, "holder": holder_id, "now": now}).one_or_none()
+    if row is None:
+        raise NotFound("no-place", "There is no such place.")
+    return None if row[0] is None else session.get(Visit, row[0], populate_existing=True)
 
 
 def mark_missed(session: Session, *, place_id: UUID, day: date) -> list[Booking]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import insert, select
+from sqlalchemy import bindparam, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from dispensary.clients.models import Client, ClientIndex, Episode
@@ -111,6 +111,23 @@ def the_client(session: WriteSession, client_id: ClientId, site_id: SiteId) -> C
     return client
 
 
+_LOCKED = (
+    select(Client.id)
+    .where(Client.id == bindparam("client"), Client.site_id == bindparam("site"))
+    .with_for_update(key_share=True)
+)
+
+
+def lock_client(session: WriteSession, client_id: ClientId, site_id: SiteId) -> None:
+    """Locks the client as `the_client` does, for an act that needs nothing of the record. Raises NotThere."""
+    if session.run(_LOCKED, {"client": client_id, "site": site_id}).one_or_none() is None:
+        raise NotThere(Refusal("no-client", "There is no such client at this site.", "Look for the client again."))
+
+
+def no_episode() -> Refused:
+    return Refused(Refusal("no-episode", "The client is not in treatment on this day.", "Begin an episode first."))
+
+
 def the_episode(session: ReadSession, client_id: ClientId, on: date) -> Episode:
     """The client's episode on this day. Raises Refused when there is none."""
     episode = session.scalar(
@@ -119,7 +136,7 @@ def the_episode(session: ReadSession, client_id: ClientId, on: date) -> Episode:
         .where((Episode.ended_on.is_(None)) | (Episode.ended_on > on))
     )
     if episode is None:
-        raise Refused(Refusal("no-episode", "The client is not in treatment on this day.", "Begin an episode first."))
+        raise no_episode()
     return episode
 
 

@@ -13,11 +13,13 @@ from uuid import UUID
 
 from sqlalchemy import insert, select
 
+from dispensary.columns import table_of
 from dispensary.database import ReadSession, WriteSession
 from dispensary.staff.models import AuditChain, AuditEntry
 from dispensary.staff.rules import Actor
 from dispensary.units import SiteId
 
+_ENTRY = insert(table_of(AuditEntry))
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -35,8 +37,8 @@ def record(
 
     It locks the end of the chain until the unit ends: call it last.
     """
-    session.execute(
-        insert(AuditEntry),
+    session.run(
+        _ENTRY,
         {
             "site_id": actor.site_id,
             "seq": 0,

@@ -10,6 +10,7 @@ from sqlalchemy import insert, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import IntegrityError
 
+from dispensary.columns import table_of
 from dispensary.database import WriteSession, broken_constraint
 from dispensary.refusals import BadInput, NotThere, Refusal, Refused
 from dispensary.staff import audit
@@ -19,6 +20,7 @@ from dispensary.stock.rules import difference
 from dispensary.units import AccountId, Millilitres, SiteId, Strength, new_id, plain
 
 PRODUCT = "methadone oral solution"
+_LINE = insert(table_of(RegisterLine))
 
 
 def receive_lot(
@@ -94,8 +96,8 @@ def write_line(
     second_id: AccountId | None = None,
 ) -> None:
     """Adds a line to the register. PostgreSQL numbers it, moves both balances, and refuses one below zero."""
-    session.execute(
-        insert(RegisterLine),
+    session.run(
+        _LINE,
         {
             "id": new_id(),
             "book_id": book_id,

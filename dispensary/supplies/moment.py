@@ -34,6 +34,8 @@ SELECT s.jump_percent, s.jump_mg, s.missed_days_ask, latest.dose_day AS last_day
     (SELECT jsonb_agg(jsonb_build_array(lower(h.days), upper(h.days), h.reason))
        FROM hold h WHERE h.client_id = :client AND h.released_at IS NULL
         AND h.days && daterange(:today, :last, '[]')) AS holds,
+    (SELECT e.id FROM episode e WHERE e.client_id = :client AND e.began_on <= :today
+        AND (e.ended_on IS NULL OR e.ended_on > :today)) AS episode_id,
     earlier.id AS earlier_id, earlier.request_sha256 AS earlier_request, earlier.answer AS earlier_answer
 FROM site s
 LEFT JOIN LATERAL (SELECT d.dose_day, sum(d.mg) AS mg FROM dose d
@@ -58,6 +60,7 @@ class Reading:
     """The moment, the decision that its limits come from, and an earlier supply under the same key."""
 
     moment: Moment
+    episode_id: UUID | None
     decision: Decision | None
     earlier: Earlier | None
 
@@ -78,9 +81,7 @@ def read_moment(
     farthest = DoseDay(today + timedelta(days=LONGEST_SUPPLY))
     ahead = sorted(day for day in days if day <= farthest)
     last = max([today, *ahead])
-    found = session.execute(
-        _READ, {"site": site_id, "client": client_id, "today": today, "last": last, "key": key}
-    ).one()
+    found = session.run(_READ, {"site": site_id, "client": client_id, "today": today, "last": last, "key": key}).one()
     decision = decision_on(session, client_id, today) if ahead else None
     orders = _orders(found.orders or [], today, last)
     moment = Moment(
@@ -104,7 +105,7 @@ def read_moment(
     earlier = (
         Earlier(found.earlier_id, bytes(found.earlier_request), found.earlier_answer) if found.earlier_id else None
     )
-    return Reading(moment, decision, earlier)
+    return Reading(moment, found.episode_id, decision, earlier)
 
 
 def _each_day(begins: str, ends: str | None, first: date, last: date) -> Iterable[DoseDay]:

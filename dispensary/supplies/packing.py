@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from dispensary.database import WriteSession
 from dispensary.refusals import Refusal, Refused
@@ -20,6 +20,13 @@ from dispensary.supplies.rules import DosePlan
 from dispensary.units import ClientId, DoseDay, Millilitres, SiteId, new_id, plain, volume_of
 
 SERIAL_DIGITS = 15
+
+_ON_HAND = (
+    select(Lot.id, Lot.book_id, Lot.batch, Lot.strength, Lot.expires_on, Lot.balance, Lot.bottled)
+    .where(Lot.site_id == bindparam("site"), Lot.balance > 0)
+    .order_by(Lot.expires_on, Lot.batch)
+    .with_for_update(key_share=True)
+)
 
 
 @dataclass(frozen=True)
@@ -36,13 +43,8 @@ class Packed:
 
 def lots_on_hand(session: WriteSession, site_id: SiteId) -> dict[UUID, LotOnHand]:
     """The site's lots that hold anything, locked until the unit of work ends, so that what is free stays free."""
-    rows = session.execute(
-        select(Lot.id, Lot.book_id, Lot.batch, Lot.strength, Lot.expires_on, Lot.balance, Lot.bottled)
-        .where(Lot.site_id == site_id, Lot.balance > 0)
-        .order_by(Lot.expires_on, Lot.batch)
-        .with_for_update(key_share=True)
-    )
-    return {row.id: LotOnHand(*row) for row in rows}
+    lots = (LotOnHand(*values) for values in map(tuple, session.run(_ON_HAND, {"site": site_id})))
+    return {lot.lot_id: lot for lot in lots}
 
 
 def pack(

@@ -15,7 +15,8 @@ from uuid import UUID
 from sqlalchemy import insert, update
 from sqlalchemy.exc import IntegrityError
 
-from dispensary.clients.service import the_client, the_episode
+from dispensary.clients.service import lock_client, no_episode, the_client
+from dispensary.columns import table_of
 from dispensary.database import WriteSession, broken_constraint
 from dispensary.monitoring.service import open_alert
 from dispensary.refusals import BadInput, Refusal, Refused
@@ -46,6 +47,8 @@ BROKEN = {
 }
 """What PostgreSQL's own refusals mean at the counter: who came second is told so, and nothing of theirs is kept."""
 
+_SUPPLY, _DOSE = insert(table_of(Supply)), insert(table_of(Dose))
+
 
 @dataclass(frozen=True)
 class Handed:
@@ -72,7 +75,7 @@ def dispense(
     reason; a repeated key with another content is refused.
     """
     digest = _digest(client_id, wanted, key)
-    client = the_client(session, client_id, actor.site_id)
+    lock_client(session, client_id, actor.site_id)
     bottles = prepared_bottles(session, wanted.pickup_id) if wanted.pickup_id else []
     days = sorted({*wanted.take_home_days, *(DoseDay(bottle.dose_day) for bottle in bottles)})
     wanted = replace(wanted, take_home_days=tuple(days))
@@ -83,18 +86,19 @@ def dispense(
     faults = may_dispense(reading.moment, wanted)
     if faults:
         raise Refused(*faults)
-    episode = the_episode(session, client.id, today)
+    if reading.episode_id is None:
+        raise no_episode()
     packed = pack(session, site_id=actor.site_id, plans=doses_of(reading.moment, wanted), bottles=bottles, day=today)
     supply_id = new_id()
     answer = _answer(supply_id, packed, at)
     try:
-        session.execute(
-            insert(Supply),
+        session.run(
+            _SUPPLY,
             {
                 "id": supply_id,
                 "site_id": actor.site_id,
                 "client_id": client_id,
-                "episode_id": episode.id,
+                "episode_id": reading.episode_id,
                 "dose_day": today,
                 "at": at,
                 "key": key,
@@ -170,8 +174,8 @@ def _write_doses(
     at: datetime,
 ) -> None:
     dose_ids = [new_id() for _ in packed]
-    session.execute(
-        insert(Dose),
+    session.run(
+        _DOSE,
         [
             {
                 "id": dose_id,
