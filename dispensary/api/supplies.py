@@ -11,12 +11,11 @@ from litestar import get, post
 from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 
-from dispensary.database import Database
-from dispensary.staff.rules import Actor
 from dispensary.supplies import queries
 from dispensary.supplies.handover import hand_over
 from dispensary.supplies.rules import Wanted
 from dispensary.units import ClientId, DoseDay
+from dispensary.web.consultation import looked_at
 from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
 from dispensary.web.guards import requires_client_reader, requires_dispenser
 
@@ -104,11 +103,13 @@ def dispense(
     tags=["supplies"],
     guards=[requires_client_reader],
 )
-def read_supply(supply_id: UUID, database: Database, actor: Actor) -> SupplyAnswer:
-    """A supply as it was answered."""
-    with database.reading() as session:
-        view = queries.supply_of(session, site_id=actor.site_id, supply_id=supply_id)
-        return msgspec.convert(view.supply.answer, SupplyAnswer, strict=False)
+def read_supply(supply_id: FromPath[UUID], database: TheDatabase, actor: TheActor, clock: TheClock) -> SupplyAnswer:
+    """A supply as it was answered. The look is written down."""
+    now = clock()
+    with database.writing() as session:
+        supply = queries.supply_of(session, site_id=actor.site_id, supply_id=supply_id).supply
+        looked_at(session, actor=actor, client_id=ClientId(supply.client_id), at=now, page="supply")
+    return msgspec.convert(supply.answer, SupplyAnswer, strict=False)
 
 
 HANDLERS: list[ControllerRouterHandler] = [dispense, read_supply]

@@ -30,6 +30,7 @@ from dispensary.web.forms import Form, key_of, one, several
 from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
 from dispensary.web.guards import requires_dispenser
 from dispensary.web.templating import page
+from dispensary.web.typed import LONGEST_NOTE, Typed
 
 Clock = Callable[[], datetime]
 Chosen = Annotated[str, QueryParameter(name="pickup", required=False, max_length=40)]
@@ -238,13 +239,16 @@ def _wanted(data: Mapping[str, Any]) -> Wanted:
         raise Refused(
             Refusal("bad-day", "A chosen day or pickup was not readable.", "Open the client again.")
         ) from None
+    with Typed(data) as typed:
+        observation = typed.text("observation", most=LONGEST_NOTE, required=False)
+        second_look = typed.text("second_look", most=LONGEST_NOTE, required=False)
     return Wanted(
         observed=one(data, "observed") == "yes",
         take_home_days=days,
         identified_by=one(data, "identified_by"),
         well=one(data, "well") == "yes",
-        observation=one(data, "observation"),
-        second_look=one(data, "second_look"),
+        observation=observation,
+        second_look=second_look,
         pickup_id=pickup_id,
     )
 
@@ -257,12 +261,14 @@ def withhold_for_now(
     now = clock()
     today = site.dose_day(now)
     try:
+        with Typed(data) as typed:
+            observation = typed.text("observation", most=LONGEST_NOTE, required=False)
         with database.writing() as session:
             withhold(
                 session,
                 actor=actor,
                 client_id=ClientId(client_id),
-                observation=one(data, "observation"),
+                observation=observation,
                 today=today,
                 at=now,
             )

@@ -35,7 +35,7 @@ from dispensary.web.forms import Form, one, several
 from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSettings, TheSite
 from dispensary.web.guards import requires_dispenser
 from dispensary.web.templating import page
-from dispensary.web.typed import Typed
+from dispensary.web.typed import LONGEST_NOTE, Typed
 
 Clock = Callable[[], datetime]
 Amount = TypeVar("Amount")
@@ -155,9 +155,11 @@ def cancel(
 ) -> Redirect:
     """Puts the bottles of a pickup back into stock, with the reason."""
     now = clock()
+    with Typed(data) as typed:
+        reason = typed.text("reason", most=LONGEST_NOTE, required=False)
     database.write(
         lambda session: cancel_pickup(
-            session, actor=actor, pickup_id=pickup_id, reason=one(data, "reason"), day=site.dose_day(now), at=now
+            session, actor=actor, pickup_id=pickup_id, reason=reason, day=site.dose_day(now), at=now
         )
     )
     return Redirect("/counter/pickups", status_code=303)
@@ -360,18 +362,13 @@ def close(data: Form, database: TheDatabase, actor: TheActor, site: TheSite, clo
 
 
 def _counts(data: Mapping[str, Any], asked: list[UUID]) -> dict[UUID, Counted]:
-    counts, faults = {}, []
-    for lot_id in asked:
-        if not one(data, f"bulk_{lot_id}"):
-            continue  # the close names each lot that was not counted
-        try:
-            bulk = millilitres(one(data, f"bulk_{lot_id}"), zero=True)
-        except BadAmount as reason:
-            faults.append(Refusal("bad-amount", str(reason), "Correct it.", field=f"bulk_{lot_id}"))
-        else:
-            counts[lot_id] = Counted(bulk, one(data, f"reason_{lot_id}"))
-    if faults:
-        raise BadInput(*faults)
+    counts = {}
+    with Typed(data) as typed:
+        for lot_id in asked:
+            if not one(data, f"bulk_{lot_id}"):
+                continue  # the close names each lot that was not counted
+            bulk = typed.millilitres(f"bulk_{lot_id}", zero=True)
+            counts[lot_id] = Counted(bulk, typed.text(f"reason_{lot_id}", most=LONGEST_NOTE, required=False))
     return counts
 
 

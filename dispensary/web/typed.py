@@ -18,6 +18,8 @@ from notifications.numbers import BadNumber, e164
 Choice = TypeVar("Choice", bound=StrEnum)
 
 _FIRST_DAY, _LAST_DAY = date(1900, 1, 1), date(2199, 12, 31)
+LONGEST_NOTE = 500
+"""Characters of a reason or an observation: it stands in the register, on paper, in the alert that somebody reads."""
 _MISSING = Refusal("missing", "This is missing.", "Fill it in.")
 
 
@@ -143,9 +145,9 @@ class Typed:
             self.fault(name, "bad-amount", str(reason), "Write the portions like 60+40.")
             return []
 
-    def millilitres(self, name: str) -> Millilitres:
+    def millilitres(self, name: str, *, zero: bool = False) -> Millilitres:
         try:
-            return millilitres(one(self._form, name))
+            return millilitres(one(self._form, name), zero=zero)
         except BadAmount as reason:
             self.fault(name, "bad-amount", str(reason))
             return Millilitres(Decimal(0))

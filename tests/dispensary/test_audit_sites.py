@@ -156,6 +156,32 @@ class TestLooking:
 
         assert here.acts_about(client)[-1] == "looked at"
 
+    def test_a_supply_read_by_a_program_is_one_too(self, here: Desks, everybody: Visitor) -> None:
+        client = here.place.client()
+        given = here.place.give(client)
+
+        assert everybody.get(f"/api/supplies/{given.supply_id}").json()["doses"][0]["mg"] == "80.00"
+
+        assert here.acts_about(client)[-1] == "looked at"
+
+
+class TestNotesAsLongAsABook:
+    def test_are_refused_beside_their_field(self, here: Desks, everybody: Visitor) -> None:
+        ids = furnished(here.place)
+        client, long = here.place.client(), "x" * 501
+        dose = {"key": str(uuid4()), "observed": "yes", "identified_by": "photo", "well": "yes"}
+        lot = here.place.lot_id
+        answers = [
+            everybody.post(f"/counter/clients/{client}/supply", {**dose, "observation": long}),
+            everybody.post(f"/counter/clients/{client}/supply", {**dose, "second_look": long}),
+            everybody.post(f"/counter/clients/{client}/withhold", {"observation": long}),
+            everybody.post(f"/counter/pickups/{ids['pickup_id']}/cancel", {"reason": long}),
+            everybody.post("/counter/close", {f"bulk_{lot}": "1", f"reason_{lot}": long}),
+        ]
+
+        assert ["longer than 500" in answer.text for answer in answers] == [True] * 5
+        assert here.acts_about(client)[-1] == "ordered dose"
+
 
 class TestDaysOffTheCalendar:
     @pytest.mark.parametrize("text", ["9999-12-31", "0001-01-01"])
