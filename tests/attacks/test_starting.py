@@ -108,11 +108,11 @@ class TestAfterAKill:
 
     def test_notes_of_the_dead_keep_nobody_from_starting(self, program: Program) -> None:
         program.start()
-        program.cut_power()
         # After the next boot their numbers belong to somebody else, here to one whom PostgreSQL takes for its like.
         stranger = subprocess.Popen(["sleep", "600"], user=program.postgresql.owner())
         try:
             for cut_short in (False, True):
+                program.cut_power()
                 for note in (program.postgresql / "postmaster.pid", program.postgresql / ".s.PGSQL.5432.lock"):
                     lines = [str(stranger.pid), *note.read_text().splitlines()[1:]]
                     note.write_text("\n".join(lines[:2] if cut_short else lines))
@@ -120,7 +120,6 @@ class TestAfterAKill:
                 users.write_text("[" if cut_short else json.dumps([stranger.pid]))
                 program.start()
                 assert program.postmaster().pid != stranger.pid
-                program.cut_power()
         finally:
             stranger.kill()
             stranger.wait()
