@@ -244,10 +244,13 @@ def withhold(
         session,
         site_id=actor.site_id,
         client_id=client.id,
-        cause=f"withheld:{today}",
+        cause=f"withheld:{at.isoformat()}",  # each time that the client was seen stands for itself
         severity="urgent",
         role=Role.DOCTOR,
         sentence=f"Dose withheld for now at the counter: {observation.strip()}",
         at=at,
     )
-    audit.record(session, actor=actor, act="withheld for now", subject="client", subject_id=client_id, at=at)
+    details = {"day": today}
+    audit.record(
+        session, actor=actor, act="withheld for now", subject="client", subject_id=client_id, at=at, details=details
+    )

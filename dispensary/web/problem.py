@@ -223,7 +223,8 @@ def of_lost_database(request: AnyRequest, reason: OperationalError | PoolTimeout
             Refusal(
                 "no-database",
                 "The database does not answer.",
-                "Nothing was recorded by this. Try again in a moment; if it stays so, call whoever runs the server.",
+                "It is not known whether this was recorded. Send it again in a moment: it is never recorded twice. "
+                "If it stays so, call whoever runs the server.",
             )
         ),
     )
