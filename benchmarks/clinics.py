@@ -1,4 +1,4 @@
-"""Clinics to measure on: people enrolled through the services, and their past written beside the triggers, for speed."""
+"""Clinics to measure on: people enrolled through the services, their past written beside the triggers for speed."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def signs_in(port: int) -> Browser:
 
 def _cookies(response: httpx.Response) -> dict[str, str]:
     pairs = (line.split(";", 1)[0].split("=", 1) for line in response.headers.get_list("set-cookie"))
-    return {name: value for name, value in pairs}
+    return {pair[0]: pair[1] for pair in pairs}
 
 
 def _line(jar: Mapping[str, str]) -> str:

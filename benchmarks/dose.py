@@ -95,7 +95,8 @@ def _open_figures(ms: Sequence[float]) -> Iterator[Figure]:
 
 # What a dose leaves behind, without what differs by chance: ids, keys, moments.
 _LEFT = """
-SELECT (SELECT (count(*), count(distinct client_id), sum(length(answer::text)))::text FROM supply WHERE origin = 'counter'),
+SELECT (SELECT (count(*), count(distinct client_id), sum(length(answer::text)))::text
+            FROM supply WHERE origin = 'counter'),
     (SELECT (count(*), sum(mg), sum(ml))::text FROM dose WHERE ml IS NOT NULL),
     (SELECT (count(*), sum(ml), sum(consumed_ml), min(balance))::text FROM register_line),
     (SELECT count(*) FROM audit_entry WHERE act = 'dispensed')

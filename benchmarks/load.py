@@ -1,10 +1,10 @@
 """The load: a process of its own that sends prepared requests over plain sockets and says how long each took.
 
-It is run as `python -m benchmarks.load` with a JSON document on its standard input: `host`, `port`, `requests` (each the
-whole request as text), `at_once` (how many connections), and `per_second`: with 0 each connection sends its next request
-as soon as it has its answer; otherwise requests fall due at that rate whatever became of the ones before, and a time
-counts from when the request was due. The answer on standard output: `seconds` for all, `ms` of each, `statuses`, and one
-`refused` body of each status other than 200 and 201.
+It is run as `python -m benchmarks.load` with a JSON document on its standard input: `host`, `port`, `requests` (each
+the whole request as text), `at_once` (how many connections), and `per_second`: with 0 each connection sends its next
+request as soon as it has its answer; otherwise requests fall due at that rate whatever became of the ones before, and a
+time counts from when the request was due. The answer on standard output: `seconds` for all, `ms` of each, `statuses`,
+and one `refused` body of each status other than 200 and 201.
 """
 
 from __future__ import annotations
