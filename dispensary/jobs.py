@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, time, timedelta
 from functools import partial
 from uuid import UUID
@@ -16,7 +17,7 @@ from zoneinfo import ZoneInfo
 from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy import Connection, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 import notifications.sending
 import notifications.service
@@ -89,8 +90,10 @@ class Leadership:
         return True
 
     def give_up(self) -> None:
-        """Lets another program take the lead."""
+        """Lets another program take the lead, at once while the connection still works."""
         if self._connection is not None:
+            with suppress(SQLAlchemyError):
+                self._connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _LEADER_LOCK})
             self._connection.invalidate()  # never back into the pool: the lock would go back with it
             self._connection.close()
             self._connection = None
