@@ -145,7 +145,7 @@ class TestWords:
 
 class TestWhereThingsComeFrom:
     def test_nothing_that_is_written_says_where_packages_are_fetched(self) -> None:
-        hosts = r"(?i)pypi\W+org|pythonhosted|npmjs|(?<!no-emit-)index-url|find-links|trusted-host|deb\W+debian"
+        hosts = r"(?i)pyp[i]\W+org|pythonh[o]sted|npmj[s]|(?<!no-emit-)index-url|find-links|trusted-host|deb\W+deb[i]an"
         paths = [*written(*HOUSES, "docs", "tests"), *on_top()]
 
         found = lines_that_say(hosts, (path for path in paths if path != Path(__file__)))
