@@ -29,8 +29,8 @@ from dispensary.web.signed_in import SignedInMiddleware
 from dispensary.web.templating import STATIC, templates
 
 LARGEST_BODY = 2 * 1024 * 1024
-THREADS = 40
-"""Handlers at once. Twice the pool of connections: half of them may wait for one while the others use theirs."""
+THREADS = 20
+"""Handlers at once, as many as the pool has connections: one more would wait for one, and slow those that have one."""
 
 
 def now() -> datetime:

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Annotated, Any
 from uuid import UUID
 
-from sqlalchemy import Date, DateTime, MetaData, Numeric, String, Table, Text, Uuid
+from sqlalchemy import Date, DateTime, MetaData, Numeric, String, Text, Uuid
 from sqlalchemy.dialects.postgresql import BYTEA, DATERANGE, JSONB, Range
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 
@@ -29,13 +29,6 @@ Digest = Annotated[bytes, mapped_column(BYTEA)]
 Days = Annotated[Range[date], mapped_column(DATERANGE)]
 """Dose days from the first (inclusive) to the end (exclusive, or open)."""
 Moment = Annotated[datetime, mapped_column(DateTime(timezone=True))]
-
-
-def table_of(model: type[Base]) -> Table:
-    """The table of a model, for a statement that is made once and passes the making of objects by."""
-    table = model.__table__
-    assert isinstance(table, Table)
-    return table
 
 
 class Base(DeclarativeBase):

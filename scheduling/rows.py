@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, datetime
+from typing import Any, LiteralString, Protocol
 from uuid import UUID
 
+from psycopg import Cursor
 from sqlalchemy import select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
@@ -13,21 +16,27 @@ from scheduling import queries
 from scheduling.models import HOLDS_A_PLACE, Booking, BookingState, Place, Slot, TicketCounter, Visit
 from scheduling.rules import Code, NotBooked, NotFound, SlotTime
 
-SERVED = text("""
+SERVED = """
 WITH today AS (
-    SELECT id AS place_id, (CAST(:now AS timestamptz) AT TIME ZONE zone)::date AS day FROM place WHERE id = :place
+    SELECT id AS place_id, (CAST(%(now)s AS timestamptz) AT TIME ZONE zone)::date AS day FROM place WHERE id = %(place)s
 ), ended AS (
-    UPDATE visit SET ended_at = :now FROM today
-    WHERE visit.place_id = today.place_id AND visit.day = today.day AND holder_id = :holder AND ended_at IS NULL
-    RETURNING visit.id
+    UPDATE visit SET ended_at = %(now)s FROM today
+    WHERE visit.place_id = today.place_id AND visit.day = today.day AND holder_id = %(holder)s AND ended_at IS NULL
+    RETURNING visit.*
 ), arrived AS (
-    UPDATE booking SET state = 'arrived', changed_at = :now FROM today
-    WHERE booking.place_id = today.place_id AND booking.day = today.day AND holder_id = :holder AND state = 'booked'
+    UPDATE booking SET state = 'arrived', changed_at = %(now)s FROM today
+    WHERE booking.place_id = today.place_id AND booking.day = today.day AND holder_id = %(holder)s AND state = 'booked'
         AND NOT EXISTS (SELECT 1 FROM ended)
 )
-SELECT (SELECT id FROM ended) FROM today
-""")
+SELECT ended.id, ended.called_at, ended.ended_at FROM today LEFT JOIN ended ON true
+"""
 _FRESH = {"populate_existing": True}
+
+
+class Runs(Protocol):
+    """A unit of work that also takes SQL as it is, with named values such as `%(place)s`, and gives plain rows."""
+
+    def run(self, statement: LiteralString, values: Mapping[str, Any]) -> Cursor[tuple[Any, ...]]: ...
 
 
 class DayTaken(Exception):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from datetime import date, datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import func, or_, select, update
@@ -30,6 +31,15 @@ from scheduling.rules import (
     local_day,
     zone_named,
 )
+
+
+class Served(NamedTuple):
+    """The visit that the counter has ended by serving its holder."""
+
+    id: UUID
+    called_at: datetime | None
+    ended_at: datetime
+
 
 _FRESH = {"populate_existing": True}
 
@@ -250,16 +260,16 @@ def finish(session: Session, *, visit_id: UUID, now: datetime) -> Visit:
     return visit
 
 
-def finish_for(session: Session, *, place_id: UUID, holder_id: UUID, now: datetime) -> Visit | None:
+def finish_for(session: rows.Runs, *, place_id: UUID, holder_id: UUID, now: datetime) -> Served | None:
     """The counter has served this holder: ends their visit of the day, called or not.
 
     Somebody served without checking in has no visit to end, and the answer is none; their booking of the day becomes
-    `arrived` all the same, so that nobody who was served is counted as missed.
+    `arrived` all the same, so that nobody who was served is counted as missed. Raises NotFound.
     """
-    row = session.connection().execute(rows.SERVED, {"place": place_id, "holder": holder_id, "now": now}).one_or_none()
+    row = session.run(rows.SERVED, {"place": place_id, "holder": holder_id, "now": now}).fetchone()
     if row is None:
         raise NotFound("no-place", "There is no such place.")
-    return None if row[0] is None else session.get(Visit, row[0], populate_existing=True)
+    return Served._make(row) if row[0] else None
 
 
 def mark_missed(session: Session, *, place_id: UUID, day: date) -> list[Booking]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import bindparam, insert, select
+from sqlalchemy import insert, select
 from sqlalchemy.exc import IntegrityError
 
 from dispensary.clients.models import Client, ClientIndex, Episode
@@ -111,16 +111,12 @@ def the_client(session: WriteSession, client_id: ClientId, site_id: SiteId) -> C
     return client
 
 
-_LOCKED = (
-    select(Client.id)
-    .where(Client.id == bindparam("client"), Client.site_id == bindparam("site"))
-    .with_for_update(key_share=True)
-)
+_LOCKED = "SELECT FROM client WHERE id = %(client)s AND site_id = %(site)s FOR NO KEY UPDATE"
 
 
 def lock_client(session: WriteSession, client_id: ClientId, site_id: SiteId) -> None:
     """Locks the client as `the_client` does, for an act that needs nothing of the record. Raises NotThere."""
-    if session.run(_LOCKED, {"client": client_id, "site": site_id}).one_or_none() is None:
+    if session.run(_LOCKED, {"client": client_id, "site": site_id}).rowcount == 0:
         raise NotThere(Refusal("no-client", "There is no such client at this site.", "Look for the client again."))
 
 

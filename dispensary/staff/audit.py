@@ -11,15 +11,17 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from uuid import UUID
 
-from sqlalchemy import insert, select
+from sqlalchemy import select
 
-from dispensary.columns import table_of
 from dispensary.database import ReadSession, WriteSession
 from dispensary.staff.models import AuditChain, AuditEntry
 from dispensary.staff.rules import Actor
 from dispensary.units import SiteId
 
-_ENTRY = insert(table_of(AuditEntry))
+_ENTRY = """
+INSERT INTO audit_entry (site_id, seq, at, account_id, act, subject, subject_id, details, previous, hash)
+VALUES (%(site_id)s, 0, %(at)s, %(account_id)s, %(act)s, %(subject)s, %(subject_id)s, %(details)s, '', '')
+"""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -41,15 +43,12 @@ def record(
         _ENTRY,
         {
             "site_id": actor.site_id,
-            "seq": 0,
             "at": at,
             "account_id": actor.account_id,
             "act": act,
             "subject": subject,
             "subject_id": subject_id,
             "details": json.dumps(details or {}, default=str, sort_keys=True, separators=(",", ":")),
-            "previous": b"",
-            "hash": b"",
         },
     )
 

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from uuid import UUID
 
-from sqlalchemy import bindparam, delete, func, insert, select, text, update
+from sqlalchemy import delete, func, insert, select, text, update
 
 from dispensary.database import ReadSession, WriteSession
 from dispensary.refusals import NotAllowed, Refusal, Refused
@@ -31,6 +31,7 @@ from dispensary.staff.rules import (
     too_many_guesses,
 )
 from dispensary.staff.service import password_hash, password_is_right, wants_rehash
+from dispensary.straight import Straight
 from dispensary.units import AccountId, SiteId, new_id
 
 _TOUCH_EVERY = timedelta(minutes=1)
@@ -177,46 +178,28 @@ def _write_down(session: WriteSession, account_id: AccountId, site_id: SiteId, a
     audit.record(session, actor=actor, act=act, subject="account", subject_id=account_id, at=at)
 
 
-# Made once, with named values: built anew for each request it costs as much again as running it does.
-_WHO = (
-    select(
-        SignIn.account_id,
-        SignIn.site_id,
-        SignIn.seen_at,
-        Account.name,
-        Account.initials,
-        Site.code,
-        Site.name,
-        Site.zone,
-        Site.day_starts,
-        Site.language,
-        Site.region,
-        select(func.array_agg(RoleGrant.role))
-        .where(RoleGrant.account_id == SignIn.account_id, RoleGrant.site_id == SignIn.site_id)
-        .scalar_subquery(),
-        select(RoleGrant.id)
-        .where(RoleGrant.account_id == SignIn.account_id, RoleGrant.site_id != SignIn.site_id)
-        .exists(),
-    )
-    .join(Account, Account.id == SignIn.account_id)
-    .join(Site, Site.id == SignIn.site_id)
-    .where(
-        SignIn.token_digest == bindparam("digest"),
-        SignIn.ends_at > bindparam("at"),
-        SignIn.seen_at > bindparam("used_since"),
-        Account.left_at.is_(None),
-    )
-)
+_WHO = """
+SELECT sign_in.account_id, sign_in.site_id, seen_at, account.name, initials, site.code, site.name, zone, day_starts,
+    language, region,
+    (SELECT array_agg(role) FROM role_grant
+        WHERE role_grant.account_id = sign_in.account_id AND role_grant.site_id = sign_in.site_id),
+    EXISTS (SELECT 1 FROM role_grant
+        WHERE role_grant.account_id = sign_in.account_id AND role_grant.site_id <> sign_in.site_id)
+FROM sign_in
+JOIN account ON account.id = sign_in.account_id
+JOIN site ON site.id = sign_in.site_id
+WHERE token_digest = %(digest)s AND ends_at > %(at)s AND seen_at > %(used_since)s AND left_at IS NULL
+"""
 
 
-def signed_in(session: ReadSession, *, token: str, at: datetime) -> SignedIn | None:
+def signed_in(session: ReadSession | Straight, *, token: str, at: datetime) -> SignedIn | None:
     """Who is signed in by this token, in one query; nothing when it is unknown, idle for 30 minutes, or 12 hours old.
 
     Roles are read anew each time, so that a grant, a revocation and a closed account count from the next request on.
     """
     digest = _digest(token)
     values = {"digest": digest, "at": at, "used_since": at - IDLE_LIMIT}
-    row = session.connection().execute(_WHO, values).one_or_none()
+    row = session.run(_WHO, values).fetchone()
     if row is None or not row[11]:  # the account's roles here
         return None
     account_id, site_id, seen_at, name, initials, code, site, zone, day_starts, language, region, roles, elsewhere = row

@@ -6,21 +6,25 @@ from datetime import date, datetime
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import insert, select
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import IntegrityError
 
-from dispensary.columns import table_of
 from dispensary.database import WriteSession, broken_constraint
 from dispensary.refusals import BadInput, NotThere, Refusal, Refused
 from dispensary.staff import audit
 from dispensary.staff.rules import Actor
-from dispensary.stock.models import Lot, RegisterBook, RegisterLine, StockCount
+from dispensary.stock.models import Lot, RegisterBook, StockCount
 from dispensary.stock.rules import difference
 from dispensary.units import AccountId, Millilitres, SiteId, Strength, new_id, plain
 
 PRODUCT = "methadone oral solution"
-_LINE = insert(table_of(RegisterLine))
+_LINE = """
+INSERT INTO register_line (id, book_id, seq, lot_id, at, dose_day, kind, ml, consumed_ml, taken_home_ml, balance,
+    lot_balance, supply_id, corrects_id, reason, account_id, second_id)
+VALUES (%(id)s, %(book_id)s, 0, %(lot_id)s, %(at)s, %(dose_day)s, %(kind)s, %(ml)s, %(consumed_ml)s, %(taken_home_ml)s,
+    0, 0, %(supply_id)s, %(corrects_id)s, %(reason)s, %(account_id)s, %(second_id)s)
+"""
 
 
 def receive_lot(
@@ -101,7 +105,6 @@ def write_line(
         {
             "id": new_id(),
             "book_id": book_id,
-            "seq": 0,
             "lot_id": lot_id,
             "at": at,
             "dose_day": day,
@@ -109,8 +112,6 @@ def write_line(
             "ml": ml,
             "consumed_ml": consumed_ml,
             "taken_home_ml": taken_home_ml,
-            "balance": 0,
-            "lot_balance": 0,
             "supply_id": supply_id,
             "corrects_id": corrects_id,
             "reason": reason,

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import text
@@ -21,29 +21,47 @@ from dispensary.takehome.queries import decision_on, limits_of
 from dispensary.units import ClientId, DoseDay, Milligrams, SiteId
 
 # Amounts travel as text inside JSON, since a JSON number would become a float.
-_READ = text("""
+_READ = """
 SELECT s.jump_percent, s.jump_mg, s.missed_days_ask, latest.dose_day AS last_day, latest.mg AS last_mg,
-    EXISTS (SELECT 1 FROM day_close WHERE site_id = s.id AND dose_day = :today) AS day_closed,
+    EXISTS (SELECT 1 FROM day_close WHERE site_id = s.id AND dose_day = %(today)s) AS day_closed,
     (SELECT jsonb_agg(jsonb_build_array(o.id, lower(o.days), upper(o.days), o.portions::text[],
         least(lower(o.days), (o.ordered_at AT TIME ZONE s.zone - (s.day_starts - time '00:00'))::date)))
-       FROM dose_order o WHERE o.client_id = :client AND o.voided_at IS NULL
-        AND o.days && daterange(:today, :last, '[]')) AS orders,
+       FROM dose_order o WHERE o.client_id = %(client)s AND o.voided_at IS NULL
+        AND o.days && daterange(%(today)s, %(last)s, '[]')) AS orders,
     (SELECT jsonb_agg(jsonb_build_array(d.dose_day, d.portion, d.portions))
-       FROM dose d WHERE d.client_id = :client AND d.voided_at IS NULL
-        AND d.dose_day BETWEEN :today AND :last) AS covered,
+       FROM dose d WHERE d.client_id = %(client)s AND d.voided_at IS NULL
+        AND d.dose_day BETWEEN %(today)s AND %(last)s) AS covered,
     (SELECT jsonb_agg(jsonb_build_array(lower(h.days), upper(h.days), h.reason))
-       FROM hold h WHERE h.client_id = :client AND h.released_at IS NULL
-        AND h.days && daterange(:today, :last, '[]')) AS holds,
-    (SELECT e.id FROM episode e WHERE e.client_id = :client AND e.began_on <= :today
-        AND (e.ended_on IS NULL OR e.ended_on > :today)) AS episode_id,
+       FROM hold h WHERE h.client_id = %(client)s AND h.released_at IS NULL
+        AND h.days && daterange(%(today)s, %(last)s, '[]')) AS holds,
+    (SELECT e.id FROM episode e WHERE e.client_id = %(client)s AND e.began_on <= %(today)s
+        AND (e.ended_on IS NULL OR e.ended_on > %(today)s)) AS episode_id,
     earlier.id AS earlier_id, earlier.request_sha256 AS earlier_request, earlier.answer AS earlier_answer
 FROM site s
 LEFT JOIN LATERAL (SELECT d.dose_day, sum(d.mg) AS mg FROM dose d
-    WHERE d.client_id = :client AND d.voided_at IS NULL AND d.dose_day < :today
+    WHERE d.client_id = %(client)s AND d.voided_at IS NULL AND d.dose_day < %(today)s
     GROUP BY d.dose_day ORDER BY d.dose_day DESC LIMIT 1) latest ON true
-LEFT JOIN supply earlier ON earlier.site_id = s.id AND earlier.key = :key
-WHERE s.id = :site
-""")
+LEFT JOIN supply earlier ON earlier.site_id = s.id AND earlier.key = %(key)s
+WHERE s.id = %(site)s
+"""
+
+
+class _Found(NamedTuple):
+    """What `_READ` answers, in its order."""
+
+    jump_percent: int
+    jump_mg: Milligrams
+    missed_days_ask: int
+    last_day: DoseDay | None
+    last_mg: Decimal | None
+    day_closed: bool
+    orders: list[list[Any]] | None
+    covered: list[list[Any]] | None
+    holds: list[list[Any]] | None
+    episode_id: UUID | None
+    earlier_id: UUID | None
+    earlier_request: bytes
+    earlier_answer: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -81,7 +99,10 @@ def read_moment(
     farthest = DoseDay(today + timedelta(days=LONGEST_SUPPLY))
     ahead = sorted(day for day in days if day <= farthest)
     last = max([today, *ahead])
-    found = session.run(_READ, {"site": site_id, "client": client_id, "today": today, "last": last, "key": key}).one()
+    values = {"site": site_id, "client": client_id, "today": today, "last": last, "key": key}
+    row = session.run(_READ, values).fetchone()
+    assert row is not None, "somebody is signed in at this site"
+    found = _Found._make(row)
     decision = decision_on(session, client_id, today) if ahead else None
     orders = _orders(found.orders or [], today, last)
     moment = Moment(

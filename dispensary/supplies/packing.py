@@ -8,12 +8,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, select
-
 from dispensary.database import WriteSession
 from dispensary.refusals import Refusal, Refused
 from dispensary.staff.rules import Actor
-from dispensary.stock.models import Lot
 from dispensary.stock.rules import LotOnHand, choose_lot
 from dispensary.supplies.models import Bottle
 from dispensary.supplies.rules import DosePlan
@@ -21,12 +18,10 @@ from dispensary.units import ClientId, DoseDay, Millilitres, SiteId, new_id, pla
 
 SERIAL_DIGITS = 15
 
-_ON_HAND = (
-    select(Lot.id, Lot.book_id, Lot.batch, Lot.strength, Lot.expires_on, Lot.balance, Lot.bottled)
-    .where(Lot.site_id == bindparam("site"), Lot.balance > 0)
-    .order_by(Lot.expires_on, Lot.batch)
-    .with_for_update(key_share=True)
-)
+_ON_HAND = """
+SELECT id, book_id, batch, strength, expires_on, balance, bottled FROM lot
+WHERE site_id = %(site)s AND balance > 0 ORDER BY expires_on, batch FOR NO KEY UPDATE
+"""
 
 
 @dataclass(frozen=True)
@@ -43,8 +38,7 @@ class Packed:
 
 def lots_on_hand(session: WriteSession, site_id: SiteId) -> dict[UUID, LotOnHand]:
     """The site's lots that hold anything, locked until the unit of work ends, so that what is free stays free."""
-    lots = (LotOnHand(*values) for values in map(tuple, session.run(_ON_HAND, {"site": site_id})))
-    return {lot.lot_id: lot for lot in lots}
+    return {row[0]: LotOnHand(*row) for row in session.run(_ON_HAND, {"site": site_id})}
 
 
 def pack(

@@ -12,18 +12,18 @@ from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
+from psycopg.types.json import Jsonb
 from sqlalchemy import insert, update
 from sqlalchemy.exc import IntegrityError
 
 from dispensary.clients.service import lock_client, no_episode, the_client
-from dispensary.columns import table_of
 from dispensary.database import WriteSession, broken_constraint
 from dispensary.monitoring.service import open_alert
 from dispensary.refusals import BadInput, Refusal, Refused
 from dispensary.staff import audit
 from dispensary.staff.rules import Actor, Role
 from dispensary.stock.service import write_line
-from dispensary.supplies.models import Bottle, Dose, Supply
+from dispensary.supplies.models import Bottle
 from dispensary.supplies.moment import Earlier, read_moment
 from dispensary.supplies.packing import Packed, bottle_row, pack
 from dispensary.supplies.pickups import end_passes, prepared_bottles, the_pickup
@@ -47,7 +47,19 @@ BROKEN = {
 }
 """What PostgreSQL's own refusals mean at the counter: who came second is told so, and nothing of theirs is kept."""
 
-_SUPPLY, _DOSE = insert(table_of(Supply)), insert(table_of(Dose))
+_SUPPLY = """
+INSERT INTO supply (id, site_id, client_id, episode_id, dose_day, at, key, request_sha256, decision_id, pickup_id,
+    identified_by, observation, second_look, dispensed_by, origin, answer)
+VALUES (%(id)s, %(site_id)s, %(client_id)s, %(episode_id)s, %(dose_day)s, %(at)s, %(key)s, %(request_sha256)s,
+    %(decision_id)s, %(pickup_id)s, %(identified_by)s, %(observation)s, %(second_look)s, %(dispensed_by)s, 'counter',
+    %(answer)s)
+"""
+_DOSE = """
+INSERT INTO dose (id, supply_id, site_id, client_id, order_id, dose_day, portion, portions, kind, mg, ml, lot_id,
+    closed_day)
+VALUES (%(id)s, %(supply_id)s, %(site_id)s, %(client_id)s, %(order_id)s, %(dose_day)s, %(portion)s, %(portions)s,
+    %(kind)s, %(mg)s, %(ml)s, %(lot_id)s, %(closed_day)s)
+"""
 
 
 @dataclass(frozen=True)
@@ -109,7 +121,7 @@ def dispense(
                 "observation": wanted.observation.strip(),
                 "second_look": wanted.second_look.strip(),
                 "dispensed_by": actor.account_id,
-                "answer": answer,
+                "answer": Jsonb(answer),
             },
         )
         _write_doses(session, actor, client_id, supply_id, packed, at)
@@ -174,27 +186,25 @@ def _write_doses(
     at: datetime,
 ) -> None:
     dose_ids = [new_id() for _ in packed]
-    session.run(
-        _DOSE,
-        [
-            {
-                "id": dose_id,
-                "supply_id": supply_id,
-                "site_id": actor.site_id,
-                "client_id": client_id,
-                "order_id": one.plan.order_id,
-                "dose_day": one.plan.day,
-                "portion": one.plan.portion,
-                "portions": one.plan.portions,
-                "kind": one.plan.kind,
-                "mg": one.plan.mg,
-                "ml": one.ml,
-                "lot_id": one.lot_id,
-                "closed_day": one.plan.closed_day,
-            }
-            for dose_id, one in zip(dose_ids, packed, strict=True)
-        ],
-    )
+    rows = [
+        {
+            "id": dose_id,
+            "supply_id": supply_id,
+            "site_id": actor.site_id,
+            "client_id": client_id,
+            "order_id": one.plan.order_id,
+            "dose_day": one.plan.day,
+            "portion": one.plan.portion,
+            "portions": one.plan.portions,
+            "kind": one.plan.kind,
+            "mg": one.plan.mg,
+            "ml": one.ml,
+            "lot_id": one.lot_id,
+            "closed_day": one.plan.closed_day,
+        }
+        for dose_id, one in zip(dose_ids, packed, strict=True)
+    ]
+    session.straight.run_each(_DOSE, rows)
     fresh = []
     for dose_id, one in zip(dose_ids, packed, strict=True):
         if one.bottle_id:

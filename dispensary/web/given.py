@@ -34,25 +34,36 @@ TheVisitor: TypeAlias = NamedDependency[SkipValidation[SignedIn]]
 """Parameter `who`: the sign-in itself."""
 
 
-def _who(request: Request[Any, Any, Any]) -> SignedIn:
+def _who(request: Request[Any, Any, Any], clock: TheClock) -> SignedIn:
     return who_asks(request)
 
 
-def _actor(request: Request[Any, Any, Any]) -> Actor:
-    return who_asks(request).actor
+def _actor(who: TheVisitor) -> Actor:
+    return who.actor
 
 
-def _site(request: Request[Any, Any, Any]) -> Place:
-    return who_asks(request).site
+def _site(who: TheVisitor, actor: TheActor) -> Place:
+    return who.site
 
 
 def given(database: Database, settings: Settings, clock: Clock) -> dict[str, Provide]:
-    """The application's dependencies. `actor`, `site` and `who` raise NotSignedIn when nobody is."""
+    """The application's dependencies. `actor`, `site` and `who` raise NotSignedIn when nobody is.
+
+    Each asks for the one before it, whether it needs it or not: what does not ask for each other Litestar finds side by
+    side, each in a task of its own, and four tasks were a sixth of the processor time of a dose.
+    """
+
+    def _settings(database: TheDatabase) -> Settings:
+        return settings
+
+    def _clock(settings: TheSettings) -> Clock:
+        return clock
+
     return {
         "database": Provide(lambda: database, sync_to_thread=False),
-        "settings": Provide(lambda: settings, sync_to_thread=False),
-        "clock": Provide(lambda: clock, sync_to_thread=False),
+        "settings": Provide(_settings, sync_to_thread=False),
+        "clock": Provide(_clock, sync_to_thread=False),
+        "who": Provide(_who, sync_to_thread=False),
         "actor": Provide(_actor, sync_to_thread=False),
         "site": Provide(_site, sync_to_thread=False),
-        "who": Provide(_who, sync_to_thread=False),
     }

@@ -11,7 +11,7 @@ from litestar.enums import ScopeType
 from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from dispensary.database import Database, ReadSession
+from dispensary.database import Database
 from dispensary.settings import Settings
 from dispensary.staff import sessions
 from dispensary.staff.sessions import SignedIn
@@ -36,13 +36,12 @@ class SignedInMiddleware(ASGIMiddleware):
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
-        self._autocommit = database.engine.execution_options(isolation_level="AUTOCOMMIT")
 
     def who(self, token: str) -> SignedIn | None:
         """Who is signed in by the token. Marks the sign-in as seen when it is a minute since the last time."""
         now = self._clock()
-        with ReadSession(self._autocommit, info={"vault": self._database.vault}) as session:
-            found = sessions.signed_in(session, token=token, at=now)
+        with self._database.glancing() as glance:
+            found = sessions.signed_in(glance, token=token, at=now)
         if found is not None and sessions.stale(found, at=now):
             with self._database.writing() as session:
                 sessions.mark_seen(session, who=found, at=now)
