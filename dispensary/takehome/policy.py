@@ -2,38 +2,21 @@
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 from functools import lru_cache
-from importlib.resources import files
 from math import inf
-from typing import TypeVar
+
+from dispensary.documents import BadDocument, Reader, Status, read_toml, shipped_documents
 
 LONGEST_RECORD = 365
 """Days of a client's record that an assessment reads; no policy may count over more."""
 MOST_PER_SUPPLY = 28
 MOST_PER_WEEK = 7
 _MOST_DAYS = 36_500
-
-
-class BadPolicy(ValueError):
-    """A document that is not a policy. `problems` names each thing that is wrong with it."""
-
-    def __init__(self, problems: Sequence[str]) -> None:
-        super().__init__(" ".join(problems))
-        self.problems = tuple(problems)
-
-
-class Status(StrEnum):
-    """Whether a policy may be relied on. A draft answers nothing but “ask the prescriber”."""
-
-    ACTIVE = "active"
-    SUPERSEDED = "superseded"
-    DRAFT = "draft"
 
 
 class SetBy(StrEnum):
@@ -79,7 +62,6 @@ class Fact(StrEnum):
     NO_OPEN_ALERTS = "no_open_alerts"
 
 
-Choice = TypeVar("Choice", bound=StrEnum)
 _WINDOWED = (Measure.ADHERENCE_PERCENT, Measure.COVERED_DAYS)
 Needs = Mapping[Measure, Decimal]
 
@@ -145,12 +127,8 @@ class Policy:
 
 @lru_cache(maxsize=64)
 def parse(document: str) -> Policy:
-    """The policy that a TOML document describes. Raises BadPolicy, which names every problem, not only the first."""
-    try:
-        table = tomllib.loads(document, parse_float=Decimal)
-    except tomllib.TOMLDecodeError as reason:
-        raise BadPolicy([f"The document is not TOML: {reason}."]) from None
-    reader = _Reader(table, "the policy")
+    """The policy that a TOML document describes. Raises BadDocument, which names every problem, not only the first."""
+    reader = read_toml(document, "the policy")
     policy = Policy(
         policy=reader.text("policy"),
         version=reader.text("version"),
@@ -169,27 +147,25 @@ def parse(document: str) -> Policy:
         criteria=tuple(_criterion(part) for part in reader.parts("criteria", "criterion")),
         note=reader.text("note", required=False),
     )
-    problems = [*reader.all_problems(), *_contradictions(policy, counts_over="window_days" in table)]
+    problems = [*reader.all_problems(), *_contradictions(policy, counts_over=reader.has("window_days"))]
     if problems:
-        raise BadPolicy(problems)
+        raise BadDocument(problems)
     return policy
 
 
-def shipped_documents() -> list[str]:
+def shipped_policies() -> list[str]:
     """The documents of the policies that come with the program, word for word, by file name."""
-    folder = files("dispensary.takehome").joinpath("policies")
-    found = sorted((entry for entry in folder.iterdir() if entry.name.endswith(".toml")), key=lambda entry: entry.name)
-    return [entry.read_text(encoding="utf-8") for entry in found]
+    return shipped_documents("dispensary.takehome", "policies")
 
 
-def _level(reader: _Reader) -> Level:
+def _level(reader: Reader) -> Level:
     per_week = reader.whole("per_week", 0, MOST_PER_WEEK)
     per_supply = reader.whole("per_supply", 0, MOST_PER_SUPPLY)
     if per_supply is None and per_week is None:
         reader.problem("has neither per_supply nor per_week")
     return Level(
         name=reader.text("name"),
-        needs=reader.needs(),
+        needs=_needs(reader),
         # A policy that counts by the week alone does not mean that two weeks' bottles leave at once.
         per_supply=per_supply if per_supply is not None else per_week or 0,
         per_week=per_week,
@@ -197,14 +173,14 @@ def _level(reader: _Reader) -> Level:
     )
 
 
-def _criterion(reader: _Reader) -> Criterion:
+def _criterion(reader: Reader) -> Criterion:
     criterion = Criterion(
         name=reader.text("name"),
         kind=reader.one_of("kind", Kind, Kind.ADVICE),
         text=reader.text("text"),
         source=reader.text("source"),
-        reads=reader.facts(),
-        needs=reader.needs(),
+        reads=_facts(reader),
+        needs=_needs(reader),
         judged=reader.yes_or_no("judged"),
     )
     if not (criterion.reads or criterion.needs or criterion.judged):
@@ -252,102 +228,29 @@ def _most(measure: str) -> int:
     return LONGEST_RECORD if measure == Measure.COVERED_DAYS else _MOST_DAYS
 
 
-class _Reader:
-    """Reads the keys of one TOML table, keeping every problem. A key that nobody read is a problem too."""
+def _facts(reader: Reader) -> tuple[Fact, ...]:
+    value = reader.take("reads")
+    if value is None:
+        return ()
+    if not isinstance(value, list) or any(name not in list(Fact) for name in value):
+        reader.problem(f"reads something unknown; it may read {', '.join(Fact)}")
+        return ()
+    return tuple(Fact(name) for name in value)
 
-    def __init__(self, table: Mapping[str, object], where: str) -> None:
-        self._table = table
-        self._where = where
-        self._unread = set(table)
-        self._problems: list[str] = []
-        self._parts: list[_Reader] = []
 
-    def problem(self, what: str) -> None:
-        self._problems.append(f"{self._where[0].upper()}{self._where[1:]} {what}.")
-
-    def all_problems(self) -> Iterator[str]:
-        yield from self._problems
-        for key in sorted(self._unread):
-            yield f"{self._where[0].upper()}{self._where[1:]} has “{key}”, which means nothing here."
-        for part in self._parts:
-            yield from part.all_problems()
-
-    def _take(self, key: str, *, required: bool = False) -> object:
-        self._unread.discard(key)
-        if required and key not in self._table:
-            self.problem(f"has no {key}")
-        return self._table.get(key)
-
-    def text(self, key: str, *, required: bool = True) -> str:
-        value = self._take(key, required=required)
-        if value is None:
-            return ""
-        if not isinstance(value, str) or (required and not value.strip()):
-            self.problem(f"needs words for {key}")
-            return ""
-        return value.strip()
-
-    def day(self, key: str) -> date | None:
-        value = self._take(key)
-        if value is None or type(value) is date:
-            return value
-        self.problem(f"needs a date such as 2024-04-02 for {key}")
-        return None
-
-    def yes_or_no(self, key: str, *, required: bool = False) -> bool:
-        value = self._take(key, required=required)
-        if value is not None and not isinstance(value, bool):
-            self.problem(f"needs true or false for {key}")
-        return value is True
-
-    def whole(self, key: str, least: int, most: int) -> int | None:
-        value = self._take(key)
-        if value is None:
-            return None
-        if type(value) is not int or not least <= value <= most:
-            self.problem(f"needs a whole number from {least} to {most} for {key}")
-            return None
-        return value
-
-    def one_of(self, key: str, choices: type[Choice], otherwise: Choice) -> Choice:
-        value = self._take(key, required=True)
-        if value in list(choices):
-            return choices(str(value))
-        if value is not None:
-            self.problem(f"needs one of {', '.join(choices)} for {key}")
-        return otherwise
-
-    def facts(self) -> tuple[Fact, ...]:
-        value = self._take("reads")
-        if value is None:
-            return ()
-        if not isinstance(value, list) or any(name not in list(Fact) for name in value):
-            self.problem(f"reads something unknown; it may read {', '.join(Fact)}")
-            return ()
-        return tuple(Fact(name) for name in value)
-
-    def needs(self) -> Needs:
-        value = self._take("needs")
-        if value is None:
-            return {}
-        if not isinstance(value, dict):
-            self.problem("needs a table for needs, such as { day_of_treatment = 15 }")
-            return {}
-        needs = {}
-        for name, least in value.items():
-            if name not in list(Measure):
-                self.problem(f"needs “{name}”, which is not measured; it may need {', '.join(Measure)}")
-            elif not _is_number(least, whole=name != Measure.ADHERENCE_PERCENT) or not 0 <= least <= _most(name):
-                self.problem(f"needs a number from 0 to {_most(name)} for {name}, whole unless it is per cent")
-            else:
-                needs[Measure(name)] = Decimal(least)
-        return needs
-
-    def parts(self, key: str, what: str) -> Iterator[_Reader]:
-        value = self._take(key)
-        if value is not None and (not isinstance(value, list) or any(not isinstance(part, dict) for part in value)):
-            self.problem(f"needs a list of tables [[{key}]]")
-            return
-        for number, part in enumerate(value or (), 1):
-            self._parts.append(_Reader(part, f"{what} {number}"))
-            yield self._parts[-1]
+def _needs(reader: Reader) -> Needs:
+    value = reader.take("needs")
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        reader.problem("needs a table for needs, such as { day_of_treatment = 15 }")
+        return {}
+    needs = {}
+    for name, least in value.items():
+        if name not in list(Measure):
+            reader.problem(f"needs “{name}”, which is not measured; it may need {', '.join(Measure)}")
+        elif not _is_number(least, whole=name != Measure.ADHERENCE_PERCENT) or not 0 <= least <= _most(name):
+            reader.problem(f"needs a number from 0 to {_most(name)} for {name}, whole unless it is per cent")
+        else:
+            needs[Measure(name)] = Decimal(least)
+    return needs

@@ -10,13 +10,14 @@ from sqlalchemy.dialects.postgresql import Range
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from dispensary.database import ReadSession, WriteSession
+from dispensary.documents import BadDocument
 from dispensary.refusals import BadInput, NotAllowed, NotThere, Refusal, Refused
 from dispensary.staff import audit
 from dispensary.staff.models import Site
 from dispensary.staff.queries import place
 from dispensary.staff.rules import Actor
 from dispensary.takehome.models import PolicyAdoption, PolicyVersion
-from dispensary.takehome.policy import BadPolicy, Policy, parse, shipped_documents
+from dispensary.takehome.policy import Policy, parse, shipped_policies
 from dispensary.units import SiteId, new_id
 
 LONGEST_DOCUMENT = 100_000
@@ -27,7 +28,7 @@ def publish_policies(session: WriteSession, *, at: datetime) -> list[PolicyVersi
 
     Raises Refused when a document differs from the one that was published under the same version.
     """
-    return [publish(session, document=document, at=at) for document in shipped_documents()]
+    return [publish(session, document=document, at=at) for document in shipped_policies()]
 
 
 def publish(session: WriteSession, *, document: str, at: datetime) -> PolicyVersion:
@@ -70,7 +71,7 @@ def _parsed(document: str) -> Policy:
         raise BadInput(Refusal("policy-long", "The document is too long to be a policy.", field="document"))
     try:
         return parse(document)
-    except BadPolicy as reason:
+    except BadDocument as reason:
         raise BadInput(
             *(
                 Refusal("policy-problem", problem, "Correct the document.", field="document")

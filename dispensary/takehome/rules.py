@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from enum import StrEnum
 
+from dispensary.documents import Status
 from dispensary.refusals import Refusal
 from dispensary.takehome.findings import Finding, State, find, meets, told_of_needs
 from dispensary.takehome.history import COVERED, History, figures, measured
-from dispensary.takehome.policy import MOST_PER_SUPPLY, MOST_PER_WEEK, Kind, Level, Measure, Policy, SetBy, Status
+from dispensary.takehome.policy import MOST_PER_SUPPLY, MOST_PER_WEEK, Kind, Level, Measure, Policy, SetBy
 
 NO_LEVEL = "none"
 UNDETERMINED = "undetermined"

@@ -16,7 +16,7 @@ from dispensary.staff.models import Account, JobRun, Site
 from dispensary.staff.queries import colleagues
 from dispensary.staff.rules import Role
 from dispensary.takehome.models import PolicyVersion
-from dispensary.takehome.policy import shipped_documents
+from dispensary.takehome.policy import shipped_policies
 from dispensary.takehome.queries import policy_of
 from scheduling.rules import Hours
 from tests.dispensary.desk_place import CLINIC_POLICY, Desks, day, desks
@@ -351,7 +351,7 @@ class TestPolicies:
         assert here.acts_about(kept.id) == ["published policy"]
 
     def test_every_problem_of_a_document_is_told_and_the_document_is_kept(self, here: Desks) -> None:
-        document = next(each for each in shipped_documents() if CLINIC_POLICY in each)
+        document = next(each for each in shipped_policies() if CLINIC_POLICY in each)
         broken = document.replace("window_days = 28", "window_days = 999").replace('status = "active"', 'status = "x"')
 
         answer = here.administrator.post("/office/policies", {"document": broken})

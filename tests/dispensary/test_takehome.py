@@ -19,7 +19,7 @@ from dispensary.refusals import BadInput, NotAllowed, NotThere, Refused
 from dispensary.supplies.models import Dose
 from dispensary.takehome.history import History, OpenAlert
 from dispensary.takehome.models import PolicyAdoption, PolicyVersion
-from dispensary.takehome.policy import shipped_documents
+from dispensary.takehome.policy import shipped_policies
 from dispensary.takehome.publishing import adopt, publish, publish_policies
 from dispensary.takehome.queries import history_of, history_of_all, last_assessment, policy_of
 from dispensary.takehome.service import replay
@@ -37,11 +37,11 @@ class TestPublishing:
         place.do(lambda session: publish_policies(session, at=place.now))
         with place.database.reading() as session:
             kept = session.scalars(select(PolicyVersion)).all()
-        assert sorted(version.document for version in kept) == sorted(shipped_documents())
+        assert sorted(version.document for version in kept) == sorted(shipped_policies())
         assert {version.policy: version.status for version in kept}["PING-AN-ADHERENCE"] == "draft"
 
     def test_a_changed_document_under_the_same_version_is_refused(self, place: Place) -> None:
-        document = shipped_documents()[0]
+        document = shipped_policies()[0]
         with pytest.raises(Refused) as refused:
             place.do(lambda session: publish(session, document=document + "\n# a remark\n", at=place.now))
         assert codes(refused) == ["policy-published"]

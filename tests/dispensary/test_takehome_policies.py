@@ -8,17 +8,17 @@ from datetime import date
 import pytest
 
 from dispensary.takehome.policy import (
-    BadPolicy,
+    BadDocument,
     Kind,
     Measure,
     Policy,
     SetBy,
     Status,
     parse,
-    shipped_documents,
+    shipped_policies,
 )
 
-SHIPPED = {parse(document).policy: parse(document) for document in shipped_documents()}
+SHIPPED = {parse(document).policy: parse(document) for document in shipped_policies()}
 
 SOUND = """
 policy = "X"
@@ -140,12 +140,12 @@ def test_a_sound_document_is_read() -> None:
     ],
 )
 def test_what_is_wrong_with_a_document_is_named(pattern: str, by: str, problem: str) -> None:
-    with pytest.raises(BadPolicy) as bad:
+    with pytest.raises(BadDocument) as bad:
         parse(changed(pattern, by))
     assert any(problem in told for told in bad.value.problems), bad.value.problems
 
 
 def test_every_problem_is_named_and_not_only_the_first() -> None:
-    with pytest.raises(BadPolicy) as bad:
+    with pytest.raises(BadDocument) as bad:
         parse('policy = "X"\nlevels = 3')
     assert len(bad.value.problems) >= 10

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from dispensary.takehome.findings import State
 from dispensary.takehome.history import History, OpenAlert, canonical, digest, measured, window_of
-from dispensary.takehome.policy import LONGEST_RECORD, Measure, Policy, Status, parse, shipped_documents
+from dispensary.takehome.policy import LONGEST_RECORD, Measure, Policy, Status, parse, shipped_policies
 from dispensary.takehome.rules import Allowance, Answer, Assessment, assess, differs, may_decide
 
-SHIPPED = {parse(document).policy: parse(document) for document in shipped_documents()}
+SHIPPED = {parse(document).policy: parse(document) for document in shipped_policies()}
 US = SHIPPED["US-42CFR8.12i-2024"]
 PING_AN = SHIPPED["PING-AN-ADHERENCE"]
 CLINIC = SHIPPED["DEMONSTRATION-CLINIC-ADHERENCE"]
@@ -144,7 +144,7 @@ class TestAdherenceTable:
         assert codes(said.allowance, 2, 2, reason="three weeks in hospital") == []
 
     def test_a_share_just_below_the_cut_point_does_not_reach_it_nor_look_like_it(self) -> None:
-        document = next(d for d in shipped_documents() if '"DEMONSTRATION-CLINIC-ADHERENCE"' in d)
+        document = next(d for d in shipped_policies() if '"DEMONSTRATION-CLINIC-ADHERENCE"' in d)
         long = parse(document.replace("window_days = 28", "window_days = 365"))
         said = assess(long, recorded("c" * 339 + "m" * 18), TODAY)  # 94.957... %
         assert said.level == "4 a week"
@@ -190,7 +190,7 @@ class TestAdherenceTable:
         [("cchc", State.MET), ("ccmc", State.UNKNOWN), ("ccpc", State.UNKNOWN), ("ooo", State.UNKNOWN)],
     )
     def test_only_a_record_without_a_missed_day_speaks_for_itself(self, record: str, state: State) -> None:
-        document = next(d for d in shipped_documents() if '"DEMONSTRATION-CLINIC-ADHERENCE"' in d)
+        document = next(d for d in shipped_policies() if '"DEMONSTRATION-CLINIC-ADHERENCE"' in d)
         policy = parse(document.replace('reads = ["employed"]', 'reads = ["attendance"]'))
         assert assess(policy, recorded(record), TODAY).findings[-1].state is state
 
@@ -202,7 +202,7 @@ class TestAdherenceTable:
 
 def parse_required(policy: Policy) -> Policy:
     """The same policy with its considerations made requirements."""
-    document = next(d for d in shipped_documents() if f'"{policy.policy}"' in d)
+    document = next(d for d in shipped_policies() if f'"{policy.policy}"' in d)
     return parse(document.replace('kind = "consideration"', 'kind = "required"'))
 
 
