@@ -18,6 +18,7 @@ class Client(Base):
     __tablename__ = "client"
     __table_args__ = (
         UniqueConstraint("site_id", "number"),
+        CheckConstraint("distance_km BETWEEN 0 AND 2000", name="distance"),
         CheckConstraint("sex IN ('female', 'male', 'other', 'unknown')", name="sex"),
     )
 
@@ -38,6 +39,11 @@ class Client(Base):
     housing_stable: Mapped[bool | None]
     employed: Mapped[bool | None]
     health_stable: Mapped[bool | None]
+    children_at_home: Mapped[bool | None]
+    guardian: Mapped[bool | None]
+    """Whether a member of the family or another person vouches for how doses are kept at home."""
+    distance_km: Mapped[int | None] = mapped_column(SmallInteger)
+    """How far they travel to the site, one way."""
     made_at: Mapped[datetime]
 
 
@@ -79,3 +85,67 @@ class Episode(Base):
     enrolled_by: Mapped[AccountId | None] = mapped_column(ForeignKey("account.id"))
     origin: Mapped[str] = mapped_column(default="clinic")
     """`clinic`, or `import` for history that another system kept."""
+
+
+class ClientGoal(Base):
+    """What a client wants to reach, in their own words."""
+
+    __tablename__ = "client_goal"
+    __table_args__ = (
+        Index(None, "client_id"),
+        CheckConstraint("state IN ('open', 'reached', 'let_go')", name="state"),
+        CheckConstraint("(state = 'open') = (closed_on IS NULL)", name="closed_has_day"),
+    )
+
+    id: Mapped[Id]
+    client_id: Mapped[ClientId] = mapped_column(ForeignKey("client.id"))
+    words_sealed: Mapped[Sealed]
+    state: Mapped[str] = mapped_column(default="open")
+    set_on: Mapped[date]
+    closed_on: Mapped[date | None]
+    noted_by: Mapped[AccountId] = mapped_column(ForeignKey("account.id"))
+
+
+class Task(Base):
+    """Something that a role must do for a client by a day; it stays until somebody says how it was done."""
+
+    __tablename__ = "task"
+    __table_args__ = (
+        CheckConstraint("kind IN ('review', 'call', 'recall', 'other')", name="kind"),
+        CheckConstraint("(done_at IS NULL) = (outcome = '')", name="done_has_outcome"),
+        Index(None, "client_id", "kind"),
+        Index("ix_task_open", "site_id", "due_on", postgresql_where=text("done_at IS NULL")),
+        Index(
+            "uq_task_open",
+            "client_id",
+            "kind",
+            "due_on",
+            "sentence",
+            unique=True,
+            postgresql_where=text("done_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[Id]
+    site_id: Mapped[SiteId] = mapped_column(ForeignKey("site.id"))
+    client_id: Mapped[ClientId] = mapped_column(ForeignKey("client.id"))
+    role: Mapped[str]
+    kind: Mapped[str]
+    sentence: Mapped[str]
+    due_on: Mapped[date]
+    opened_by: Mapped[AccountId | None] = mapped_column(ForeignKey("account.id"))
+    opened_at: Mapped[datetime]
+    done_by: Mapped[AccountId | None] = mapped_column(ForeignKey("account.id"))
+    done_at: Mapped[datetime | None]
+    outcome: Mapped[str] = mapped_column(default="")
+
+
+class ClientAssignment(Base):
+    """Who of the staff has taken a client on, so that two do not do the same and nobody is forgotten."""
+
+    __tablename__ = "client_assignment"
+
+    client_id: Mapped[ClientId] = mapped_column(ForeignKey("client.id"), primary_key=True)
+    account_id: Mapped[AccountId] = mapped_column(ForeignKey("account.id"))
+    assigned_by: Mapped[AccountId] = mapped_column(ForeignKey("account.id"))
+    assigned_at: Mapped[datetime]

@@ -61,7 +61,9 @@ class RegisterLine(Base):
     __table_args__ = (
         UniqueConstraint("book_id", "seq"),
         UniqueConstraint("corrects_id"),
-        CheckConstraint("kind IN ('received', 'supplied', 'corrected', 'counted', 'destroyed', 'note')", name="kind"),
+        CheckConstraint(
+            "kind IN ('received', 'supplied', 'corrected', 'counted', 'destroyed', 'lost', 'note')", name="kind"
+        ),
         CheckConstraint("(kind = 'note') = (ml = 0)", name="moves_or_notes"),
         CheckConstraint("(kind = 'corrected') = (corrects_id IS NOT NULL)", name="corrects_a_line"),
         CheckConstraint("kind IN ('received', 'supplied') OR reason <> ''", name="has_reason"),

@@ -149,6 +149,135 @@ class Dose(Base):
     voided_at: Mapped[datetime | None]
 
 
+class DoseException(Base):
+    """Something at the counter that no rule of a usual day covers, with what the guideline said and who decided."""
+
+    __tablename__ = "dose_exception"
+    __table_args__ = (
+        CheckConstraint(
+            "kind IN ('vomited', 'intoxicated', 'refused', 'partly_taken', 'spilled', 'late', 'wrong_dose', 'top_up')",
+            name="kind",
+        ),
+        CheckConstraint(
+            "allowed_mg IS NULL OR (allowed_mg > 0 AND prescriber_id IS NOT NULL)", name="allowed_by_prescriber"
+        ),
+        CheckConstraint("(closed_at IS NULL) = (outcome = '')", name="closed_has_outcome"),
+        Index(None, "client_id", "dose_day"),
+        Index(None, "site_id", "dose_day"),
+        Index("ix_dose_exception_open", "site_id", postgresql_where=text("closed_at IS NULL")),
+    )
+
+    id: Mapped[Id]
+    site_id: Mapped[SiteId] = mapped_column(ForeignKey("site.id"))
+    client_id: Mapped[ClientId] = mapped_column(ForeignKey("client.id"))
+    dose_day: Mapped[date]
+    kind: Mapped[str]
+    dose_id: Mapped[UUID | None] = mapped_column(ForeignKey("dose.id"))
+    """The dose that was vomited, spilled, partly taken or wrong."""
+    details: Mapped[dict[str, Any]]
+    """What was seen, in figures and words: minutes, witnessed, mg given."""
+    ruling: Mapped[dict[str, Any] | None]
+    """What the site's guideline said, with its version and source."""
+    prescriber_id: Mapped[AccountId | None] = mapped_column(ForeignKey("account.id"))
+    """Who was called."""
+    said: Mapped[str] = mapped_column(default="")
+    allowed_mg: Mapped[Milligrams | None]
+    """What the prescriber allowed to be given again or on top, on this day."""
+    observe_until: Mapped[datetime | None]
+    blocks: Mapped[bool] = mapped_column(default=False)
+    """Whether no further dose leaves until a prescriber has reviewed it (closed it)."""
+    recorded_by: Mapped[AccountId] = mapped_column(ForeignKey("account.id"))
+    recorded_at: Mapped[datetime]
+    closed_by: Mapped[AccountId | None] = mapped_column(ForeignKey("account.id"))
+    closed_at: Mapped[datetime | None]
+    outcome: Mapped[str] = mapped_column(default="")
+
+
+class ExtraDose(Base):
+    """A second entry for a dose day under its own kind: it covers nothing, and needs an exception of its own."""
+
+    __tablename__ = "extra_dose"
+    __table_args__ = (
+        CheckConstraint("kind IN ('replacement', 'top_up', 'in_error')", name="kind"),
+        CheckConstraint("mg > 0 AND ml > 0", name="amount"),
+        Index(
+            "uq_extra_dose_exception",
+            "exception_id",
+            unique=True,
+            postgresql_where=text("voided_at IS NULL"),
+        ),
+        Index(None, "client_id", "dose_day"),
+        Index(None, "supply_id"),
+    )
+
+    id: Mapped[Id]
+    supply_id: Mapped[UUID] = mapped_column(ForeignKey("supply.id"))
+    exception_id: Mapped[UUID] = mapped_column(ForeignKey("dose_exception.id"))
+    site_id: Mapped[SiteId] = mapped_column(ForeignKey("site.id"))
+    client_id: Mapped[ClientId] = mapped_column(ForeignKey("client.id"))
+    dose_day: Mapped[DoseDay]
+    kind: Mapped[str]
+    """`replacement` of a vomited dose, `top_up` after an increase, or what was given `in_error` above the order."""
+    mg: Mapped[Milligrams]
+    ml: Mapped[Millilitres]
+    lot_id: Mapped[UUID] = mapped_column(ForeignKey("lot.id"))
+    voided_at: Mapped[datetime | None]
+
+
+class BottleReturn(Base):
+    """A bottle came back, empty or full. What is full uncovers its day, and goes to what awaits destruction."""
+
+    __tablename__ = "bottle_return"
+    __table_args__ = (
+        UniqueConstraint("bottle_id"),
+        Index(None, "client_id", "dose_day"),
+        CheckConstraint("NOT is_full OR reason <> ''", name="full_has_reason"),
+    )
+
+    id: Mapped[Id]
+    bottle_id: Mapped[UUID] = mapped_column(ForeignKey("bottle.id"))
+    site_id: Mapped[SiteId] = mapped_column(ForeignKey("site.id"))
+    client_id: Mapped[ClientId] = mapped_column(ForeignKey("client.id"))
+    dose_day: Mapped[DoseDay]
+    is_full: Mapped[bool]
+    returned_on: Mapped[date]
+    reason: Mapped[str] = mapped_column(default="")
+    recorded_by: Mapped[AccountId] = mapped_column(ForeignKey("account.id"))
+    at: Mapped[datetime]
+
+
+class Recall(Base):
+    """Bottles at home are called back to be counted, or because their strength is no longer what is ordered."""
+
+    __tablename__ = "recall"
+    __table_args__ = (
+        Index("uq_recall_open", "client_id", unique=True, postgresql_where=text("state = 'open'")),
+        Index(None, "client_id", "called_on"),
+        CheckConstraint("cause IN ('dose_changed', 'restart', 'stopped', 'check')", name="cause"),
+        CheckConstraint("state IN ('open', 'passed', 'failed', 'cancelled')", name="state"),
+        CheckConstraint("(state = 'open') = (closed_at IS NULL)", name="closed_has_moment"),
+        CheckConstraint("state IN ('open', 'passed') OR note <> ''", name="failure_has_note"),
+        CheckConstraint("bring_by >= called_on", name="bring_by"),
+    )
+
+    id: Mapped[Id]
+    site_id: Mapped[SiteId] = mapped_column(ForeignKey("site.id"))
+    client_id: Mapped[ClientId] = mapped_column(ForeignKey("client.id"))
+    cause: Mapped[str]
+    from_day: Mapped[date]
+    """Bottles for this dose day and later ones are called back."""
+    called_on: Mapped[date]
+    bring_by: Mapped[date]
+    called_by: Mapped[AccountId] = mapped_column(ForeignKey("account.id"))
+    called_at: Mapped[datetime]
+    state: Mapped[str] = mapped_column(default="open")
+    expected_full: Mapped[int | None] = mapped_column(SmallInteger)
+    counted_full: Mapped[int | None] = mapped_column(SmallInteger)
+    note: Mapped[str] = mapped_column(default="")
+    closed_by: Mapped[AccountId | None] = mapped_column(ForeignKey("account.id"))
+    closed_at: Mapped[datetime | None]
+
+
 class Bottle(Base):
     """One take-home dose in a bottle of its own, from the moment it is packed."""
 

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, SmallInteger, UniqueConstraint, text
-from sqlalchemy.dialects.postgresql import ExcludeConstraint
+from sqlalchemy.dialects.postgresql import ARRAY, ExcludeConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from dispensary.columns import Base, Days, Digest, Id
@@ -81,6 +81,17 @@ class Decision(Base):
         CheckConstraint("per_supply BETWEEN 0 AND 28", name="per_supply"),
         CheckConstraint("per_week BETWEEN 0 AND 7", name="per_week"),
         CheckConstraint("NOT differs OR reason <> ''", name="difference_has_reason"),
+        CheckConstraint("kind IN ('grant', 'one_off', 'suspension', 'by_law')", name="kind"),
+        CheckConstraint("(kind = 'by_law') = (decided_by IS NULL)", name="a_person_or_the_law"),
+        CheckConstraint("consecutive BETWEEN 0 AND 28", name="consecutive"),
+        CheckConstraint("weekdays <@ ARRAY[0, 1, 2, 3, 4, 5, 6]::smallint[]", name="weekdays"),
+        CheckConstraint("kind <> 'suspension' OR review_on IS NOT NULL", name="suspension_is_reviewed"),
+        CheckConstraint(
+            "kind <> 'one_off' OR (occasion IN ('travel', 'holiday', 'illness', 'closure', 'work', 'other')"
+            " AND NOT upper_inf(days))",
+            name="one_off_has_occasion",
+        ),
+        CheckConstraint("naloxone IN ('given', 'declined', 'has_one')", name="naloxone"),
         Index(None, "client_id"),
     )
 
@@ -95,10 +106,26 @@ class Decision(Base):
     per_week: Mapped[int | None] = mapped_column(SmallInteger)
     """Take-home dose days from Monday to Sunday, at most."""
     closed_days_apart: Mapped[bool]
+    closed_days_in_a_row: Mapped[int | None] = mapped_column(SmallInteger)
+    """Of a run of closed days so many are kept apart, at most; nothing means all of them."""
+    consecutive: Mapped[int | None] = mapped_column(SmallInteger)
+    """Take-home dose days in a row, at most; nothing means no limit of its own."""
+    weekdays: Mapped[list[int] | None] = mapped_column(ARRAY(SmallInteger))
+    """The weekly pattern: only on these weekdays (Monday is 0) is the dose taken at home."""
+    kind: Mapped[str] = mapped_column(default="grant")
+    occasion: Mapped[str | None]
+    """Of a one-off decision: what it is for."""
+    review_on: Mapped[date | None]
+    agreement_signed_on: Mapped[date | None]
+    naloxone: Mapped[str | None]
+    """What became of the naloxone that is offered at each start and renewal."""
+    continues_id: Mapped[UUID | None] = mapped_column(ForeignKey("decision.id"))
+    """The decision whose remaining days this one carries on after a one-off or a suspension."""
     differs: Mapped[bool]
     """Whether it allows something other than the assessment."""
     reason: Mapped[str] = mapped_column(default="")
-    decided_by: Mapped[AccountId] = mapped_column(ForeignKey("account.id"))
+    decided_by: Mapped[AccountId | None] = mapped_column(ForeignKey("account.id"))
+    """Nobody where a limit of the law cut a decision."""
     decided_at: Mapped[datetime]
     voided_at: Mapped[datetime | None]
     """Set when another decision took its place before its first day."""
