@@ -8,7 +8,8 @@ import scheduling.service
 from dispensary.commands.parts import database_of, now, one_clear_line
 from dispensary.settings import settings_from
 from dispensary.staff.rules import Role, the_program
-from dispensary.staff.service import add_account, add_site
+from dispensary.staff.service import add_account
+from dispensary.staff.sites import add_site
 from dispensary.takehome.publishing import publish_policies
 from dispensary.units import SiteId
 

@@ -23,7 +23,8 @@ from dispensary.refusals import Refused
 from dispensary.staff.models import Site
 from dispensary.staff.queries import Place, place
 from dispensary.staff.rules import Actor, Role, dose_day, the_program
-from dispensary.staff.service import add_account, add_site
+from dispensary.staff.service import add_account
+from dispensary.staff.sites import add_site
 from dispensary.supplies.handover import hand_over, prepare_and_tell
 from dispensary.supplies.models import DayClose
 from dispensary.supplies.moment import read_moment

@@ -1,20 +1,18 @@
-"""Use cases of the staff room: opening a site, and who works there in which role."""
+"""Use cases of the staff room: who works at a site in which role."""
 
 from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable
-from datetime import datetime, time
+from datetime import datetime
 from uuid import UUID
-from zoneinfo import available_timezones
 
-import phonenumbers
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from sqlalchemy import delete, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
-from dispensary.database import ReadSession, WriteSession
+from dispensary.database import ReadSession, WriteSession, broken_constraint
 from dispensary.refusals import BadInput, NotAllowed, NotThere, Refusal, Refused
 from dispensary.staff import audit
 from dispensary.staff.models import Account, RoleGrant, SignIn, Site
@@ -25,10 +23,9 @@ from dispensary.staff.rules import (
     may,
     password_fits,
     plain_username,
-    the_program,
     username_fits,
 )
-from dispensary.units import AccountId, Milligrams, Millilitres, SiteId, milligrams, millilitres
+from dispensary.units import AccountId, SiteId
 
 # OWASP's smallest argon2id: 19 MiB, two passes, one lane. About 25 ms on a clinic's small box.
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
@@ -61,85 +58,9 @@ def wants_rehash(kept: str) -> bool:
     return _HASHER.check_needs_rehash(kept)
 
 
-def add_site(
-    session: WriteSession,
-    *,
-    code: str,
-    name: str,
-    zone: str,
-    region: str,
-    at: datetime,
-    language: str = "en",
-    day_starts: time = time(0, 0),
-    address: str = "",
-    phone: str = "",
-    prescriber_phone: str = "",
-    jump_percent: int = 30,
-    jump_mg: str | int | Milligrams = 20,
-    missed_days_ask: int = 3,
-    tolerance_ml: str | int | Millilitres = 5,
-) -> Site:
-    """Opens a site with its zone, day boundary and guards; its audit chain begins with it. Refuses what cannot be."""
-    _refuse_impossible_site(zone=zone, region=region, day_starts=day_starts, name=name)
-    if not 1 <= jump_percent <= 100:
-        raise BadInput(Refusal("bad-jump", "The jump guard is 1 to 100 per cent.", field="jump_percent"))
-    if not 1 <= missed_days_ask <= 5:
-        raise BadInput(
-            Refusal("bad-missed-days", "After 1 to 5 missed days the prescriber is asked.", field="missed_days_ask")
-        )
-    site = Site(
-        code=code.strip().upper(),
-        name=name.strip(),
-        zone=zone,
-        day_starts=day_starts,
-        region=region.upper(),
-        language=language,
-        address=address.strip(),
-        phone=phone.strip(),
-        prescriber_phone=prescriber_phone.strip(),
-        jump_percent=jump_percent,
-        jump_mg=milligrams(jump_mg),
-        missed_days_ask=missed_days_ask,
-        tolerance_ml=millilitres(tolerance_ml, zero=True),
-        opened_at=at,
-    )
-    session.add(site)
-    try:
-        session.flush()
-    except IntegrityError as reason:
-        raise _mapped(reason) from None
-    audit.record(session, actor=the_program(site.id), act="open site", subject="site", subject_id=site.id, at=at)
-    return site
-
-
-def _refuse_impossible_site(*, zone: str, region: str, day_starts: time, name: str) -> None:
-    refusals = []
-    if not name.strip():
-        refusals.append(Refusal("no-name", "The site has no name.", field="name"))
-    if zone not in available_timezones():
-        refusals.append(
-            Refusal("bad-zone", f"“{zone}” is not a time zone.", "Write one such as Asia/Kuala_Lumpur.", field="zone")
-        )
-    if region.upper() not in phonenumbers.SUPPORTED_REGIONS:
-        refusals.append(
-            Refusal("bad-region", f"“{region}” is not a country.", "Write two letters, such as MY.", field="region")
-        )
-    if day_starts > time(12, 0):
-        refusals.append(Refusal("bad-day-start", "A dose day starts between 00:00 and 12:00.", field="day_starts"))
-    if refusals:
-        raise BadInput(*refusals)
-
-
 def _mapped(reason: IntegrityError) -> Refused:
-    """What a person reads when the database refused a site or an account."""
-    constraint = getattr(getattr(reason.orig, "diag", None), "constraint_name", "")
-    if constraint == "uq_site_code":
-        return Refused(Refusal("site-code-taken", "There is a site with this code already.", field="code"))
-    if constraint == "ck_site_code":
-        return BadInput(
-            Refusal("bad-site-code", "A site's code has 1 to 12 capital letters, digits or dashes.", field="code")
-        )
-    if constraint == "uq_account_username":
+    """What a person reads when the database refused an account."""
+    if broken_constraint(reason) == "uq_account_username":
         return Refused(
             Refusal(
                 "username-taken",
@@ -151,7 +72,8 @@ def _mapped(reason: IntegrityError) -> Refused:
     raise reason
 
 
-def _refuse_unless_runs_site(actor: Actor, site_id: SiteId) -> None:
+def refuse_unless_runs_site(actor: Actor, site_id: SiteId) -> None:
+    """Raises NotAllowed for anybody but an administrator of this very site, or the program itself."""
     if actor.account_id is not None and (actor.site_id != site_id or not may(actor.roles, Act.RUN_SITE)):
         raise NotAllowed(
             Refusal("not-administrator", "Only an administrator of this site may do this.", "Ask one of them.")
@@ -193,7 +115,7 @@ def add_account(
     at: datetime,
 ) -> Account:
     """Makes an account with its roles at one site. The name of somebody who left is never given to another person."""
-    _refuse_unless_runs_site(actor, site_id)
+    refuse_unless_runs_site(actor, site_id)
     username = plain_username(username)
     granted = sorted(set(roles))
     refusals = [refusal for refusal in (username_fits(username), password_fits(password, username=username)) if refusal]
@@ -250,7 +172,7 @@ def grant(
     session: WriteSession, *, actor: Actor, account_id: AccountId, site_id: SiteId, role: Role, at: datetime
 ) -> None:
     """Gives an account a role at a site, at once also for those signed in. A role that it has changes nothing."""
-    _refuse_unless_runs_site(actor, site_id)
+    refuse_unless_runs_site(actor, site_id)
     account = _open_account(session, account_id)
     if role.value in session.scalars(
         select(RoleGrant.role).where(RoleGrant.account_id == account.id, RoleGrant.site_id == site_id)
@@ -265,7 +187,7 @@ def revoke(
     session: WriteSession, *, actor: Actor, account_id: AccountId, site_id: SiteId, role: Role, at: datetime
 ) -> None:
     """Takes a role at a site back, at once also for those signed in. The last administrator keeps theirs."""
-    _refuse_unless_runs_site(actor, site_id)
+    refuse_unless_runs_site(actor, site_id)
     if role is Role.ADMINISTRATOR:
         _refuse_last_administrator(session, account_id, [site_id])
     session.execute(

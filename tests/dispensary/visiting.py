@@ -16,7 +16,7 @@ from sqlalchemy import select
 
 from dispensary.database import Database
 from dispensary.settings import Settings, settings_from
-from dispensary.staff import service
+from dispensary.staff import service, sites
 from dispensary.staff.models import Account, AuditEntry, Site
 from dispensary.staff.rules import Role, the_program
 
@@ -55,7 +55,7 @@ def production_settings(folder: Path) -> Settings:
 def open_site(database: Database, at: datetime, code: str = "KL", **given: Any) -> Site:
     facts = {"name": "Harapan", "zone": "Asia/Kuala_Lumpur", "region": "MY", **given}
     with database.writing() as session:
-        return service.add_site(session, code=code, at=at, **facts)
+        return sites.add_site(session, code=code, at=at, **facts)
 
 
 def hire(database: Database, site: Site, username: str, roles: Iterable[Role], at: datetime) -> Account:
