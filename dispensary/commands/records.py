@@ -83,7 +83,7 @@ def doses(
 
 def _site_for_import(session: WriteSession, code: str, zone: str) -> tuple[Place, bool]:
     import scheduling.service
-    from dispensary.staff.service import add_site
+    from dispensary.staff.sites import add_site
 
     try:
         return place(session, site_by_code(session, code).id), False
