@@ -18,6 +18,7 @@ from dispensary.desks import (
     reception,
     safe,
     signin,
+    site,
     staffing,
     telephone,
 )
@@ -33,6 +34,7 @@ HANDLERS: list[ControllerRouterHandler] = [
     *ordering.HANDLERS,
     *deciding.HANDLERS,
     *office.HANDLERS,
+    *site.HANDLERS,
     *staffing.HANDLERS,
     *opening.HANDLERS,
     *adopting.HANDLERS,
