@@ -90,7 +90,7 @@ def timetable(session: Session, place_id: UUID, first: date, last: date) -> Time
     return Timetable(
         zone_named(place.zone),
         tuple(InForce(hours_of(opening), opening.from_day, opening.until_day) for opening in openings),
-        tuple(Shut(closure.first_day, closure.last_day, closure.reason) for closure in closures),
+        tuple(Shut(each.first_day, each.last_day, each.reason, each.id) for each in closures),
         timedelta(minutes=place.lead_minutes),
         place.horizon_days,
     )
@@ -184,6 +184,12 @@ def closure_on(session: Session, place_id: UUID, day: date) -> Shut | None:
     return timetable(session, place_id, day, day).shut_on(day)
 
 
+def newest_closure(session: Session, place_id: UUID, first_day: date, last_day: date) -> UUID | None:
+    """The closure of exactly these days that was made last."""
+    same = (Closure.place_id == place_id, Closure.first_day == first_day, Closure.last_day == last_day)
+    return session.scalar(select(Closure.id).where(*same).order_by(Closure.id.desc()).limit(1))
+
+
 def bookings_of(session: Session, holder_id: UUID, from_moment: datetime) -> list[Booking]:
     """The holder's bookings that start at the moment or later and still stand, at any place, earliest first."""
     return list(
@@ -218,6 +224,15 @@ def standing_between(session: Session, place_id: UUID, first: date, last: date |
     if last is not None:
         wanted = wanted.where(Booking.day <= last)
     return list(session.scalars(wanted.order_by(Booking.starts_at, Booking.id)))
+
+
+def given_up_between(session: Session, place_id: UUID, first: date, last: date) -> list[UUID]:
+    """The holders who gave up or moved away a booking from the first day to the last, and have none there now."""
+    days_asked = (Booking.place_id == place_id, Booking.day.between(first, last))
+    left = Booking.state.in_((BookingState.DROPPED, BookingState.MOVED))
+    still = select(Booking.holder_id).where(*days_asked, text(HOLDS_A_PLACE))
+    chosen = select(Booking.holder_id).where(*days_asked, left, Booking.holder_id.not_in(still)).distinct()
+    return list(session.scalars(chosen.order_by(Booking.holder_id)))
 
 
 def due_for_reminder(session: Session, *, from_moment: datetime, to_moment: datetime) -> list[Booking]:

@@ -26,11 +26,14 @@ class Declined(Exception):
 
 
 class NotFound(Declined):
-    """No such place (`no-place`) or visit (`no-visit`)."""
+    """No such place (`no-place`), visit (`no-visit`) or closure (`no-closure`)."""
 
 
 class BadHours(Declined):
-    """The hours, the closure or the place as it was described cannot be (`bad-hours`, `bad-closure`, `bad-place`)."""
+    """The hours, the closure or the place as it was described cannot be (`bad-hours`, `bad-closure`, `bad-place`).
+
+    A closure that is over cannot be opened again (`closure-over`).
+    """
 
 
 class Code(StrEnum):
@@ -87,11 +90,12 @@ class InForce:
 
 @dataclass(frozen=True)
 class Shut:
-    """Days, from the first to the last inclusive, without opening hours."""
+    """Days, from the first to the last inclusive, without opening hours. The id is that of the closure."""
 
     first_day: date
     last_day: date
     reason: str
+    id: UUID | None = None
 
 
 @dataclass(frozen=True)

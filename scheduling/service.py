@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
@@ -39,6 +39,18 @@ class Served(NamedTuple):
     id: UUID
     called_at: datetime | None
     ended_at: datetime
+
+
+class Reopened(NamedTuple):
+    """The days that a closure shuts no more, and what became of their bookings."""
+
+    first_day: date
+    last_day: date
+    standing: list[Booking]
+    given_up: list[UUID]
+    """Holders whose booking on these days was dropped or moved away; it stays so."""
+    still_shut: list[date]
+    """Those of the days that stay shut for another reason."""
 
 
 _FRESH = {"populate_existing": True}
@@ -98,16 +110,46 @@ def _displaced(session: Session, place_id: UUID, from_day: date) -> list[Booking
 def close(session: Session, *, place_id: UUID, first_day: date, last_day: date, reason: str) -> list[Booking]:
     """Shuts the place from one day to another inclusive, and returns the standing bookings of these days.
 
-    They stay booked, so that a text can move them; nobody can book these days any more. Raises BadHours
-    (`bad-closure`) and NotFound.
+    They stay booked, so that a text can move them; nobody can book these days any more. A closure of the same days for
+    the same reason is made once. Raises BadHours (`bad-closure`) and NotFound.
     """
     if last_day < first_day or not reason.strip():
         raise BadHours("bad-closure", "A closure has a first day, a last day that is not earlier, and a reason.")
     rows.lock_place(session, place_id, changing=True)
-    closure = Closure(place_id=place_id, first_day=first_day, last_day=last_day, reason=reason.strip())
-    session.add(closure)
-    session.flush()
+    described = {"place_id": place_id, "first_day": first_day, "last_day": last_day, "reason": reason.strip()}
+    if session.scalar(select(Closure.id).filter_by(**described)) is None:
+        session.add(Closure(**described))
+        session.flush()
     return queries.standing_between(session, place_id, first_day, last_day)
+
+
+def reopen(session: Session, *, place_id: UUID, closure_id: UUID, today: date) -> Reopened:
+    """Opens the days of a closure again, from today on; of one that has begun, the days before today stay shut.
+
+    What its days were booked for stands as it did: a place that was given up is free for others, and not given back to
+    whoever had it. A day that another closure or the weekly rest keeps shut is named. Raises NotFound (`no-closure`,
+    also when it was opened before), and BadHours (`closure-over`) when its last day has passed.
+    """
+    rows.lock_place(session, place_id, changing=True)
+    wanted = select(Closure).where(Closure.id == closure_id, Closure.place_id == place_id)
+    closure = session.scalars(wanted, execution_options=_FRESH).one_or_none()
+    if closure is None:
+        raise NotFound("no-closure", "There is no such closure, or it was opened again before.")
+    first_day, last_day = max(closure.first_day, today), closure.last_day
+    if last_day < today:
+        raise BadHours("closure-over", "This closure is over; its days stay as they were.")
+    if closure.first_day < today:
+        closure.last_day = today - timedelta(days=1)
+    else:
+        session.delete(closure)
+    session.flush()
+    return Reopened(
+        first_day,
+        last_day,
+        queries.standing_between(session, place_id, first_day, last_day),
+        queries.given_up_between(session, place_id, first_day, last_day),
+        queries.closed_days(session, place_id, first_day, last_day),
+    )
 
 
 def book(

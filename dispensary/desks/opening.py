@@ -1,4 +1,4 @@
-"""The office's page of when the site is open: the hours of the week from a day on, and closures."""
+"""The office's page of when the site is open: the hours of the week from a day on, closures and public holidays."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ import scheduling.queries
 import scheduling.service
 from dispensary.database import Database, ReadSession, WriteSession
 from dispensary.desks import oversight
-from dispensary.phone.closures import tell_closure
+from dispensary.desks.holidays import CLOSED_HOLIDAYS, COMING, calendar, coming_holidays, remembered_part
+from dispensary.phone.closures import tell_closure, tell_reopening
 from dispensary.refusals import BadInput, Refusal, Refused
 from dispensary.staff import audit
 from dispensary.staff.queries import Place
@@ -46,9 +47,27 @@ class Row:
 
 
 @get("/office/hours", sync_to_thread=True, guards=[requires_administrator])
-def hours(database: TheDatabase, site: TheSite, clock: TheClock, done: FromQuery[str] = "") -> Template:
-    """The week as it is now, closures to come, and bookings that no hours fit any more."""
-    return _hours_page(database, site, site.dose_day(clock()), done=done)
+def hours(
+    database: TheDatabase,
+    site: TheSite,
+    clock: TheClock,
+    done: FromQuery[str] = "",
+    part: FromQuery[str | None] = None,
+    first: FromQuery[date | None] = None,
+    last: FromQuery[date | None] = None,
+) -> Template:
+    """The week as it is now, closures and holidays to come, and bookings that no hours fit any more.
+
+    `first` and `last` are the days that were just opened again; the page says what became of their bookings.
+    """
+    today = site.dose_day(clock())
+    opened = (first, last) if done == "opened" and first and last and first <= last <= first + AHEAD else None
+    try:
+        if part:
+            coming_holidays(site, part, today)
+    except BadInput as refused:
+        return _hours_page(database, site, today, refused=refused, part="")
+    return _hours_page(database, site, today, done=done, part=part, opened=opened)
 
 
 def _hours_page(
@@ -59,14 +78,21 @@ def _hours_page(
     done: str = "",
     refused: Refused | None = None,
     typed: Mapping[str, Any] | None = None,
+    part: str | None = None,
+    opened: tuple[date, date] | None = None,
 ) -> Template:
     with database.reading() as session:
+        after = None
         try:
             known = scheduling.queries.timetable(session, site.id, today, today + AHEAD)
+            closed = scheduling.queries.closed_days(session, site.id, today, today + COMING)
             homeless = oversight.bookings_outside_hours(session, site_id=site.id, today=today)
+            after = _after(session, site, *opened) if opened else None
         except NotFound:
-            known, homeless = None, []
+            known, closed, homeless = None, [], []
+        chosen = remembered_part(session, site) if part is None else part
     rows = _week(known, today) if known else []
+    public = calendar(site, chosen, today, known.closures if known else (), closed)
     return page(
         "office/hours.html",
         refused=refused,
@@ -74,10 +100,35 @@ def _hours_page(
         today=today,
         rows=rows + [None] * max(0, ROWS - len(rows)),
         coming=sorted({each.from_day for each in known.openings if each.from_day > today}) if known else [],
-        closures=known.closures if known else (),
+        closures=[shut for shut in known.closures if shut.id not in public.own_closures] if known else [],
+        public=public,
+        holidays_ticked=several(typed, "holiday") if typed else [],
+        after=after,
         homeless=homeless,
-        ticked={n: several(typed, f"days_{n}") for n in range(ROWS)} if typed else {},
+        # Another form of the page was refused: the week is shown as it is, not as if nobody had ticked a day.
+        ticked={n: several(typed, f"days_{n}") for n in range(ROWS)} if typed and "opens_0" in typed else {},
         done=done,
+    )
+
+
+@dataclass(frozen=True)
+class After:
+    """Days that were opened again, and what is to be known of them."""
+
+    first: date
+    last: date
+    standing: int
+    given_up: int
+    still_shut: list[date]
+
+
+def _after(session: ReadSession, site: Place, first: date, last: date) -> After:
+    return After(
+        first,
+        last,
+        len(scheduling.queries.standing_between(session, site.id, first, last)),
+        len(scheduling.queries.given_up_between(session, site.id, first, last)),
+        scheduling.queries.closed_days(session, site.id, first, last),
     )
 
 
@@ -181,4 +232,84 @@ def _closed_already(session: ReadSession, site: Place, first_day: date, last_day
     return any((c.first_day, c.last_day, c.reason) == (first_day, last_day, reason) for c in known.closures)
 
 
-HANDLERS: list[ControllerRouterHandler] = [hours, set_hours, close]
+@post("/office/holidays", sync_to_thread=True, guards=[requires_administrator])
+def close_holidays(data: Form, database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock) -> Response[Any]:
+    """Shuts the site on each public holiday that is ticked, under its name, and texts all who are booked on them."""
+    now = clock()
+    today = site.dose_day(now)
+    part = one(data, "part")
+
+    def act(session: WriteSession) -> None:
+        wanted = _ticked_holidays(data, site, part, today)
+        _place(session, site)
+        shut, texted = [], 0
+        for day, name in wanted.items():
+            if scheduling.queries.closure_on(session, site.id, day):
+                continue
+            bookings = scheduling.service.close(session, place_id=site.id, first_day=day, last_day=day, reason=name)
+            told = tell_closure(session, site=site, bookings=bookings, first_day=day, last_day=day, at=now)
+            shut.append(day)
+            texted += len(told.texted)
+        if shut:
+            details = {"region": site.region, "part": part, "days": shut, "texted": texted}
+            audit.record(
+                session, actor=actor, act=CLOSED_HOLIDAYS, subject="site", subject_id=site.id, at=now, details=details
+            )
+
+    try:
+        database.write(act)
+    except Refused as refused:
+        return _hours_page(database, site, today, refused=refused, typed=data, part=part)
+    return Redirect("/office/hours?done=holidays", status_code=303)
+
+
+def _ticked_holidays(data: Mapping[str, Any], site: Place, part: str, today: date) -> dict[date, str]:
+    """The ticked days and what each is called, earliest first. A day that is no holiday there is refused."""
+    names = {holiday.day.isoformat(): holiday for holiday in coming_holidays(site, part, today)}
+    ticked = sorted(set(several(data, "holiday")))
+    if not ticked:
+        raise BadInput(Refusal("no-days", "No holiday is ticked.", "Tick the days to close.", field="holiday"))
+    for day in ticked:
+        if day not in names:
+            raise BadInput(
+                Refusal(
+                    "no-holiday",
+                    f"“{day[:20]}” is no public holiday of the next {COMING.days} days here.",
+                    "Open the page again, or enter it as a closure.",
+                    field="holiday",
+                )
+            )
+    return {names[day].day: names[day].name for day in ticked}
+
+
+@post("/office/closures/reopen", sync_to_thread=True, guards=[requires_administrator])
+def reopen(data: Form, database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock) -> Response[Any]:
+    """Opens a closure's days again from today on. Texts that still wait are withdrawn; the desk tells the others."""
+    now = clock()
+    today = site.dose_day(now)
+
+    def act(session: WriteSession) -> tuple[date, date] | None:
+        with Typed(data) as typed:
+            closure_id = typed.id("closure")
+        try:
+            opened = scheduling.service.reopen(session, place_id=site.id, closure_id=closure_id, today=today)
+        except NotFound:
+            return None  # pressed twice, or by two people: its days are open
+        except BadHours as reason:
+            raise Refused(Refusal(reason.code, reason.sentence, "Nothing to do.")) from None
+        to_tell = tell_reopening(session, site=site, closure_id=closure_id, reopened=opened, at=now)
+        details = {"first": opened.first_day, "last": opened.last_day, "to_tell": len(to_tell)}
+        audit.record(
+            session, actor=actor, act="opened site again", subject="site", subject_id=site.id, at=now, details=details
+        )
+        return opened.first_day, opened.last_day
+
+    try:
+        days = database.write(act)
+    except Refused as refused:
+        return _hours_page(database, site, today, refused=refused)
+    onward = f"?done=opened&first={days[0]}&last={days[1]}" if days else "?done=open"
+    return Redirect(f"/office/hours{onward}", status_code=303)
+
+
+HANDLERS: list[ControllerRouterHandler] = [hours, set_hours, close, close_holidays, reopen]

@@ -23,9 +23,13 @@ from notifications.service import OPTED_OUT as NOT_SENT_BECAUSE_OPTED_OUT
 ASKS: Final = "text: wants a word"
 WHOSE: Final = "text: shared phone"
 SHUT: Final = "text: closure not told"
+OPEN_AGAIN: Final = "text: open again"
 NOT_RECEIVED: Final = "text: not received"
 OPTED_OUT: Final = "text: opted out"
 """The causes of these alerts, once each for a client while it is open."""
+
+WITHDRAWN: Final = "withdrawn"
+"""The error code of a text that was taken back before it was sent: nobody misses it."""
 
 LOOK_BACK: Final = timedelta(days=7)
 """A text that was lost longer ago than this is told to nobody any more."""
@@ -34,6 +38,7 @@ _SENTENCES: Final = {
     ASKS: "Wrote texts that were not understood. Ask what they need.",
     WHOSE: "Shares a phone, and a text did not say for whom it was. Ask them to write their card number with it.",
     SHUT: "Is booked on days that were closed, and could not be told by text.",
+    OPEN_AGAIN: "Is booked on days that were closed and are open again. Tell them that they can come.",
     NOT_RECEIVED: "Did not get a text from us. Tell them some other way, and check their number.",
     OPTED_OUT: "Wrote that they want no more texts. Their bookings stand.",
 }
@@ -88,7 +93,7 @@ def tasks(session: ReadSession, *, site_id: SiteId, at: datetime) -> list[Task]:
     lost = [
         (ClientId(text.recipient_id), text.at)
         for text in notifications.queries.undelivered(session, since=at - LOOK_BACK)
-        if text.recipient_id is not None and text.code != NOT_SENT_BECAUSE_OPTED_OUT
+        if text.recipient_id is not None and text.code not in (NOT_SENT_BECAUSE_OPTED_OUT, WITHDRAWN)
     ]
     ended = [(ClientId(one.recipient_id), one.at) for one in notifications.queries.opted_out(session)]
     found += _unsettled(session, site_id, NOT_RECEIVED, lost)
