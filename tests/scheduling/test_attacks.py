@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from dispensary.database import Database
 from scheduling import queries, service
 from scheduling.models import Booking, BookingState, Slot, Visit
-from scheduling.rules import NotBooked
+from scheduling.rules import NotBooked, NotFound
 from tests.scheduling.conftest import TODAY, week
 
 
@@ -236,3 +236,35 @@ def test_16_windows_never_call_the_same_person(crowd, place_id, now, at_once):
     assert sorted(called) == list(range(1, 41))
     with crowd.reading() as session:
         assert session.scalar(select(func.count()).where(Visit.called_at.is_(None))) == 0
+
+
+def test_closed_by_16_at_once_and_opened_by_16_at_once_a_day_is_closed_once_and_opened_once(
+    crowd, place_id, at, now, at_once
+):
+    days = {"first_day": TODAY, "last_day": TODAY}
+
+    def close(_):
+        with crowd.writing() as session:
+            service.close(session, place_id=place_id, **days, reason="flood")
+            return queries.newest_closure(session, place_id, TODAY, TODAY)
+
+    (closure_id,) = set(at_once(close, range(16)))
+
+    def open_or_book(number):
+        with crowd.writing() as session:
+            if number % 2:
+                return service.book(
+                    session, place_id=place_id, holder_id=uuid4(), starts_at=at(8), now=now, channel="text"
+                )
+            try:
+                return service.reopen(session, place_id=place_id, closure_id=closure_id, today=TODAY)
+            except NotFound:
+                return None
+
+    answers = at_once(open_or_book, range(32))
+    assert len([answer for answer in answers if isinstance(answer, service.Reopened)]) == 1
+    assert {answer.code for answer in answers if isinstance(answer, NotBooked)} <= {"closed", "slot-full"}
+    assert len([answer for answer in answers if isinstance(answer, Booking)]) <= 2
+    with crowd.reading() as session:
+        assert queries.discrepancies(session) == []
+        assert queries.is_open(session, place_id, TODAY)
