@@ -122,6 +122,16 @@ class Reader:
             self.problem(f"needs one of {', '.join(choices)} for {key}")
         return otherwise
 
+    def several(self, key: str, choices: type[Choice]) -> tuple[Choice, ...]:
+        """A list of words, each one of the choices; empty where the key is not there."""
+        value = self.take(key)
+        if value is None:
+            return ()
+        if not isinstance(value, list) or any(word not in list(choices) for word in value):
+            self.problem(f"needs a list of {', '.join(choices)} for {key}")
+            return ()
+        return tuple(choices(word) for word in value)
+
     def part(self, key: str) -> Reader | None:
         """The table under a key; nothing where the document has none."""
         value = self.take(key)
