@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 
-from benchmarks import dose
+from benchmarks import assessing, booking, closing, dose, screen
 from benchmarks.figures import RESULTS, Figure, say, table, write
 from benchmarks.ground import ground
 
-ALL = {"dose": dose}
+ALL = {"dose": dose, "screen": screen, "booking": booking, "closing": closing, "assessing": assessing}
 
 
 def main() -> None:

@@ -74,7 +74,9 @@ def application(url: str) -> Litestar:
             given = {"day": str(day), "portion": 1, "of": 1, "kind": "observed", "mg": str(mg), "ml": str(ml)}
             answer = {"supply": str(supply_id), "at": at.isoformat(), "doses": [given]}
             asked = sha256(json.dumps([str(client_id), True, [], None]).encode()).digest()
-            details = json.dumps({"supply": str(supply_id), "doses": [given], "identified_by": "photo"})
+            details = json.dumps(
+                {"doses": [given], "identified_by": "photo", "supply": str(supply_id)}, separators=(",", ":")
+            )
             key = data["key"]
             connection.execute(
                 INSERT_SUPPLY, (supply_id, site, client_id, episode, day, at, key, asked, account, Jsonb(answer))

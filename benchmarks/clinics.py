@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from uuid import UUID
 
 import httpx
 from sqlalchemy import text
 
+from benchmarks.figures import say
+from benchmarks.ground import Ground
 from dispensary.database import Database
 from dispensary.staff.rules import Role, the_program
 from dispensary.staff.service import add_account
@@ -85,6 +89,24 @@ def _write_past(place: Clinic, days: int) -> None:
             connection.execute(text(statement), values)
 
 
+@cache
+def thousand(ground: Ground) -> Clinic:
+    """A clinic of 1,000 clients with a year of history each, in a database `thousand` that is there to be copied."""
+    say("enrolling 1,000 clients, with a year of history each")
+    ground.copy("thousand")
+    with ground.database("thousand") as database:
+        return open_clinic(database, clients=1000, days=365)
+
+
+@contextmanager
+def thousand_in(ground: Ground, name: str) -> Iterator[Clinic]:
+    """That clinic in a copy of its own."""
+    place = thousand(ground)
+    ground.copy(name, "thousand")
+    with ground.database(name) as database:
+        yield replace(place, database=database, clients=list(place.clients))
+
+
 @dataclass(frozen=True)
 class Browser:
     """A signed-in browser as the headers that it sends."""
@@ -93,11 +115,17 @@ class Browser:
 
     def request(self, method: str, path: str, body: Mapping[str, object] | None = None) -> str:
         """A whole request, as it goes over the wire."""
-        content = json.dumps(body) if body is not None else ""
+        return self._whole(method, path, "application/json", json.dumps(body) if body is not None else "")
+
+    def form(self, path: str, content: str) -> str:
+        """A form as a page sends it."""
+        return self._whole("POST", path, "application/x-www-form-urlencoded", content)
+
+    def _whole(self, method: str, path: str, kind: str, content: str) -> str:
         lines = [f"{method} {path} HTTP/1.1", "Host: clinic.example.org"]
         lines += [f"{name}: {value}" for name, value in self.headers.items()]
-        if body is not None:
-            lines += ["Content-Type: application/json", f"Content-Length: {len(content)}"]
+        if content:
+            lines += [f"Content-Type: {kind}", f"Content-Length: {len(content)}"]
         return "\r\n".join([*lines, "", content])
 
 

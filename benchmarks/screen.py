@@ -1,0 +1,82 @@
+"""The counter's screen after a scan: how long the server takes for it, and how much goes over the wire."""
+
+from __future__ import annotations
+
+import re
+import time
+from datetime import timedelta
+from urllib.parse import urlencode
+
+from benchmarks.clinics import Browser, signs_in, thousand_in
+from benchmarks.figures import Figure, percentile, say
+from benchmarks.ground import Ground, takehome
+from benchmarks.load import Connection
+from dispensary.supplies.pickups import prepare_pickup
+from tests.builders import Clinic
+
+NAME = "screen"
+SCANS = 200
+
+
+def run(ground: Ground) -> list[Figure]:
+    """Scans the passes of 200 clients, one after the other, as one counter does; the page is what the scan leads to."""
+    with thousand_in(ground, "screen") as place:
+        say(f"screen: {SCANS} scans")
+        tokens = _passes(place)
+        with takehome(ground, "screen") as server:
+            browser, connection = signs_in(server.port), Connection("127.0.0.1", server.port)
+            page = _scan(connection, browser, tokens[0])
+            kept = _weight(connection, browser, page)
+            ms, sizes = [], []
+            for token in tokens[1:]:
+                began, before = time.perf_counter(), connection.received
+                _scan(connection, browser, token)
+                ms.append((time.perf_counter() - began) * 1000)
+                sizes.append((connection.received - before) / 1000)
+    return [
+        Figure(NAME, "from the scan to the whole page, p50", percentile(ms, 50), "ms"),
+        Figure(NAME, "from the scan to the whole page, p99", percentile(ms, 99), "ms", 100),
+        Figure(NAME, "over the wire, most", max(sizes), "kB"),
+        Figure(NAME, "over the wire, most, with every stylesheet and script anew", max(sizes) + kept, "kB", 60),
+    ]
+
+
+def _passes(place: Clinic) -> list[str]:
+    tokens = []
+    for client in place.clients[: SCANS + 1]:
+        place.decide(client, per_supply=6)
+        with place.database.writing() as session:
+            prepared = prepare_pickup(
+                session,
+                actor=place.pharmacist,
+                client_id=client,
+                collect_on=place.today,
+                take_home_days=place.ahead(1, 2, 3, 4, 5, 6),
+                valid=(place.now - timedelta(hours=1), place.now + timedelta(hours=12)),
+                today=place.today,
+                at=place.now,
+            )
+        tokens.append(prepared.token)
+    return tokens
+
+
+def _scan(connection: Connection, browser: Browser, token: str) -> str:
+    """What the scanner types into the counter's one field, and the page that the answer leads to."""
+    status, head, _ = connection.ask(browser.form("/counter/find", urlencode({"sought": token})).encode())
+    leads = [line.split(": ", 1)[1] for line in head.split("\r\n") if line.lower().startswith("location: ")]
+    if status != 303 or "?pickup=" not in leads[0]:
+        raise RuntimeError(f"the pass opened nothing: {status} {leads}")
+    status, _, page = connection.ask(browser.request("GET", leads[0]).encode())
+    if status != 200 or b"</html>" not in page:
+        raise RuntimeError(f"no page came: {status}")
+    return page.decode()
+
+
+def _weight(connection: Connection, browser: Browser, page: str) -> float:
+    """Kilobytes of what the page asks for the first time; a browser keeps it for a year."""
+    before = connection.received
+    for path in re.findall(r'(?:src|href)="(/static/[^"]+)"', page):
+        status, _, _ = connection.ask(browser.request("GET", path).encode())
+        if status != 200:
+            raise RuntimeError(f"{path} is not there: {status}")
+    return (connection.received - before) / 1000
