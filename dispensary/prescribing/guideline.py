@@ -127,10 +127,14 @@ def ruled(
     consequences: tuple[Consequence, ...] = (),
     advice: tuple[str, ...] = (),
     figures: Mapping[str, Figure] | None = None,
+    source: str = "",
 ) -> Ruling:
-    """A ruling that cites the guideline's section, and says when that section has been superseded."""
+    """A ruling that cites the guideline's section, and says when that section has been superseded.
+
+    `source` is where it stands written when that is not the section: a warning that holds whatever the guideline.
+    """
     section = guideline.section(topic)
-    if section is not None and section.status is Status.SUPERSEDED:
+    if section is not None and section.status is Status.SUPERSEDED and not source:
         advice = (*advice, f"{guideline.guideline} has been superseded.")
     return Ruling(
         answer=answer,
@@ -138,9 +142,9 @@ def ruled(
         guideline=guideline.guideline,
         version=guideline.version,
         topic=topic,
-        source=section.source if section else "",
-        confidence=section.confidence if section else None,
-        status=section.status if section else None,
+        source=source or (section.source if section else ""),
+        confidence=everywhere().confidence if source else section.confidence if section else None,
+        status=everywhere().status if source else section.status if section else None,
         instruction=instruction,
         mg=mg,
         reason_needed=answer is Verdict.ALLOW_WITH_REASON and not reason.strip(),
@@ -151,16 +155,37 @@ def ruled(
     )
 
 
-def no_answer(guideline: Guideline, topic: Topic, *, instruction: str = "") -> Ruling:
-    """The referral that stands for a topic on which the guideline is silent or only a draft."""
-    draft = guideline.section(topic) is not None
-    what = TOLD_OF[topic]
+def no_answer(
+    guideline: Guideline,
+    topic: Topic,
+    *,
+    what: str = "",
+    instruction: str = "",
+    consequences: tuple[Consequence, ...] = (),
+    advice: tuple[str, ...] = (),
+) -> Ruling:
+    """The referral that stands for a question on which the guideline is silent or only a draft."""
+    draft = guideline.section(topic) is not None and not guideline.answers(topic)
+    asked = what or TOLD_OF[topic]
     sentence = (
-        f"What {guideline.guideline} says of {what} is a draft that nobody has confirmed: the prescriber decides."
+        f"What {guideline.guideline} says of {asked} is a draft that nobody has confirmed: the prescriber decides."
         if draft
-        else f"{guideline.guideline} says nothing of {what}: the prescriber decides."
+        else f"{guideline.guideline} says nothing of {asked}: the prescriber decides."
     )
-    return ruled(guideline, topic, Verdict.REFER, sentence, instruction=instruction)
+    return ruled(
+        guideline,
+        topic,
+        Verdict.REFER,
+        sentence,
+        instruction=instruction,
+        consequences=consequences,
+        advice=advice,
+    )
+
+
+def share(mg: Decimal, percent: Decimal) -> Decimal:
+    """So many per cent of a dose in mg, rounded down to 0.01 mg, so that rounding never gives more."""
+    return (mg * percent / 100).quantize(Decimal("0.01"), rounding="ROUND_DOWN")
 
 
 def _written(figure: Figure) -> object:

@@ -236,6 +236,10 @@ def everywhere(reader: Reader) -> Everywhere:
         review_above_mg=_mg(reader, "review_above_mg"),
         early_until_day=_whole(reader, "early_until_day", _MOST_DAYS),
         early_missed=_whole(reader, "early_missed", _MOST_DAYS),
+        early_source=reader.text("early_source"),
+        intoxicated_source=reader.text("intoxicated_source"),
+        unwitnessed_source=reader.text("unwitnessed_source"),
+        pregnant_source=reader.text("pregnant_source"),
     )
 
 

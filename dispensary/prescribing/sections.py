@@ -277,3 +277,10 @@ class Everywhere(Section):
     early_until_day: int
     early_missed: int
     """Consecutive missed days that ask for the prescriber within the first `early_until_day` days of treatment."""
+    early_source: str
+    intoxicated_source: str
+    """Why nobody who is intoxicated is given a dose."""
+    unwitnessed_source: str
+    """Why a vomited dose that no staff saw, or that was taken home, is not replaced."""
+    pregnant_source: str
+    """Why a dose is neither tapered in pregnancy nor replaced by a table."""
