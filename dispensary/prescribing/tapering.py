@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 
 from dispensary.prescribing.guideline import Guideline, Ruling, everywhere, no_answer, ruled, share
 from dispensary.prescribing.sections import TaperBand, Topic, Verdict
@@ -134,4 +134,4 @@ def _lowest(band: TaperBand, current_mg: Decimal) -> Decimal:
 
 
 def _up_to(mg: Decimal, finest_mg: Decimal) -> Decimal:
-    return -(-mg // finest_mg) * finest_mg
+    return (mg / finest_mg).to_integral_value(ROUND_CEILING) * finest_mg
