@@ -27,8 +27,9 @@ def split(
 ) -> Ruling:
     """Whether to divide the dose: the peak (2-4 h after the dose) is more than twice the trough (24 h after it).
 
-    Levels in ng/mL. In pregnancy clearance rises and a divided dose may be considered without levels (McCarthy 2018). Levels from before the dose has settled say nothing. Without a sign for it a prescriber may still
-    divide the dose, with a reason. A higher peak or a lower trough never speaks against dividing.
+    Levels in ng/mL. In pregnancy clearance rises and a divided dose may be considered without levels (McCarthy 2018).
+    Levels from before the dose has settled say nothing. Without a sign for it a prescriber may still divide the dose,
+    with a reason. A higher peak or a lower trough never speaks against dividing.
     """
     section = guideline.split
     if section is None or section.ratio_above is None or not guideline.answers(Topic.SPLIT):
