@@ -18,8 +18,10 @@ from dispensary.staff.rules import Actor, Role, dose_day
 from dispensary.stock.service import receive_lot
 from dispensary.supplies.rules import Wanted
 from dispensary.supplies.service import Handed, dispense
+from dispensary.takehome.deciding import decide
 from dispensary.takehome.publishing import adopt, publish_policies
-from dispensary.takehome.service import assess_client, decide
+from dispensary.takehome.service import assess_client
+from dispensary.takehome.terms import Naloxone
 from dispensary.units import ClientId, DoseDay, SiteId, milligrams, millilitres, strength
 
 _numbers = itertools.count(1)
@@ -158,6 +160,7 @@ def decided(
         per_supply=per_supply,
         per_week=per_week,
         reason="the doctor knows the client",
+        naloxone=Naloxone.GIVEN,
         at=place.now,
     )
     return decision.id

@@ -22,8 +22,10 @@ from dispensary.monitoring.service import note_condition
 from dispensary.staff.queries import Place
 from dispensary.staff.rules import Actor, dose_day
 from dispensary.stock.service import receive_lot
+from dispensary.takehome.deciding import decide
 from dispensary.takehome.rules import Answer, DecisionLimits
-from dispensary.takehome.service import assess_client, decide
+from dispensary.takehome.service import assess_client
+from dispensary.takehome.terms import Naloxone
 from dispensary.units import ClientId, Millilitres, Strength
 
 WEEKS_AT_ONCE = 4
@@ -171,6 +173,7 @@ class Year:
                 per_supply=limits.per_supply,
                 per_week=per_week,
                 reason="Spoke with the client; benefit outweighs the risk." if reasoned else "",
+                naloxone=Naloxone.HAS_ONE if life.decision_id else Naloxone.GIVEN,
                 at=at,
             )
             life.limits, life.decision_id = limits, decision.id

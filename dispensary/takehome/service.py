@@ -1,4 +1,4 @@
-"""Use cases of the take-home room: clients are assessed, doctors decide."""
+"""Use cases of the take-home room: clients are assessed, assessments replayed, decisions end with a stay."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import Range
 
 from dispensary.clients.service import the_client, the_episode
 from dispensary.database import ReadSession, WriteSession
-from dispensary.refusals import BadInput, NotAllowed, NotThere, Refusal, Refused
+from dispensary.refusals import BadInput, NotThere, Refusal, Refused
 from dispensary.staff import audit
 from dispensary.staff.queries import place
 from dispensary.staff.rules import Actor
@@ -21,10 +21,8 @@ from dispensary.takehome import rules
 from dispensary.takehome.history import History, canonical, digest
 from dispensary.takehome.models import Assessment, Decision, PolicyVersion
 from dispensary.takehome.policy import Policy, parse
-from dispensary.takehome.queries import history_of, last_assessment, policy_of
-from dispensary.units import AccountId, ClientId, SiteId
-
-LONGEST_REASON = 2_000
+from dispensary.takehome.queries import history_of, policy_of
+from dispensary.units import ClientId
 
 
 def assess_client(
@@ -100,7 +98,7 @@ def _inputs(version: PolicyVersion, history: History, on: date) -> dict[str, obj
 
 def replay(session: ReadSession, assessment_id: UUID) -> bool:
     """Whether the kept inputs, judged again by the kept policy, give the kept hash and result. Raises NotThere."""
-    kept = _the_assessment(session, assessment_id)
+    kept = the_assessment(session, assessment_id)
     version = session.get_one(PolicyVersion, kept.policy_version_id)
     try:
         history = History.from_json(kept.inputs["history"])
@@ -117,183 +115,37 @@ def replay(session: ReadSession, assessment_id: UUID) -> bool:
     )
 
 
-def _the_assessment(session: ReadSession, assessment_id: UUID) -> Assessment:
+def the_assessment(session: ReadSession, assessment_id: UUID) -> Assessment:
+    """The kept assessment. Raises NotThere."""
     kept = session.get(Assessment, assessment_id)
     if kept is None:
         raise NotThere(Refusal("no-assessment", "There is no such assessment.", "Look at the client's page again."))
     return kept
 
 
-def decide(
-    session: WriteSession,
-    *,
-    actor: Actor,
-    assessment_id: UUID,
-    days_from: date,
-    days_until: date | None,
-    per_supply: int,
-    per_week: int | None,
-    reason: str,
-    at: datetime,
-) -> Decision:
-    """A doctor decides on the client's last assessment: from a day on, to the day before `days_until` or openly.
+def end_decisions(
+    session: WriteSession, *, actor: Actor, client_id: ClientId, from_day: date, at: datetime
+) -> Sequence[Decision]:
+    """No take-home decision holds from a day on: for the end of a stay. Returns what ended; nothing is no fault.
 
-    An earlier decision ends where this one begins, or is set aside when it would have begun on that day or later.
-    What differs from the assessment needs a reason, and more than a limit of the law is refused. Raises NotThere,
-    Refused or BadInput.
+    The caller has locked the client, as everybody has who ends a stay.
     """
-    decided_by = _person(actor)
-    assessment = _the_assessment(session, assessment_id)
-    the_client(session, ClientId(assessment.client_id), actor.site_id)  # one decision on a client at a time
-    today = place(session, actor.site_id).dose_day(at)
-    _refuse_outdated(session, assessment, today)
-    _refuse_bad_days(session, assessment, today, days_from, days_until)
-    allowance = rules.Allowance.from_json(assessment.result["allowance"])
-    faults = rules.may_decide(allowance, per_supply=per_supply, per_week=per_week, reason=reason)
-    if faults or len(reason) > LONGEST_REASON:
-        raise BadInput(*(faults or (Refusal("reason-long", "The reason is too long.", "Shorten it.", field="reason"),)))
-    return _put_in_force(
-        session,
-        actor,
-        Decision(
-            site_id=assessment.site_id,
-            client_id=assessment.client_id,
-            episode_id=assessment.episode_id,
-            assessment_id=assessment.id,
-            days=Range(days_from, days_until, bounds="[)"),
-            per_supply=per_supply,
-            per_week=per_week,
-            closed_days_apart=allowance.closed_days_apart,
-            differs=rules.differs(allowance, per_supply=per_supply, per_week=per_week),
-            reason=reason.strip(),
-            decided_by=decided_by,
-            decided_at=at,
-        ),
-        act="decided take-home",
-        at=at,
-    )
-
-
-def withdraw(
-    session: WriteSession, *, actor: Actor, decision_id: UUID, from_day: date, reason: str, at: datetime
-) -> Decision:
-    """A doctor takes a decision back for the rest of its days: in its place stands one that allows nothing, and why.
-
-    Bottles for days on which the site is closed stay possible where the policy keeps them apart, since nobody could
-    give the dose on such a day. Raises NotThere, Refused or BadInput.
-    """
-    decided_by = _person(actor)
-    decision = session.get(Decision, decision_id)
-    if decision is None:
-        raise NotThere(Refusal("no-decision", "There is no such decision.", "Look at the client's page again."))
-    the_client(session, ClientId(decision.client_id), actor.site_id)
-    session.refresh(decision)
-    begins, ends = decision.days.lower, decision.days.upper
-    if begins is None or decision.voided_at is not None or (ends is not None and ends <= from_day):
-        raise Refused(
-            Refusal("decision-over", "This decision is not in force on that day any more.", "Look at the newest one.")
-        )
-    if from_day < place(session, actor.site_id).dose_day(at):
-        raise BadInput(_past_day("from_day"))
-    if not 0 < len(reason.strip()) <= LONGEST_REASON:
-        raise BadInput(Refusal("reason-missing", "A decision is taken back for a reason.", "Say why.", field="reason"))
-    return _put_in_force(
-        session,
-        actor,
-        Decision(
-            site_id=decision.site_id,
-            client_id=decision.client_id,
-            episode_id=decision.episode_id,
-            assessment_id=decision.assessment_id,
-            days=Range(max(begins, from_day), ends, bounds="[)"),
-            per_supply=0,
-            per_week=None,
-            closed_days_apart=decision.closed_days_apart,
-            differs=True,
-            reason=reason.strip(),
-            decided_by=decided_by,
-            decided_at=at,
-        ),
-        act="withdrew take-home",
-        at=at,
-    )
-
-
-def _person(actor: Actor) -> AccountId:
-    if actor.account_id is None:
-        raise NotAllowed(Refusal("nobody-decides", "A named person decides on take-home, never the program."))
-    return actor.account_id
-
-
-def _refuse_outdated(session: ReadSession, assessment: Assessment, today: date) -> None:
-    newest = last_assessment(session, ClientId(assessment.client_id))
-    if newest is not None and newest.id != assessment.id:
-        raise Refused(
-            Refusal(
-                "assessment-replaced",
-                "The client has been assessed again since.",
-                "Decide on the newest assessment.",
-                {"newest": newest.id},
-            )
-        )
-    followed = policy_of(session, SiteId(assessment.site_id), today)
-    if followed is None or followed.id != assessment.policy_version_id:
-        raise Refused(
-            Refusal("policy-changed", "The site follows another policy now.", "Assess the client again, then decide.")
-        )
-
-
-def _refuse_bad_days(
-    session: ReadSession, assessment: Assessment, today: date, days_from: date, days_until: date | None
-) -> None:
-    if days_from < max(today, assessment.on_day):
-        raise BadInput(_past_day("days_from"))
-    if days_until is not None and days_until <= days_from:
-        raise BadInput(
-            Refusal("ends-before", "The decision ends before it begins.", "Correct the last day.", field="days_until")
-        )
-    if the_episode(session, ClientId(assessment.client_id), days_from).id != assessment.episode_id:
-        raise Refused(
-            Refusal("other-episode", "The assessment belongs to an earlier stay in treatment.", "Assess again.")
-        )
-
-
-def _past_day(field: str) -> Refusal:
-    return Refusal(
-        "day-passed", "A decision begins today or later, and not before its assessment.", "Correct it.", field=field
-    )
-
-
-def _put_in_force(session: WriteSession, actor: Actor, decision: Decision, *, act: str, at: datetime) -> Decision:
-    superseded = _give_way(session, decision, at)
-    session.add(decision)
-    session.flush()
-    details = {
-        "decision": decision.id,
-        "assessment": decision.assessment_id,
-        "from": decision.days.lower,
-        "until": decision.days.upper,
-        "per_supply": decision.per_supply,
-        "per_week": decision.per_week,
-        "differs": decision.differs,
-        "superseded": [earlier.id for earlier in superseded],
-    }
-    audit.record(session, actor=actor, act=act, subject="client", subject_id=decision.client_id, at=at, details=details)
-    return decision
-
-
-def _give_way(session: WriteSession, decision: Decision, at: datetime) -> Sequence[Decision]:
-    earlier = session.scalars(
+    standing = session.scalars(
         select(Decision)
-        .where(Decision.episode_id == decision.episode_id, Decision.voided_at.is_(None))
-        .where(Decision.days.overlaps(decision.days))
+        .where(Decision.client_id == client_id, Decision.site_id == actor.site_id, Decision.voided_at.is_(None))
+        .where(Decision.days.overlaps(Range(from_day, None, bounds="[)")))
+        .order_by(Decision.days)
         .with_for_update()
     ).all()
-    begins = decision.days.lower
-    for one in earlier:
-        if one.days.lower is not None and begins is not None and one.days.lower < begins:
-            one.days = Range(one.days.lower, begins, bounds="[)")
+    for one in standing:
+        if one.days.lower is not None and one.days.lower < from_day:
+            one.days = Range(one.days.lower, from_day, bounds="[)")
         else:
             one.voided_at = at
     session.flush()
-    return earlier
+    if standing:
+        details = {"from": from_day, "decisions": [one.id for one in standing]}
+        audit.record(
+            session, actor=actor, act="ended take-home", subject="client", subject_id=client_id, at=at, details=details
+        )
+    return standing

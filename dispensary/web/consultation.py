@@ -29,8 +29,8 @@ from dispensary.refusals import BadInput, NotThere, Refusal
 from dispensary.staff import audit
 from dispensary.staff.rules import Actor
 from dispensary.supplies.queries import covered_days
+from dispensary.takehome.deciding import decide
 from dispensary.takehome.models import Assessment, Decision
-from dispensary.takehome.service import decide
 from dispensary.units import ClientId, Milligrams
 from notifications.numbers import BadNumber
 from notifications.service import UnknownLanguage

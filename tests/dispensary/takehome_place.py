@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 import pytest
@@ -20,10 +20,12 @@ from dispensary.refusals import Refused
 from dispensary.staff.models import Account, AuditEntry, Site
 from dispensary.staff.rules import Actor, Role, the_program
 from dispensary.supplies.models import Dose, Supply
+from dispensary.takehome.deciding import decide, restore, suspend
 from dispensary.takehome.models import Assessment, Decision
 from dispensary.takehome.publishing import adopt, publish_policies
 from dispensary.takehome.queries import decisions_of
-from dispensary.takehome.service import assess_client, decide, withdraw
+from dispensary.takehome.service import assess_client
+from dispensary.takehome.terms import Naloxone
 from dispensary.units import AccountId, ClientId, SiteId, new_id
 
 TODAY = date(2026, 11, 24)  # a Tuesday, the dose day of the fixture `now`
@@ -80,6 +82,8 @@ class Place:
         days_from: date = TODAY,
         days_until: date | None = None,
         reason: str = "",
+        naloxone: Naloxone | None = Naloxone.GIVEN,
+        **more: Any,
     ) -> Decision:
         return self.do(
             lambda session: decide(
@@ -91,14 +95,47 @@ class Place:
                 per_supply=per_supply,
                 per_week=per_week,
                 reason=reason,
+                naloxone=naloxone,
+                at=self.now,
+                **more,
+            )
+        )
+
+    def suspend(
+        self,
+        client_id: ClientId,
+        from_day: date = TODAY,
+        reason: str = "bottles were sold",
+        review_on: date = TODAY + timedelta(days=14),
+    ) -> Decision:
+        return self.do(
+            lambda session: suspend(
+                session,
+                actor=self.doctor,
+                client_id=client_id,
+                from_day=from_day,
+                reason=reason,
+                review_on=review_on,
                 at=self.now,
             )
         )
 
-    def withdraw(self, decision: Decision, from_day: date = TODAY, reason: str = "bottles were sold") -> Decision:
+    def restore(
+        self,
+        client_id: ClientId,
+        from_day: date = TODAY,
+        reason: str = "a lockbox was brought",
+        review_on: date | None = None,
+    ) -> Decision:
         return self.do(
-            lambda session: withdraw(
-                session, actor=self.doctor, decision_id=decision.id, from_day=from_day, reason=reason, at=self.now
+            lambda session: restore(
+                session,
+                actor=self.doctor,
+                client_id=client_id,
+                from_day=from_day,
+                reason=reason,
+                review_on=review_on,
+                at=self.now,
             )
         )
 

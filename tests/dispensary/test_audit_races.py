@@ -18,7 +18,7 @@ from dispensary.staff.queries import place as site_of
 from dispensary.stock.models import Lot
 from dispensary.supplies.closing import Counted, close_day, to_count
 from dispensary.supplies.pickups import Prepared, cancel_pickup, prepare_pickup
-from dispensary.takehome.service import withdraw
+from dispensary.takehome.deciding import suspend
 from dispensary.units import ClientId
 from dispensary.verification import verify
 from dispensary.web.consultation import looked_at
@@ -105,9 +105,17 @@ def cancel(place: Clinic, pickup: UUID) -> None:
         cancel_pickup(session, actor=place.pharmacist, pickup_id=pickup, reason="late", day=place.today, at=place.now)
 
 
-def take_back(place: Clinic, decision: UUID) -> None:
+def stop_bottles(place: Clinic, client_id: ClientId) -> None:
     with place.database.writing() as session:
-        withdraw(session, actor=place.doctor, decision_id=decision, from_day=place.today, reason="lost", at=place.now)
+        suspend(
+            session,
+            actor=place.doctor,
+            client_id=client_id,
+            from_day=place.today,
+            reason="lost",
+            review_on=place.ahead(7)[0],
+            at=place.now,
+        )
 
 
 class TestTheCloseOfTheDay:
@@ -156,12 +164,12 @@ class TestOneClient:
             assert session.get_one(Lot, here.lot_id).bottled == 0
         assert wrong(here) == []
 
-    def test_a_decision_that_is_withdrawn_lets_no_bottle_out_afterwards(self, here: Clinic) -> None:
+    def test_a_suspension_lets_no_bottle_out_afterwards(self, here: Clinic) -> None:
         for client in [here.client() for _ in range(6)]:
-            decision = here.decide(client, per_supply=6)
+            here.decide(client, per_supply=6)
 
             given, _ = at_once(
-                partial(here.give, client, take_home_days=here.ahead(1)), partial(take_back, here, decision)
+                partial(here.give, client, take_home_days=here.ahead(1)), partial(stop_bottles, here, client)
             )
 
             assert not isinstance(given, Refused) or given.first.code == "take-home-per-supply"

@@ -10,7 +10,9 @@ from dispensary.desks.worklist import Kind, Waits, waiting
 from dispensary.monitoring.service import open_alert
 from dispensary.prescribing.service import stop_order
 from dispensary.staff.rules import Role
-from dispensary.takehome.service import assess_client, decide
+from dispensary.takehome.deciding import decide
+from dispensary.takehome.service import assess_client
+from dispensary.takehome.terms import Naloxone
 from dispensary.units import ClientId
 from tests.dispensary.desk_place import Desks, desks
 from tests.dispensary.visiting import text_of
@@ -170,6 +172,7 @@ class TestTakeHomeToDecide:
                 per_supply=2,
                 per_week=2,
                 reason="begins with two",
+                naloxone=Naloxone.GIVEN,
                 at=here.place.now,
             )
         assert kinds(here) == {}

@@ -20,10 +20,10 @@ from dispensary.staff.audit import broken_links
 from dispensary.staff.models import Site
 from dispensary.staff.rules import the_program
 from dispensary.supplies.models import Dose, Supply
+from dispensary.takehome.deciding import decide
 from dispensary.takehome.models import Decision
 from dispensary.takehome.queries import decision_on, decisions_of, limits_of
 from dispensary.takehome.rules import DecisionLimits, take_home_allowed
-from dispensary.takehome.service import decide
 from dispensary.units import ClientId, SiteId, new_id
 from tests.dispensary.takehome_place import CLINIC, SIX, TODAY, US, Place, ago, codes, opened
 
@@ -78,34 +78,15 @@ class TestDeciding:
         place.decide(assessment, 3, 3, days_until=sooner, reason="travel")
         assert place.live(client_id) == [(TODAY, sooner, 3), (sooner, None, 6)]
 
-    def test_it_is_taken_back_for_its_remaining_days_with_a_reason(self, place: Place) -> None:
-        place.adopt(CLINIC)
-        client_id = place.client("c" * 28, lockbox=True, housing_stable=True)
-        until = ahead(30)
-        decided = place.decide(place.assess(client_id), 6, 6, days_until=until)
-        stop = ahead(3)
-        taken_back = place.withdraw(decided, stop)
-        assert place.live(client_id) == [(TODAY, stop, 6), (stop, until, 0)]
-        assert (taken_back.reason, taken_back.closed_days_apart) == ("bottles were sold", True)
-        with pytest.raises(Refused) as again:
-            place.withdraw(decided, stop)
-        assert codes(again) == ["decision-over"]
-        with pytest.raises(BadInput):
-            place.withdraw(taken_back, stop, reason=" ")
-        assert place.acts()[-1] == "withdrew take-home"
-
-    def test_a_decision_that_was_set_aside_is_not_in_force_and_not_taken_back(self, place: Place) -> None:
+    def test_a_decision_that_was_set_aside_is_not_in_force(self, place: Place) -> None:
         place.adopt(CLINIC)
         client_id = place.client("c" * 28, lockbox=True, housing_stable=True)
         assessment = place.assess(client_id)
-        first = place.decide(assessment, 6, 6, days_until=ahead(5))
+        place.decide(assessment, 6, 6, days_until=ahead(5))
         second = place.decide(assessment, 2, 2, days_until=ahead(1), reason="a smaller step")
         with place.database.reading() as session:
             in_force = [decision_on(session, client_id, ahead(n)) for n in (0, 1)]
         assert [one and one.id for one in in_force] == [second.id, None]
-        with pytest.raises(Refused) as over:
-            place.withdraw(first)
-        assert codes(over) == ["decision-over"]
 
     def test_an_assessment_of_an_earlier_stay_is_not_decided_on(self, place: Place) -> None:
         place.adopt(CLINIC)
@@ -120,13 +101,14 @@ class TestDeciding:
 
     def test_nobody_decides_at_another_site(self, place: Place) -> None:
         place.adopt(CLINIC)
-        assessment = place.assess(place.client("c" * 28, lockbox=True, housing_stable=True))
-        decided = place.decide(assessment, 6, 6)
+        client_id = place.client("c" * 28, lockbox=True, housing_stable=True)
+        assessment = place.assess(client_id)
+        place.decide(assessment, 6, 6)
         with place.database.writing() as session:
             other = Site(code="OTH", name="Another", zone="Asia/Kuala_Lumpur", region="MY", opened_at=place.now)
             session.add(other)
         elsewhere = replace(place, doctor=replace(place.doctor, site_id=SiteId(other.id)))
-        for act in (lambda: elsewhere.withdraw(decided), lambda: elsewhere.decide(assessment, 6, 6)):
+        for act in (lambda: elsewhere.suspend(client_id), lambda: elsewhere.decide(assessment, 6, 6)):
             with pytest.raises(NotThere):
                 act()
 
@@ -348,7 +330,7 @@ class TestTheDatabaseObeys:
         assert broken_constraint(refused.value) == "take_home_per_supply"
         self.hand_over(place, client_id, decision, 6)
 
-    def test_nothing_leaves_without_a_decision_or_on_another_clients_or_after_it_was_taken_back(
+    def test_nothing_leaves_without_a_decision_or_on_another_clients_or_after_it_was_suspended(
         self, place: Place, decided: tuple[ClientId, Decision]
     ) -> None:
         client_id, decision = decided
@@ -357,7 +339,7 @@ class TestTheDatabaseObeys:
             with pytest.raises(DBAPIError) as refused:
                 self.hand_over(place, who, whose, 1)
             assert broken_constraint(refused.value) == "take_home_decided"
-        taken_back = place.withdraw(decision)
+        taken_back = place.suspend(client_id)
         with pytest.raises(DBAPIError) as voided:
             self.hand_over(place, client_id, decision, 1)
         assert broken_constraint(voided.value) == "take_home_decided"

@@ -21,8 +21,10 @@ from dispensary.supplies.closing import Counted, close_day, to_count
 from dispensary.supplies.dose_files import DoseLine, Reading, read_doses
 from dispensary.supplies.history import import_doses
 from dispensary.supplies.pickups import cancel_pickup
+from dispensary.takehome.deciding import decide
 from dispensary.takehome.publishing import adopt, publish_policies
-from dispensary.takehome.service import assess_client, decide
+from dispensary.takehome.service import assess_client
+from dispensary.takehome.terms import Naloxone
 from dispensary.units import ClientId, DoseDay, milligrams
 from dispensary.verification import INVARIANTS, verify
 from dispensary.verification_checks import CHECKS
@@ -67,6 +69,7 @@ def allow_take_home(place: Clinic, client_id: ClientId) -> None:
             per_supply=6,
             per_week=None,
             reason="works on a ship",
+            naloxone=Naloxone.GIVEN,
             at=place.now,
         )
 
