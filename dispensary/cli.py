@@ -11,7 +11,7 @@ import click
 from litestar import Litestar
 
 from dispensary import __version__
-from dispensary.commands import opening, records
+from dispensary.commands import checking, opening, records
 from dispensary.commands.parts import bar, database_of, now, one_clear_line
 from dispensary.database import Database, kept_running
 from dispensary.jobs import start_jobs
@@ -165,6 +165,7 @@ for each in (
     records.close_day_command,
     records.assess,
     records.verify,
+    checking.check,
 ):
     main.add_command(each)
 

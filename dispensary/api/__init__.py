@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from litestar.types import ControllerRouterHandler
 
-from dispensary.api import bookings, clients, decisions, lots, orders, session, supplies
+from dispensary.api import bookings, checks, clients, decisions, lots, orders, session, supplies
 
 HANDLERS: list[ControllerRouterHandler] = [
     *session.HANDLERS,
@@ -14,5 +14,6 @@ HANDLERS: list[ControllerRouterHandler] = [
     *decisions.HANDLERS,
     *lots.HANDLERS,
     *bookings.HANDLERS,
+    *checks.HANDLERS,
 ]
 """Mounted at /api. Add the handlers of a new resource here."""

@@ -1,0 +1,98 @@
+"""The rules that can be asked, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from dispensary.checks import dosing, questions
+from dispensary.checks.questions import Question
+from dispensary.refusals import NotThere, Refusal
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule that answers questions of one kind."""
+
+    name: str
+    asks: str
+    """What it is asked, in a line."""
+    question: type[Question]
+    answer: Callable[[Any], dict[str, object]]
+    """Takes a question of that type. Raises BadInput, which names the field."""
+
+    def schema(self) -> dict[str, Any]:
+        """The question as JSON Schema."""
+        return msgspec.json.schema(self.question)
+
+    def described(self) -> dict[str, object]:
+        return {"rule": self.name, "asks": self.asks, "schema": self.schema()}
+
+
+RULES: Mapping[str, Rule] = {
+    rule.name: rule
+    for rule in (
+        Rule(
+            "missed-days",
+            "What the counter may do after consecutive missed days.",
+            questions.MissedDays,
+            dosing.of_missed_days,
+        ),
+        Rule(
+            "induction-start",
+            "Whether a first dose fits the client's tolerance.",
+            questions.InductionStart,
+            dosing.of_induction_start,
+        ),
+        Rule(
+            "first-day",
+            "Whether the first day's total is within the limit.",
+            questions.FirstDay,
+            dosing.of_first_day,
+        ),
+        Rule(
+            "induction-step",
+            "Whether a rise is within step, days between and week.",
+            questions.InductionStep,
+            dosing.of_induction_step,
+        ),
+        Rule("taper", "Whether a step down is small and late enough.", questions.Taper, dosing.of_taper),
+        Rule(
+            "taper-plan",
+            "The dated steps of a taper.",
+            questions.TaperPlan,
+            dosing.of_taper_plan,
+        ),
+        Rule("vomited", "How much of a vomited dose may be given again.", questions.Vomited, dosing.of_vomited),
+        Rule(
+            "wrong-dose",
+            "What is done after another dose than the ordered one.",
+            questions.WrongDose,
+            dosing.of_wrong_dose,
+        ),
+        Rule("split", "Whether levels or a pregnancy speak for a divided dose.", questions.Split, dosing.of_split),
+        Rule(
+            "prescription-length",
+            "Whether an order may run that long.",
+            questions.PrescriptionLength,
+            dosing.of_prescription_length,
+        ),
+        Rule(
+            "recall-count",
+            "How many called-back bottles should be full, how many empty.",
+            questions.RecallCount,
+            dosing.of_recall_count,
+        ),
+    )
+}
+
+
+def rule(name: str) -> Rule:
+    """Raises NotThere, which names the rules that there are."""
+    found = RULES.get(name)
+    if found is None:
+        raise NotThere(Refusal("no-rule", f"There is no rule {name}.", f"The rules are {', '.join(RULES)}."))
+    return found
