@@ -65,8 +65,8 @@ LEFT JOIN dose_order ordered ON ordered.client_id = p.client_id AND ordered.epis
     AND ordered.voided_at IS NULL AND ordered.days @> %(on)s::date
 """
 
-# What the days before became when they closed, of a client a row, as three rows of bits: the leftmost is the first day
-# that an assessment may read. It is the order of magnitude that counts: a bit a day costs a tenth of a row a day.
+# What the days before became when they closed: a row a client with three strings of bits, one bit a day, the leftmost
+# for the first day that an assessment may read. Rows need no order and are no text then, which is what costs time.
 _CLOSED = """
 SELECT o.client_id,
     bit_or('1'::bit({longest}) >> (o.dose_day - %(first)s::date)) FILTER (WHERE o.outcome IN ('observed', 'take_home')),
@@ -109,7 +109,7 @@ def history_of(session: ReadSession, client_id: ClientId, on: date) -> History |
 def history_of_all(session: ReadSession, site_id: SiteId, on: date) -> dict[ClientId, History]:
     """The records of everybody who is in an episode at the site on the day, read at once.
 
-    Each is what `history_of` reads of that client. It costs a fiftieth of reading one after the other.
+    Each is what `history_of` reads of that client.
     """
     return _histories(session, on, site_id, _OF_ALL)
 
