@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from dispensary.checks import dosing, questions
+from dispensary.checks import carrying, dosing, questions
 from dispensary.checks.questions import Question
 from dispensary.refusals import NotThere, Refusal
 
@@ -72,6 +72,12 @@ RULES: Mapping[str, Rule] = {
             "What is done after another dose than the ordered one.",
             questions.WrongDose,
             dosing.of_wrong_dose,
+        ),
+        Rule(
+            "take-home",
+            "How many dose days a policy lets somebody carry.",
+            questions.TakeHome,
+            carrying.of_take_home,
         ),
         Rule("split", "Whether levels or a pregnancy speak for a divided dose.", questions.Split, dosing.of_split),
         Rule(

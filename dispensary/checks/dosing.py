@@ -6,7 +6,8 @@ from datetime import timedelta
 from decimal import Decimal
 
 from dispensary.checks import questions as asked
-from dispensary.prescribing.guideline import Guideline, Ruling, guidelines, guidelines_with
+from dispensary.checks.typed import bad, day, mg, mg_or_none
+from dispensary.prescribing.guideline import Guideline, guidelines, guidelines_with
 from dispensary.prescribing.lengths import order_length
 from dispensary.prescribing.missed import missed_days
 from dispensary.prescribing.sections import Topic
@@ -15,8 +16,7 @@ from dispensary.prescribing.steps import first_day, start, step
 from dispensary.prescribing.tapering import taper_plan, taper_step
 from dispensary.prescribing.vomited import replacement
 from dispensary.prescribing.wrong_dose import after_wrong_dose
-from dispensary.refusals import BadInput, Refusal
-from dispensary.units import BadAmount, milligrams, plain
+from dispensary.units import plain
 
 Answered = dict[str, object]
 
@@ -24,7 +24,7 @@ Answered = dict[str, object]
 def of_missed_days(question: asked.MissedDays) -> Answered:
     ruling = missed_days(
         _guideline(question.guideline, Topic.MISSED),
-        dose_mg=_mg("dose_mg", question.dose_mg),
+        dose_mg=mg("dose_mg", question.dose_mg),
         missed=question.missed,
         intoxicated=question.intoxicated,
         day_of_treatment=question.day_of_treatment,
@@ -35,7 +35,7 @@ def of_missed_days(question: asked.MissedDays) -> Answered:
 def of_induction_start(question: asked.InductionStart) -> Answered:
     ruling = start(
         _guideline(question.guideline, Topic.INDUCTION),
-        mg=_mg("mg", question.mg),
+        mg=mg("mg", question.mg),
         tolerance=question.tolerance,
         at_risk=question.at_risk,
         reason=question.reason,
@@ -46,7 +46,7 @@ def of_induction_start(question: asked.InductionStart) -> Answered:
 def of_first_day(question: asked.FirstDay) -> Answered:
     ruling = first_day(
         _guideline(question.guideline, Topic.INDUCTION),
-        total_mg=_mg("total_mg", question.total_mg),
+        total_mg=mg("total_mg", question.total_mg),
         reason=question.reason,
     )
     return ruling.as_json()
@@ -55,12 +55,12 @@ def of_first_day(question: asked.FirstDay) -> Answered:
 def of_induction_step(question: asked.InductionStep) -> Answered:
     ruling = step(
         _guideline(question.guideline, Topic.INDUCTION),
-        current_mg=_mg("current_mg", question.current_mg),
-        new_mg=_mg("new_mg", question.new_mg),
+        current_mg=mg("current_mg", question.current_mg),
+        new_mg=mg("new_mg", question.new_mg),
         days_since_change=question.days_since_change,
-        start_mg=_mg_or_none("start_mg", question.start_mg),
+        start_mg=mg_or_none("start_mg", question.start_mg),
         day_of_treatment=question.day_of_treatment,
-        mg_a_week_ago=_mg_or_none("mg_a_week_ago", question.mg_a_week_ago),
+        mg_a_week_ago=mg_or_none("mg_a_week_ago", question.mg_a_week_ago),
         reason=question.reason,
     )
     return ruling.as_json()
@@ -69,8 +69,8 @@ def of_induction_step(question: asked.InductionStep) -> Answered:
 def of_taper(question: asked.Taper) -> Answered:
     ruling = taper_step(
         _guideline(question.guideline, Topic.TAPER),
-        current_mg=_mg("current_mg", question.current_mg),
-        new_mg=_mg("new_mg", question.new_mg, zero=True),
+        current_mg=mg("current_mg", question.current_mg),
+        new_mg=mg("new_mg", question.new_mg, zero=True),
         days_since_change=question.days_since_change,
         pregnant=question.pregnant,
         reason=question.reason,
@@ -81,11 +81,11 @@ def of_taper(question: asked.Taper) -> Answered:
 def of_taper_plan(question: asked.TaperPlan) -> Answered:
     plan = taper_plan(
         _guideline(question.guideline, Topic.TAPER),
-        from_mg=_mg("from_mg", question.from_mg),
-        to_mg=_mg("to_mg", question.to_mg, zero=True),
-        first_day=question.first_day,
+        from_mg=mg("from_mg", question.from_mg),
+        to_mg=mg("to_mg", question.to_mg, zero=True),
+        first_day=day("first_day", question.first_day),
         pregnant=question.pregnant,
-        finest_mg=_mg("finest_mg", question.finest_mg),
+        finest_mg=mg("finest_mg", question.finest_mg),
     )
     steps = [{"first_day": each.first_day.isoformat(), "mg": plain(each.mg)} for each in plan.steps]
     return {**plan.ruling.as_json(), "steps": steps}
@@ -94,7 +94,7 @@ def of_taper_plan(question: asked.TaperPlan) -> Answered:
 def of_vomited(question: asked.Vomited) -> Answered:
     ruling = replacement(
         _guideline(question.guideline, Topic.VOMITED),
-        dose_mg=_mg("dose_mg", question.dose_mg),
+        dose_mg=mg("dose_mg", question.dose_mg),
         minutes=Decimal(question.minutes),
         witnessed=question.witnessed,
         take_home=question.take_home,
@@ -107,8 +107,8 @@ def of_vomited(question: asked.Vomited) -> Answered:
 def of_wrong_dose(question: asked.WrongDose) -> Answered:
     ruling = after_wrong_dose(
         _guideline(question.guideline, Topic.WRONG_DOSE),
-        ordered_mg=_mg("ordered_mg", question.ordered_mg, zero=True),
-        given_mg=_mg("given_mg", question.given_mg),
+        ordered_mg=mg("ordered_mg", question.ordered_mg, zero=True),
+        given_mg=mg("given_mg", question.given_mg),
         day_of_treatment=question.day_of_treatment,
         takes_home_or_not_daily=question.takes_home_or_not_daily,
         intoxicated=question.intoxicated,
@@ -117,7 +117,7 @@ def of_wrong_dose(question: asked.WrongDose) -> Answered:
 
 
 def of_split(question: asked.Split) -> Answered:
-    ruling: Ruling = split(
+    ruling = split(
         _guideline(question.guideline, Topic.SPLIT),
         trough_ng_ml=None if question.trough_ng_ml is None else Decimal(question.trough_ng_ml),
         peak_ng_ml=None if question.peak_ng_ml is None else Decimal(question.peak_ng_ml),
@@ -132,8 +132,8 @@ def of_split(question: asked.Split) -> Answered:
 def of_prescription_length(question: asked.PrescriptionLength) -> Answered:
     ruling = order_length(
         _guideline(question.guideline, Topic.PRESCRIPTION),
-        first_day=question.first_day,
-        last_day=question.last_day,
+        first_day=day("first_day", question.first_day),
+        last_day=None if question.last_day is None else day("last_day", question.last_day),
         reason=question.reason,
     )
     return ruling.as_json()
@@ -141,11 +141,13 @@ def of_prescription_length(question: asked.PrescriptionLength) -> Answered:
 
 def of_recall_count(question: asked.RecallCount) -> Answered:
     """How many bottles should be full and how many empty when they are counted: none may be missing."""
-    if question.last_day < question.first_day:
-        raise _bad("last_day", "The last day is before the first.", "Correct the days.")
-    bottles = (question.last_day - question.first_day).days + 1
-    still_to_take = question.on + timedelta(days=1) if question.after_dose else question.on
-    empty = min(max((still_to_take - question.first_day).days, 0), bottles)
+    first, last = day("first_day", question.first_day), day("last_day", question.last_day)
+    if last < first:
+        raise bad("last_day", "The last day is before the first.", "Correct the days.")
+    bottles = (last - first).days + 1
+    counted_on = day("on", question.on)
+    still_to_take = counted_on + timedelta(days=1) if question.after_dose else counted_on
+    empty = min(max((still_to_take - first).days, 0), bottles)
     full = bottles - empty
     return {
         "answer": "allow",
@@ -160,20 +162,5 @@ def _guideline(name: str, topic: Topic) -> Guideline:
     found = guidelines().get(name)
     if found is None:
         known = ", ".join(guidelines_with(topic))
-        raise _bad("guideline", f"There is no guideline {name}.", f"These speak of it: {known}.")
+        raise bad("guideline", f"There is no guideline {name}.", f"These speak of it: {known}.")
     return found
-
-
-def _mg(field: str, typed: str, *, zero: bool = False) -> Decimal:
-    try:
-        return milligrams(typed, zero=zero)
-    except BadAmount as reason:
-        raise _bad(field, str(reason)) from None
-
-
-def _mg_or_none(field: str, typed: str | None) -> Decimal | None:
-    return None if typed is None else _mg(field, typed)
-
-
-def _bad(field: str, sentence: str, remedy: str = "") -> BadInput:
-    return BadInput(Refusal("bad-value", sentence, remedy, field=field))

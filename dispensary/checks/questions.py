@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 
@@ -138,3 +138,26 @@ class RecallCount(Question):
     last_day: date
     on: date
     after_dose: bool
+
+
+class TakeHome(Question):
+    """So many dose days to carry, by a policy, for a record.
+
+    The record is one letter a dose day up to the day before, the oldest first (c covered, p partly covered, m missed,
+    h held, o open, - no order), or the number of missed and covered days. `judged` has the practitioner's answers by
+    the name of the criterion. `history` has whatever else an assessment keeps, such as {"lockbox": true}.
+    """
+
+    policy: Annotated[str, msgspec.Meta(min_length=1, max_length=60)]
+    on: date
+    per_supply: Annotated[int, msgspec.Meta(ge=0, le=366)]
+    per_week: Annotated[int, msgspec.Meta(ge=0, le=7)] | None = None
+    version: Annotated[str, msgspec.Meta(max_length=20, description="Without it, the newest that is shipped.")] = ""
+    day_of_treatment: DayOfTreatment | None = None
+    record: Annotated[str, msgspec.Meta(max_length=366, pattern="^[cpmho-]*$")] = ""
+    covered_days: Annotated[int, msgspec.Meta(ge=0, le=366)] = 0
+    missed_days: Annotated[int, msgspec.Meta(ge=0, le=366)] = 0
+    dose_stable_days: Annotated[int, msgspec.Meta(ge=1, le=36_500)] | None = None
+    judged: Annotated[dict[str, bool], msgspec.Meta(max_length=50)] = {}
+    history: Annotated[dict[str, Any], msgspec.Meta(max_length=50)] = {}
+    reason: Reason = ""

@@ -52,7 +52,7 @@ def missed_days(
         guideline,
         Topic.MISSED,
         _ANSWERS[row.instruction],
-        f"{days}: {_told(row, mg)} {row.condition}".strip(),
+        f"{days}: {_told(row, mg)}{f', {row.condition}' if row.condition else ''}.",
         instruction=row.instruction.value,
         mg=mg,
         consequences=row.consequences,
@@ -113,9 +113,9 @@ def _amounts(row: MissedRow, dose_mg: Decimal) -> Iterator[Decimal]:
 
 def _told(row: MissedRow, mg: Decimal | None) -> str:
     if mg is None:
-        return "do not supply; the prescriber decides."
+        return "do not supply; the prescriber decides"
     if row.instruction is Counter.GIVE_AS_ORDERED:
-        return f"as ordered, {plain(mg)} mg."
+        return f"as ordered, {plain(mg)} mg"
     if row.instruction is Counter.REDUCED_AFTER_CALL:
-        return f"at most {plain(mg)} mg, after a call to the prescriber."
-    return f"do not supply; the prescriber decides, at most {plain(mg)} mg."
+        return f"at most {plain(mg)} mg, after a call to the prescriber"
+    return f"do not supply; the prescriber decides, at most {plain(mg)} mg"

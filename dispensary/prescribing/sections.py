@@ -185,7 +185,7 @@ class MissedRow:
     """The most that may be given by the ordered dose; above the last band, `percent` holds."""
     consequences: tuple[Consequence, ...]
     condition: str
-    """What must be so before the dose is given."""
+    """What must be so before the dose is given, as the end of a sentence: “if not intoxicated”."""
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,7 @@ def test_the_answer_says_where_it_stands_written() -> None:
 
 
 def test_two_missed_days_ask_whether_the_client_is_intoxicated() -> None:
-    assert "Not intoxicated." in missed_days(SHIPPED["AU-NAT-2003"], dose_mg=Decimal(100), missed=2).sentence
+    assert "if not intoxicated." in missed_days(SHIPPED["AU-NAT-2003"], dose_mg=Decimal(100), missed=2).sentence
 
 
 @pytest.mark.parametrize("missed", [0, 1, 2, 5])
