@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import select
@@ -121,6 +121,10 @@ class Renewal:
     begins: date
     until: date | None
     review_on: date | None
+
+    @property
+    def last_day(self) -> date | None:
+        return self.until - timedelta(days=1) if self.until else None
 
 
 def renewal_of(session: ReadSession, grant: Decision, today: date) -> Renewal:

@@ -1,4 +1,4 @@
-"""What is done about a client away from the counter, for pages and API alike: look, enrol, order, hold, decide.
+"""What is done about a client away from the counter, for pages and API alike: look, enrol, order, hold.
 
 Each function is one act within the caller's unit of work. A browser that got no answer sends its form again, and a
 person presses twice: the same act by the same person is then found done, and is not done a second time.
@@ -16,7 +16,7 @@ from sqlalchemy import select, text
 from sqlalchemy.dialects.postgresql import Range
 
 import notifications.service
-from dispensary.clients.circumstances import Circumstances
+from dispensary.clients.circumstances import Circumstances, write_down
 from dispensary.clients.models import Client, Episode
 from dispensary.clients.rules import ExitReason, Identity, plain_number
 from dispensary.clients.service import end_episode, enrol, the_client
@@ -29,8 +29,6 @@ from dispensary.refusals import BadInput, NotThere, Refusal
 from dispensary.staff import audit
 from dispensary.staff.rules import Actor
 from dispensary.supplies.queries import covered_days
-from dispensary.takehome.deciding import decide
-from dispensary.takehome.models import Assessment, Decision
 from dispensary.units import ClientId, Milligrams
 from notifications.numbers import BadNumber
 from notifications.service import UnknownLanguage
@@ -90,8 +88,9 @@ def enrol_client(
         began_on=began_on,
         today=today,
         at=at,
-        **vars(circumstances),
     )
+    write_down(client, circumstances)
+    session.flush()
     if phone is not None:
         reach(session, client_id=client.id, phone=phone, region=region, at=at)
     return client
@@ -223,43 +222,3 @@ def leave(
     if (last.ended_on, last.exit_reason) == (ended_on, reason.value):
         return last
     return end_episode(session, actor=actor, episode_id=last.id, ended_on=ended_on, reason=reason, at=at)
-
-
-@dataclass(frozen=True)
-class Allowed:
-    """What a doctor decides of take-home. `until` is the first day on which it does not count any more."""
-
-    assessment_id: UUID
-    days_from: date
-    until: date | None
-    per_supply: int
-    per_week: int | None
-    reason: str
-
-
-def decide_take_home(
-    session: WriteSession, *, actor: Actor, client_id: ClientId, allowed: Allowed, at: datetime
-) -> Decision:
-    """Decides on this client's assessment. Raises NotThere, Refused or BadInput."""
-    the_client(session, client_id, actor.site_id)
-    assessed = session.get(Assessment, allowed.assessment_id)
-    if assessed is None or assessed.client_id != client_id:
-        raise NotThere(Refusal("no-assessment", "There is no such assessment.", "Look at the client's page again."))
-    same = session.scalar(
-        select(Decision)
-        .where(Decision.assessment_id == assessed.id, Decision.voided_at.is_(None))
-        .where(Decision.decided_by == actor.account_id, Decision.reason == allowed.reason.strip())
-        .where(Decision.days == Range(allowed.days_from, allowed.until, bounds="[)"))
-        .where(Decision.per_supply == allowed.per_supply, Decision.per_week.is_not_distinct_from(allowed.per_week))
-    )
-    return same or decide(
-        session,
-        actor=actor,
-        assessment_id=assessed.id,
-        days_from=allowed.days_from,
-        days_until=allowed.until,
-        per_supply=allowed.per_supply,
-        per_week=allowed.per_week,
-        reason=allowed.reason,
-        at=at,
-    )

@@ -255,6 +255,7 @@ class TestTakeHome:
         allowance = assessed.json()["result"]["allowance"]
         assert (assessed.json()["level"], allowance["per_supply"]) == ("6 a week", 6)
         decision = {"assessment_id": assessed.json()["id"], "days_from": day(0, here), "per_supply": 3, "per_week": 3}
+        decision["naloxone"] = "given"
 
         path = f"/api/clients/{client}/decisions"
         refused = here.doctor.send("POST", path, decision)

@@ -57,6 +57,7 @@ def decision(here: Desks, client: ClientId, **changed: str) -> dict[str, str]:
         "days_from": day(0, here),
         "days_until": "",
         "reason": "",
+        "naloxone": "given",
         **changed,
     }
 
