@@ -26,16 +26,12 @@ from dispensary.database import Database, kept_running, open_database
 from dispensary.keys import open_vault
 from dispensary.logs import configure_logs
 from dispensary.schema import behind
-from dispensary.settings import Settings
+from dispensary.settings import CannotServe, Settings
 
 log = structlog.get_logger("dispensary.serving")
 
 STOP_WITHIN = 20
 """Seconds that requests under way have to end after the program is told to stop."""
-
-
-class CannotServe(RuntimeError):
-    """The program cannot serve here now. The text is one line that says why and what to do."""
 
 
 @contextmanager

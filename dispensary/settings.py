@@ -13,6 +13,10 @@ class BadSettings(ValueError):
     """The environment asks for something impossible or unsafe. The text is one line that says what to change."""
 
 
+class CannotServe(RuntimeError):
+    """The program cannot serve here now. The text is one line that says why and what to do."""
+
+
 @dataclass(frozen=True)
 class Twilio:
     """The Twilio account that sends texts; all three are needed, or none."""

@@ -16,7 +16,7 @@ from dispensary.database import Database, NoDatabase, open_database
 from dispensary.keys import BadKeys, open_vault
 from dispensary.refusals import Refused
 from dispensary.schema import behind
-from dispensary.settings import BadSettings, Settings
+from dispensary.settings import BadSettings, CannotServe, Settings
 
 MISTAKE = 2
 DAY = click.DateTime(["%Y-%m-%d"])
@@ -29,8 +29,6 @@ def now() -> datetime:
 @contextmanager
 def one_clear_line() -> Iterator[None]:
     """Turns what a person can mend into one line on standard error and exit code 2."""
-    from dispensary.serving import CannotServe
-
     try:
         yield
     except Refused as refused:
