@@ -92,6 +92,7 @@ KINDS: Mapping[str, Kind] = {
         without_link=N_("Ready to collect. Say the code {code}."),
     ),
     "collected": Kind(N_("Collected on {day} at {time}. If this was not you, please call us."), ("at",)),
+    "come_by": Kind(N_("Please come and see us by {day}."), ("day",)),
     "see_reception": Kind(N_("Please speak to us at the desk the next time you come.")),
     "confirm_drop": Kind(N_("Give up your booking for {day} at {time}? Reply OK to drop it."), ("at",)),
     "confirm_move": Kind(N_("Move your booking to {day} at {time}? Reply OK to move it."), ("at",)),

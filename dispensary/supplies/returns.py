@@ -1,0 +1,174 @@
+"""Bottles that come back: empty ones, and full ones, whose day is without a dose from then on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from sqlalchemy import func, select, text, update
+
+from dispensary.clients.service import lock_client
+from dispensary.database import ReadSession, WriteSession
+from dispensary.monitoring.service import open_alert
+from dispensary.prescribing.models import DayOutcome
+from dispensary.refusals import BadInput, NotThere, Refusal, Refused
+from dispensary.staff import audit
+from dispensary.staff.rules import Actor, Role
+from dispensary.supplies.models import Bottle, BottleReturn, Dose
+from dispensary.units import ClientId, DoseDay, SiteId
+
+
+@dataclass(frozen=True)
+class TakenBack:
+    """What came back: how many bottles, how many of them full, and the days that are without a dose now."""
+
+    empty: int
+    full: int
+    uncovered: tuple[DoseDay, ...]
+
+
+def take_back(
+    session: WriteSession,
+    *,
+    actor: Actor,
+    client_id: ClientId,
+    bottles: Sequence[tuple[UUID, bool]],
+    reason: str,
+    today: DoseDay,
+    at: datetime,
+) -> TakenBack:
+    """Takes back bottles, each empty or full (True), all of them or none.
+
+    What is full is no longer a dose that the client has: of a day that is not closed it is voided, and may be given
+    again; of a closed day the outcome stays as it was frozen, and the day counts as one without a dose. It awaits
+    destruction and never returns to the balance of the safe. A bottle that comes back empty before its day was not
+    taken as directed: the prescriber is told, and nothing else follows by itself.
+
+    Raises BadInput when nothing was chosen or a full bottle has no reason, NotThere for a bottle that this client
+    does not have, and Refused for one that came back before.
+    """
+    lock_client(session, client_id, actor.site_id)
+    states = dict(bottles)
+    _asked_well(states, len(bottles), reason)
+    found = session.scalars(select(Bottle).where(Bottle.id.in_(states), Bottle.client_id == client_id)).all()
+    if len(found) != len(states) or any(bottle.state != "handed_over" for bottle in found):
+        raise NotThere(Refusal("no-bottle", "The client was not given such a bottle.", "Read the labels again."))
+    known = session.scalars(select(BottleReturn.bottle_id).where(BottleReturn.bottle_id.in_(states))).all()
+    if known:
+        raise Refused(
+            Refusal(
+                "returned-already",
+                f"{len(known)} of these bottles came back before.",
+                "Open the client again: what came back is not on the list any more.",
+            )
+        )
+    uncovered = set()
+    for bottle in sorted(found, key=lambda each: (each.dose_day, each.portion)):
+        full = states[bottle.id]
+        session.add(
+            BottleReturn(
+                bottle_id=bottle.id,
+                site_id=actor.site_id,
+                client_id=client_id,
+                dose_day=bottle.dose_day,
+                is_full=full,
+                returned_on=today,
+                reason=reason.strip() if full else "",
+                recorded_by=actor.account_id,
+                at=at,
+            )
+        )
+        if full:
+            _void_where_open(session, bottle, at)
+            uncovered.add(DoseDay(bottle.dose_day))
+    session.flush()
+    early = sorted({bottle.dose_day for bottle in found if not states[bottle.id] and bottle.dose_day > today})
+    if early:
+        open_alert(
+            session,
+            site_id=actor.site_id,
+            client_id=client_id,
+            cause=f"bottle empty early:{early[0]}",
+            severity="warning",
+            role=Role.DOCTOR,
+            sentence=f"{len(early)} bottles came back empty before their day, the first for {early[0]}.",
+            at=at,
+        )
+    answer = TakenBack(
+        empty=sum(not full for full in states.values()),
+        full=sum(states.values()),
+        uncovered=tuple(sorted(uncovered)),
+    )
+    details = {"empty": answer.empty, "full": answer.full, "uncovered": answer.uncovered, "bottles": sorted(states)}
+    audit.record(
+        session, actor=actor, act="took back bottles", subject="client", subject_id=client_id, at=at, details=details
+    )
+    return answer
+
+
+def _asked_well(states: dict[UUID, bool], asked: int, reason: str) -> None:
+    faults = []
+    if not states or len(states) != asked:
+        faults.append(Refusal("bottles", "No bottle was chosen, or one twice.", "Tick each bottle once."))
+    if any(states.values()) and not reason.strip():
+        faults.append(
+            Refusal("reason", "A full bottle came back, and nobody said why.", "Write down why.", field="reason")
+        )
+    if faults:
+        raise BadInput(*faults)
+
+
+def _void_where_open(session: WriteSession, bottle: Bottle, at: datetime) -> None:
+    """The dose in the bottle is no dose any more, unless its day was frozen with it."""
+    frozen = (
+        select(DayOutcome.client_id)
+        .where(
+            DayOutcome.client_id == bottle.client_id,
+            DayOutcome.dose_day == bottle.dose_day,
+            DayOutcome.portion == bottle.portion,
+        )
+        .exists()
+    )
+    session.execute(
+        update(Dose)
+        .where(Dose.id == bottle.dose_id, Dose.voided_at.is_(None), ~frozen)
+        .values(voided_at=at)
+        .execution_options(synchronize_session=False)
+    )
+
+
+@dataclass(frozen=True)
+class OutThere:
+    """A bottle that the client was given and has not brought back."""
+
+    bottle_id: UUID
+    serial: str
+    day: DoseDay
+    portion: int
+    portions: int
+    mg: Decimal
+
+
+_OUT = text("""
+SELECT b.id, b.serial, b.dose_day, b.portion, b.portions, b.mg
+FROM bottle b JOIN dose d ON d.id = b.dose_id AND d.voided_at IS NULL
+LEFT JOIN bottle_return r ON r.bottle_id = b.id
+WHERE b.client_id = :client AND r.id IS NULL AND b.dose_day >= :first
+ORDER BY b.dose_day, b.portion
+""")
+
+
+def bottles_out(session: ReadSession, *, client_id: ClientId, first: DoseDay) -> list[OutThere]:
+    """The bottles for a dose day and later ones that have not come back, empty or full, by day."""
+    return [OutThere(*row) for row in session.execute(_OUT, {"client": client_id, "first": first})]
+
+
+def awaiting_destruction(session: ReadSession, *, site_id: SiteId) -> int:
+    """How many bottles came back full to the site and wait to be destroyed."""
+    found = session.scalar(
+        select(func.count()).select_from(BottleReturn).where(BottleReturn.site_id == site_id, BottleReturn.is_full)
+    )
+    return found or 0
