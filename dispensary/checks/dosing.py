@@ -16,6 +16,7 @@ from dispensary.prescribing.steps import first_day, start, step
 from dispensary.prescribing.tapering import taper_plan, taper_step
 from dispensary.prescribing.vomited import replacement
 from dispensary.prescribing.wrong_dose import after_wrong_dose
+from dispensary.supplies.exceptions_rules import expected_at_count
 from dispensary.units import plain
 
 Answered = dict[str, object]
@@ -144,11 +145,9 @@ def of_recall_count(question: asked.RecallCount) -> Answered:
     first, last = day("first_day", question.first_day), day("last_day", question.last_day)
     if last < first:
         raise bad("last_day", "The last day is before the first.", "Correct the days.")
-    bottles = (last - first).days + 1
-    counted_on = day("on", question.on)
-    still_to_take = counted_on + timedelta(days=1) if question.after_dose else counted_on
-    empty = min(max((still_to_take - first).days, 0), bottles)
-    full = bottles - empty
+    days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
+    full = expected_at_count(days, day("on", question.on), todays_dose_taken=question.after_dose)
+    empty = len(days) - full
     return {
         "answer": "allow",
         "sentence": f"{full} full and {empty} empty bottles are expected.",
