@@ -30,15 +30,15 @@ def open_task(
     due_on: date,
     opened_by: AccountId | None,
     at: datetime,
-) -> None:
-    """Opens a task for a role, unless the same one for the same day is open already.
+) -> bool:
+    """Opens a task for a role, unless the same one for the same day is open already. Returns whether it was opened.
 
     It is part of an act that has its own entry in the audit trail. `kind` is one of KINDS. Raises BadInput without a
     sentence.
     """
     if not sentence.strip():
         raise BadInput(Refusal("sentence", "Say what is to be done.", "Write a sentence.", field="sentence"))
-    session.execute(
+    opened = session.execute(
         upsert(Task)
         .values(
             id=new_id(),
@@ -55,7 +55,9 @@ def open_task(
         .on_conflict_do_nothing(
             index_elements=["client_id", "kind", "due_on", "sentence"], index_where=text("done_at IS NULL")
         )
+        .returning(Task.id)
     )
+    return opened.scalar_one_or_none() is not None
 
 
 def finish_task(session: WriteSession, *, actor: Actor, task_id: UUID, outcome: str, at: datetime) -> Task:
