@@ -11,7 +11,7 @@ from dispensary.refusals import Refusal
 
 LONGEST_REASON = 2_000
 LONGEST_ONE_OFF = 60
-"""Days. What holds for longer is not an exception but a decision."""
+"""Days: a bound against slips of the pen, no clinical figure. What holds for longer is a decision."""
 
 
 class DecisionKind(StrEnum):

@@ -18,7 +18,7 @@ from dispensary.clients.service import the_client
 from dispensary.database import ReadSession, WriteSession
 from dispensary.refusals import NotThere, Refusal
 from dispensary.staff.rules import Actor
-from dispensary.takehome import deciding
+from dispensary.takehome import deciding, suspending
 from dispensary.takehome.models import Assessment, Decision
 from dispensary.takehome.queries import last_assessment
 from dispensary.takehome.service import replay
@@ -130,7 +130,7 @@ def suspend_take_home(
         Decision.review_on == review_on,
         Decision.days.overlaps(Range(from_day, None, bounds="[)")),
     )
-    return same or deciding.suspend(
+    return same or suspending.suspend(
         session, actor=actor, client_id=client_id, from_day=from_day, reason=reason, review_on=review_on, at=at
     )
 
@@ -157,7 +157,7 @@ def restore_take_home(
         Decision.review_on.is_not_distinct_from(review_on),
         Decision.days.overlaps(Range(from_day, None, bounds="[)")),
     )
-    return same or deciding.restore(
+    return same or suspending.restore(
         session, actor=actor, client_id=client_id, from_day=from_day, reason=reason, review_on=review_on, at=at
     )
 

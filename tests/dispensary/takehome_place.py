@@ -20,11 +20,12 @@ from dispensary.refusals import Refused
 from dispensary.staff.models import Account, AuditEntry, Site
 from dispensary.staff.rules import Actor, Role, the_program
 from dispensary.supplies.models import Dose, Supply
-from dispensary.takehome.deciding import decide, restore, suspend
+from dispensary.takehome.deciding import decide
 from dispensary.takehome.models import Assessment, Decision
 from dispensary.takehome.publishing import adopt, publish_policies
 from dispensary.takehome.queries import decisions_of
 from dispensary.takehome.service import assess_client
+from dispensary.takehome.suspending import restore, suspend
 from dispensary.takehome.terms import Naloxone
 from dispensary.units import AccountId, ClientId, SiteId, new_id
 

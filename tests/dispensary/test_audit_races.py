@@ -18,7 +18,7 @@ from dispensary.staff.queries import place as site_of
 from dispensary.stock.models import Lot
 from dispensary.supplies.closing import Counted, close_day, to_count
 from dispensary.supplies.pickups import Prepared, cancel_pickup, prepare_pickup
-from dispensary.takehome.deciding import suspend
+from dispensary.takehome.suspending import suspend
 from dispensary.units import ClientId
 from dispensary.verification import verify
 from dispensary.web.consultation import looked_at

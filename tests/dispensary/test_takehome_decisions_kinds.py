@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import func, select, text, update
 
-from dispensary.clients.models import Episode
+from dispensary.clients.models import Episode, Task
 from dispensary.database import Database
 from dispensary.refusals import BadInput, NotAllowed, Refused
 from dispensary.staff.rules import Actor, the_program
-from dispensary.takehome import deciding
+from dispensary.takehome import suspending
 from dispensary.takehome.deciding import renew, renewable
 from dispensary.takehome.models import Assessment, Decision
 from dispensary.takehome.queries import decision_on, decisions_of
@@ -165,7 +165,7 @@ class TestSuspending:
         assert place.live(regular) == [(TODAY, ahead(1), 4), (ahead(1), ahead(5), 0), (ahead(5), None, 4)]
         assert (restored.kind, restored.continues_id, restored.weekdays) == ("grant", grant.id, [1, 2, 3, 5])
         assert (restored.reason, restored.review_on) == ("a lockbox was brought", ahead(40))
-        assert place.acts()[-2:] == ["suspended take-home", "restored take-home"]
+        assert [act for act in place.acts() if act != "did task"][-2:] == ["suspended take-home", "restored take-home"]
 
     def test_a_grant_with_a_last_day_is_restored_to_that_day_alone(self, place: Place, regular: ClientId) -> None:
         place.decide(place.assess(regular), 6, 6, days_until=ahead(30))
@@ -238,6 +238,28 @@ class TestSuspending:
         with ThreadPoolExecutor(16) as pool:
             assert sum(pool.map(one, range(16))) == 1
         assert place.live(regular) == [(TODAY, None, 0)]
+
+
+class TestReviews:
+    def tasks(self, place: Place) -> list[tuple[str, date, str]]:
+        with place.database.reading() as session:
+            found = session.scalars(select(Task).order_by(Task.opened_at, Task.id)).all()
+        return [(task.sentence, task.due_on, task.outcome) for task in found]
+
+    def test_a_review_is_a_task_for_the_doctor_until_the_next_decision(self, place: Place, regular: ClientId) -> None:
+        place.decide(place.assess(regular), 6, 6, review_on=ahead(90))
+        place.suspend(regular)
+        place.restore(regular)
+        assert self.tasks(place) == [
+            ("Take-home is to be reviewed.", ahead(90), "Suspended take-home."),
+            ("Take-home is suspended: look at it again.", ahead(14), "Restored take-home."),
+        ]
+
+    def test_a_trip_leaves_the_review_open(self, place: Place, regular: ClientId) -> None:
+        assessment = place.assess(regular)
+        place.decide(assessment, 6, 6, review_on=ahead(90))
+        once(place, assessment, 5, 12)
+        assert self.tasks(place) == [("Take-home is to be reviewed.", ahead(90), "")]
 
 
 class TestNaloxone:
@@ -452,6 +474,6 @@ class TestTermsAreARule:
 def test_a_room_decides_for_people_alone(place: Place, regular: ClientId) -> None:
     nobody = Actor(None, place.site_id, frozenset(), "", "")
     with pytest.raises(NotAllowed), place.database.writing() as session:
-        deciding.suspend(
+        suspending.suspend(
             session, actor=nobody, client_id=regular, from_day=TODAY, reason="x", review_on=ahead(1), at=place.now
         )
