@@ -11,6 +11,7 @@ from dispensary.desks import (
     deciding,
     enrolling,
     evaluation,
+    guidelines,
     office,
     opening,
     ordering,
@@ -38,6 +39,7 @@ HANDLERS: list[ControllerRouterHandler] = [
     *staffing.HANDLERS,
     *opening.HANDLERS,
     *adopting.HANDLERS,
+    *guidelines.HANDLERS,
     *reception.HANDLERS,
     *telephone.HANDLERS,
 ]
