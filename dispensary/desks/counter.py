@@ -20,11 +20,11 @@ from dispensary.refusals import NotThere, Refusal, Refused
 from dispensary.staff import audit
 from dispensary.staff.queries import Place
 from dispensary.supplies import passes, queries
+from dispensary.supplies.exceptions import withhold
 from dispensary.supplies.handover import hand_over
 from dispensary.supplies.pickups import record_refused_pass, verify_pass
 from dispensary.supplies.queries import AtTheWindow
 from dispensary.supplies.rules import Wanted
-from dispensary.supplies.service import withhold
 from dispensary.units import ClientId, DoseDay
 from dispensary.web.forms import Form, key_of, one, several
 from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite

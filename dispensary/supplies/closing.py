@@ -19,6 +19,7 @@ from dispensary.staff.rules import Actor, dose_day
 from dispensary.stock.models import Lot, StockCount
 from dispensary.stock.queries import lots
 from dispensary.stock.service import count_lot
+from dispensary.supplies.exception_rows import not_seen_again
 from dispensary.supplies.models import DayClose, Pickup, PickupPass
 from dispensary.supplies.pickups import put_back
 from dispensary.units import DoseDay, Millilitres, SiteId
@@ -125,6 +126,7 @@ def _close(
     session: WriteSession, *, actor: Actor, day: DoseDay, counts: Mapping[UUID, Counted] | None, at: datetime
 ) -> DayClose:
     outcomes = {row.outcome: row.n for row in session.execute(_FREEZE, {"site": actor.site_id, "day": day, "at": at})}
+    not_seen_again(session, actor=actor, day=day, at=at)
     unclaimed = sum(_unclaimed(session, actor=actor, day=day, at=at)) if counts is not None else 0
     session.execute(
         update(PickupPass)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -14,7 +14,10 @@ from sqlalchemy import text
 
 import scheduling.queries
 from dispensary.database import ReadSession
+from dispensary.prescribing.adopting import guideline_of
 from dispensary.prescribing.rules import JumpGuard
+from dispensary.prescribing.sections import Topic
+from dispensary.supplies.absence import Reduced
 from dispensary.supplies.rules import LONGEST_SUPPLY, Moment, OrderInForce
 from dispensary.takehome.models import Decision
 from dispensary.takehome.queries import decision_on, limits_of
@@ -22,10 +25,11 @@ from dispensary.units import ClientId, DoseDay, Milligrams, SiteId
 
 # Amounts travel as text inside JSON, since a JSON number would become a float.
 _READ = """
-SELECT s.jump_percent, s.jump_mg, s.missed_days_ask, latest.dose_day AS last_day, latest.mg AS last_mg,
+SELECT s.jump_percent, s.jump_mg, s.missed_days_ask, latest.dose_day AS last_day, whole.dose_day AS whole_day,
+    coalesce(whole.mg, latest.mg) AS last_mg,
     EXISTS (SELECT 1 FROM day_close WHERE site_id = s.id AND dose_day = %(today)s) AS day_closed,
     (SELECT jsonb_agg(jsonb_build_array(o.id, lower(o.days), upper(o.days), o.portions::text[],
-        least(lower(o.days), (o.ordered_at AT TIME ZONE s.zone - (s.day_starts - time '00:00'))::date)))
+        least(lower(o.days), (o.ordered_at AT TIME ZONE s.zone - (s.day_starts - time '00:00'))::date), o.places))
        FROM dose_order o WHERE o.client_id = %(client)s AND o.voided_at IS NULL
         AND o.days && daterange(%(today)s, %(last)s, '[]')) AS orders,
     (SELECT jsonb_agg(jsonb_build_array(d.dose_day, d.portion, d.portions))
@@ -36,11 +40,25 @@ SELECT s.jump_percent, s.jump_mg, s.missed_days_ask, latest.dose_day AS last_day
         AND h.days && daterange(%(today)s, %(last)s, '[]')) AS holds,
     (SELECT e.id FROM episode e WHERE e.client_id = %(client)s AND e.began_on <= %(today)s
         AND (e.ended_on IS NULL OR e.ended_on > %(today)s)) AS episode_id,
+    (SELECT jsonb_build_array(r.mg::text, r.from_day, r.ruling #>> '{figures,missed}')
+       FROM reduction r WHERE r.client_id = %(client)s AND r.ended_at IS NULL) AS reduction,
+    (SELECT jsonb_agg(x.dose_day ORDER BY x.dose_day) FROM dose_exception x
+        WHERE x.client_id = %(client)s AND x.closed_at IS NULL AND x.blocks) AS blocked,
+    EXISTS (SELECT 1 FROM dose_exception x WHERE x.client_id = %(client)s AND x.dose_day = %(today)s
+        AND x.closed_at IS NULL AND NOT x.blocks) AS waits,
     earlier.id AS earlier_id, earlier.request_sha256 AS earlier_request, earlier.answer AS earlier_answer
 FROM site s
-LEFT JOIN LATERAL (SELECT d.dose_day, sum(d.mg) AS mg FROM dose d
-    WHERE d.client_id = %(client)s AND d.voided_at IS NULL AND d.dose_day < %(today)s
-    GROUP BY d.dose_day ORDER BY d.dose_day DESC LIMIT 1) latest ON true
+LEFT JOIN LATERAL (SELECT d.dose_day, o.mg FROM dose d JOIN dose_order o ON o.id = d.order_id
+    WHERE d.client_id = %(client)s AND d.voided_at IS NULL AND d.dose_day < %(today)s AND NOT EXISTS (
+        SELECT 1 FROM bottle b JOIN bottle_return r ON r.bottle_id = b.id AND r.is_full WHERE b.dose_id = d.id)
+    ORDER BY d.dose_day DESC LIMIT 1) latest ON true
+LEFT JOIN LATERAL (SELECT d.dose_day, sum(d.mg) + coalesce((SELECT sum(x.mg) FROM extra_dose x
+        WHERE x.client_id = %(client)s AND x.dose_day = d.dose_day AND x.kind = 'top_up' AND x.voided_at IS NULL), 0)
+        AS mg
+    FROM dose d
+    WHERE d.client_id = %(client)s AND d.voided_at IS NULL AND d.dose_day <= latest.dose_day AND NOT EXISTS (
+        SELECT 1 FROM dose_exception x WHERE x.dose_id = d.id AND x.kind IN ('partly_taken', 'wrong_dose'))
+    GROUP BY d.dose_day HAVING count(*) = max(d.portions) ORDER BY d.dose_day DESC LIMIT 1) whole ON true
 LEFT JOIN supply earlier ON earlier.site_id = s.id AND earlier.key = %(key)s
 WHERE s.id = %(site)s
 """
@@ -53,12 +71,16 @@ class _Found(NamedTuple):
     jump_mg: Milligrams
     missed_days_ask: int
     last_day: DoseDay | None
+    whole_day: DoseDay | None
     last_mg: Decimal | None
     day_closed: bool
     orders: list[list[Any]] | None
     covered: list[list[Any]] | None
     holds: list[list[Any]] | None
     episode_id: UUID | None
+    reduction: list[Any] | None
+    blocked: list[str] | None
+    waits: bool
     earlier_id: UUID | None
     earlier_request: bytes
     earlier_answer: dict[str, Any]
@@ -105,6 +127,7 @@ def read_moment(
     found = _Found._make(row)
     decision = decision_on(session, client_id, today) if ahead else None
     orders = _orders(found.orders or [], today, last)
+    absent = found.last_day is not None and (today - found.last_day).days > 1
     moment = Moment(
         today=today,
         orders=orders,
@@ -112,16 +135,20 @@ def read_moment(
         held=_by_day(found.holds or [], today, last),
         last_covered=found.last_day,
         last_mg=found.last_mg,
+        last_whole=found.whole_day,
         guard=JumpGuard(found.jump_percent, found.jump_mg),
         missed_days_ask=found.missed_days_ask,
         limits=limits_of(decision) if decision else None,
         carried=_carried(session, client_id, today, apart=bool(decision and decision.closed_days_apart))
         if ahead
         else frozenset(),
-        closed_days=frozenset(DoseDay(day) for day in scheduling.queries.closed_days(session, site_id, today, last))
-        if ahead
-        else frozenset(),
+        closed_days=_closed_days(session, site_id, today, last, decision) if ahead else frozenset(),
         day_closed=found.day_closed,
+        reduction=_reduced(found.reduction),
+        guideline=guideline_of(session, site_id, Topic.MISSED, today) if absent else None,
+        day_of_treatment=day_of_treatment(session, client_id=client_id, on=today) if absent else None,
+        blocked=tuple(DoseDay(date.fromisoformat(day)) for day in found.blocked or ()),
+        waits=found.waits,
     )
     earlier = (
         Earlier(found.earlier_id, bytes(found.earlier_request), found.earlier_answer) if found.earlier_id else None
@@ -139,12 +166,13 @@ def _each_day(begins: str, ends: str | None, first: date, last: date) -> Iterabl
 
 def _orders(rows: list[list[Any]], first: date, last: date) -> dict[DoseDay, OrderInForce]:
     orders = {}
-    for order_id, begins, ends, portions, ordered_on in rows:
+    for order_id, begins, ends, portions, ordered_on, places in rows:
         order = OrderInForce(
             order_id=UUID(order_id),
             portions=tuple(Milligrams(Decimal(part)) for part in portions),
             begins=date.fromisoformat(begins),
             ordered_on=date.fromisoformat(ordered_on),
+            places=tuple(places) if places else None,
         )
         orders.update(dict.fromkeys(_each_day(begins, ends, first, last), order))
     return orders
@@ -163,6 +191,51 @@ def _covered(rows: list[list[Any]], orders: Mapping[DoseDay, OrderInForce]) -> d
         if day in orders and len(orders[day].portions) != portions:
             has[day].update(range(1, len(orders[day].portions) + 1))
     return {day: frozenset(those) for day, those in has.items()}
+
+
+def _reduced(row: list[Any] | None) -> Reduced | None:
+    if row is None:
+        return None
+    mg, from_day, missed = row
+    return Reduced(Milligrams(Decimal(mg)), date.fromisoformat(from_day), int(missed or 0))
+
+
+_TREATMENT_DAY = """
+SELECT %(on)s::date - d.dose_day + 1 FROM episode e
+JOIN dose d ON d.client_id = e.client_id AND d.dose_day >= e.began_on AND d.dose_day <= %(on)s AND d.voided_at IS NULL
+WHERE e.client_id = %(client)s AND e.began_on <= %(on)s AND (e.ended_on IS NULL OR e.ended_on > %(on)s)
+ORDER BY d.dose_day LIMIT 1
+"""
+
+
+def day_of_treatment(session: ReadSession, *, client_id: ClientId, on: date) -> int | None:
+    """Which day of the stay this is, the first dose day being the first; nothing before a first dose."""
+    row = session.run(_TREATMENT_DAY, {"client": client_id, "on": on}).fetchone()
+    return int(row[0]) if row else None
+
+
+def _closed_days(
+    session: ReadSession, site_id: SiteId, today: date, last: date, decision: Decision | None
+) -> frozenset[DoseDay]:
+    """Closed days from today on; of each run the first few alone, where the decision keeps no more apart."""
+    most = decision.closed_days_in_a_row if decision else None
+    since = today if most is None else today - timedelta(days=LONGEST_SUPPLY)
+    closed = scheduling.queries.closed_days(session, site_id, since, last)
+    return frozenset(DoseDay(day) for day in _first_of_runs(closed, most) if day >= today)
+
+
+def _first_of_runs(days: Collection[date], most: int | None) -> frozenset[date]:
+    """Of each run of consecutive days the first `most`; all of them when there is no such limit."""
+    if most is None:
+        return frozenset(days)
+    kept: set[date] = set()
+    run, before = 0, None
+    for day in sorted(set(days)):
+        run = run + 1 if before is not None and day - before == timedelta(days=1) else 1
+        before = day
+        if run <= most:
+            kept.add(day)
+    return frozenset(kept)
 
 
 _CARRIED = text("""

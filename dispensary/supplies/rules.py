@@ -8,8 +8,11 @@ from datetime import date, timedelta
 from decimal import Decimal
 from uuid import UUID
 
+from dispensary.prescribing.guideline import Guideline, Ruling
 from dispensary.prescribing.rules import JumpGuard, jump_refusal
 from dispensary.refusals import Refusal
+from dispensary.supplies.absence import Absence, Reduced, absence_refusal, judged, ordered_knowing
+from dispensary.supplies.exceptions_rules import reduced_portions
 from dispensary.takehome.rules import DecisionLimits, take_home_allowed
 from dispensary.units import DoseDay, Milligrams, plain
 
@@ -26,6 +29,11 @@ class OrderInForce:
     begins: date
     ordered_on: date
     """The dose day on which it was written (its first, for imported history): of what came later it knows nothing."""
+    places: tuple[str, ...] | None = None
+    """Where each portion is taken on a day on which the client comes: `supervised` or `take_home`.
+
+    Nothing means the first at the counter, the others as the take-home decision allows.
+    """
 
     @property
     def mg(self) -> Milligrams:
@@ -59,14 +67,37 @@ class Moment:
     """Reasons of a prescriber's hold, by dose day."""
     last_covered: DoseDay | None = None
     last_mg: Decimal | None = None
-    """The whole dose of the last covered day before today."""
+    """What was given in all on the last day before today that had its whole dose, with what came on top of it."""
+    last_whole: DoseDay | None = None
+    """That day."""
     guard: JumpGuard = field(default_factory=JumpGuard)
     missed_days_ask: int = 3
     limits: DecisionLimits | None = None
     carried: frozenset[DoseDay] = frozenset()
     """Dose days for which the client carries bottles that count, from this week's Monday on."""
     closed_days: frozenset[DoseDay] = frozenset()
+    """Closed days whose bottles come on top: where a decision keeps only so many in a row apart, those alone."""
     day_closed: bool = False
+    reduction: Reduced | None = None
+    """Less than the order, as agreed with the prescriber by telephone."""
+    guideline: Guideline | None = None
+    """What the site follows for missed days; read only when there is an absence to judge."""
+    day_of_treatment: int | None = None
+    blocked: tuple[DoseDay, ...] = ()
+    """Days on which something went wrong that a prescriber has not reviewed yet."""
+    waits: bool = False
+    """Whether something of today still waits for the client to be seen again."""
+
+    @property
+    def absence(self) -> Absence:
+        return Absence(
+            days=days_without(self),
+            last_covered=self.last_covered,
+            ask_from=self.missed_days_ask,
+            guideline=self.guideline,
+            day_of_treatment=self.day_of_treatment,
+            usual_mg=self.last_mg,
+        )
 
 
 @dataclass(frozen=True)
@@ -91,6 +122,46 @@ def due_portions(moment: Moment, day: DoseDay) -> tuple[int, ...]:
     return tuple(p for p in range(1, len(order.portions) + 1) if p not in has)
 
 
+def portions_on(moment: Moment, day: DoseDay) -> tuple[Milligrams, ...]:
+    """What each portion of a day is, in mg: as ordered, or less where less was agreed; none without an order."""
+    order = moment.orders.get(day)
+    if order is None:
+        return ()
+    if moment.reduction is None or day < moment.reduction.from_day:
+        return order.portions
+    return reduced_portions(order.portions, moment.reduction.mg)
+
+
+def portion_here(moment: Moment) -> int | None:
+    """The portion that is taken at the counter now: the first due one that is supervised, or else the first due one."""
+    due, order = due_portions(moment, moment.today), moment.orders.get(moment.today)
+    if not due or order is None:
+        return None
+    here = [p for p in due if order.places and order.places[p - 1] == "supervised"]
+    return (here or list(due))[0]
+
+
+def carried_on(moment: Moment, day: DoseDay, *, observed: bool) -> tuple[int, ...]:
+    """The portions of a day that go into bottles: all that are due on a day ahead.
+
+    Of today, on which the client comes, not the one that is taken here, nor one whose order says that it is supervised.
+    """
+    due, order = due_portions(moment, day), moment.orders.get(day)
+    if day != moment.today or order is None:
+        return due
+    here = portion_here(moment) if observed else None
+    supervised = [p for p in due if order.places and order.places[p - 1] == "supervised"]
+    return tuple(p for p in due if p != here and p not in supervised)
+
+
+def ruling_on(moment: Moment) -> Ruling | None:
+    """What the site's guideline says of the client's absence, for today's order, unless the order knows of it."""
+    order = moment.orders.get(moment.today)
+    if order is None or ordered_knowing(moment.absence, order.mg, order.ordered_on):
+        return None
+    return judged(moment.absence, order.mg)
+
+
 def days_without(moment: Moment) -> int:
     """How many days before today passed without any dose; 0 when there never was one."""
     return (moment.today - moment.last_covered).days - 1 if moment.last_covered else 0
@@ -106,11 +177,23 @@ def may_dispense(moment: Moment, wanted: Wanted) -> tuple[Refusal, ...]:
         faults += _day_allows(moment, moment.today, "take today")
     for day in wanted.take_home_days:
         faults += _day_allows(moment, day, "carry home")
+        faults += _something_to_carry(moment, day, observed=wanted.observed)
+    faults += _blocked(moment)
     faults += _jumps(moment, wanted)
     faults += _absence(moment, wanted)
     if wanted.take_home_days:
         faults += _take_home(moment, wanted.take_home_days)
     return tuple(faults)
+
+
+def may_give_extra(moment: Moment, *, identified_by: str, well: bool) -> tuple[Refusal, ...]:
+    """Why nothing may be given beside the day's dose; empty when it may. How much is the prescriber's word."""
+    faults = _safe_to_hand_over(Wanted(observed=True, identified_by=identified_by, well=well))
+    if moment.day_closed:
+        faults.append(_day_closed(moment))
+    if moment.today in moment.held:
+        faults.append(_held(moment, moment.today))
+    return (*faults, *_blocked(moment))
 
 
 def may_prepare(moment: Moment, wanted: Wanted) -> tuple[Refusal, ...]:
@@ -128,11 +211,7 @@ def _asked_well(moment: Moment, wanted: Wanted) -> list[Refusal]:
     if not wanted.observed and not wanted.take_home_days:
         faults.append(Refusal("nothing-asked", "Nothing was chosen to hand over.", "Choose the dose or the bottles."))
     if moment.day_closed:
-        faults.append(
-            Refusal(
-                "day-closed", f"The dose day {moment.today} is closed.", "Dose on the next day.", {"day": moment.today}
-            )
-        )
+        faults.append(_day_closed(moment))
     if len(set(wanted.take_home_days)) != len(wanted.take_home_days):
         faults.append(Refusal("day-twice", "A day was chosen twice.", "Choose each day once."))
     far = [day for day in wanted.take_home_days if not 0 <= (day - moment.today).days <= LONGEST_SUPPLY]
@@ -146,6 +225,21 @@ def _asked_well(moment: Moment, wanted: Wanted) -> list[Refusal]:
             )
         )
     return faults
+
+
+def _day_closed(moment: Moment) -> Refusal:
+    return Refusal(
+        "day-closed", f"The dose day {moment.today} is closed.", "Dose on the next day.", {"day": moment.today}
+    )
+
+
+def _held(moment: Moment, day: DoseDay) -> Refusal:
+    return Refusal(
+        "held",
+        f"The prescriber holds the dose of {day}: {moment.held[day]}",
+        "Send the client to the prescriber before anything is prepared.",
+        {"day": day},
+    )
 
 
 def _safe_to_hand_over(wanted: Wanted) -> list[Refusal]:
@@ -183,19 +277,12 @@ def _day_allows(moment: Moment, day: DoseDay, doing: str) -> list[Refusal]:
             )
         ]
     if day in moment.held:
-        return [
-            Refusal(
-                "held",
-                f"The prescriber holds the dose of {day}: {moment.held[day]}",
-                "Send the client to the prescriber before anything is prepared.",
-                {"day": day},
-            )
-        ]
+        return [_held(moment, day)]
     if not due_portions(moment, day):
         return [
             Refusal(
                 "already-covered",
-                f"The client already has the dose of {day} ({plain(order.mg)} mg).",
+                f"The client already has the dose of {day} ({plain(order.mg)} mg ordered).",
                 "Do not dose again. Look at the record: who handed it over, and when.",
                 {"day": day, "portions": sorted(moment.covered.get(day, frozenset()))},
             )
@@ -203,29 +290,56 @@ def _day_allows(moment: Moment, day: DoseDay, doing: str) -> list[Refusal]:
     return []
 
 
+def _something_to_carry(moment: Moment, day: DoseDay, *, observed: bool) -> list[Refusal]:
+    if day != moment.today or not due_portions(moment, day) or carried_on(moment, day, observed=observed):
+        return []
+    if observed and len(due_portions(moment, day)) == 1:
+        return []  # the last portion is taken here: nothing of today is left to carry
+    return [
+        Refusal(
+            "supervised-portion",
+            f"What is left of {day} is ordered to be taken at the counter.",
+            "Do not let it be carried home: the client comes again, or the prescriber orders otherwise.",
+            {"day": day},
+        )
+    ]
+
+
+def _blocked(moment: Moment) -> list[Refusal]:
+    return [
+        Refusal(
+            "review-first",
+            f"Another dose than ordered was given on {day}, and no prescriber has reviewed it yet.",
+            "Do not dose. Call the prescriber, who closes it with what is to be done.",
+            {"day": day},
+        )
+        for day in moment.blocked
+    ]
+
+
 def _jumps(moment: Moment, wanted: Wanted) -> list[Refusal]:
-    days = ([moment.today] if wanted.observed else []) + list(wanted.take_home_days)
-    amounts = dict.fromkeys(moment.orders[day].mg for day in days if day in moment.orders)
+    amounts = dict.fromkeys(
+        order.mg for day, order in _asked_orders(moment, wanted) if portions_on(moment, day) == order.portions
+    )  # what was agreed to be less is no slip of the pen
     faults = [jump_refusal(moment.last_mg, mg, moment.guard, wanted.second_look) for mg in amounts]
     return [fault for fault in faults if fault]
 
 
 def _absence(moment: Moment, wanted: Wanted) -> list[Refusal]:
-    absent, last = days_without(moment), moment.last_covered
-    if last is None or absent < moment.missed_days_ask:
-        return []
+    absence = moment.absence
+    unknowing = {
+        order.order_id: order
+        for _, order in _asked_orders(moment, wanted)
+        if not ordered_knowing(absence, order.mg, order.ordered_on)
+    }
+    # An order of several days ahead may differ from today's: what it would give is judged too.
+    faults = [absence_refusal(absence, order.mg, moment.reduction) for order in unknowing.values()]
+    return [fault for fault in faults if fault][:1]
+
+
+def _asked_orders(moment: Moment, wanted: Wanted) -> list[tuple[DoseDay, OrderInForce]]:
     days = ([moment.today] if wanted.observed else []) + list(wanted.take_home_days)
-    enough = last + timedelta(days=moment.missed_days_ask)
-    if all(moment.orders[day].ordered_on > enough for day in days if day in moment.orders):
-        return []  # the prescriber has ordered since, and knew of the absence; a step planned before does not
-    return [
-        Refusal(
-            "absent",
-            f"{absent} days passed without a dose (last on {last}): tolerance may be lost.",
-            "Do not give the dose of the old order. Call the prescriber, who orders again from today.",
-            {"days_without": absent, "last_covered": last},
-        )
-    ]
+    return [(day, moment.orders[day]) for day in days if day in moment.orders]
 
 
 def _take_home(moment: Moment, days: Collection[DoseDay]) -> list[Refusal]:
@@ -241,15 +355,14 @@ def _take_home(moment: Moment, days: Collection[DoseDay]) -> list[Refusal]:
 
 
 def doses_of(moment: Moment, wanted: Wanted) -> list[DosePlan]:
-    """What a permitted supply consists of: the next portion observed, every other portion asked in bottles."""
+    """What a permitted supply consists of: the portion taken here, and every other portion that is asked in bottles."""
     plans = []
-    first_today = due_portions(moment, moment.today)[:1] if wanted.observed else ()
-    for portion in first_today:
-        plans.append(_plan(moment, moment.today, portion, "observed"))
+    here = portion_here(moment) if wanted.observed else None
+    if here is not None:
+        plans.append(_plan(moment, moment.today, here, "observed"))
     for day in sorted(wanted.take_home_days):
-        for portion in due_portions(moment, day):
-            if not (day == moment.today and portion in first_today):
-                plans.append(_plan(moment, day, portion, "take_home"))
+        for portion in carried_on(moment, day, observed=wanted.observed):
+            plans.append(_plan(moment, day, portion, "take_home"))
     return plans
 
 
@@ -274,7 +387,7 @@ def _plan(moment: Moment, day: DoseDay, portion: int, kind: str) -> DosePlan:
         portion=portion,
         portions=len(order.portions),
         kind=kind,
-        mg=order.portions[portion - 1],
+        mg=portions_on(moment, day)[portion - 1],
         order_id=order.order_id,
         closed_day=day in moment.closed_days,
     )

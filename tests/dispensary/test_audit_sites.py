@@ -18,8 +18,8 @@ from dispensary.staff.models import AuditChain, Site
 from dispensary.staff.queries import place as site_of
 from dispensary.staff.rules import Role
 from dispensary.stock.models import RegisterBook
+from dispensary.supplies.exceptions import withhold
 from dispensary.supplies.pickups import prepare_pickup
-from dispensary.supplies.service import withhold
 from tests.builders import Clinic
 from tests.dispensary.desk_place import Desks, day, desks
 from tests.dispensary.visiting import Visitor, hire

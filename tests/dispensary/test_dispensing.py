@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from dispensary.database import Database, broken_constraint
 from dispensary.prescribing.service import hold_doses, order_dose, release_hold
 from dispensary.refusals import Refused
-from dispensary.supplies.service import withhold
+from dispensary.supplies.exceptions import withhold
 from dispensary.units import milligrams
 from tests.builders import Clinic, clinic
 
@@ -113,7 +113,7 @@ def test_no_dose_without_an_order_and_none_while_the_prescriber_holds_it(place: 
     assert codes(refused) == ["held"]
     assert "ECG first" in refused.value.first.sentence
     with place.database.writing() as session:
-        release_hold(session, actor=place.doctor, client_id=client, hold_id=hold.id, at=place.now)
+        release_hold(session, actor=place.doctor, client_id=client, hold_id=hold.id, reason="ECG done", at=place.now)
     assert place.give(client).answer["doses"]
     place.decide(client, per_supply=28)
 
