@@ -6,6 +6,7 @@ from litestar.types import ControllerRouterHandler
 
 from dispensary.desks import (
     adopting,
+    caring,
     consulting,
     counter,
     deciding,
@@ -31,6 +32,7 @@ HANDLERS: list[ControllerRouterHandler] = [
     *passpage.HANDLERS,
     *evaluation.HANDLERS,
     *consulting.HANDLERS,
+    *caring.HANDLERS,
     *enrolling.HANDLERS,
     *ordering.HANDLERS,
     *deciding.HANDLERS,

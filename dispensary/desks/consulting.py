@@ -20,13 +20,15 @@ from dispensary.clients.queries import Face
 from dispensary.clients.queries import find as find_clients
 from dispensary.clients.rules import ExitReason
 from dispensary.database import Database, WriteSession
+from dispensary.desks.around import who_treats
 from dispensary.desks.evidence import evidence
 from dispensary.desks.record import Record, read_record
-from dispensary.desks.worklist import Kind, Waits, waiting
+from dispensary.desks.timeline import PERIODS, USUAL
+from dispensary.desks.worklist import Kind, Waits, Whose, chosen, waiting
 from dispensary.refusals import NotThere, Refused
 from dispensary.staff.queries import Place
 from dispensary.staff.rules import Act, Actor, may
-from dispensary.units import ClientId, DoseDay
+from dispensary.units import AccountId, ClientId, DoseDay
 from dispensary.web import consultation
 from dispensary.web.forms import Form, one
 from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
@@ -35,8 +37,8 @@ from dispensary.web.templating import page
 from dispensary.web.typed import Typed
 from dispensary.words import language
 
-SHOWN = 7
-"""Rows of the list that fit a screen; the others are one link away."""
+SHOWN = 8
+"""Rows of the list that fit a screen of 1280 by 800 when each has one reason; the others are one link away."""
 
 
 @dataclass(frozen=True)
@@ -53,10 +55,10 @@ class Consultation:
     def today(self) -> DoseDay:
         return self.site.dose_day(self.now)
 
-    def opened(self, *, seen_on: str) -> Record:
+    def opened(self, *, seen_on: str, months: int = USUAL) -> Record:
         """The client's record, and the entry that says who looked at it, on which page. Raises NotThere."""
         with self.database.writing() as session:
-            record = read_record(session, site_id=self.site.id, client_id=self.client_id, today=self.today)
+            record = read_record(session, place=self.site, client_id=self.client_id, today=self.today, months=months)
             consultation.looked_at(session, actor=self.actor, client_id=self.client_id, at=self.now, page=seen_on)
         return record
 
@@ -85,6 +87,7 @@ def about(actor: Actor, record: Record) -> dict[str, Any]:
         "short_day": short_day,
         "near_day": near_day,
         "plain_day": plain_day,
+        "month_of": month_of,
         "evidence": evidence,
     }
 
@@ -109,6 +112,11 @@ def near_day(day: date) -> str:
     return format_date(day, "EEE d MMM", locale=language())
 
 
+def month_of(day: date) -> str:
+    """A month where there is little room: Nov."""
+    return format_date(day, "MMM", locale=language())
+
+
 def plain_day(day: date) -> str:
     """A day of which nobody asks the weekday: 24 Nov 2026."""
     return format_date(day, "d MMM y", locale=language())
@@ -121,13 +129,18 @@ def worklist(
     site: TheSite,
     clock: TheClock,
     show: FromQuery[str] = "",
+    whose: FromQuery[str] = "",
     every: FromQuery[bool] = False,
 ) -> Template:
-    """Who waits for somebody, the gravest first, and the way to any client. `show` narrows it to one kind of reason."""
+    """Who waits for somebody, the gravest first, and the way to any client.
+
+    `show` narrows it to one kind of reason; `whose` to clients whom the reader has taken on, or whom nobody has.
+    """
     today = site.dose_day(clock())
     with database.reading() as session:
         listed = waiting(session, site_id=site.id, today=today)
-    return _worklist_page(actor, today, listed, show=show, every=every)
+        treats = who_treats(session, site.id)
+    return _worklist_page(actor, today, listed, treats, show=show, whose=whose, every=every)
 
 
 @post("/consulting/find", sync_to_thread=True, guards=[requires_client_reader], status_code=200)
@@ -142,35 +155,58 @@ def find(data: Form, database: TheDatabase, actor: TheActor, site: TheSite, cloc
         if len(found) == 1:
             return Redirect(f"/consulting/clients/{found[0].client_id}", status_code=303)
         listed = waiting(session, site_id=site.id, today=today)
-    return _worklist_page(actor, today, listed, found=found, typed={"sought": sought})
+        treats = who_treats(session, site.id)
+    return _worklist_page(actor, today, listed, treats, found=found, typed={"sought": sought})
 
 
 def _worklist_page(
     actor: Actor,
     today: DoseDay,
     listed: list[Waits],
+    treats: list[tuple[AccountId, str]],
     *,
     show: str = "",
+    whose: str = "",
     every: bool = False,
     found: list[Face] | None = None,
     typed: Mapping[str, Any] | None = None,
 ) -> Template:
     kind = Kind(show) if show in list(Kind) else None
-    chosen = [row for row in listed if kind is None or any(reason.kind is kind for reason in row.reasons)]
+    of = Whose(whose) if whose in list(Whose) else Whose.EVERYBODY
+    theirs = chosen(listed, of, actor.account_id)
+    rows = [row for row in theirs if kind is None or any(reason.kind is kind for reason in row.reasons)]
+    shown = rows if every else on_a_screen(rows, kind)
     return page(
         "consulting/worklist.html",
         typed=typed,
-        rows=chosen if every else chosen[:SHOWN],
-        more=0 if every else max(0, len(chosen) - SHOWN),
+        rows=shown,
+        more=len(rows) - len(shown),
         in_all=len(listed),
-        kinds=Counter(kind for row in listed for kind in {reason.kind for reason in row.reasons}),
+        kinds=Counter(kind for row in theirs for kind in {reason.kind for reason in row.reasons}),
+        whose_are={each: len(chosen(listed, each, actor.account_id)) for each in Whose},
         show=kind,
+        whose=of,
+        every=every,
+        me=actor.account_id,
+        treats=treats,
         found=found,
         today=today,
         near_day=near_day,
         plain_day=plain_day,
         can=acts_of(actor),
     )
+
+
+def on_a_screen(rows: list[Waits], kind: Kind | None) -> list[Waits]:
+    """As many rows as fit a screen: half as much room again for each reason more, and at least one row."""
+    room, shown = float(SHOWN), []
+    for row in rows:
+        reasons = sum(kind is None or reason.kind is kind for reason in row.reasons)
+        room -= 1 + (reasons - 1) / 2
+        if room < 0 and shown:
+            break
+        shown.append(row)
+    return shown
 
 
 @get("/consulting/clients/{client_id:uuid}", sync_to_thread=True, guards=[requires_client_reader])
@@ -180,18 +216,33 @@ def client(
     actor: TheActor,
     site: TheSite,
     clock: TheClock,
+    months: FromQuery[int] = USUAL,
     done: FromQuery[str] = "",
 ) -> Template:
     """One client: who, the dose and what became of each day, take-home, alerts. The look is written down."""
     here = Consultation(database, actor, site, ClientId(client_id), clock())
-    return _client_page(here, done=done)
+    return client_page(here, months=months if months in PERIODS else USUAL, done=done)
 
 
-def _client_page(
-    here: Consultation, *, done: str = "", refused: Refused | None = None, typed: Mapping[str, Any] | None = None
+def client_page(
+    here: Consultation,
+    *,
+    months: int = USUAL,
+    done: str = "",
+    refused: Refused | None = None,
+    typed: Mapping[str, Any] | None = None,
 ) -> Template:
-    record = here.opened(seen_on="client")
-    return page("consulting/client.html", refused=refused, typed=typed, done=done, **about(here.actor, record))
+    """The page of one client, with what was refused and typed when something was."""
+    record = here.opened(seen_on="client", months=months)
+    return page(
+        "consulting/client.html",
+        refused=refused,
+        typed=typed,
+        done=done,
+        periods=list(PERIODS),
+        me=here.actor.account_id,
+        **about(here.actor, record),
+    )
 
 
 @post("/consulting/clients/{client_id:uuid}/holds", sync_to_thread=True, guards=[requires(Act.HOLD)])
@@ -222,7 +273,7 @@ def hold(
             at=here.now,
         )
 
-    return here.does(act, then="?done=held", else_again=lambda why: _client_page(here, refused=why, typed=data))
+    return here.does(act, then="?done=held", else_again=lambda why: client_page(here, refused=why, typed=data))
 
 
 @post(
@@ -244,7 +295,7 @@ def release(
     def act(session: WriteSession) -> None:
         consultation.release(session, actor=actor, client_id=here.client_id, hold_id=hold_id, at=here.now)
 
-    return here.does(act, then="?done=released", else_again=lambda why: _client_page(here, refused=why))
+    return here.does(act, then="?done=released", else_again=lambda why: client_page(here, refused=why))
 
 
 @post(
@@ -271,7 +322,7 @@ def resolve(
             session, actor=actor, client_id=here.client_id, alert_id=alert_id, resolution=resolution, at=here.now
         )
 
-    return here.does(act, then="?done=resolved", else_again=lambda why: _client_page(here, refused=why, typed=data))
+    return here.does(act, then="?done=resolved", else_again=lambda why: client_page(here, refused=why, typed=data))
 
 
 @post("/consulting/clients/{client_id:uuid}/end", sync_to_thread=True, guards=[requires(Act.ORDER)])
@@ -296,7 +347,7 @@ def end(
             session, actor=actor, client_id=here.client_id, ended_on=ended_on, reason=reason, at=here.now
         )
 
-    return here.does(act, then="?done=ended", else_again=lambda why: _client_page(here, refused=why, typed=data))
+    return here.does(act, then="?done=ended", else_again=lambda why: client_page(here, refused=why, typed=data))
 
 
 HANDLERS: list[ControllerRouterHandler] = [worklist, find, client, hold, release, resolve, end]

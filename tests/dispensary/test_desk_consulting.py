@@ -74,8 +74,8 @@ class TestTheClientsPage:
         said = text_of(here.doctor.get(at(client)))
 
         assert "50 mg from 27 Nov 2026" in said
-        assert "1 earlier order" in said
-        assert "40 mg 24 Nov 2026 – 26 Nov 2026" in said
+        assert "All orders 50 mg from 27 Nov 2026 titration Dr. Lim Wei, Fri 27 Nov 2026, 07:00 · Print" in said
+        assert "40 mg 24 Nov 2026 – 26 Nov 2026 titration Dr. Lim Wei, Tue 24 Nov 2026, 07:00 · Print" in said
 
     def test_each_day_is_told_by_shape_in_the_drawing_and_by_words_in_the_table(self, here: Desks) -> None:
         client = here.place.client()
@@ -88,7 +88,7 @@ class TestTheClientsPage:
 
         page = here.doctor.get(at(client)).text
 
-        svg = re.search(r'<svg viewBox="0 0 1096 96".*?</svg>', page, re.DOTALL)
+        svg = re.search(r'<svg viewBox="0 0 1224 .*?</svg>', page, re.DOTALL)
         assert svg is not None
         assert [svg[0].count(f'class="{mark}"') for mark in ("mark-observed", "mark-take-home", "mark-missed")] == [
             1,
@@ -99,6 +99,10 @@ class TestTheClientsPage:
         said = text_of(here.doctor.get(at(client)))
         for words in ("taken at the counter 1", "carried home 1", "missed 1", "24 Nov 2026 24 Nov 2026 1 taken at"):
             assert words in said
+
+    @pytest.mark.parametrize(("months", "name"), [(1, "The last month"), (6, "The last 6 months"), (7, "3 months")])
+    def test_it_reaches_as_far_back_as_asked(self, here: Desks, client: ClientId, months: int, name: str) -> None:
+        assert name in text_of(here.doctor.get(at(client, f"?months={months}")))
 
     def test_nothing_in_it_needs_a_style_or_a_script_within_the_page(self, here: Desks, client: ClientId) -> None:
         here.follow()
@@ -208,7 +212,9 @@ class TestAlerts:
 
         assert here.doctor.post(path, {"resolution": "QTc 430 ms"}).status_code == 303
 
-        assert "ECG is due." not in text_of(here.doctor.get(at(client)))
+        said = text_of(here.doctor.get(at(client)))
+        assert "Close this alert" not in said
+        assert "24 Nov 2026 urgent alert: ECG is due. QTc 430 ms" in said
         assert here.acts_about(client).count("resolved alert") == 1
 
     def test_sent_twice_it_is_closed_once_and_another_word_is_too_late(

@@ -8,6 +8,19 @@ const isTyping = (element) =>
 
 const scanField = () => document.querySelector("[data-scan]:not(:disabled)");
 
+// On a list whose rows are marked, arrows or j and k go from row to row; from the top row back to where one typed.
+const STEPS = { ArrowDown: 1, j: 1, ArrowUp: -1, k: -1 };
+
+function walk(step) {
+  const rows = [...document.querySelectorAll("[data-rows] [data-row]")];
+  if (rows.length === 0) return false;
+  const at = rows.indexOf(document.activeElement);
+  if (at < 0 && step < 0) return false;
+  const next = rows[at + step] ?? (step < 0 ? document.querySelector("[autofocus]") : rows[at]);
+  next?.focus();
+  return true;
+}
+
 function press(key) {
   const found = [...document.querySelectorAll("[data-key]")].find(
     (element) => element.dataset.key === key && !element.disabled && element.offsetParent !== null,
@@ -37,13 +50,18 @@ document.addEventListener("keydown", (event) => {
     if (press(key)) event.preventDefault();
     return;
   }
+  const oneLine = event.target instanceof HTMLInputElement && event.target.type === "text" && !event.target.list;
+  if (event.key.startsWith("Arrow") && (oneLine || !isTyping(event.target)) && !event.shiftKey && STEPS[event.key]) {
+    if (walk(STEPS[event.key])) event.preventDefault();
+    return;
+  }
   if (isTyping(event.target) || event.key.length !== 1 || event.key === " ") return;
   const scan = scanField();
   if (scan) {
     scan.focus();
     return;
   }
-  if (alone) waiting = setTimeout(press, ALONE_MS, key);
+  if (alone) waiting = setTimeout(() => (STEPS[key] && walk(STEPS[key])) || press(key), ALONE_MS);
 });
 
 function settle() {

@@ -1,0 +1,57 @@
+"""What goes on around a client's doses: goals, tasks, who has taken them on, bottles called back, what went wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import select
+
+from dispensary.clients.goals import Goal, goals_of
+from dispensary.clients.models import ClientAssignment, Task
+from dispensary.clients.tasks import tasks_of
+from dispensary.database import ReadSession
+from dispensary.prescribing.models import Reduction
+from dispensary.staff.queries import colleagues
+from dispensary.staff.rules import Act, may
+from dispensary.supplies.models import DoseException, Recall
+from dispensary.units import AccountId, ClientId, SiteId
+
+
+@dataclass(frozen=True)
+class Around:
+    """All of it, as far as it is open; goals that were closed too."""
+
+    goals: Sequence[Goal]
+    tasks: Sequence[Task]
+    """The soonest first."""
+    recall: Recall | None
+    mishaps: Sequence[DoseException]
+    reduction: Reduction | None
+    """Less than the order, agreed by telephone, until somebody orders again."""
+    taken_by: AccountId | None
+
+
+def around(session: ReadSession, *, client_id: ClientId) -> Around:
+    """Reads it for one client."""
+    mishaps = select(DoseException).where(DoseException.client_id == client_id, DoseException.closed_at.is_(None))
+    assigned = session.get(ClientAssignment, client_id)
+    return Around(
+        goals=goals_of(session, client_id=client_id),
+        tasks=tasks_of(session, client_id=client_id),
+        recall=session.scalar(select(Recall).where(Recall.client_id == client_id, Recall.state == "open")),
+        mishaps=session.scalars(mishaps.order_by(DoseException.recorded_at)).all(),
+        reduction=session.scalar(
+            select(Reduction).where(Reduction.client_id == client_id, Reduction.ended_at.is_(None))
+        ),
+        taken_by=assigned.account_id if assigned else None,
+    )
+
+
+def who_treats(session: ReadSession, site_id: SiteId) -> list[tuple[AccountId, str]]:
+    """The doctors and nurses of the site, by name: whom a client can be given to."""
+    return [
+        (AccountId(one.id), one.name)
+        for one in colleagues(session, site_id)
+        if one.left_at is None and may(one.roles, Act.ENROL)
+    ]

@@ -1,0 +1,75 @@
+"""What is done around a client's doses away from the counter: an order is stopped, printed, a stay begins again.
+
+Each function is one act within the caller's unit of work. A browser that got no answer sends its form again, and a
+person presses twice: the same act is then found done, and is not done a second time.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from uuid import UUID
+
+from sqlalchemy import func, select
+
+from dispensary.clients.models import Client
+from dispensary.clients.service import lock_client
+from dispensary.database import WriteSession
+from dispensary.prescribing.models import DoseOrder
+from dispensary.prescribing.service import stop_order
+from dispensary.staff import audit
+from dispensary.staff.models import Site
+from dispensary.staff.rules import Actor
+from dispensary.supplies.printing.prescription import prescription_pdf
+from dispensary.units import ClientId
+
+
+def stop(
+    session: WriteSession,
+    *,
+    actor: Actor,
+    client_id: ClientId,
+    from_day: date,
+    reason: str,
+    today: date,
+    at: datetime,
+) -> None:
+    """Stops what is ordered from a day on: a gap that somebody chose. Raises BadInput or NotThere."""
+    lock_client(session, client_id, actor.site_id)  # a repeated request waits here for the first
+    stopped = select(DoseOrder.id).where(
+        DoseOrder.client_id == client_id,
+        DoseOrder.voided_at.is_(None),
+        func.upper(DoseOrder.days) == from_day,
+        DoseOrder.end_reason == "stopped",
+    )
+    if from_day >= today and session.scalar(stopped.limit(1)):
+        return
+    stop_order(session, actor=actor, client_id=client_id, from_day=from_day, reason=reason, today=today, at=at)
+
+
+def printed_order(
+    session: WriteSession, *, actor: Actor, client_id: ClientId, order_id: UUID, today: date, at: datetime
+) -> tuple[str, bytes]:
+    """A file name without the client's name, and the PDF of an order. Who printed it is in the audit trail.
+
+    Raises NotThere for an order of another client or site.
+    """
+    content = prescription_pdf(
+        session,
+        site=session.get_one(Site, actor.site_id),
+        client_id=client_id,
+        order_id=order_id,
+        today=today,
+        printed_at=at,
+        printed_by=actor.name,
+    )
+    number = session.get_one(Client, client_id).number
+    audit.record(
+        session,
+        actor=actor,
+        act="printed order",
+        subject="client",
+        subject_id=client_id,
+        at=at,
+        details={"order": order_id},
+    )
+    return f"order-{number}-{today}.pdf", content
