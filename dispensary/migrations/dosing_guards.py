@@ -23,7 +23,8 @@ BEGIN
 END $$;
 """
 
-# Taken with a dose: less than the order was agreed by telephone, and it holds for the whole day's portions together.
+# Taken with a dose: less than the order was agreed by telephone, and it holds for the whole day's portions together. And
+# no dose leaves while one that went wrong has not been reviewed.
 REDUCTIONS = f"""
 CREATE FUNCTION dose_within_reduction() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE agreed reduction%ROWTYPE; so_far numeric;
@@ -36,6 +37,10 @@ BEGIN
         IF so_far + NEW.mg > agreed.mg THEN
             RAISE EXCEPTION 'more than was agreed with the prescriber' {_REFUSE} 'dose_not_above_reduction';
         END IF;
+    END IF;
+    IF EXISTS (SELECT 1 FROM dose_exception WHERE client_id = NEW.client_id AND blocks AND closed_at IS NULL
+               AND dose_day <= NEW.dose_day) THEN
+        RAISE EXCEPTION 'a prescriber reviews first' {_REFUSE} 'dose_not_blocked';
     END IF;
     RETURN NEW;
 END $$;
@@ -68,6 +73,16 @@ BEGIN
     IF NEW.kind <> 'in_error' THEN
         IF about.allowed_mg IS NULL OR NEW.mg > about.allowed_mg THEN
             RAISE EXCEPTION 'more than the prescriber allowed' {_REFUSE} 'extra_dose_allowed';
+        END IF;
+        IF NEW.kind = 'replacement' AND EXISTS (SELECT 1 FROM extra_dose x
+                JOIN dose_exception other ON other.id = x.exception_id AND other.dose_id = about.dose_id
+                WHERE x.client_id = NEW.client_id AND x.kind = 'replacement' AND x.voided_at IS NULL
+                AND x.exception_id <> NEW.exception_id) THEN
+            RAISE EXCEPTION 'a dose is replaced once' {_REFUSE} 'extra_dose_once';
+        END IF;
+        IF EXISTS (SELECT 1 FROM dose_exception WHERE client_id = NEW.client_id AND blocks AND closed_at IS NULL
+                   AND dose_day <= NEW.dose_day) THEN
+            RAISE EXCEPTION 'a prescriber reviews first' {_REFUSE} 'dose_not_blocked';
         END IF;
         IF EXISTS (SELECT 1 FROM hold WHERE client_id = NEW.client_id AND released_at IS NULL
                    AND days @> NEW.dose_day) THEN

@@ -15,10 +15,24 @@ from dispensary.clients.queries import Face, face_at
 from dispensary.database import ReadSession
 from dispensary.monitoring.models import Alert
 from dispensary.monitoring.queries import open_alerts_of
+from dispensary.prescribing.guideline import Ruling
 from dispensary.refusals import NotThere, Refusal
-from dispensary.supplies.models import Bottle, DayClose, Dose, Pickup, Supply
+from dispensary.supplies.extras import ToppedUp, top_up_today
+from dispensary.supplies.models import Bottle, BottleReturn, DayClose, Dose, ExtraDose, Pickup, Recall, Supply
 from dispensary.supplies.moment import Reading, read_moment
-from dispensary.supplies.rules import LONGEST_SUPPLY, Wanted, days_without, due_portions, may_dispense, proposed_days
+from dispensary.supplies.recalls import open_recall
+from dispensary.supplies.rules import (
+    LONGEST_SUPPLY,
+    Wanted,
+    carried_on,
+    days_without,
+    may_dispense,
+    portion_here,
+    portions_on,
+    proposed_days,
+    ruling_on,
+)
+from dispensary.supplies.unusual import HadToday, Unusual, had_today, unusual_of
 from dispensary.takehome.models import Assessment
 from dispensary.units import ClientId, DoseDay, SiteId
 
@@ -59,13 +73,48 @@ class AtTheWindow:
     missed_in_30_days: int
     level: str
     """The level that the policy gave when the decision in force was made; empty without a decision."""
+    unusual: Sequence[Unusual]
+    """What was not as usual today, and what is open of earlier days."""
+    recall: Recall | None
+    """Bottles that are called back and not counted yet."""
+    had_today: Sequence[HadToday]
+    top_up: ToppedUp
 
     @property
     def due_mg(self) -> Decimal | None:
-        """The observed portion that is due now, in mg; nothing when nothing is due."""
+        """The portion that is due at the counter now, in mg, reduced where that was agreed; nothing when none is."""
         moment = self.reading.moment
-        due = due_portions(moment, moment.today)
-        return moment.orders[moment.today].portions[due[0] - 1] if due else None
+        here = portion_here(moment)
+        return portions_on(moment, moment.today)[here - 1] if here else None
+
+    @property
+    def ordered_mg(self) -> Decimal | None:
+        """The same portion as it is ordered."""
+        moment = self.reading.moment
+        here = portion_here(moment)
+        return moment.orders[moment.today].portions[here - 1] if here else None
+
+    @property
+    def ruling(self) -> Ruling | None:
+        """What the site's guideline says of the days without a dose, where no order knows of them."""
+        return ruling_on(self.reading.moment)
+
+    @property
+    def carried_today(self) -> tuple[int, ...]:
+        """The portions of today that can be carried home beside the one that is taken here."""
+        moment = self.reading.moment
+        return carried_on(moment, moment.today, observed=True)
+
+    @property
+    def proposes_today(self) -> bool:
+        """Whether the order itself says that the rest of today is taken at home."""
+        order = self.reading.moment.orders.get(self.reading.moment.today)
+        return bool(self.carried_today and order and order.places)
+
+    @property
+    def to_answer(self) -> Sequence[Unusual]:
+        """What waits for a prescriber's word, or for what they allowed to be given."""
+        return [one for one in self.unusual if one.row.closed_at is None and one.row.kind in ("vomited", "wrong_dose")]
 
     @property
     def days_without(self) -> int:
@@ -94,6 +143,10 @@ def at_the_window(session: ReadSession, *, site_id: SiteId, client_id: ClientId,
         ),
         missed_in_30_days=_missed(session, client_id, today),
         level=_level(session, reading),
+        unusual=unusual_of(session, client_id=client_id, today=today),
+        recall=open_recall(session, client_id=client_id),
+        had_today=had_today(session, client_id=client_id, today=today),
+        top_up=top_up_today(session, client_id=client_id, reading=reading),
     )
 
 
@@ -108,7 +161,9 @@ def bottles_at_home(session: ReadSession, *, client_id: ClientId, today: date) -
     rows = session.execute(
         select(Bottle.dose_day, Bottle.portion, Bottle.portions, Bottle.mg, Bottle.serial)
         .join(Dose, Dose.id == Bottle.dose_id)
+        .outerjoin(BottleReturn, BottleReturn.bottle_id == Bottle.id)
         .where(Bottle.client_id == client_id, Bottle.dose_day >= today, Dose.voided_at.is_(None))
+        .where(BottleReturn.id.is_(None))
         .order_by(Bottle.dose_day, Bottle.portion)
     )
     return [AtHome(DoseDay(row.dose_day), row.portion, row.portions, row.mg, row.serial) for row in rows]
@@ -175,7 +230,9 @@ def _missed(session: ReadSession, client_id: ClientId, today: date) -> int:
 _DAY_LIST = text("""
 SELECT c.id AS client_id, c.number, c.name_sealed, o.mg, cardinality(o.portions) AS portions,
     CASE WHEN d.divided <> cardinality(o.portions) THEN cardinality(o.portions) ELSE coalesce(d.has, 0) END AS covered,
-    d.observed_at, d.carried, h.reason AS held
+    d.observed_at, d.carried, h.reason AS held,
+    ARRAY(SELECT x.kind FROM dose_exception x WHERE x.client_id = o.client_id AND x.dose_day = :day
+          GROUP BY x.kind ORDER BY min(x.recorded_at)) AS unusual
 FROM dose_order o
 JOIN episode e ON e.id = o.episode_id AND e.site_id = :site AND e.began_on <= :day
     AND (e.ended_on IS NULL OR e.ended_on > :day)
@@ -204,6 +261,8 @@ class OnTheList:
     observed_at: datetime | None
     carried: bool
     held: str | None
+    unusual: tuple[str, ...] = ()
+    """The kinds of what was not as usual, in the order of the clock."""
 
     @property
     def state(self) -> str:
@@ -227,6 +286,7 @@ def day_list(session: ReadSession, *, site_id: SiteId, day: date) -> list[OnTheL
             observed_at=row.observed_at,
             carried=bool(row.carried),
             held=row.held,
+            unusual=tuple(row.unusual),
         )
         for row in rows
     ]
@@ -234,11 +294,12 @@ def day_list(session: ReadSession, *, site_id: SiteId, day: date) -> list[OnTheL
 
 @dataclass(frozen=True)
 class SupplyView:
-    """A supply that was handed over, with its doses and bottles."""
+    """A supply that was handed over, with its doses and bottles, and what was given beside the day's dose."""
 
     supply: Supply
     doses: Sequence[Dose]
     bottles: Sequence[Bottle]
+    extras: Sequence[ExtraDose]
 
 
 def supply_of(session: ReadSession, *, site_id: SiteId, supply_id: UUID) -> SupplyView:
@@ -253,7 +314,8 @@ def supply_of(session: ReadSession, *, site_id: SiteId, supply_id: UUID) -> Supp
         .where(Dose.supply_id == supply_id)
         .order_by(Bottle.dose_day, Bottle.portion)
     ).all()
-    return SupplyView(supply, doses, bottles)
+    extras = session.scalars(select(ExtraDose).where(ExtraDose.supply_id == supply_id)).all()
+    return SupplyView(supply, doses, bottles, extras)
 
 
 def supplies_of(session: ReadSession, *, client_id: ClientId, most: int = 30) -> list[dict[str, Any]]:
