@@ -55,23 +55,28 @@ def decide_take_home(
     the_client(session, client_id, actor.site_id)
     assessed = the_assessment_of(session, client_id, allowed.assessment_id)
     weekdays = pattern(allowed.weekdays)
-    same = _done_before(
-        session,
-        actor,
-        client_id,
-        Decision.assessment_id == assessed.id,
-        Decision.kind == (DecisionKind.ONE_OFF if allowed.occasion else DecisionKind.GRANT).value,
-        Decision.continues_id.is_(None),
-        Decision.reason == allowed.reason.strip(),
-        Decision.days == Range(allowed.days_from, allowed.until, bounds="[)"),
-        Decision.per_supply == allowed.per_supply,
-        Decision.per_week.is_not_distinct_from(allowed.per_week),
-        Decision.consecutive.is_not_distinct_from(allowed.consecutive),
-        Decision.weekdays.is_not_distinct_from(sorted(weekdays) if weekdays else None),
-        Decision.occasion.is_not_distinct_from(allowed.occasion.value if allowed.occasion else None),
-        Decision.review_on.is_not_distinct_from(allowed.review_on),
-        Decision.agreement_signed_on.is_not_distinct_from(allowed.agreement_signed_on),
-        Decision.naloxone.is_not_distinct_from(allowed.naloxone.value if allowed.naloxone else None),
+    backwards = allowed.until is not None and allowed.until <= allowed.days_from  # no range, and refused below
+    same = (
+        None
+        if backwards
+        else _done_before(
+            session,
+            actor,
+            client_id,
+            Decision.assessment_id == assessed.id,
+            Decision.kind == (DecisionKind.ONE_OFF if allowed.occasion else DecisionKind.GRANT).value,
+            Decision.continues_id.is_(None),
+            Decision.reason == allowed.reason.strip(),
+            Decision.days == Range(allowed.days_from, allowed.until, bounds="[)"),
+            Decision.per_supply == allowed.per_supply,
+            Decision.per_week.is_not_distinct_from(allowed.per_week),
+            Decision.consecutive.is_not_distinct_from(allowed.consecutive),
+            Decision.weekdays.is_not_distinct_from(sorted(weekdays) if weekdays else None),
+            Decision.occasion.is_not_distinct_from(allowed.occasion.value if allowed.occasion else None),
+            Decision.review_on.is_not_distinct_from(allowed.review_on),
+            Decision.agreement_signed_on.is_not_distinct_from(allowed.agreement_signed_on),
+            Decision.naloxone.is_not_distinct_from(allowed.naloxone.value if allowed.naloxone else None),
+        )
     )
     return same or deciding.decide(
         session,
