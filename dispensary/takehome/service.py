@@ -22,7 +22,7 @@ from dispensary.takehome.history import History, canonical, digest
 from dispensary.takehome.models import Assessment, Decision, PolicyVersion
 from dispensary.takehome.policy import Policy, parse
 from dispensary.takehome.queries import history_of, policy_of
-from dispensary.units import ClientId
+from dispensary.units import ClientId, SiteId
 
 
 def assess_client(
@@ -40,26 +40,15 @@ def assess_client(
     episode or a policy, and BadInput for an answer to a criterion that the policy does not have.
     """
     client = the_client(session, client_id, actor.site_id)
-    if on > place(session, actor.site_id).dose_day(at):
-        raise BadInput(Refusal("day-to-come", f"{on} has no record yet.", "Assess today or earlier.", field="on"))
     episode = the_episode(session, client.id, on)
-    version = policy_of(session, episode.site_id, on)
-    if version is None:
-        raise Refused(
-            Refusal(
-                "no-policy-adopted",
-                f"The site follows no take-home policy on {on}.",
-                "An administrator adopts one.",
-                field="on",
-            )
-        )
+    version = the_policy(session, SiteId(episode.site_id), on, at)
     policy = parse(version.document)
     _refuse_unknown_answers(policy, judged or {})
     history = history_of(session, client_id, on)
     assert history is not None, "there is an episode"
     history = replace(history, judged=dict(judged or {}))
     said = rules.assess(policy, history, on)
-    inputs = _inputs(version, history, on)
+    inputs = inputs_of(version, history, on)
     kept = Assessment(
         site_id=episode.site_id,
         client_id=client_id,
@@ -92,8 +81,39 @@ def _refuse_unknown_answers(policy: Policy, judged: Mapping[str, bool]) -> None:
         )
 
 
-def _inputs(version: PolicyVersion, history: History, on: date) -> dict[str, object]:
-    return {"policy_sha256": version.sha256.hex(), "on": on.isoformat(), "history": history.as_json()}
+def the_policy(session: ReadSession, site_id: SiteId, on: date, at: datetime) -> PolicyVersion:
+    """The version of a policy by which the site assesses on this day.
+
+    Raises BadInput for a day to come, which has no record yet, and Refused when the site follows none.
+    """
+    if on > place(session, site_id).dose_day(at):
+        raise BadInput(Refusal("day-to-come", f"{on} has no record yet.", "Assess today or earlier.", field="on"))
+    version = policy_of(session, site_id, on)
+    if version is None:
+        raise Refused(
+            Refusal(
+                "no-policy-adopted",
+                f"The site follows no take-home policy on {on}.",
+                "An administrator adopts one.",
+                field="on",
+            )
+        )
+    return version
+
+
+def inputs_of(
+    version: PolicyVersion, history: History, on: date, *, judged_on: date | None = None
+) -> dict[str, object]:
+    """What an assessment is made from, as it is kept.
+
+    `judged_on` is there where a practitioner's answers are carried forward from an earlier day.
+    """
+    inputs: dict[str, object] = {
+        "policy_sha256": version.sha256.hex(),
+        "on": on.isoformat(),
+        "history": history.as_json(),
+    }
+    return inputs | {"judged_on": judged_on.isoformat()} if judged_on else inputs
 
 
 def replay(session: ReadSession, assessment_id: UUID) -> bool:
@@ -103,9 +123,10 @@ def replay(session: ReadSession, assessment_id: UUID) -> bool:
     try:
         history = History.from_json(kept.inputs["history"])
         said = rules.assess(parse(version.document), history, kept.on_day)
+        judged_on = date.fromisoformat(kept.inputs["judged_on"]) if "judged_on" in kept.inputs else None
     except (LookupError, TypeError, ValueError):  # inputs or a policy that nobody here wrote
         return False
-    inputs = _inputs(version, history, kept.on_day)
+    inputs = inputs_of(version, history, kept.on_day, judged_on=judged_on)
     return (
         sha256(version.document.encode()).digest() == version.sha256
         and digest(inputs) == kept.inputs_sha256
