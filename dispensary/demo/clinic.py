@@ -13,12 +13,16 @@ from sqlalchemy import func, select
 import notifications.service
 import scheduling.queries
 import scheduling.service
+from dispensary.clients.goals import set_goal
 from dispensary.clients.models import Client
+from dispensary.clients.tasks import open_task
 from dispensary.database import Database, ReadSession, WriteSession
 from dispensary.demo.course import Life
 from dispensary.demo.people import YEAR, people
 from dispensary.demo.year import Year
 from dispensary.monitoring.service import open_alert
+from dispensary.prescribing.adopting import adopt_guideline
+from dispensary.prescribing.sections import Topic
 from dispensary.refusals import Refused
 from dispensary.staff.models import Site
 from dispensary.staff.queries import Place, place
@@ -31,6 +35,7 @@ from dispensary.supplies.moment import read_moment
 from dispensary.supplies.pickups import live_pass, shown
 from dispensary.supplies.queries import pickups_on
 from dispensary.supplies.rules import LONGEST_SUPPLY, Wanted, due_portions, proposed_days
+from dispensary.takehome.nightly import assess_everybody
 from dispensary.takehome.publishing import adopt, publish_policies
 from dispensary.units import ClientId, DoseDay, SiteId
 from scheduling.rules import Declined, Hours
@@ -45,6 +50,15 @@ STAFF = (
     ("evaluator", "Dr. Nadia Hashim", "NH", Role.EVALUATOR),
     ("administrator", "Farid bin Osman", "FO", Role.ADMINISTRATOR),
 )
+GUIDELINES = {
+    Topic.INDUCTION: "PRODUCT-DEFAULT",
+    Topic.TAPER: "AU-NAT-2003",
+    Topic.SPLIT: "PRODUCT-DEFAULT",
+    Topic.MISSED: "AU-NAT-2003",
+    Topic.VOMITED: "US-TIP63",
+    Topic.WRONG_DOSE: "AU-NAT-2003",
+}
+"""What the demonstration follows. A real site chooses with its doctors; Malaysia's own figures are not confirmed."""
 HOURS = [Hours(weekday, time(6, 30), time(18, 30), 15, 8, 2) for weekday in range(7)]
 
 
@@ -82,6 +96,8 @@ def fill(database: Database, *, now: datetime, public_base_url: str, say: Callab
     with database.writing() as session:
         _contacts(session, here, now)
         _alerts(session, site.id, here, now)
+        _wishes(session, actors, here, today, now)
+        assess_everybody(session, actor=the_program(site.id), site_id=site.id, on=today, at=now)
     _morning(database, site, actors, here, today, now, public_base_url)
 
 
@@ -125,6 +141,16 @@ def _open(session: WriteSession, zone: str, began: date, opened: datetime) -> tu
         from_day=began,
         at=opened,
     )
+    for topic, guideline in GUIDELINES.items():
+        adopt_guideline(
+            session,
+            actor=actors[Role.ADMINISTRATOR],
+            site_id=site_id,
+            topic=topic,
+            guideline=guideline,
+            from_day=began,
+            at=opened,
+        )
     return place(session, site_id), actors
 
 
@@ -153,6 +179,27 @@ def _alerts(session: WriteSession, site_id: SiteId, here: Sequence[Life], now: d
             role=Role.DOCTOR,
             sentence="Liver test is due: hepatitis C, every six months.",
             at=now - timedelta(days=2),
+        )
+
+
+def _wishes(
+    session: WriteSession, actors: dict[Role, Actor], here: Sequence[Life], today: DoseDay, now: datetime
+) -> None:
+    """What some want to reach, in their own words, and reviews that are due this week."""
+    goals = ("To keep the job at the bakery.", "To see my daughter on Sundays.", "To come twice a week, not every day.")
+    for life, words in zip(here[::7], goals, strict=False):
+        set_goal(session, actor=actors[Role.NURSE], client_id=life.client_id, words=words, today=today, at=now)
+    for ahead, life in enumerate(here[3::19]):
+        open_task(
+            session,
+            site_id=actors[Role.DOCTOR].site_id,
+            client_id=life.client_id,
+            role=Role.DOCTOR,
+            kind="review",
+            sentence="Review of dose and take-home, as agreed three months ago.",
+            due_on=today + timedelta(days=ahead),
+            opened_by=actors[Role.DOCTOR].account_id,
+            at=now,
         )
 
 
