@@ -69,9 +69,15 @@ class ReadSession(Session):
 
     @property
     def straight(self) -> Straight:
-        """The way past SQLAlchemy on this unit's own connection. What is still to be flushed, flush first."""
-        if self._straight is None or self._straight.connection.closed:
-            self._straight = Straight(self.connection())
+        """Past SQLAlchemy, on this unit's own connection. In a unit that writes, what objects changed goes first.
+
+        The connection is asked for each time, since that is what begins a savepoint.
+        """
+        if self.autoflush:
+            self.flush()
+        connection = self.connection()
+        if self._straight is None or self._straight.connection is not connection:
+            self._straight = Straight(connection)
         return self._straight
 
     _straight: Straight | None = None
@@ -79,6 +85,15 @@ class ReadSession(Session):
 
 class WriteSession(ReadSession):
     """A unit that may write. Services take one first and never commit it."""
+
+    def must_be_whole(self) -> None:
+        """Raises RuntimeError when a statement failed and whoever ran it went on.
+
+        PostgreSQL would answer the commit by undoing all of it, without an error, and what a person was told is
+        recorded would be nowhere.
+        """
+        if self.in_transaction() and Straight(self.connection()).failed:
+            raise RuntimeError("a statement failed and was passed over: nothing of this unit is kept")
 
 
 class Database:
@@ -92,6 +107,28 @@ class Database:
         self._glances = _engine(
             url, GLANCES, "-c default_transaction_read_only=on", isolation_level="AUTOCOMMIT", pool_reset_on_return=None
         )
+        for engine in (self.engine, self._glances):
+            event.listen(engine, "handle_error", self._forget_lost_server)
+
+    def _forget_lost_server(self, context: object) -> None:
+        """A connection was lost: whatever was pooled before, for units or for glances, is made anew when asked for."""
+        if getattr(context, "is_disconnect", False):
+            for engine in (self.engine, self._glances):
+                engine.pool._invalidate_time = time.time()
+
+    def glance(self, look: Callable[[Straight], Answer]) -> Answer:
+        """A look at a glance, and once more when the connection turned out to be lost, such as by a restart.
+
+        A read outside any transaction has left nothing behind that a second one could double.
+        """
+        try:
+            with self.glancing() as straight:
+                return look(straight)
+        except DBAPIError as reason:
+            if not reason.connection_invalidated:
+                raise
+        with self.glancing() as straight:
+            return look(straight)
 
     @contextmanager
     def glancing(self) -> Iterator[Straight]:
@@ -110,6 +147,7 @@ class Database:
         """A unit of work: everything in the block is committed together at its end, or nothing is."""
         with WriteSession(self.engine, info={"vault": self.vault}, expire_on_commit=False) as session, session.begin():
             yield session
+            session.must_be_whole()
 
     def write(self, work: Callable[[WriteSession], Answer]) -> Answer:
         """Runs `work` in a unit of work, and once more when it collided with another (serialization, deadlock).
@@ -142,7 +180,7 @@ class Database:
 
 
 def _engine(url: str, pool_size: int, settings: str = "", **options: Any) -> Engine:
-    engine = create_engine(
+    return create_engine(
         url,
         pool_size=pool_size,
         max_overflow=0,
@@ -151,14 +189,6 @@ def _engine(url: str, pool_size: int, settings: str = "", **options: Any) -> Eng
         connect_args={"options": f"-c timezone=UTC -c lock_timeout=10s {settings}", "connect_timeout": 10},
         **options,
     )
-    event.listen(engine, "handle_error", _forget_pool_of_lost_server)
-    return engine
-
-
-def _forget_pool_of_lost_server(context: object) -> None:
-    """After the server was lost, every pooled connection is stale: SQLAlchemy drops them all when told so."""
-    if getattr(context, "is_disconnect", False):
-        context.invalidate_pool_on_disconnect = True  # type: ignore[attr-defined]
 
 
 def collided(reason: DBAPIError) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, LiteralString, TypeAlias
 
 import psycopg
+from psycopg.pq import TransactionStatus
 from sqlalchemy import Connection
 
 Rows: TypeAlias = psycopg.Cursor[tuple[Any, ...]]
@@ -19,6 +20,11 @@ class Straight:
         driver = connection.connection.driver_connection
         assert isinstance(driver, psycopg.Connection)
         self._driver = driver
+
+    @property
+    def failed(self) -> bool:
+        """Whether a statement failed in this transaction, after which PostgreSQL keeps nothing of it."""
+        return self._driver.info.transaction_status == TransactionStatus.INERROR
 
     def run(self, statement: LiteralString, values: Mapping[str, Any]) -> Rows:
         """Executes one statement with named values (`%(site)s`) and gives plain rows.

@@ -40,8 +40,7 @@ class SignedInMiddleware(ASGIMiddleware):
     def who(self, token: str) -> SignedIn | None:
         """Who is signed in by the token. Marks the sign-in as seen when it is a minute since the last time."""
         now = self._clock()
-        with self._database.glancing() as glance:
-            found = sessions.signed_in(glance, token=token, at=now)
+        found = self._database.glance(lambda glance: sessions.signed_in(glance, token=token, at=now))
         if found is not None and sessions.stale(found, at=now):
             with self._database.writing() as session:
                 sessions.mark_seen(session, who=found, at=now)
