@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -15,11 +15,13 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import Range
 
 from dispensary.database import Database, WriteSession
+from dispensary.desks.consulting import plain_day
+from dispensary.documents import Status
 from dispensary.refusals import NotThere, Refusal, Refused
 from dispensary.staff import audit
 from dispensary.staff.queries import Place
 from dispensary.takehome.models import PolicyAdoption, PolicyVersion
-from dispensary.takehome.policy import parse
+from dispensary.takehome.policy import Policy, parse
 from dispensary.takehome.publishing import adopt as adopt_policy
 from dispensary.takehome.publishing import publish as publish_policy
 from dispensary.web.forms import Form
@@ -27,6 +29,7 @@ from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
 from dispensary.web.guards import requires_administrator
 from dispensary.web.templating import page
 from dispensary.web.typed import Typed
+from dispensary.words import _
 
 
 @get("/office/policies", sync_to_thread=True, guards=[requires_administrator])
@@ -59,17 +62,36 @@ def _policies_page(
             .where(func.coalesce(func.upper(PolicyAdoption.days), date.max) > today)
             .order_by(func.lower(PolicyAdoption.days))
         ).all()
+    followed = {adoption.policy_version_id: adoption.days.lower for adoption in adoptions}
+    published = [(version, parse(version.document)) for version in versions]
+    published.sort(key=lambda each: (each[0].id not in followed, _STANDING.index(each[1].status)))
     copied = next((version.document for version in versions if version.id == copy), "")
     return page(
         "office/policies.html",
         refused=refused,
         typed=typed,
-        published=[(version, parse(version.document)) for version in versions],
-        followed={adoption.policy_version_id: adoption.days.lower for adoption in adoptions},
+        published=published,
+        followed=followed,
+        in_force=_in_force,
         today=today,
         copied=copied,
         done=done,
     )
+
+
+_STANDING = (Status.ACTIVE, Status.DRAFT, Status.SUPERSEDED)
+"""What a site can follow comes first, what was once in force last."""
+
+
+def _in_force(policy: Policy) -> str:
+    """From when to when a policy is or was in force, as a person reads it."""
+    first, end = policy.effective_from, policy.effective_to
+    said = {"first": first and plain_day(first), "last": end and plain_day(end - timedelta(days=1))}
+    if first and end:
+        return _("in force from %(first)s to %(last)s", **said)
+    if first:
+        return _("in force from %(first)s", **said)
+    return _("in force until %(last)s", **said) if end else _("no day is named")
 
 
 @post("/office/policies/adopt", sync_to_thread=True, guards=[requires_administrator])
