@@ -75,15 +75,15 @@ def _take_home_page(
         signed_on=_signed_on(record),
         naloxone_asked=any(each.naloxone for each in _of_this_stay(record)),
         done=done,
-        **_words(),
+        weekday_names=weekday_names(),
         **about(here.actor, record),
     )
 
 
-def _words() -> dict[str, Any]:
+def weekday_names() -> list[str]:
     """What the pages of take-home call the days of the week, Monday first."""
     names = get_day_names("abbreviated", locale=language())
-    return {"weekday_names": [names[n] for n in range(7)]}
+    return [names[n] for n in range(7)]
 
 
 def _of_this_stay(record: Record) -> list[Decision]:
@@ -94,35 +94,6 @@ def _of_this_stay(record: Record) -> list[Decision]:
 def _signed_on(record: Record) -> date | None:
     """When the agreement was signed in this stay, the last time that it was."""
     return max((each.agreement_signed_on for each in _of_this_stay(record) if each.agreement_signed_on), default=None)
-
-
-@get(
-    "/consulting/clients/{client_id:uuid}/take-home/assessments/{assessment_id:uuid}",
-    sync_to_thread=True,
-    guards=[requires_client_reader],
-)
-def assessment(
-    client_id: FromPath[UUID],
-    assessment_id: FromPath[UUID],
-    database: TheDatabase,
-    actor: TheActor,
-    site: TheSite,
-    clock: TheClock,
-) -> Template:
-    """An assessment as it was kept, and what its kept inputs give when the kept policy judges them again."""
-    here = Consultation(database, actor, site, ClientId(client_id), clock())
-    record = here.opened(seen_on="assessment")
-    with database.reading() as session:
-        again = take_home_acts.replayed(session, client_id=here.client_id, assessment_id=assessment_id)
-    return page(
-        "consulting/assessment.html",
-        again=again,
-        kept=again.assessment,
-        said=again.assessment.result,
-        decided=[each for each in record.decisions if each.assessment_id == assessment_id],
-        **_words(),
-        **about(actor, record),
-    )
 
 
 @post("/consulting/clients/{client_id:uuid}/assess", sync_to_thread=True, guards=[requires(Act.ENROL)])
@@ -396,4 +367,4 @@ def restore(
     )
 
 
-HANDLERS: list[ControllerRouterHandler] = [take_home, assessment, assess, decide, once, renew, suspend, restore]
+HANDLERS: list[ControllerRouterHandler] = [take_home, assess, decide, once, renew, suspend, restore]

@@ -6,7 +6,6 @@ person presses twice: the same act by the same person is then found done, and is
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
@@ -192,10 +191,6 @@ class Replayed:
 
     assessment: Assessment
     same: bool
-
-    @property
-    def inputs(self) -> Mapping[str, object]:
-        return self.assessment.inputs
 
 
 def replayed(session: ReadSession, *, client_id: ClientId, assessment_id: UUID) -> Replayed:
