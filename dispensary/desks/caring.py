@@ -21,6 +21,9 @@ from dispensary.monitoring.reports import Reported, report
 from dispensary.refusals import BadInput, NotThere, Refusal
 from dispensary.staff import audit
 from dispensary.staff.rules import Act, Role
+from dispensary.supplies.exceptions import close
+from dispensary.supplies.models import DoseException
+from dispensary.supplies.recalls import call_back
 from dispensary.units import AccountId, ClientId
 from dispensary.web import caring_acts
 from dispensary.web.forms import Form, key_of, one
@@ -205,6 +208,57 @@ def stop(
     return here.does(act, then="?done=stopped", else_again=lambda why: client_page(here, refused=why, typed=data))
 
 
+@post("/consulting/clients/{client_id:uuid}/recall", sync_to_thread=True, guards=[requires(Act.ENROL)])
+def recall(
+    client_id: FromPath[UUID], data: Form, database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock
+) -> Response[Any]:
+    """Calls the bottles at home back, to be counted."""
+    here = Consultation(database, actor, site, ClientId(client_id), clock())
+
+    def act(session: WriteSession) -> object:
+        with Typed(data) as typed:
+            bring_by = typed.day("bring_by")
+        return call_back(
+            session,
+            actor=actor,
+            client_id=here.client_id,
+            cause="check",
+            from_day=here.today,
+            bring_by=bring_by,
+            at=here.now,
+        )
+
+    return here.does(act, then="?done=called-back", else_again=lambda why: client_page(here, refused=why, typed=data))
+
+
+@post(
+    "/consulting/clients/{client_id:uuid}/exceptions/{exception_id:uuid}/review",
+    sync_to_thread=True,
+    guards=[requires_client_reader],
+)
+def review(
+    client_id: FromPath[UUID],
+    exception_id: FromPath[UUID],
+    data: Form,
+    database: TheDatabase,
+    actor: TheActor,
+    site: TheSite,
+    clock: TheClock,
+) -> Response[Any]:
+    """Says how something that was not as usual ended; where it blocks the next dose, a prescriber alone does."""
+    here = Consultation(database, actor, site, ClientId(client_id), clock())
+
+    def act(session: WriteSession) -> object:
+        with Typed(data) as typed:
+            outcome = typed.text("review_outcome", most=LONGEST_NOTE)
+        happened = session.get(DoseException, exception_id)
+        if happened is None or happened.client_id != here.client_id:
+            raise NotThere(Refusal("no-exception", "There is no such thing to review.", "Open the client again."))
+        return close(session, actor=actor, exception_id=exception_id, outcome=outcome, at=here.now)
+
+    return here.does(act, then="?done=exception", else_again=lambda why: client_page(here, refused=why, typed=data))
+
+
 @get(
     "/consulting/clients/{client_id:uuid}/orders/{order_id:uuid}/prescription.pdf",
     sync_to_thread=True,
@@ -245,5 +299,7 @@ HANDLERS: list[ControllerRouterHandler] = [
     give_to,
     tell,
     stop,
+    recall,
+    review,
     prescription,
 ]
