@@ -199,7 +199,8 @@ def _worklist_page(
 
 def on_a_screen(rows: list[Waits], kind: Kind | None) -> list[Waits]:
     """As many rows as fit a screen: half as much room again for each reason more, and at least one row."""
-    room, shown = float(SHOWN), []
+    room = float(SHOWN)
+    shown: list[Waits] = []
     for row in rows:
         reasons = sum(kind is None or reason.kind is kind for reason in row.reasons)
         room -= 1 + (reasons - 1) / 2
