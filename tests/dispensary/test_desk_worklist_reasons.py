@@ -200,13 +200,13 @@ class TestTakeHome:
     def test_none_written_in_two_ways_is_no_proposal(self, here: Desks) -> None:
         here.follow()
         client = here.place.client()
-        here.place.decide(client, per_supply=0)
+        here.place.decide(client, per_supply=0, per_week=0)
         with here.database.writing() as session:
             said = assess_client(
                 session, actor=here.place.doctor, client_id=client, on=here.today, at=here.place.now
             ).result
 
-        assert (said["allowance"]["per_supply"], said["allowance"]["per_week"]) != (0, None), "written differently"
+        assert (said["allowance"]["per_supply"], said["allowance"]["per_week"]) == (0, None), "written otherwise"
         assert reasons(here) == []
 
     @pytest.mark.parametrize(("days", "words"), [(3, "to be reviewed on Fri 27 Nov"), (-3, "was due on Sat 21 Nov")])
