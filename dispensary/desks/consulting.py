@@ -29,12 +29,12 @@ from dispensary.refusals import NotThere, Refused
 from dispensary.staff.queries import Place
 from dispensary.staff.rules import Act, Actor, may
 from dispensary.units import AccountId, ClientId, DoseDay
-from dispensary.web import consultation
+from dispensary.web import caring_acts, consultation
 from dispensary.web.forms import Form, one
 from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
 from dispensary.web.guards import requires, requires_client_reader
 from dispensary.web.templating import page
-from dispensary.web.typed import Typed
+from dispensary.web.typed import LONGEST_NOTE, Typed
 from dispensary.words import language
 
 SHOWN = 8
@@ -285,16 +285,19 @@ def hold(
 def release(
     client_id: FromPath[UUID],
     hold_id: FromPath[UUID],
+    data: Form,
     database: TheDatabase,
     actor: TheActor,
     site: TheSite,
     clock: TheClock,
 ) -> Response[Any]:
-    """Ends a hold at once."""
+    """Ends a hold at once, for a reason."""
     here = Consultation(database, actor, site, ClientId(client_id), clock())
 
     def act(session: WriteSession) -> None:
-        consultation.release(session, actor=actor, client_id=here.client_id, hold_id=hold_id, at=here.now)
+        with Typed(data) as typed:
+            reason = typed.text("release_reason", most=LONGEST_NOTE)
+        caring_acts.release(session, actor=actor, client_id=here.client_id, hold_id=hold_id, reason=reason, at=here.now)
 
     return here.does(act, then="?done=released", else_again=lambda why: client_page(here, refused=why))
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import ClassVar
 from uuid import UUID
 
 import pytest
@@ -134,6 +135,8 @@ class TestTheClientsPage:
 
 
 class TestHolds:
+    BECAUSE: ClassVar = {"release_reason": "ECG is well"}
+
     def asked(self, here: Desks, **changed: str) -> dict[str, str]:
         return {"hold_from": day(0, here), "hold_last": "", "hold_reason": "chest pain, ECG first", **changed}
 
@@ -149,7 +152,7 @@ class TestHolds:
         refusals = pharmacist.send("GET", f"/api/clients/{client}").json()["refusals"]
         assert [refusal["code"] for refusal in refusals] == ["held"]
 
-        here.doctor.post(at(client, f"/holds/{self.holds(here)[0].id}/release"))
+        here.doctor.post(at(client, f"/holds/{self.holds(here)[0].id}/release"), self.BECAUSE)
 
         assert pharmacist.send("GET", f"/api/clients/{client}").json()["refusals"] == []
 
@@ -165,7 +168,8 @@ class TestHolds:
         (held,) = self.holds(here)
 
         for _ in range(2):
-            assert here.doctor.post(at(client, f"/holds/{held.id}/release")).status_code == 303
+            assert here.doctor.post(at(client, f"/holds/{held.id}/release"), self.BECAUSE).status_code == 303
+        assert "ended Tue 24 Nov 2026, 07:00, Doctor: ECG is well" in text_of(here.doctor.get(at(client)))
 
     def test_refused_the_page_comes_again_with_what_was_typed(self, here: Desks, client: ClientId) -> None:
         answer = here.doctor.post(at(client, "/holds"), self.asked(here, hold_reason="", hold_last="2026-13-01"))
@@ -175,6 +179,12 @@ class TestHolds:
         assert re.search(r'<details class="more" open', answer.text)
         assert self.holds(here) == []
 
+    def test_it_does_not_end_without_a_reason(self, here: Desks, client: ClientId) -> None:
+        here.doctor.post(at(client, "/holds"), self.asked(here))
+
+        assert here.doctor.post(at(client, f"/holds/{self.holds(here)[0].id}/release")).status_code == 422
+        assert self.holds(here)[0].released_at is None
+
     def test_a_day_that_has_passed_is_not_held(self, here: Desks, client: ClientId) -> None:
         assert here.doctor.post(at(client, "/holds"), self.asked(here, hold_from=day(-1, here))).status_code == 422
 
@@ -182,7 +192,7 @@ class TestHolds:
         here.doctor.post(at(client, "/holds"), self.asked(here))
         other = here.place.client()
 
-        assert here.doctor.post(at(other, f"/holds/{self.holds(here)[0].id}/release")).status_code == 404
+        assert here.doctor.post(at(other, f"/holds/{self.holds(here)[0].id}/release"), self.BECAUSE).status_code == 404
 
     def test_a_nurse_places_none(self, here: Desks, client: ClientId) -> None:
         assert here.seat(Role.NURSE).post(at(client, "/holds"), self.asked(here)).status_code == 403
