@@ -1,0 +1,32 @@
+"""The doctor's page of the handbook names what the consulting room can refuse, and nothing that nobody refuses."""
+
+from __future__ import annotations
+
+import re
+
+from tests.test_docs import DOCS, ROOT, codes_in
+
+SAID_HERE = (
+    *("clients/goals", "clients/tasks", "monitoring/reports", "monitoring/service"),
+    *("desks/caring", "web/caring_acts", "web/typed"),
+)
+KEPT_FROM_THIS_PAGE = {"condition"}
+"""No page of this desk notes conditions."""
+
+
+def test_it_explains_every_refusal_of_what_is_done_around_the_doses() -> None:
+    page = (DOCS / "handbook" / "doctor.md").read_text("utf-8")
+    said = set(re.findall(r"`([a-z-]+)`", page))
+    shown = {code for file in SAID_HERE for code in codes_in(ROOT / f"dispensary/{file}.py")}
+
+    assert len(shown) > 10
+    assert shown - KEPT_FROM_THIS_PAGE - said == set()
+
+
+def test_it_names_no_refusal_that_nobody_makes() -> None:
+    page = (DOCS / "handbook" / "doctor.md").read_text("utf-8")
+    written = "".join(path.read_text("utf-8") for path in sorted((ROOT / "dispensary").rglob("*.py")))
+
+    unknown = {code for code in re.findall(r"`([a-z-]+)`", page) if f'"{code}"' not in written}
+
+    assert unknown == set()
