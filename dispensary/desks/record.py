@@ -146,7 +146,7 @@ def read_record(
         episode=session.scalar(
             select(Episode)
             .where(Episode.client_id == client_id, Episode.site_id == place.id)
-            .order_by(Episode.began_on.desc())
+            .order_by(Episode.began_on.desc(), Episode.id.desc())
             .limit(1)
         ),
         orders=orders,
