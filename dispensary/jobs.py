@@ -1,4 +1,4 @@
-"""What runs when, without anybody asking: texts are sent, reminders queued, days closed that the counter left open.
+"""What runs when, without anybody asking: texts are sent, reminders queued, days closed, everybody assessed.
 
 APScheduler keeps the time, in memory. However many programs run on one database, one of them is the leader: it holds a
 PostgreSQL advisory lock on a connection of its own, and loses it with that connection.
@@ -30,6 +30,8 @@ from dispensary.staff.rules import the_program
 from dispensary.staff.sessions import forget_ended
 from dispensary.supplies.closing import close_day
 from dispensary.supplies.queries import day_close_of
+from dispensary.takehome.nightly import assess_everybody
+from dispensary.takehome.queries import policy_of
 from dispensary.units import DoseDay
 from notifications.gateways import Gateway
 from notifications.gateways.console import ConsoleGateway
@@ -123,6 +125,7 @@ def start_jobs(database: Database, settings: Settings, clock: Clock) -> Backgrou
         log.warning("no way to send texts is set up: they wait in the outbox and expire")
     scheduler.add_job(led(lambda: queue_reminders(database, clock)), "interval", seconds=30, id="queue reminders")
     scheduler.add_job(led(lambda: close_left_open(database, clock)), "interval", minutes=5, id="close days")
+    scheduler.add_job(led(lambda: assess_sites(database, clock)), "interval", minutes=5, id="assess take-home")
     scheduler.add_job(led(lambda: forget_sign_ins(database, clock)), "interval", hours=6, id="forget sign-ins")
     scheduler.start()
     return scheduler
@@ -198,6 +201,32 @@ def _close(session: WriteSession, *, site: Place, day: DoseDay, at: datetime) ->
         return {"closed": "at the counter"}
     done = close_day(session, actor=the_program(site.id), day=day, today=site.dose_day(at), counts=None, at=at)
     return {"closed": "by the night", "missed": done.missed}
+
+
+def assess_sites(database: Database, clock: Clock) -> int:
+    """Assesses, once a night, everybody at each site whose day before is closed, by the policy that it follows then.
+
+    A site whose day could not be closed waits for that: what was missed is known when the day is frozen.
+    """
+    now = clock()
+    assessed = 0
+    with database.reading() as session:
+        days = {site: site.dose_day(now - CLOSE_AFTER) for site in sites(session)}
+        ready = [
+            (site, day)
+            for site, day in days.items()
+            if day_close_of(session, site_id=site.id, day=DoseDay(day - timedelta(days=1))) is not None
+        ]
+    for site, day in ready:
+        work = partial(_assess, site=site, day=day, at=now)
+        assessed += run_once(database, job="assess take-home", slot=f"{site.code} {day}", clock=clock, work=work)
+    return assessed
+
+
+def _assess(session: WriteSession, *, site: Place, day: DoseDay, at: datetime) -> dict[str, object]:
+    if policy_of(session, site.id, day) is None:
+        return {"assessed": 0, "policy": None}
+    return assess_everybody(session, actor=the_program(site.id), site_id=site.id, on=day, at=at).as_json()
 
 
 def run_once(

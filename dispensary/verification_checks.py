@@ -8,6 +8,7 @@ do not make it wrong.
 from __future__ import annotations
 
 from dispensary.verification_safe import PASSES, REGISTER, SUPPLIES, Check
+from dispensary.verification_unusual import UNUSUAL
 
 COVERAGE = (
     Check(
@@ -215,4 +216,4 @@ TAKE_HOME = (
     ),
 )
 
-CHECKS = (*COVERAGE, *SUPPLIES, *REGISTER, *ORDERS, *DOSES, *OUTCOMES, *TAKE_HOME, *PASSES)
+CHECKS = (*COVERAGE, *SUPPLIES, *REGISTER, *ORDERS, *DOSES, *OUTCOMES, *TAKE_HOME, *PASSES, *UNUSUAL)

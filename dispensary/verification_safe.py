@@ -23,9 +23,14 @@ SUPPLIES = (
         "supply {id} answered {answered} doses and has {recorded}",
         """
         SELECT id, answered, recorded FROM (
-            SELECT s.id, count(d.id) AS recorded, CASE jsonb_typeof(s.answer -> 'doses')
-                WHEN 'array' THEN jsonb_array_length(s.answer -> 'doses') ELSE 0 END AS answered
-            FROM supply s LEFT JOIN dose d ON d.supply_id = s.id WHERE s.origin = 'counter' GROUP BY s.id) AS whole
+            SELECT s.id,
+                (SELECT count(*) FROM dose d WHERE d.supply_id = s.id)
+                + (SELECT count(*) FROM extra_dose x WHERE x.supply_id = s.id) AS recorded,
+                CASE jsonb_typeof(s.answer -> 'doses')
+                    WHEN 'array' THEN jsonb_array_length(s.answer -> 'doses') ELSE 0 END
+                + CASE jsonb_typeof(s.answer -> 'extra')
+                    WHEN 'array' THEN jsonb_array_length(s.answer -> 'extra') ELSE 0 END AS answered
+            FROM supply s WHERE s.origin = 'counter') AS whole
         WHERE recorded = 0 OR answered <> recorded ORDER BY 1
         """,
     ),
@@ -153,16 +158,24 @@ REGISTER = (
         """
         WITH written AS (
             SELECT coalesce(l.supply_id, o.supply_id) AS supply_id, l.lot_id, -sum(l.ml) AS drawn,
-                sum(l.consumed_ml) FILTER (WHERE l.kind = 'supplied') AS consumed,
-                sum(l.taken_home_ml) FILTER (WHERE l.kind = 'supplied') AS taken_home
+                coalesce(sum(l.consumed_ml) FILTER (WHERE l.kind = 'supplied' AND by.id IS NULL), 0) AS consumed,
+                coalesce(sum(l.taken_home_ml) FILTER (WHERE l.kind = 'supplied' AND by.id IS NULL), 0) AS taken_home
             FROM register_line l LEFT JOIN register_line o ON o.id = l.corrects_id
-            WHERE coalesce(l.supply_id, o.supply_id) IS NOT NULL
+            LEFT JOIN register_line by ON by.corrects_id = l.id
+            WHERE l.kind IN ('supplied', 'corrected') AND coalesce(l.supply_id, o.supply_id) IS NOT NULL
             GROUP BY 1, 2
+        ), left_the_safe AS (
+            -- A dose that was undone never left it; a bottle that came back full did, and awaits destruction.
+            SELECT d.supply_id, d.lot_id, d.kind, d.ml FROM dose d
+            WHERE d.voided_at IS NULL OR EXISTS (SELECT 1 FROM bottle b JOIN bottle_return r
+                ON r.bottle_id = b.id AND r.is_full WHERE b.dose_id = d.id)
+            UNION ALL
+            SELECT x.supply_id, x.lot_id, 'observed', x.ml FROM extra_dose x WHERE x.voided_at IS NULL
         ), given AS (
             SELECT d.supply_id, d.lot_id, sum(d.ml) AS poured,
                 coalesce(sum(d.ml) FILTER (WHERE d.kind = 'observed'), 0) AS consumed,
                 coalesce(sum(d.ml) FILTER (WHERE d.kind = 'take_home'), 0) AS taken_home
-            FROM dose d JOIN supply s ON s.id = d.supply_id AND s.origin = 'counter'
+            FROM left_the_safe d JOIN supply s ON s.id = d.supply_id AND s.origin = 'counter'
             GROUP BY 1, 2
         )
         SELECT coalesce(written.supply_id, given.supply_id) AS supply_id,
@@ -170,10 +183,9 @@ REGISTER = (
             coalesce(written.drawn, 0) AS drawn, coalesce(given.poured, 0) AS poured
         FROM written FULL JOIN given ON given.supply_id = written.supply_id AND given.lot_id = written.lot_id
         JOIN supply s ON s.id = coalesce(written.supply_id, given.supply_id)
-        WHERE (written.drawn, written.consumed, written.taken_home)
-              IS DISTINCT FROM (given.poured, given.consumed, given.taken_home)
+        WHERE (coalesce(written.drawn, 0), coalesce(written.consumed, 0), coalesce(written.taken_home, 0))
+              <> (coalesce(given.poured, 0), coalesce(given.consumed, 0), coalesce(given.taken_home, 0))
           AND s.voided_at IS NULL
-          AND NOT EXISTS (SELECT 1 FROM dose undone WHERE undone.supply_id = s.id AND undone.voided_at IS NOT NULL)
         ORDER BY 1, 2
         """,
     ),

@@ -7,14 +7,14 @@ from typing import Annotated
 from uuid import UUID
 
 import msgspec
-from litestar import delete, post
+from litestar import post
 from litestar.params import FromPath, JSONBody
 from litestar.types import ControllerRouterHandler
 
 from dispensary.prescribing.models import DoseOrder, Hold
 from dispensary.staff.rules import Act
 from dispensary.units import ClientId, plain
-from dispensary.web import consultation
+from dispensary.web import dosing_acts
 from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
 from dispensary.web.guards import requires, requires_prescriber
 from dispensary.web.typed import Typed
@@ -58,6 +58,12 @@ class HoldRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     until_day: date | None = None
 
 
+class ReleaseRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """Why a hold ends."""
+
+    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
+
+
 class HoldAnswer(msgspec.Struct):
     """The hold as it was placed."""
 
@@ -89,7 +95,7 @@ def order(
     now = clock()
     with Typed({"mg": data.mg, "portions": "+".join(data.portions)}) as typed:
         mg, parts = typed.milligrams("mg"), typed.portions("portions")
-    wanted = consultation.Wanted(
+    wanted = dosing_acts.Wanted(
         mg=mg,
         parts=parts,
         from_day=data.from_day,
@@ -99,7 +105,7 @@ def order(
         bottles_seen=data.bottles_seen,
     )
     written: DoseOrder = database.write(
-        lambda session: consultation.order(
+        lambda session: dosing_acts.order(
             session, actor=actor, client_id=ClientId(client_id), wanted=wanted, today=site.dose_day(now), at=now
         )
     )
@@ -132,7 +138,7 @@ def hold(
     """Withholds doses; nothing leaves the counter while they are held. The same request again gets the same hold."""
     now = clock()
     placed: Hold = database.write(
-        lambda session: consultation.hold(
+        lambda session: dosing_acts.hold(
             session,
             actor=actor,
             client_id=ClientId(client_id),
@@ -146,8 +152,8 @@ def hold(
     return HoldAnswer(placed.id, data.from_day, placed.days.upper, placed.reason)
 
 
-@delete(
-    "/clients/{client_id:uuid}/holds/{hold_id:uuid}",
+@post(
+    "/clients/{client_id:uuid}/holds/{hold_id:uuid}/release",
     sync_to_thread=True,
     operation_id="releaseHold",
     tags=["orders"],
@@ -157,15 +163,16 @@ def hold(
 def release(
     client_id: FromPath[UUID],
     hold_id: FromPath[UUID],
+    data: JSONBody[ReleaseRequest],
     database: TheDatabase,
     actor: TheActor,
     clock: TheClock,
 ) -> None:
-    """Ends a hold at once."""
+    """Ends a hold at once, with the reason why doses are given again."""
     now = clock()
     database.write(
-        lambda session: consultation.release(
-            session, actor=actor, client_id=ClientId(client_id), hold_id=hold_id, at=now
+        lambda session: dosing_acts.release(
+            session, actor=actor, client_id=ClientId(client_id), hold_id=hold_id, reason=data.reason, at=now
         )
     )
 

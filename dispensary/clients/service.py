@@ -136,6 +136,50 @@ def the_episode(session: ReadSession, client_id: ClientId, on: date) -> Episode:
     return episode
 
 
+def begin_episode(
+    session: WriteSession, *, actor: Actor, client_id: ClientId, began_on: date, today: date, at: datetime
+) -> Episode:
+    """Begins another stay of somebody who was in treatment here before. One that began on this day is found begun.
+
+    Raises NotThere, BadInput for a day that lies ahead or within an earlier stay, Refused while a stay runs.
+    """
+    the_client(session, client_id, actor.site_id)
+    last = session.scalar(
+        select(Episode)
+        .where(Episode.client_id == client_id)
+        .order_by(Episode.began_on.desc(), Episode.id.desc())
+        .limit(1)
+    )
+    if last is not None and last.ended_on is None:
+        if last.began_on == began_on and last.enrolled_by == actor.account_id:
+            return last
+        raise Refused(
+            Refusal("in-treatment", "The client is in treatment already.", "Order a dose.", {"since": last.began_on})
+        )
+    if began_on > today:
+        raise BadInput(
+            Refusal("begins-later", "An episode begins today or earlier.", "Correct the date.", field="began_on")
+        )
+    if last is not None and last.ended_on is not None and began_on < last.ended_on:
+        raise BadInput(
+            Refusal(
+                "within-earlier-stay",
+                f"The stay before ended on {last.ended_on}.",
+                "Begin on that day or later.",
+                {"ended_on": last.ended_on},
+                field="began_on",
+            )
+        )
+    episode = Episode(client_id=client_id, site_id=actor.site_id, began_on=began_on, enrolled_by=actor.account_id)
+    session.add(episode)
+    session.flush()
+    details = {"began_on": began_on}
+    audit.record(
+        session, actor=actor, act="began episode", subject="client", subject_id=client_id, at=at, details=details
+    )
+    return episode
+
+
 def end_episode(
     session: WriteSession, *, actor: Actor, episode_id: UUID, ended_on: date, reason: ExitReason, at: datetime
 ) -> Episode:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from dispensary.clients.models import Task
@@ -81,6 +81,18 @@ def finish_task(session: WriteSession, *, actor: Actor, task_id: UUID, outcome: 
         session, actor=actor, act="did task", subject="client", subject_id=task.client_id, at=at, details=details
     )
     return task
+
+
+def end_tasks(session: WriteSession, *, actor: Actor, client_id: ClientId, outcome: str, at: datetime) -> None:
+    """Closes what is open about a client whose stay ends; it is part of that act and its entry in the audit trail.
+
+    A recall stays: bottles that are out must still come back.
+    """
+    session.execute(
+        update(Task)
+        .where(Task.client_id == client_id, Task.done_at.is_(None), Task.kind != "recall")
+        .values(done_by=actor.account_id, done_at=at, outcome=outcome)
+    )
 
 
 def _no_task() -> NotThere:

@@ -15,7 +15,7 @@ from dispensary.database import ReadSession, WriteSession
 from dispensary.evaluation.exports import export_dose_days, export_retention
 from dispensary.evaluation.queries import Period
 from dispensary.evaluation.retention import DEFAULT_GAP, Question
-from dispensary.refusals import NotThere
+from dispensary.refusals import NotThere, Refusal
 from dispensary.settings import settings_from
 from dispensary.staff.queries import Place, place, site_by_code, sites
 from dispensary.staff.rules import the_program
@@ -188,19 +188,34 @@ def close_day_command(code: str, day: datetime) -> None:
 @click.option("--site", "code", required=True, help="Code of the site.")
 @click.option("--client", "number", default="", help="Only this client, by number. Default: everybody in treatment.")
 def assess(code: str, number: str) -> None:
-    """Assess take-home by the policy that the site follows, and keep the assessments."""
-    from dispensary.clients.queries import faces, in_treatment
-    from dispensary.takehome.service import assess_client
+    """Assess take-home by the policy that the site follows, and keep what is new, as the night does."""
+    from dispensary.takehome.nightly import assess_everybody
 
     with one_clear_line(), database_of(settings_from()) as database, database.writing() as session:
         site = place(session, site_by_code(session, code).id)
-        today: date = site.dose_day(now())
-        people = faces(session, in_treatment(session, site_id=site.id, on=today))
-        chosen = [face for face in people.values() if not number or face.number == number.strip().upper()]
-        for face in sorted(chosen, key=lambda each: each.number):
-            made = assess_client(session, actor=the_program(site.id), client_id=face.client_id, on=today, at=now())
-            click.echo(f"{face.number}: {made.level}")
-    click.echo(f"{len(chosen)} assessed as of {today}.")
+        today = site.dose_day(now())
+        if number:
+            click.echo(_assess_one(session, site, number, today))
+            return
+        report = assess_everybody(session, actor=the_program(site.id), site_id=site.id, on=today, at=now())
+    for level, clients in report.levels.items():
+        click.echo(f"{clients:>6,} {level}")
+    click.echo(
+        f"{report.assessed:,} assessed as of {today} by {report.policy} {report.version}: {report.kept:,} kept as new, "
+        f"{report.cut:,} cut to a limit of the law."
+    )
+
+
+def _assess_one(session: WriteSession, site: Place, number: str, today: date) -> str:
+    from dispensary.clients.queries import find
+    from dispensary.takehome.service import assess_client
+
+    wanted = number.strip().upper()
+    face = next((one for one in find(session, site_id=site.id, text=wanted) if one.number == wanted), None)
+    if face is None:
+        raise NotThere(Refusal("no-client", f"{site.code} has no client {wanted}.", "Look at the card again."))
+    made = assess_client(session, actor=the_program(site.id), client_id=face.client_id, on=today, at=now())
+    return f"{face.number}: {made.level}, as of {today}."
 
 
 @click.command()

@@ -13,7 +13,7 @@ from litestar.types import ControllerRouterHandler
 
 from dispensary.clients.goals import LONGEST_GOAL, assign, close_goal, set_goal, unassign
 from dispensary.clients.models import Task
-from dispensary.clients.service import lock_client
+from dispensary.clients.service import begin_episode, lock_client
 from dispensary.clients.tasks import finish_task, open_task
 from dispensary.database import WriteSession
 from dispensary.desks.consulting import Consultation, client_page
@@ -208,6 +208,23 @@ def stop(
     return here.does(act, then="?done=stopped", else_again=lambda why: client_page(here, refused=why, typed=data))
 
 
+@post("/consulting/clients/{client_id:uuid}/begin", sync_to_thread=True, guards=[requires(Act.ENROL)])
+def begin(
+    client_id: FromPath[UUID], data: Form, database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock
+) -> Response[Any]:
+    """Begins a new stay of somebody who had left."""
+    here = Consultation(database, actor, site, ClientId(client_id), clock())
+
+    def act(session: WriteSession) -> object:
+        with Typed(data) as typed:
+            began_on = typed.day("began_on")
+        return begin_episode(
+            session, actor=actor, client_id=here.client_id, began_on=began_on, today=here.today, at=here.now
+        )
+
+    return here.does(act, then="?done=began", else_again=lambda why: client_page(here, refused=why, typed=data))
+
+
 @post("/consulting/clients/{client_id:uuid}/recall", sync_to_thread=True, guards=[requires(Act.ENROL)])
 def recall(
     client_id: FromPath[UUID], data: Form, database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock
@@ -299,6 +316,7 @@ HANDLERS: list[ControllerRouterHandler] = [
     give_to,
     tell,
     stop,
+    begin,
     recall,
     review,
     prescription,

@@ -29,7 +29,7 @@ from dispensary.refusals import NotThere, Refused
 from dispensary.staff.queries import Place
 from dispensary.staff.rules import Act, Actor, may
 from dispensary.units import AccountId, ClientId, DoseDay
-from dispensary.web import caring_acts, consultation
+from dispensary.web import consultation, dosing_acts
 from dispensary.web.forms import Form, one
 from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
 from dispensary.web.guards import requires, requires_client_reader
@@ -263,7 +263,7 @@ def hold(
             from_day = typed.day("hold_from")
             last = typed.day_or_none("hold_last")
             reason = typed.text("hold_reason", most=500)
-        return consultation.hold(
+        return dosing_acts.hold(
             session,
             actor=actor,
             client_id=here.client_id,
@@ -297,7 +297,7 @@ def release(
     def act(session: WriteSession) -> None:
         with Typed(data) as typed:
             reason = typed.text("release_reason", most=LONGEST_NOTE)
-        caring_acts.release(session, actor=actor, client_id=here.client_id, hold_id=hold_id, reason=reason, at=here.now)
+        dosing_acts.release(session, actor=actor, client_id=here.client_id, hold_id=hold_id, reason=reason, at=here.now)
 
     return here.does(act, then="?done=released", else_again=lambda why: client_page(here, refused=why))
 
@@ -347,7 +347,7 @@ def end(
             reason = typed.choice("exit_reason", ExitReason)
             if ended_on > here.today:
                 typed.fault("ended_on", "ends-later", "A stay ends today or earlier.", "Correct the day.")
-        return consultation.leave(
+        return dosing_acts.leave(
             session, actor=actor, client_id=here.client_id, ended_on=ended_on, reason=reason, at=here.now
         )
 

@@ -16,7 +16,7 @@ from dispensary.database import WriteSession
 from dispensary.desks.consulting import Consultation, about
 from dispensary.refusals import Refused
 from dispensary.units import ClientId
-from dispensary.web import consultation
+from dispensary.web import dosing_acts
 from dispensary.web.forms import Form, one
 from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
 from dispensary.web.guards import requires_prescriber
@@ -62,7 +62,7 @@ def order(
     def act(session: WriteSession) -> object:
         with Typed(data) as typed:
             last = typed.day_or_none("until_day")
-            wanted = consultation.Wanted(
+            wanted = dosing_acts.Wanted(
                 mg=typed.milligrams("mg"),
                 parts=typed.portions("portions"),
                 from_day=typed.day("from_day"),
@@ -71,7 +71,7 @@ def order(
                 second_look=typed.text("second_look", most=500, required=False),
                 bottles_seen=one(data, "bottles_seen") == "yes",
             )
-        return consultation.order(
+        return dosing_acts.order(
             session, actor=actor, client_id=here.client_id, wanted=wanted, today=here.today, at=here.now
         )
 

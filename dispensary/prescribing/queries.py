@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
-from decimal import Decimal
+from uuid import UUID
 
 from sqlalchemy import func, select
 
 from dispensary.database import ReadSession
-from dispensary.prescribing.models import DayOutcome, DoseOrder, Hold
-from dispensary.units import ClientId
+from dispensary.prescribing.adopting import guideline_of
+from dispensary.prescribing.course import Course, Given, Leg
+from dispensary.prescribing.judging import Held
+from dispensary.prescribing.models import DayOutcome, DoseOrder, DosePlan, Hold, Reduction
+from dispensary.prescribing.sections import Topic
+from dispensary.units import ClientId, SiteId
 
 
 def order_on(session: ReadSession, *, client_id: ClientId, day: date) -> DoseOrder | None:
@@ -41,15 +45,39 @@ def holds_of(session: ReadSession, *, client_id: ClientId, from_day: date) -> Se
     ).all()
 
 
-def last_day_mg(session: ReadSession, *, client_id: ClientId, before: date) -> Decimal | None:
-    """What was ordered for the last day before this one, in mg; nothing for a first order."""
-    return session.scalar(
-        select(DoseOrder.mg)
-        .where(DoseOrder.client_id == client_id, DoseOrder.voided_at.is_(None))
-        .where(func.lower(DoseOrder.days) < before)
-        .order_by(func.lower(DoseOrder.days).desc())
-        .limit(1)
+def course_of(session: ReadSession, *, episode_id: UUID, last_given: Given | None = None) -> Course:
+    """The orders of a stay as steps are judged by them. `last_given` comes from whoever hands doses over."""
+    orders = session.scalars(
+        select(DoseOrder)
+        .where(DoseOrder.episode_id == episode_id, DoseOrder.voided_at.is_(None))
+        .order_by(func.lower(DoseOrder.days))
     )
+    legs = tuple(Leg(o.days.lower, o.mg, o.days.upper) for o in orders if o.days.lower is not None)
+    first = session.scalar(
+        select(func.min(DayOutcome.dose_day)).where(DayOutcome.episode_id == episode_id, DayOutcome.given_mg > 0)
+    )
+    return Course(legs, first, last_given)
+
+
+def held_by(session: ReadSession, *, site_id: SiteId, day: date) -> Held:
+    """The guidelines that an order from this day on is held against."""
+    return Held(
+        induction=guideline_of(session, site_id, Topic.INDUCTION, day),
+        taper=guideline_of(session, site_id, Topic.TAPER, day),
+        prescription=guideline_of(session, site_id, Topic.PRESCRIPTION, day),
+    )
+
+
+def open_reduction(session: ReadSession, *, client_id: ClientId) -> Reduction | None:
+    """Less than the order, agreed by telephone, that still holds."""
+    return session.scalar(select(Reduction).where(Reduction.client_id == client_id, Reduction.ended_at.is_(None)))
+
+
+def plans_of(session: ReadSession, *, client_id: ClientId) -> Sequence[DosePlan]:
+    """The plans that were signed for a client, the newest first."""
+    return session.scalars(
+        select(DosePlan).where(DosePlan.client_id == client_id).order_by(DosePlan.signed_at.desc())
+    ).all()
 
 
 def outcomes_of(session: ReadSession, *, client_id: ClientId, first: date, last: date) -> Sequence[DayOutcome]:

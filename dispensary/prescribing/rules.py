@@ -87,3 +87,24 @@ def portions_of(mg: Milligrams, parts: Sequence[Milligrams]) -> list[Milligrams]
 def parse_portions(text: str) -> list[Milligrams]:
     """Portions as people write them: `60+40`, or nothing for a whole dose. Raises BadAmount."""
     return [milligrams(part) for part in text.replace(" ", "").split("+")] if text.strip() else []
+
+
+class PlaceOf(StrEnum):
+    """Where a portion is taken on a day on which the client comes."""
+
+    SUPERVISED = "supervised"
+    TAKE_HOME = "take_home"
+
+
+def places_of(portions: int, places: Sequence[str] | None) -> Refusal | None:
+    """The refusal of places that do not fit the portions; none at all leave it to the take-home decision."""
+    if not places:
+        return None
+    if len(places) != portions or any(place not in list(PlaceOf) for place in places):
+        return Refusal(
+            "places",
+            f"There are {portions} portions and {len(places)} places for them.",
+            "Say of each portion whether it is taken at the counter or at home.",
+            field="places",
+        )
+    return None

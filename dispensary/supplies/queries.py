@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import func, select, text
 
 from dispensary.clients.queries import Face, face_at
 from dispensary.database import ReadSession
@@ -177,6 +177,31 @@ def covered_days(session: ReadSession, *, client_id: ClientId, from_day: date) -
         .distinct()
     )
     return frozenset(DoseDay(day) for day in days)
+
+
+def last_whole_day(session: ReadSession, *, client_id: ClientId, before: date) -> tuple[date, Decimal] | None:
+    """The last day before this one of which the client has every portion, and how much that is in mg."""
+    found = session.execute(
+        select(Dose.dose_day, func.sum(Dose.mg))
+        .where(Dose.client_id == client_id, Dose.dose_day < before, Dose.voided_at.is_(None))
+        .group_by(Dose.dose_day)
+        .having(func.count() == func.max(Dose.portions))
+        .order_by(Dose.dose_day.desc())
+        .limit(1)
+    ).one_or_none()
+    return (found[0], found[1]) if found else None
+
+
+def last_observed_day(session: ReadSession, *, client_id: ClientId, from_day: date) -> date | None:
+    """The last day from this one on of which a dose was taken at the counter; nothing when there is none."""
+    return session.scalar(
+        select(func.max(Dose.dose_day)).where(
+            Dose.client_id == client_id,
+            Dose.dose_day >= from_day,
+            Dose.kind == "observed",
+            Dose.voided_at.is_(None),
+        )
+    )
 
 
 def pickups_waiting(session: ReadSession, *, client_id: ClientId) -> list[Waiting]:

@@ -14,15 +14,14 @@ from sqlalchemy import func, select
 from dispensary.clients.models import Client
 from dispensary.clients.service import lock_client
 from dispensary.database import WriteSession
-from dispensary.prescribing.models import DoseOrder, Hold
+from dispensary.prescribing.models import DoseOrder
 from dispensary.prescribing.service import stop_order
-from dispensary.refusals import BadInput, Refusal
 from dispensary.staff import audit
 from dispensary.staff.models import Site
 from dispensary.staff.rules import Actor
 from dispensary.supplies.printing.prescription import prescription_pdf
+from dispensary.supplies.queries import covered_days
 from dispensary.units import ClientId
-from dispensary.web import consultation
 
 
 def stop(
@@ -45,18 +44,16 @@ def stop(
     )
     if from_day >= today and session.scalar(stopped.limit(1)):
         return
-    stop_order(session, actor=actor, client_id=client_id, from_day=from_day, reason=reason, today=today, at=at)
-
-
-def release(
-    session: WriteSession, *, actor: Actor, client_id: ClientId, hold_id: UUID, reason: str, at: datetime
-) -> None:
-    """Ends a hold, for a reason that stays beside it. Raises BadInput, or NotThere when somebody else has ended it."""
-    if not reason.strip():
-        raise BadInput(Refusal("reason", "A release has a reason.", "Say why.", field="release_reason"))
-    consultation.release(session, actor=actor, client_id=client_id, hold_id=hold_id, at=at)
-    session.get_one(Hold, hold_id).release_reason = reason.strip()
-    session.flush()
+    stop_order(
+        session,
+        actor=actor,
+        client_id=client_id,
+        from_day=from_day,
+        reason=reason,
+        covered_days=covered_days(session, client_id=client_id, from_day=from_day),
+        today=today,
+        at=at,
+    )
 
 
 def printed_order(

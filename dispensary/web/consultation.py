@@ -6,30 +6,24 @@ person presses twice: the same act by the same person is then found done, and is
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from decimal import Decimal
 from uuid import UUID
 
 from sqlalchemy import select, text
-from sqlalchemy.dialects.postgresql import Range
 
 import notifications.service
 from dispensary.clients.circumstances import Circumstances, write_down
 from dispensary.clients.models import Client, Episode
-from dispensary.clients.rules import ExitReason, Identity, plain_number
-from dispensary.clients.service import end_episode, enrol, the_client
+from dispensary.clients.rules import Identity, plain_number
+from dispensary.clients.service import enrol
 from dispensary.database import WriteSession
 from dispensary.monitoring.models import Alert
 from dispensary.monitoring.service import resolve_alert
-from dispensary.prescribing.models import DoseOrder, Hold
-from dispensary.prescribing.service import hold_doses, order_dose, release_hold
 from dispensary.refusals import BadInput, NotThere, Refusal
 from dispensary.staff import audit
 from dispensary.staff.rules import Actor
-from dispensary.supplies.queries import covered_days
-from dispensary.units import ClientId, Milligrams
+from dispensary.units import ClientId
 from notifications.numbers import BadNumber
 from notifications.service import UnknownLanguage
 
@@ -115,85 +109,6 @@ def reach(session: WriteSession, *, client_id: ClientId, phone: Phone, region: s
         raise BadInput(Refusal("bad-language", str(reason), field="language")) from None
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """A dose order as it was asked for. `until_day` is the first day on which it does not count any more."""
-
-    mg: Milligrams
-    parts: Sequence[Milligrams]
-    from_day: date
-    until_day: date | None
-    reason: str
-    second_look: str = ""
-    bottles_seen: bool = False
-
-
-def order(
-    session: WriteSession, *, actor: Actor, client_id: ClientId, wanted: Wanted, today: date, at: datetime
-) -> DoseOrder:
-    """Orders a dose, knowing the days for which the client has doses already. Raises BadInput or Refused."""
-    the_client(session, client_id, actor.site_id)  # a repeated request waits here for the first
-    portions = [Decimal(part) for part in wanted.parts or [wanted.mg]]
-    same = session.scalar(
-        select(DoseOrder)
-        .where(DoseOrder.client_id == client_id, DoseOrder.voided_at.is_(None))
-        .where(DoseOrder.days == Range(wanted.from_day, wanted.until_day, bounds="[)"))
-        .where(DoseOrder.mg == wanted.mg, DoseOrder.portions == portions)
-        .where(DoseOrder.reason == wanted.reason.strip(), DoseOrder.ordered_by == actor.account_id)
-    )
-    return same or order_dose(
-        session,
-        actor=actor,
-        client_id=client_id,
-        mg=wanted.mg,
-        parts=wanted.parts,
-        from_day=wanted.from_day,
-        until_day=wanted.until_day,
-        reason=wanted.reason,
-        second_look=wanted.second_look,
-        covered_days=covered_days(session, client_id=client_id, from_day=wanted.from_day),
-        bottles_seen=wanted.bottles_seen,
-        today=today,
-        at=at,
-    )
-
-
-def hold(
-    session: WriteSession,
-    *,
-    actor: Actor,
-    client_id: ClientId,
-    from_day: date,
-    until_day: date | None,
-    reason: str,
-    today: date,
-    at: datetime,
-) -> Hold:
-    """Withholds doses from today or a later day on. Raises BadInput or Refused."""
-    the_client(session, client_id, actor.site_id)
-    if from_day < today:
-        raise BadInput(
-            Refusal("begins-earlier", "A hold begins today or later.", "Correct the first day.", field="from_day")
-        )
-    same = session.scalar(
-        select(Hold)
-        .where(Hold.client_id == client_id, Hold.released_at.is_(None), Hold.placed_by == actor.account_id)
-        .where(Hold.days == Range(from_day, until_day, bounds="[)"), Hold.reason == reason.strip())
-    )
-    return same or hold_doses(
-        session, actor=actor, client_id=client_id, from_day=from_day, until_day=until_day, reason=reason, at=at
-    )
-
-
-def release(session: WriteSession, *, actor: Actor, client_id: ClientId, hold_id: UUID, at: datetime) -> None:
-    """Ends a hold. Raises NotThere when somebody else has ended it."""
-    the_client(session, client_id, actor.site_id)
-    held = session.get(Hold, hold_id)
-    done = held is not None and held.client_id == client_id and held.released_at is not None
-    if not (done and held and held.released_by == actor.account_id):
-        release_hold(session, actor=actor, client_id=client_id, hold_id=hold_id, at=at)
-
-
 def resolve(
     session: WriteSession, *, actor: Actor, client_id: ClientId, alert_id: UUID, resolution: str, at: datetime
 ) -> Alert:
@@ -204,21 +119,3 @@ def resolve(
     if alert.resolved_by == actor.account_id and alert.resolution == resolution.strip():
         return alert
     return resolve_alert(session, actor=actor, alert_id=alert_id, resolution=resolution, at=at)
-
-
-def leave(
-    session: WriteSession, *, actor: Actor, client_id: ClientId, ended_on: date, reason: ExitReason, at: datetime
-) -> Episode:
-    """Ends the client's running stay in treatment for a stated reason. Raises BadInput or NotThere."""
-    the_client(session, client_id, actor.site_id)
-    last = session.scalar(
-        select(Episode)
-        .where(Episode.client_id == client_id, Episode.site_id == actor.site_id)
-        .order_by(Episode.began_on.desc())
-        .limit(1)
-    )
-    if last is None:
-        raise NotThere(Refusal("no-episode", "There is no running episode to end.", "Look at the client's page."))
-    if (last.ended_on, last.exit_reason) == (ended_on, reason.value):
-        return last
-    return end_episode(session, actor=actor, episode_id=last.id, ended_on=ended_on, reason=reason, at=at)

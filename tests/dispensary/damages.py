@@ -264,3 +264,89 @@ DAMAGES: list[tuple[str, str]] = [
         r"is not found by its own number",
     ),
 ]
+
+_ANOTHER = "(SELECT id FROM client ORDER BY number DESC LIMIT 1)"
+
+UNUSUAL_DAMAGES: list[tuple[str, str]] = [
+    (
+        "UPDATE extra_dose SET ml = ml + 1 WHERE kind = 'top_up'",
+        r"took 1.600 mL from lot .* by the register and 2.600 mL",
+    ),
+    ("DELETE FROM extra_dose WHERE kind = 'replacement'", r"supply .* answered 1 doses and has 0"),
+    (
+        "UPDATE dose SET voided_at = now() WHERE mg = 81",
+        r"took 16.200 mL from lot .* by the register and 0 mL by its doses",
+    ),
+    (
+        "UPDATE dose_exception SET allowed_mg = 39 WHERE kind = 'vomited'",
+        r"is 40.00 mg where 39.00 mg were allowed",
+    ),
+    (
+        "UPDATE dose_exception SET allowed_mg = NULL, prescriber_id = NULL WHERE kind = 'vomited'",
+        r"extra dose .* was allowed by nobody",
+    ),
+    (
+        "UPDATE extra_dose SET mg = 90 WHERE kind = 'replacement'; UPDATE dose_exception SET allowed_mg = 90 WHERE "
+        "kind = 'vomited'",
+        r"is 90.00 mg where 81.00 mg were vomited",
+    ),
+    ("UPDATE extra_dose SET kind = 'top_up' WHERE kind = 'replacement'", r"is a top_up after vomited"),
+    (
+        "UPDATE dose_exception SET dose_day = dose_day - 1 WHERE kind = 'top_up'",
+        r"belongs to an exception of another client, day or site",
+    ),
+    (
+        f"UPDATE supply SET client_id = {_ANOTHER} WHERE answer ? 'extra'",
+        r"extra dose .* stands in a supply of another client",
+    ),
+    (
+        "UPDATE dose_exception SET blocks = false WHERE kind = 'wrong_dose'",
+        r"was given in error, and no review was asked for",
+    ),
+    (
+        "INSERT INTO dose_exception SELECT (jsonb_populate_record(e, jsonb_build_object('id', gen_random_uuid()))).* "
+        "FROM dose_exception e WHERE kind = 'vomited'; INSERT INTO extra_dose SELECT (jsonb_populate_record(x, "
+        "jsonb_build_object('id', gen_random_uuid(), 'exception_id', e.id))).* FROM extra_dose x, dose_exception e "
+        "WHERE x.kind = 'replacement' AND e.kind = 'vomited' AND e.id <> x.exception_id",
+        r"was replaced 2 times",
+    ),
+    (
+        "UPDATE dose_exception SET dose_id = (SELECT id FROM dose WHERE mg = 82) WHERE kind = 'vomited'",
+        r"vomited exception .* is about a dose of another client or day",
+    ),
+    (
+        "UPDATE dose_exception SET recorded_at = recorded_at - interval '1 hour' WHERE kind = 'wrong_dose'",
+        r"was given before a wrong dose was reviewed",
+    ),
+    ("UPDATE dose SET mg = 46 WHERE mg = 45", r"has 46.00 mg for 2026-12-18 where at most 45.00 mg were agreed"),
+    (
+        "DROP INDEX uq_reduction_open; INSERT INTO reduction SELECT (jsonb_populate_record(r, "
+        "jsonb_build_object('id', gen_random_uuid()))).* FROM reduction r",
+        r"has 2 reductions at once",
+    ),
+    ("UPDATE reduction SET mg = 51", r"is 51.00 mg where the guideline gave 50 mg"),
+    (
+        "UPDATE dose SET voided_at = NULL WHERE kind = 'take_home' AND voided_at IS NOT NULL",
+        r"bottle \d+ came back full on 2026-12-18, and client .* still has its dose",
+    ),
+    (
+        "UPDATE bottle_return SET dose_day = dose_day - 1",
+        r"came back from client .*, and was handed over to another, or for another day",
+    ),
+    (
+        "UPDATE bottle SET state = 'back_in_stock', dose_id = NULL WHERE id = (SELECT bottle_id FROM bottle_return "
+        "LIMIT 1)",
+        r"came back from client .*, and was never handed over",
+    ),
+    (
+        "DROP INDEX uq_recall_open; UPDATE recall SET state = 'open', closed_at = NULL; INSERT INTO recall SELECT "
+        "(jsonb_populate_record(r, jsonb_build_object('id', gen_random_uuid()))).* FROM recall r",
+        r"has 2 recalls open at once",
+    ),
+    ("UPDATE recall SET counted_full = 2", r"is passed with 2 bottles counted and 3 expected"),
+    ("UPDATE decision SET weekdays = '{0}'", r"has a bottle for 2026-12-21|which is no day of the weekly pattern"),
+    (
+        "UPDATE decision SET consecutive = 2; UPDATE dose SET voided_at = NULL WHERE kind = 'take_home'",
+        r"has bottles for 3 days in a row where 2 were decided",
+    ),
+]

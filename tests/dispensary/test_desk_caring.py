@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select
 
-from dispensary.clients.models import ClientAssignment, ClientGoal, Task
+from dispensary.clients.models import ClientAssignment, ClientGoal, Episode, Task
 from dispensary.clients.tasks import open_task
 from dispensary.database import Database
 from dispensary.monitoring.models import Alert
@@ -297,6 +297,31 @@ class TestAnOrderStoppedOrPrinted:
 
         assert "The order is written. The counter sees it at once." in said
         assert "Print the order" in said
+
+
+class TestANewStay:
+    def test_who_had_left_begins_again_once_on_the_same_record(self, here: Desks) -> None:
+        client = here.place.client(began=here.today - timedelta(days=90))
+        here.doctor.post(at(client, "/end"), {"ended_on": day(0, here), "exit_reason": "transferred"})
+        assert "Begin a new stay" in here.doctor.get(at(client)).text
+
+        for _ in range(2):
+            answer = here.doctor.post(at(client, "/begin"), {"began_on": day(0, here)})
+            assert (answer.status_code, answer.headers["location"]) == (303, at(client, "?done=began"))
+
+        assert [stay.ended_on for stay in all_of(here, Episode)].count(None) == 1
+        assert here.acts_about(client).count("began episode") == 1
+        said = text_of(here.doctor.get(at(client)))
+        assert "Begin a new stay" not in said
+        assert "24 Nov 2026 stay ended: went on elsewhere" in said
+
+    def test_no_stay_begins_while_one_runs(self, here: Desks, client: ClientId) -> None:
+        assert here.doctor.post(at(client, "/begin"), {"began_on": day(-1, here)}).status_code == 409
+        assert len(all_of(here, Episode)) == 1
+
+    def test_a_pharmacist_begins_none(self, here: Desks, client: ClientId) -> None:
+        form = {"began_on": day(0, here)}
+        assert here.seat(Role.PHARMACIST).post(at(client, "/begin"), form).status_code == 403
 
 
 class TestBottlesCalledBack:
