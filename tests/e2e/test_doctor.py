@@ -76,6 +76,21 @@ def test_a_dose_is_changed_by_keyboard_alone(chromium: Browser, house: House, pl
     assert doctor.troubles == []
 
 
+def test_no_key_is_lost_on_a_slow_computer(chromium: Browser, house: House, place: Clinic) -> None:
+    waits(place, "urgent")
+    second = waits(place, "warning")
+    doctor = Person(chromium, house, DESK).signs_in("doctor", "/consulting")
+    doctor.context.new_cdp_session(doctor.page).send("Emulation.setCPUThrottlingRate", {"rate": 30})
+    doctor.page.reload()
+
+    for key in ("ArrowDown", "j", "k", "ArrowDown"):
+        doctor.page.keyboard.press(key)
+        doctor.page.wait_for_timeout(90)
+    doctor.presses("Enter")
+
+    doctor.page.wait_for_url(f"**/consulting/clients/{second}")
+
+
 def test_up_from_the_first_row_one_types_again(chromium: Browser, house: House, place: Clinic) -> None:
     waits(place, "urgent")
     doctor = Person(chromium, house, DESK).signs_in("doctor", "/consulting")

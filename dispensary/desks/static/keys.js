@@ -34,12 +34,25 @@ function press(key) {
 // A scanner types its code within a few milliseconds a sign. A key that stands alone is a person's.
 const ALONE_MS = 80;
 let waiting = 0;
+let meant = null;
 let before = -ALONE_MS;
+let keyed = false;
+
+function act() {
+  clearTimeout(waiting);
+  const now = meant;
+  meant = null;
+  now?.();
+}
 
 document.addEventListener("keydown", (event) => {
+  keyed = true;
   const alone = event.timeStamp - before > ALONE_MS;
   if (event.key.length === 1) before = event.timeStamp;
+  // A busy browser may be late with its timers: by the keys' own times the one before stood alone, and is not lost.
+  if (alone) act();
   clearTimeout(waiting);
+  meant = null;
   if (event.ctrlKey || event.metaKey || event.isComposing) return;
   if (event.key === "Escape" && isTyping(document.activeElement)) {
     document.activeElement.blur();
@@ -61,7 +74,9 @@ document.addEventListener("keydown", (event) => {
     scan.focus();
     return;
   }
-  if (alone) waiting = setTimeout(() => (STEPS[key] && walk(STEPS[key])) || press(key), ALONE_MS);
+  if (!alone) return;
+  meant = () => (STEPS[key] && walk(STEPS[key])) || press(key);
+  waiting = setTimeout(act, ALONE_MS);
 });
 
 function settle() {
@@ -89,7 +104,8 @@ addEventListener("pageshow", () => {
     delete form.dataset.sent;
     for (const button of form.querySelectorAll("button")) button.disabled = false;
   }
-  // After the browser's own autofocus, which gives way to what was wrong.
-  requestAnimationFrame(() => requestAnimationFrame(settle));
+  // After the browser's own autofocus, which gives way to what was wrong; whoever has pressed a key by then is there.
+  keyed = false;
+  requestAnimationFrame(() => requestAnimationFrame(() => keyed || settle()));
 });
 document.addEventListener("house:replaced", settle);
