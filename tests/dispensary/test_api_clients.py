@@ -237,12 +237,14 @@ class TestHolds:
         assert (first.status_code, first.json()) == (201, second.json())
         assert here.doctor.get(f"/api/clients/{client}").json()["held"] == "chest pain"
 
+        release = {"reason": "ECG is well"}
+        assert here.doctor.send("POST", f"{path}/{first.json()['id']}/release", {"reason": ""}).status_code == 422
         for _ in range(2):
-            assert here.doctor.send("DELETE", f"{path}/{first.json()['id']}").status_code == 204
+            assert here.doctor.send("POST", f"{path}/{first.json()['id']}/release", release).status_code == 204
 
         assert here.doctor.get(f"/api/clients/{client}").json()["held"] is None
         assert here.acts_about(client).count("released hold") == 1
-        assert here.doctor.send("DELETE", f"{path}/{uuid4()}").status_code == 404
+        assert here.doctor.send("POST", f"{path}/{uuid4()}/release", release).status_code == 404
 
 
 class TestTakeHome:
@@ -362,7 +364,7 @@ class TestWhoMay:
             ("GET", "/api/clients/{client}", RECORD),
             ("POST", "/api/clients/{client}/orders", DOCTOR),
             ("POST", "/api/clients/{client}/holds", DOCTOR),
-            ("DELETE", "/api/clients/{client}/holds/{client}", DOCTOR),
+            ("POST", "/api/clients/{client}/holds/{client}/release", DOCTOR),
             ("POST", "/api/clients/{client}/assessments", {Role.DOCTOR, Role.NURSE}),
             ("POST", "/api/clients/{client}/decisions", DOCTOR),
             ("GET", "/api/lots", {Role.PHARMACIST, Role.ADMINISTRATOR}),
