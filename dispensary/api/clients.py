@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated
@@ -12,6 +13,7 @@ from litestar import get, post
 from litestar.params import FromPath, JSONBody, QueryParameter
 from litestar.types import ControllerRouterHandler
 
+from dispensary.api.decisions import CircumstancesRequest
 from dispensary.clients.circumstances import Circumstances
 from dispensary.clients.models import Client
 from dispensary.clients.queries import Face
@@ -45,8 +47,11 @@ class Phone(msgspec.Struct, forbid_unknown_fields=True):
     consented: bool = False
 
 
-class Enrolment(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """A person who begins treatment. One of photo, birth date and second identifier is needed."""
+class Enrolment(CircumstancesRequest, forbid_unknown_fields=True, kw_only=True):
+    """A person who begins treatment. One of photo, birth date and second identifier is needed.
+
+    Of their circumstances, null where nobody has asked.
+    """
 
     number: Annotated[str, msgspec.Meta(min_length=1, max_length=24)]
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_NAME)]
@@ -58,10 +63,6 @@ class Enrolment(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     photo: bytes | None = None
     """A JPEG or PNG of at most 1.5 MB, in base64."""
     phone: Phone | None = None
-    lockbox: bool | None = None
-    housing_stable: bool | None = None
-    employed: bool | None = None
-    health_stable: bool | None = None
 
 
 class Order(msgspec.Struct):
@@ -179,6 +180,7 @@ def enrol(data: JSONBody[Enrolment], database: TheDatabase, actor: TheActor, sit
     now = clock()
     photo = portrait(data.photo) if data.photo else None
     phone = consultation.Phone(data.phone.number, data.phone.language, data.phone.consented) if data.phone else None
+    told = Circumstances(**{each.name: getattr(data, each.name) for each in fields(Circumstances)})
 
     def act(session: WriteSession) -> Client:
         return consultation.enrol_client(
@@ -195,7 +197,7 @@ def enrol(data: JSONBody[Enrolment], database: TheDatabase, actor: TheActor, sit
             ),
             phone=phone,
             region=site.region,
-            circumstances=Circumstances(data.lockbox, data.housing_stable, data.employed, data.health_stable),
+            circumstances=told,
             began_on=data.began_on,
             today=site.dose_day(now),
             at=now,

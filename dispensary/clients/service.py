@@ -26,10 +26,6 @@ def enrol(
     began_on: date,
     today: date,
     at: datetime,
-    lockbox: bool | None = None,
-    housing_stable: bool | None = None,
-    employed: bool | None = None,
-    health_stable: bool | None = None,
 ) -> Client:
     """Puts a person on the record of the actor's site and begins an episode.
 
@@ -46,10 +42,6 @@ def enrol(
         number=plain_number(number),
         sex=identity.sex.value,
         birth_year=identity.born.year if identity.born else None,
-        lockbox=lockbox,
-        housing_stable=housing_stable,
-        employed=employed,
-        health_stable=health_stable,
         made_at=at,
         **_sealed(session, client_id, identity),
     )

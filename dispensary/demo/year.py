@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 
+from dispensary.clients.circumstances import Circumstances, write_down
 from dispensary.clients.models import Episode
 from dispensary.clients.rules import Identity
 from dispensary.clients.service import enrol
@@ -85,11 +86,9 @@ class Year:
                 began_on=person.enrolled_on,
                 today=person.enrolled_on,
                 at=at,
-                lockbox=person.lockbox,
-                housing_stable=person.housing_stable,
-                employed=person.employed,
-                health_stable=person.health_stable,
             )
+            told = Circumstances(person.lockbox, person.housing_stable, person.employed, person.health_stable)
+            write_down(client, told)
             for kind in person.conditions:
                 note_condition(
                     session,

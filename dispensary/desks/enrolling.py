@@ -12,7 +12,6 @@ from litestar.params import MultipartBody
 from litestar.response import Redirect, Response, Template
 from litestar.types import ControllerRouterHandler
 
-from dispensary.clients.circumstances import Circumstances
 from dispensary.clients.models import Client
 from dispensary.clients.rules import LONGEST_NAME, Identity, Sex
 from dispensary.database import WriteSession
@@ -84,12 +83,7 @@ def enrol(
                 language=one(data, "language"),
                 consented=one(data, "texts") == "yes",
             )
-            told = Circumstances(
-                lockbox=typed.yes_no("lockbox"),
-                housing_stable=typed.yes_no("housing_stable"),
-                employed=typed.yes_no("employed"),
-                health_stable=typed.yes_no("health_stable"),
-            )
+            told = consultation.circumstances_of(typed)
         return consultation.enrol_client(
             session,
             actor=actor,

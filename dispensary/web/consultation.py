@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import select, text
 
 import notifications.service
-from dispensary.clients.circumstances import Circumstances, write_down
+from dispensary.clients.circumstances import FARTHEST_KM, Circumstances, write_down
 from dispensary.clients.models import Client, Episode
 from dispensary.clients.rules import Identity, plain_number
 from dispensary.clients.service import enrol
@@ -24,6 +24,7 @@ from dispensary.refusals import BadInput, NotThere, Refusal
 from dispensary.staff import audit
 from dispensary.staff.rules import Actor
 from dispensary.units import ClientId
+from dispensary.web.typed import Typed
 from notifications.numbers import BadNumber
 from notifications.service import UnknownLanguage
 
@@ -38,6 +39,19 @@ def looked_at(session: WriteSession, *, actor: Actor, client_id: ClientId, at: d
         subject_id=client_id,
         at=at,
         details={"page": page},
+    )
+
+
+def circumstances_of(typed: Typed) -> Circumstances:
+    """The seven answers as a form has them (`consulting/told.html`); each may be left as not asked."""
+    return Circumstances(
+        lockbox=typed.yes_no("lockbox"),
+        housing_stable=typed.yes_no("housing_stable"),
+        employed=typed.yes_no("employed"),
+        health_stable=typed.yes_no("health_stable"),
+        children_at_home=typed.yes_no("children_at_home"),
+        guardian=typed.yes_no("guardian"),
+        distance_km=typed.whole_or_none("distance_km", 0, FARTHEST_KM),
     )
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from dataclasses import fields
 from datetime import datetime, timedelta
 from io import BytesIO
 from pathlib import Path
@@ -10,6 +11,8 @@ from uuid import uuid4
 import pytest
 from PIL import Image
 
+from dispensary.clients.circumstances import Circumstances
+from dispensary.clients.models import Client
 from dispensary.clients.queries import photo_of
 from dispensary.database import Database
 from dispensary.staff.rules import Role
@@ -70,6 +73,16 @@ class TestEnrolling:
         assert kept is not None
         assert kept.startswith(b"\xff\xd8")
 
+    def test_what_they_told_of_their_circumstances_is_kept_and_the_rest_is_not_asked(self, here: Desks) -> None:
+        told = {"lockbox": True, "employed": False, "children_at_home": True, "guardian": False, "distance_km": 35}
+
+        answer = here.doctor.send("POST", "/api/clients", self.body(here, **told))
+
+        with here.database.reading() as session:
+            client = session.get_one(Client, answer.json()["id"])
+        kept = {each.name: getattr(client, each.name) for each in fields(Circumstances)}
+        assert kept == {**told, "housing_stable": None, "health_stable": None}
+
     def test_the_same_request_again_gets_the_same_client(self, here: Desks) -> None:
         first, second = (here.doctor.send("POST", "/api/clients", self.body(here)).json() for _ in range(2))
 
@@ -88,6 +101,8 @@ class TestEnrolling:
             ({"phone": {"number": "012-345 6789", "language": "xx"}}, 422, "bad-language", "language"),
             ({"sex": "other than these"}, 422, "bad-value", "sex"),
             ({"colour": "blue"}, 422, "unknown-field", "colour"),
+            ({"distance_km": 2001}, 422, "bad-value", "distance_km"),
+            ({"guardian": "perhaps"}, 422, "bad-value", "guardian"),
         ],
     )
     def test_what_cannot_be_kept_is_refused_by_field_and_nobody_is_enrolled(

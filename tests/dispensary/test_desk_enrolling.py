@@ -26,6 +26,7 @@ from tests.dispensary.desk_place import Desks, day, desks
 from tests.dispensary.visiting import text_of
 
 PATH = "/consulting/clients/new"
+CIRCUMSTANCES = ("lockbox", "housing_stable", "employed", "health_stable", "children_at_home", "guardian")
 
 
 def picture(kind: str = "JPEG", size: tuple[int, int] = (900, 600), mode: str = "RGB", **options: object) -> bytes:
@@ -63,6 +64,9 @@ def form(here: Desks, **changed: str) -> dict[str, str]:
         "housing_stable": "no",
         "employed": "not asked",
         "health_stable": "yes",
+        "children_at_home": "no",
+        "guardian": "not asked",
+        "distance_km": "",
         **changed,
     }
 
@@ -88,18 +92,53 @@ class TestEnrolling:
             f"/consulting/clients/{client.id}?done=enrolled",
         )
         assert (client.number, client.sex, client.birth_year) == ("H-500", "male", 1980)
-        assert (client.lockbox, client.housing_stable, client.employed, client.health_stable) == (
-            True,
-            False,
-            None,
-            True,
-        )
         with here.database.reading() as session:
             contact = contact_details(session, vault=session.vault, recipient_id=client.id)
             assert contact is not None
             assert (contact.phone, contact.language) == ("+60123456789", "ms")
             assert contact.consented_at == here.place.now
             assert face_of(session, client).name == "Tan Wei Ming"
+
+    @pytest.mark.parametrize("known", CIRCUMSTANCES)
+    @pytest.mark.parametrize(("answer", "kept"), [("yes", True), ("no", False), ("not asked", None)])
+    def test_each_circumstance_is_a_yes_a_no_or_not_asked(
+        self, here: Desks, known: str, answer: str, kept: bool | None
+    ) -> None:
+        send(here, form(here, **{**dict.fromkeys(CIRCUMSTANCES, "not asked"), known: answer}))
+
+        client = the_client(here)
+        assert {name: getattr(client, name) for name in CIRCUMSTANCES} == {
+            **dict.fromkeys(CIRCUMSTANCES, None),
+            known: kept,
+        }
+
+    @pytest.mark.parametrize(("typed", "kept"), [("", None), ("0", 0), ("35", 35), ("2000", 2000)])
+    def test_how_far_they_travel_is_a_figure_or_not_asked(self, here: Desks, typed: str, kept: int | None) -> None:
+        send(here, form(here, distance_km=typed))
+
+        assert the_client(here).distance_km == kept
+
+    @pytest.mark.parametrize("typed", ["2001", "-1", "12.5", "far"])
+    def test_a_distance_that_cannot_be_is_refused_beside_its_field_and_nobody_is_enrolled(
+        self, here: Desks, typed: str
+    ) -> None:
+        answer = send(here, form(here, distance_km=typed))
+
+        assert answer.status_code == 422
+        assert re.findall(r'id="error-(\w+)"', answer.text) == ["distance_km"]
+        assert f'value="{typed}"' in answer.text
+        with here.database.reading() as session:
+            assert session.scalar(select(func.count()).select_from(Client)) == 0
+
+    def test_what_was_told_at_enrolment_stands_in_the_form_of_the_first_assessment(self, here: Desks) -> None:
+        here.follow()
+        send(here, form(here, children_at_home="yes", guardian="no", distance_km="35"))
+
+        page = here.doctor.get(f"/consulting/clients/{the_client(here).id}/take-home").text
+
+        chosen = dict(re.findall(r'<select id="field-(\w+)".*?value="([^"]*)" selected', page, re.DOTALL))
+        assert {"children_at_home": "yes", "guardian": "no", "employed": "not asked"}.items() <= chosen.items()
+        assert re.search(r'id="field-distance_km"[^>]*value="35"', page)
 
     def test_without_agreement_the_phone_is_kept_and_no_text_is_sent_to_it(self, here: Desks) -> None:
         send(here, form(here, phone="012-345 6789"))
@@ -129,6 +168,7 @@ class TestEnrolling:
             assert f'value="{value}"' in answer.text
         assert re.search(r'<option value="ms" selected>', answer.text)
         assert re.search(r'id="field-lockbox".*?<option value="yes" selected>', answer.text, re.DOTALL)
+        assert re.search(r'id="field-children_at_home".*?<option value="no" selected>', answer.text, re.DOTALL)
         with here.database.reading() as session:
             assert session.scalar(select(func.count()).select_from(Client)) == 0
 

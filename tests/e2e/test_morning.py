@@ -16,6 +16,7 @@ from sqlalchemy import text
 
 import notifications.service
 import scheduling.service
+from dispensary.clients.circumstances import Circumstances, write_down
 from dispensary.clients.rules import Identity
 from dispensary.clients.service import enrol
 from dispensary.database import Database
@@ -99,10 +100,8 @@ class Clinic:
                 began_on=self.first_day,
                 today=self.first_day,
                 at=began,
-                lockbox=True,
-                housing_stable=True,
-                employed=True,
             )
+            write_down(client, Circumstances(lockbox=True, housing_stable=True, employed=True))
             order_dose(
                 session,
                 actor=self.actors[Role.DOCTOR],
@@ -274,6 +273,7 @@ def decides(doctor: Person) -> None:
     doctor.page.get_by_role("button", name="Assess now").click()
     doctor.sees("up to 6 days a week", "Dose days covered: 100 %")
     doctor.picture("consulting-assessed")
+    doctor.page.locator("[name=naloxone][value=given]").check()
     doctor.page.get_by_role("button", name="Decide").click()
     doctor.page.get_by_text("nothing decided").wait_for(state="detached")
     doctor.picture("consulting-decided")
