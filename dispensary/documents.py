@@ -36,12 +36,17 @@ def shipped_documents(package: str, folder: str) -> list[str]:
     return [entry.read_text(encoding="utf-8") for entry in named]
 
 
-def read_toml(document: str, where: str) -> Reader:
-    """A reader of the document, whose numbers are exact. Raises BadDocument when it is not TOML."""
+def toml_table(document: str) -> dict[str, object]:
+    """The document's table, whose numbers are exact. Raises BadDocument when it is not TOML."""
     try:
-        return Reader(tomllib.loads(document, parse_float=Decimal), where)
+        return tomllib.loads(document, parse_float=Decimal)
     except tomllib.TOMLDecodeError as reason:
         raise BadDocument([f"The document is not TOML: {reason}."]) from None
+
+
+def read_toml(document: str, where: str) -> Reader:
+    """A reader of the document. Raises BadDocument when it is not TOML."""
+    return Reader(toml_table(document), where)
 
 
 class Reader:
@@ -131,6 +136,16 @@ class Reader:
             self.problem(f"needs a list of {', '.join(choices)} for {key}")
             return ()
         return tuple(choices(word) for word in value)
+
+    def words(self, key: str) -> tuple[str, ...]:
+        """A list of words; empty where the key is not there."""
+        value = self.take(key)
+        if value is None:
+            return ()
+        if not isinstance(value, list) or any(not isinstance(word, str) or not word.strip() for word in value):
+            self.problem(f"needs a list of words for {key}")
+            return ()
+        return tuple(value)
 
     def part(self, key: str) -> Reader | None:
         """The table under a key; nothing where the document has none."""

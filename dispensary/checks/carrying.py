@@ -12,8 +12,9 @@ from dispensary.checks.typed import bad, day
 from dispensary.prescribing.sections import Verdict
 from dispensary.refusals import BadInput
 from dispensary.takehome.history import COVERED, MISSED, History
+from dispensary.takehome.permitted import may_decide
 from dispensary.takehome.policy import Policy, parse, shipped_policies
-from dispensary.takehome.rules import Allowance, Answer, Assessment, assess, may_decide
+from dispensary.takehome.rules import Allowance, Answer, Assessment, assess
 
 _BY_LAW = "above-legal-limit"
 _NEEDS_REASON = "reason-missing"

@@ -9,7 +9,7 @@ from random import Random
 from uuid import UUID
 
 from dispensary.demo.people import Person
-from dispensary.takehome.rules import DecisionLimits, take_home_allowed
+from dispensary.takehome.carrying import DecisionLimits, take_home_allowed
 from dispensary.units import ClientId, new_id
 
 LONG_ABSENCE = 3

@@ -23,8 +23,9 @@ from dispensary.monitoring.service import note_condition
 from dispensary.staff.queries import Place
 from dispensary.staff.rules import Actor, dose_day
 from dispensary.stock.service import receive_lot
+from dispensary.takehome.carrying import DecisionLimits
 from dispensary.takehome.deciding import decide
-from dispensary.takehome.rules import Answer, DecisionLimits
+from dispensary.takehome.rules import Answer
 from dispensary.takehome.service import assess_client
 from dispensary.takehome.terms import Naloxone
 from dispensary.units import ClientId, Millilitres, Strength

@@ -221,13 +221,15 @@ def once(
             occasion = typed.choice("once_occasion", Occasion)
             reason = typed.text("once_reason", most=LONGEST_REASON)
         assessed = take_home_acts.the_assessment_of(session, here.client_id, assessment_id)
+        said = Allowance.from_json(assessed.result["allowance"])
         allowed = take_home_acts.Allowed(
             assessment_id=assessment_id,
             days_from=days_from,
             until=last + timedelta(days=1),
             per_supply=per_supply,
-            # So many days away is what it is for: of the limits by the week only the law's hold.
-            per_week=Allowance.from_json(assessed.result["allowance"]).most_per_week,
+            # So many days away is what it is for: of the limits by the week and in a row only the law's hold.
+            per_week=said.most_per_week,
+            consecutive=said.most_consecutive,
             occasion=occasion,
             reason=reason,
             naloxone=_chosen(data, "once_naloxone", Naloxone),

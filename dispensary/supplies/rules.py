@@ -13,7 +13,7 @@ from dispensary.prescribing.rules import JumpGuard, jump_refusal
 from dispensary.refusals import Refusal
 from dispensary.supplies.absence import Absence, Reduced, absence_refusal, judged, ordered_knowing
 from dispensary.supplies.exceptions_rules import reduced_portions
-from dispensary.takehome.rules import DecisionLimits, take_home_allowed
+from dispensary.takehome.carrying import DecisionLimits, take_home_allowed
 from dispensary.units import DoseDay, Milligrams, plain
 
 LONGEST_SUPPLY = 28

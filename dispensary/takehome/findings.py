@@ -9,8 +9,10 @@ from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
 
-from dispensary.takehome.history import MISSED, PARTLY, Figured, History, measured, percent, window_of
-from dispensary.takehome.policy import Criterion, Fact, Kind, Measure, Needs, Policy
+from dispensary.takehome.facts import Told, told
+from dispensary.takehome.history import Figured, History, measured, percent
+from dispensary.takehome.measures import AT_MOST, Measure
+from dispensary.takehome.policy import Criterion, Kind, Needs, Policy
 
 
 class State(StrEnum):
@@ -42,11 +44,13 @@ def find(policy: Policy, criterion: Criterion, history: History, on: date) -> Fi
     """Judges one criterion.
 
     A practitioner's “no” always counts. Their “yes” outweighs the record for a consideration, which is theirs to
-    weigh, and never for a requirement.
+    weigh, and never for a requirement. What rules somebody out is met while nothing shows that it does; there a
+    practitioner answers whether it does, so that it is their “yes” which always counts.
     """
     figured = measured(policy, history, on)
-    said = [_told(fact, policy, history, on) for fact in criterion.reads]
+    said = [told(fact, policy, history, on) for fact in criterion.reads]
     said += [_told_of_need(measure, least, figured) for measure, least in criterion.needs.items()]
+    said += [_told_of_need(measure, most, figured) for measure, most in criterion.at_most.items()]
     answered = history.judged.get(criterion.name)
     state = _state(criterion, [one.value for one in said], answered)
     sentences = [one.sentence for one in said]
@@ -72,8 +76,15 @@ def find(policy: Policy, criterion: Criterion, history: History, on: date) -> Fi
 
 
 def meets(needs: Needs, figured: Figured) -> bool:
-    """Whether every figure is known and at least as large as asked."""
-    return all((found := figured[measure]) is not None and found >= Fraction(least) for measure, least in needs.items())
+    """Whether every figure is known and as large as asked, or no larger where a policy bears only so much."""
+    return all(_holds(measure, asked, figured) for measure, asked in needs.items())
+
+
+def _holds(measure: Measure, asked: Decimal, figured: Figured) -> bool:
+    found = figured[measure]
+    if found is None:
+        return False
+    return found <= Fraction(asked) if measure in AT_MOST else found >= Fraction(asked)
 
 
 def told_of_needs(needs: Needs, figured: Figured) -> str:
@@ -82,8 +93,11 @@ def told_of_needs(needs: Needs, figured: Figured) -> str:
 
 
 def _state(criterion: Criterion, values: list[bool | None], answered: bool | None) -> State:
-    if answered is False or (answered is True and criterion.kind is Kind.CONSIDERATION):
-        return State.MET if answered else State.NOT_MET
+    speaks_for = answered
+    if criterion.kind is Kind.EXCLUSION and answered is not None:
+        speaks_for = not answered
+    if speaks_for is False or (speaks_for is True and criterion.kind is Kind.CONSIDERATION):
+        return State.MET if speaks_for else State.NOT_MET
     if False in values:
         return State.NOT_MET
     if None in values or (criterion.judged and answered is None):
@@ -91,7 +105,7 @@ def _state(criterion: Criterion, values: list[bool | None], answered: bool | Non
     return State.MET
 
 
-def _remedy(criterion: Criterion, state: State, lacking: list[_Told], answered: bool | None) -> str:
+def _remedy(criterion: Criterion, state: State, lacking: list[Told], answered: bool | None) -> str:
     if state is State.MET:
         return ""
     if criterion.judged and answered is None:
@@ -99,94 +113,53 @@ def _remedy(criterion: Criterion, state: State, lacking: list[_Told], answered: 
     return " ".join(dict.fromkeys(one.remedy for one in lacking if one.remedy))
 
 
-@dataclass(frozen=True)
-class _Told:
-    value: bool | None
-    sentence: str
-    evidence: Mapping[str, object]
-    remedy: str = ""
-
-
-_ASK = "Ask, and write the answer on the client's record."
-_FLAGS: dict[Fact, tuple[str, str, str]] = {
-    Fact.LOCKBOX: (
-        "Doses are locked away at home.",
-        "Doses are not locked away at home.",
-        "Nobody has asked whether doses are locked away at home.",
-    ),
-    Fact.HOUSING_STABLE: (
-        "Housing is stable.",
-        "Housing is not stable.",
-        "Nobody has asked whether housing is stable.",
-    ),
-    Fact.EMPLOYED: (
-        "Has work or study.",
-        "Has no work or study.",
-        "Nobody has asked about work or study.",
-    ),
-    Fact.HEALTH_STABLE: (
-        "Health is stable.",
-        "Health is not stable.",
-        "Nobody has written down whether health is stable.",
-    ),
-}
-
-
-def _told(fact: Fact, policy: Policy, history: History, on: date) -> _Told:
-    if fact is Fact.ATTENDANCE:
-        return _told_of_attendance(policy, history, on)
-    if fact is Fact.NO_OPEN_ALERTS:
-        alerts = [[alert.cause, alert.severity, alert.opened_on.isoformat()] for alert in history.open_alerts]
-        sentence = f"{len(alerts)} open {'alert' if len(alerts) == 1 else 'alerts'}." if alerts else "No open alert."
-        remedy = "Resolve the alerts." if alerts else ""
-        return _Told(not alerts, sentence, {fact.value: not alerts, "open_alerts": alerts}, remedy)
-    value: bool | None = getattr(history, fact.value)
-    yes, no, unasked = _FLAGS[fact]
-    sentence = unasked if value is None else yes if value else no
-    return _Told(value, sentence, {fact.value: value}, _ASK if value is None else "")
-
-
-def _told_of_attendance(policy: Policy, history: History, on: date) -> _Told:
-    """A record without a missed day speaks for itself. How many make it irregular, no source says: a person judges."""
-    window = window_of(history, on, policy.window_days)
-    incomplete = window.days(MISSED) + window.days(PARTLY)
-    evidence = {
-        "window_from": window.first.isoformat(),
-        "covered_days": window.covered,
-        "missed_days": [day.isoformat() for day in window.days(MISSED)],
-        "partly_covered_days": [day.isoformat() for day in window.days(PARTLY)],
-        "longest_missed_run": window.longest_missed_run,
-    }
-    if not window.covered and not window.missed:
-        return _Told(None, "No dose day has closed yet.", evidence)
-    sentence = f"{window.missed} of {window.covered + window.missed} dose days missed since {window.first}."
-    return _Told(None if incomplete else True, sentence, evidence, "A practitioner judges the record.")
-
-
-def _told_of_need(measure: Measure, least: Decimal, figured: Figured) -> _Told:
+def _told_of_need(measure: Measure, asked: Decimal, figured: Figured) -> Told:
     found = figured[measure]
+    bears = measure in AT_MOST
     evidence: dict[str, object] = {measure.value: percent(found) if isinstance(found, Fraction) else found}
-    evidence[f"{measure.value}_needed"] = str(least)
+    evidence[f"{measure.value}_at_most" if bears else f"{measure.value}_needed"] = str(asked)
     if found is None:
-        return _Told(None, _NOT_MEASURED[measure], evidence)
-    met = meets({measure: least}, figured)
+        return Told(None, _NOT_MEASURED[measure], evidence, _ASKED.get(measure, ""))
+    met = meets({measure: asked}, figured)
     shown = f"{percent(found)} %" if isinstance(found, Fraction) else str(found)
-    sentence = f"{_MEASURED[measure]}: {shown}, needed {least}."
+    sentence = f"{_MEASURED[measure]}: {shown}, {'at most' if bears else 'needed'} {asked}."
     remedy = ""
     if not met and isinstance(found, int):
-        remedy = f"{int(least) - found} more."
-    return _Told(met, sentence, evidence, remedy)
+        remedy = _REMEDY.get(measure, "") if bears or measure is Measure.DISTANCE_KM else f"{int(asked) - found} more."
+    return Told(met, sentence, evidence, remedy)
 
 
 _MEASURED = {
     Measure.DAY_OF_TREATMENT: "Day of treatment",
+    Measure.MONTHS_OF_TREATMENT: "Whole months of treatment",
     Measure.ADHERENCE_PERCENT: "Dose days covered",
     Measure.COVERED_DAYS: "Covered dose days",
     Measure.DOSE_STABLE_DAYS: "Days with the same dose",
+    Measure.DISTANCE_KM: "Kilometres to the site",
+    Measure.MISSED_DAYS: "Missed days",
+    Measure.CONSECUTIVE_MISSED_DAYS: "Missed days in a row",
+    Measure.INTOXICATED_PRESENTATIONS: "Days on which a dose was withheld because of intoxication",
+    Measure.DAYS_SINCE_REVIEW: "Days since the last review",
 }
 _NOT_MEASURED = {
     Measure.DAY_OF_TREATMENT: "No dose has been given yet.",
+    Measure.MONTHS_OF_TREATMENT: "No dose has been given yet.",
     Measure.ADHERENCE_PERCENT: "No dose day has closed yet.",
     Measure.COVERED_DAYS: "No dose day has closed yet.",
     Measure.DOSE_STABLE_DAYS: "No dose is ordered.",
+    Measure.DISTANCE_KM: "Nobody has asked how far the client lives.",
+    Measure.MISSED_DAYS: "No dose day has closed yet.",
+    Measure.CONSECUTIVE_MISSED_DAYS: "No dose day has closed yet.",
+    Measure.INTOXICATED_PRESENTATIONS: "No dose day has closed yet.",
+    Measure.DAYS_SINCE_REVIEW: "Nobody has reviewed the client in this stay.",
+}
+_REMEDY = {
+    Measure.MISSED_DAYS: "Missed days leave the count as days go by.",
+    Measure.CONSECUTIVE_MISSED_DAYS: "Missed days leave the count as days go by.",
+    Measure.INTOXICATED_PRESENTATIONS: "They leave the count as days go by.",
+    Measure.DAYS_SINCE_REVIEW: "Review the client.",
+}
+_ASKED = {
+    Measure.DISTANCE_KM: "Ask, and write the answer on the client's record.",
+    Measure.DAYS_SINCE_REVIEW: "Review the client.",
 }

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from calendar import monthrange
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
@@ -11,7 +12,8 @@ from fractions import Fraction
 from hashlib import sha256
 from itertools import groupby
 
-from dispensary.takehome.policy import Measure, Policy
+from dispensary.takehome.measures import Measure
+from dispensary.takehome.policy import Policy
 
 COVERED, PARTLY, MISSED, HELD, OPEN, NO_ORDER = ("c", "p", "m", "h", "o", "-")
 """The letters of a record. An open day is ordered, not covered and not closed yet: it counts for nothing."""
@@ -49,9 +51,25 @@ class History:
     open_alerts: tuple[OpenAlert, ...] = ()
     judged: Mapping[str, bool] = field(default_factory=dict)
     """What a practitioner answered on the day of the assessment, by the name of the criterion."""
+    children_at_home: bool | None = None
+    guardian: bool | None = None
+    distance_km: int | None = None
+    intoxicated_days: tuple[date, ...] = ()
+    """Days on which a dose was withheld because the client was intoxicated."""
+    failed_recalls: tuple[date, ...] = ()
+    """Days on which bottles that had been called back were counted and not found right."""
+    overdue_recalls: tuple[date, ...] = ()
+    """Days by which bottles should have come back that are called back still."""
+    bottles_are_returned: bool | None = None
+    """True where the site takes bottles back; without it nothing counts as not returned."""
+    unreturned_bottle_days: tuple[date, ...] = ()
+    """Dose days of bottles that had not come back by the hand-over after their day."""
+    last_review_on: date | None = None
+    agreement_signed_on: date | None = None
 
     def as_json(self) -> dict[str, object]:
-        return {
+        """What is kept of it. What was added to records later is there only where it says something."""
+        kept: dict[str, object] = {
             "first_dose_day": _written(self.first_dose_day),
             "record_from": _written(self.record_from),
             "record": self.record,
@@ -63,6 +81,10 @@ class History:
             "open_alerts": [[alert.cause, alert.severity, _written(alert.opened_on)] for alert in self.open_alerts],
             "judged": dict(self.judged),
         }
+        later: dict[str, object] = {name: getattr(self, name) for name in _PLAIN}
+        later |= {name: _written(getattr(self, name)) for name in _DAY}
+        later |= {name: [_written(day) for day in getattr(self, name)] for name in _DAYS}
+        return kept | {name: value for name, value in later.items() if value is not None and value != []}
 
     @classmethod
     def from_json(cls, kept: Mapping[str, object]) -> History:
@@ -71,12 +93,22 @@ class History:
         alerts = values.pop("open_alerts")
         if not isinstance(alerts, list):
             raise TypeError("open_alerts is a list")
-        for name in ("first_dose_day", "record_from", "dose_stable_since"):
+        for name in ("first_dose_day", "record_from", "dose_stable_since", *(set(_DAY) & set(values))):
             values[name] = _read(values[name])
+        for name in set(_DAYS) & set(values):
+            days = values[name]
+            if not isinstance(days, list):
+                raise TypeError(f"{name} is a list of days")
+            values[name] = tuple(date.fromisoformat(day) for day in days)
         return cls(
             **values,  # type: ignore[arg-type]
             open_alerts=tuple(OpenAlert(cause, severity, date.fromisoformat(day)) for cause, severity, day in alerts),
         )
+
+
+_PLAIN = ("children_at_home", "guardian", "distance_km", "bottles_are_returned")
+_DAY = ("last_review_on", "agreement_signed_on")
+_DAYS = ("intoxicated_days", "failed_recalls", "overdue_recalls", "unreturned_bottle_days")
 
 
 @dataclass(frozen=True)
@@ -120,22 +152,33 @@ def window_of(history: History, on: date, days: int) -> Window:
     return Window(first, history.record[begin:end])
 
 
+def within(days: Collection[date], on: date, window_days: int) -> list[date]:
+    """Those of the days that lie in the window before a day, or on the day."""
+    return [day for day in days if on - timedelta(days=window_days) <= day <= on]
+
+
 def measured(policy: Policy, history: History, on: date) -> Figured:
     """Each figure that the policy may ask for, as of this day."""
     window = window_of(history, on, policy.window_days)
     return {
         Measure.DAY_OF_TREATMENT: _days_since(history.first_dose_day, on),
+        Measure.MONTHS_OF_TREATMENT: _months_since(history.first_dose_day, on),
         Measure.ADHERENCE_PERCENT: window.adherence,
         Measure.COVERED_DAYS: window.covered,
         Measure.DOSE_STABLE_DAYS: _days_since(history.dose_stable_since, on),
+        Measure.DISTANCE_KM: history.distance_km,
+        Measure.MISSED_DAYS: window.missed,
+        Measure.CONSECUTIVE_MISSED_DAYS: window.longest_missed_run,
+        Measure.INTOXICATED_PRESENTATIONS: len(within(history.intoxicated_days, on, policy.window_days)),
+        Measure.DAYS_SINCE_REVIEW: _days_from(history.last_review_on, on),
     }
 
 
 def figures(policy: Policy, history: History, on: date) -> dict[str, object]:
-    """The record in figures, as they are shown beside an assessment."""
+    """The record in figures, as they are shown beside an assessment; those of AT_MOST only where a policy asks."""
     window = window_of(history, on, policy.window_days)
     missed = window.days(MISSED)
-    return {
+    shown: dict[str, object] = {
         "day_of_treatment": _days_since(history.first_dose_day, on),
         "first_dose_day": _written(history.first_dose_day),
         "window_from": _written(window.first),
@@ -150,6 +193,13 @@ def figures(policy: Policy, history: History, on: date) -> dict[str, object]:
         "last_missed_day": _written(missed[-1]) if missed else None,
         "dose_stable_since": _written(history.dose_stable_since),
     }
+    asked = {measure for needs in policy.all_needs() for measure in needs}
+    if Measure.INTOXICATED_PRESENTATIONS in asked:
+        days = within(history.intoxicated_days, on, policy.window_days)
+        shown["intoxicated_days"] = [_written(day) for day in days]
+    if Measure.DAYS_SINCE_REVIEW in asked:
+        shown["last_review_on"] = _written(history.last_review_on)
+    return shown
 
 
 def percent(share: Fraction) -> str:
@@ -170,6 +220,20 @@ def digest(value: object) -> bytes:
 def _days_since(first: date | None, on: date) -> int | None:
     """Days from the first day to this one, both included; nothing when it has not come."""
     return (on - first).days + 1 if first is not None and first <= on else None
+
+
+def _days_from(day: date | None, on: date) -> int | None:
+    """Days that have passed since; a day to come has none."""
+    return (on - day).days if day is not None and day <= on else None
+
+
+def _months_since(first: date | None, on: date) -> int | None:
+    """Whole calendar months since the day; one that began on the 31st ends with the last day of a shorter month."""
+    if first is None or first > on:
+        return None
+    months = (on.year - first.year) * 12 + on.month - first.month
+    same_day = min(first.day, monthrange(on.year, on.month)[1])
+    return months if on.day >= same_day else months - 1
 
 
 def _written(day: date | None) -> str | None:

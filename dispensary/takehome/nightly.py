@@ -17,7 +17,7 @@ from dispensary.database import ReadSession, WriteSession
 from dispensary.monitoring.service import open_alert
 from dispensary.staff import audit
 from dispensary.staff.rules import Actor, Role
-from dispensary.takehome import rules
+from dispensary.takehome import permitted, rules
 from dispensary.takehome.history import History, canonical, digest
 from dispensary.takehome.models import Decision, PolicyVersion
 from dispensary.takehome.policy import Policy, parse
@@ -251,13 +251,15 @@ def _by_law(one: Decision, made: _Assessed, on: date, at: datetime) -> Decision 
         consecutive=terms.consecutive,
         weekdays=one.weekdays,
         closed_days_apart=allowance.closed_days_apart,
-        closed_days_in_a_row=one.closed_days_in_a_row,
+        closed_days_in_a_row=allowance.closed_days_in_a_row,
         kind=DecisionKind.BY_LAW.value,
         occasion=one.occasion,
         review_on=one.review_on,
         agreement_signed_on=one.agreement_signed_on,
         continues_id=one.id,
-        differs=rules.differs(allowance, per_supply=terms.per_supply, per_week=terms.a_week),
+        differs=permitted.differs(
+            allowance, per_supply=terms.per_supply, per_week=terms.a_week, consecutive=terms.consecutive
+        ),
         reason=_why(one, made.said, terms),
         decided_by=None,
         decided_at=at,
@@ -269,8 +271,9 @@ def _weekdays(one: Decision) -> frozenset[int] | None:
 
 
 def _why(one: Decision, said: rules.Assessment, terms: Terms) -> str:
-    before = rules.in_words(one.per_supply, one.per_week)
-    return f"{said.policy} allows by law {rules.in_words(terms.per_supply, terms.per_week)}; decided was {before}."
+    before = rules.in_words(one.per_supply, one.per_week, one.consecutive)
+    now = rules.in_words(terms.per_supply, terms.per_week, terms.consecutive)
+    return f"{said.policy} allows by law {now}; decided was {before}."
 
 
 def _end(one: Decision, on: date, at: datetime) -> None:

@@ -10,13 +10,22 @@ from enum import StrEnum
 from functools import lru_cache
 from math import inf
 
-from dispensary.documents import BadDocument, Reader, Status, read_toml, shipped_documents
+from dispensary.documents import BadDocument, Reader, Status, shipped_documents, toml_table
+from dispensary.takehome.measures import (
+    AT_LEAST,
+    AT_MOST,
+    LONGEST_RECORD,
+    WINDOWED,
+    Concern,
+    Fact,
+    Measure,
+    bounds,
+    fits,
+)
+from dispensary.takehome.parameters import Parameter, take_parameters
 
-LONGEST_RECORD = 365
-"""Days of a client's record that an assessment reads; no policy may count over more."""
 MOST_PER_SUPPLY = 28
 MOST_PER_WEEK = 7
-_MOST_DAYS = 36_500
 
 
 class SetBy(StrEnum):
@@ -31,52 +40,43 @@ class Kind(StrEnum):
     """What follows when a criterion is not met: no level, a reason to be written, or nothing."""
 
     REQUIRED = "required"
+    EXCLUSION = "exclusion"
+    """No level either. Its text says what rules somebody out, and a practitioner's “yes” says that it does."""
     CONSIDERATION = "consideration"
     ADVICE = "advice"
 
-
-class Measure(StrEnum):
-    """A figure of a client's record of which a policy asks for at least so much.
-
-    None of them rises when a day becomes a missed one; that is why an assessment cannot.
-    """
-
-    DAY_OF_TREATMENT = "day_of_treatment"
-    """Day 1 is the day of the first dose of the episode."""
-    ADHERENCE_PERCENT = "adherence_percent"
-    """Covered days of every 100 covered or missed ones, within the policy's window."""
-    COVERED_DAYS = "covered_days"
-    """Covered days within the policy's window."""
-    DOSE_STABLE_DAYS = "dose_stable_days"
-    """Days for which the same daily dose has been ordered, the day of the assessment included."""
+    @property
+    def bars(self) -> bool:
+        """Whether nothing is handed over on the policy's word while the criterion is not met."""
+        return self in (Kind.REQUIRED, Kind.EXCLUSION)
 
 
-class Fact(StrEnum):
-    """Something that the record says yes or no to, or that nobody has asked."""
-
-    ATTENDANCE = "attendance"
-    LOCKBOX = "lockbox"
-    HOUSING_STABLE = "housing_stable"
-    EMPLOYED = "employed"
-    HEALTH_STABLE = "health_stable"
-    NO_OPEN_ALERTS = "no_open_alerts"
-
-
-_WINDOWED = (Measure.ADHERENCE_PERCENT, Measure.COVERED_DAYS)
 Needs = Mapping[Measure, Decimal]
 
 
 @dataclass(frozen=True)
 class Level:
-    """How much may be carried by whoever has at least what it needs."""
+    """How much may be carried by whoever has at least what it needs and at most what it bears."""
 
     name: str
     needs: Needs
+    at_most: Needs
+    requires: tuple[str, ...]
+    """Criteria, by name, that must be met for this level and need not be for the others."""
     per_supply: int
     """Dose days handed over at once."""
     per_week: int | None
     """Dose days from Monday to Sunday; nothing where the policy has no weekly limit."""
+    consecutive: int | None
+    """Dose days in a row; nothing where the policy has no such limit."""
     source: str
+    is_open: bool
+    """Whether its figures are still to be set by whoever adopts the policy."""
+
+    @property
+    def cut_points(self) -> bool:
+        """Whether it asks anything of the record or of a practitioner."""
+        return bool(self.needs or self.at_most or self.requires)
 
 
 @dataclass(frozen=True)
@@ -89,8 +89,20 @@ class Criterion:
     source: str
     reads: tuple[Fact, ...] = ()
     needs: Needs = field(default_factory=dict)
+    at_most: Needs = field(default_factory=dict)
     judged: bool = False
     """Whether a practitioner must answer it; what the record says is then evidence for the answer."""
+    about: Concern | None = None
+
+
+@dataclass(frozen=True)
+class Law:
+    """What the law sets as the most, beside a programme's levels, whatever the reason. Nothing means no limit."""
+
+    per_supply: int
+    per_week: int | None
+    consecutive: int | None
+    source: str
 
 
 @dataclass(frozen=True)
@@ -111,24 +123,33 @@ class Policy:
     limits_set_by: SetBy
     closed_days_apart: bool
     """Whether bottles for days on which the site is closed are not counted."""
+    closed_days_in_a_row: int | None
+    """How many closed days in a row are kept apart; nothing means all of them."""
     window_days: int
     """Days before the assessment over which coverage is counted."""
     levels: tuple[Level, ...]
     criteria: tuple[Criterion, ...]
+    law: Law | None
+    parameters: tuple[Parameter, ...]
+    values_set_by: str
+    """Who answers for the values of its parameters; empty where it has none."""
     note: str
 
     def in_force(self, day: date) -> bool:
         return (self.effective_from or date.min) <= day < (self.effective_to or date.max)
 
     def all_needs(self) -> list[Needs]:
-        """What its levels and criteria ask of the record."""
-        return [level.needs for level in self.levels] + [criterion.needs for criterion in self.criteria]
+        """What its levels and criteria ask of the record, at least and at most."""
+        parts: list[Level | Criterion] = [*self.levels, *self.criteria]
+        return [part.needs for part in parts] + [part.at_most for part in parts]
 
 
 @lru_cache(maxsize=64)
 def parse(document: str) -> Policy:
     """The policy that a TOML document describes. Raises BadDocument, which names every problem, not only the first."""
-    reader = read_toml(document, "the policy")
+    table, parameters, problems = take_parameters(toml_table(document))
+    reader = Reader(table, "the policy")
+    law = reader.part("law")
     policy = Policy(
         policy=reader.text("policy"),
         version=reader.text("version"),
@@ -142,12 +163,20 @@ def parse(document: str) -> Policy:
         confidence=reader.text("confidence"),
         limits_set_by=reader.one_of("limits_set_by", SetBy, SetBy.CLINIC),
         closed_days_apart=reader.yes_or_no("closed_days_apart", required=True),
+        closed_days_in_a_row=reader.whole("closed_days_in_a_row", 1, MOST_PER_SUPPLY),
         window_days=reader.whole("window_days", 1, LONGEST_RECORD) or LONGEST_RECORD,
-        levels=tuple(_level(part) for part in reader.parts("levels", "level")),
-        criteria=tuple(_criterion(part) for part in reader.parts("criteria", "criterion")),
+        levels=tuple(_level(part, is_open=_is_open(parameters)) for part in reader.parts("levels", "level")),
+        criteria=tuple(
+            _criterion(part, is_open=_is_open(parameters)) for part in reader.parts("criteria", "criterion")
+        ),
+        law=_law(law) if law else None,
+        parameters=parameters,
+        values_set_by=reader.text("values_set_by", required=False),
         note=reader.text("note", required=False),
     )
-    problems = [*reader.all_problems(), *_contradictions(policy, counts_over=reader.has("window_days"))]
+    problems += reader.all_problems()
+    problems += _contradictions(policy)
+    problems += _unfinished(policy, counts_over=reader.has("window_days"))
     if problems:
         raise BadDocument(problems)
     return policy
@@ -158,37 +187,69 @@ def shipped_policies() -> list[str]:
     return shipped_documents("dispensary.takehome", "policies")
 
 
-def _level(reader: Reader) -> Level:
+def _is_open(parameters: tuple[Parameter, ...]) -> bool:
+    return any(parameter.value is None for parameter in parameters)
+
+
+def _level(reader: Reader, *, is_open: bool) -> Level:
     per_week = reader.whole("per_week", 0, MOST_PER_WEEK)
     per_supply = reader.whole("per_supply", 0, MOST_PER_SUPPLY)
-    if per_supply is None and per_week is None:
+    observed = reader.whole("observed_per_week", 0, MOST_PER_WEEK)
+    if observed is not None:
+        left = MOST_PER_WEEK - observed
+        if per_week is not None and per_week > left:
+            reader.problem(f"allows {per_week} a week and asks for {observed} observed days of the same seven")
+        per_week = left if per_week is None else per_week
+    unset = per_supply is None and per_week is None
+    if unset and not is_open:
         reader.problem("has neither per_supply nor per_week")
     return Level(
         name=reader.text("name"),
-        needs=_needs(reader),
+        needs=_figures(reader, "needs", AT_LEAST),
+        at_most=_figures(reader, "at_most", AT_MOST),
+        requires=reader.words("requires"),
         # A policy that counts by the week alone does not mean that two weeks' bottles leave at once.
         per_supply=per_supply if per_supply is not None else per_week or 0,
         per_week=per_week,
+        consecutive=reader.whole("consecutive", 0, MOST_PER_SUPPLY),
         source=reader.text("source", required=False),
+        is_open=unset,
     )
 
 
-def _criterion(reader: Reader) -> Criterion:
+def _criterion(reader: Reader, *, is_open: bool) -> Criterion:
     criterion = Criterion(
         name=reader.text("name"),
-        kind=reader.one_of("kind", Kind, Kind.ADVICE),
+        # Whose kind is still to be set is shown as the strictest; a draft judges nobody by it.
+        kind=Kind.REQUIRED if is_open and not reader.has("kind") else reader.one_of("kind", Kind, Kind.ADVICE),
         text=reader.text("text"),
         source=reader.text("source"),
-        reads=_facts(reader),
-        needs=_needs(reader),
+        reads=reader.several("reads", Fact),
+        needs=_figures(reader, "needs", AT_LEAST),
+        at_most=_figures(reader, "at_most", AT_MOST),
         judged=reader.yes_or_no("judged"),
+        about=reader.one_of("about", Concern, Concern.DRUG_TESTS) if reader.has("about") else None,
     )
-    if not (criterion.reads or criterion.needs or criterion.judged):
+    if not (criterion.reads or criterion.needs or criterion.at_most or criterion.judged or is_open):
         reader.problem("reads nothing, needs nothing and is judged by nobody")
+    if criterion.about is Concern.DRUG_TESTS and criterion.kind.bars:
+        reader.problem("is about drug tests, which never refuse by themselves: it can be a consideration or advice")
+    if criterion.kind is Kind.EXCLUSION and criterion.needs:
+        reader.problem("rules somebody out and cannot need something; it can have at_most")
     return criterion
 
 
-def _contradictions(policy: Policy, *, counts_over: bool) -> Iterator[str]:
+def _law(reader: Reader) -> Law:
+    per_supply, per_week = reader.whole("per_supply", 0, MOST_PER_SUPPLY), reader.whole("per_week", 0, MOST_PER_WEEK)
+    return Law(
+        per_supply=MOST_PER_SUPPLY if per_supply is None else per_supply,
+        per_week=per_week,
+        consecutive=reader.whole("consecutive", 0, MOST_PER_SUPPLY),
+        source=reader.text("source"),
+    )
+
+
+def _contradictions(policy: Policy) -> Iterator[str]:
     if not policy.levels:
         yield "A policy has at least one level."
     for part, names in (
@@ -198,59 +259,81 @@ def _contradictions(policy: Policy, *, counts_over: bool) -> Iterator[str]:
         for name in sorted({name for name in names if names.count(name) > 1}):
             yield f"Two parts of the kind {part} are called “{name}”."
     for lower, higher in zip(policy.levels, policy.levels[1:], strict=False):
-        more = higher.per_supply >= lower.per_supply and _weekly(higher) >= _weekly(lower)
-        if not more:
+        if not (higher.is_open or _at_least(higher, lower)):
             yield f"Level “{higher.name}” allows less than “{lower.name}” before it."
     if policy.effective_from and policy.effective_to and policy.effective_to <= policy.effective_from:
         yield "The policy ends before it begins."
+    if policy.closed_days_in_a_row and not policy.closed_days_apart:
+        yield "The policy says how many closed days in a row are apart and that none are (closed_days_apart)."
+    named = {criterion.name: criterion for criterion in policy.criteria}
+    for level in policy.levels:
+        for name in level.requires:
+            if name not in named:
+                yield f"Level “{level.name}” requires “{name}”, which is no criterion."
+            elif named[name].about is Concern.DRUG_TESTS:
+                yield f"Level “{level.name}” requires “{name}”; drug tests never refuse a level by themselves."
+        yield from _above_the_law(level, policy.law)
+
+
+def _above_the_law(level: Level, law: Law | None) -> Iterator[str]:
+    if law is None:
+        return
+    within = (
+        level.per_supply <= law.per_supply
+        and (law.per_week is None or (level.per_week is not None and level.per_week <= law.per_week))
+        and (law.consecutive is None or (level.consecutive is not None and level.consecutive <= law.consecutive))
+    )
+    if not within:
+        yield f"Level “{level.name}” allows more than the law that the policy names."
+
+
+def _at_least(higher: Level, lower: Level) -> bool:
+    return (
+        higher.per_supply >= lower.per_supply
+        and _or_no_limit(higher.per_week) >= _or_no_limit(lower.per_week)
+        and _or_no_limit(higher.consecutive) >= _or_no_limit(lower.consecutive)
+    )
+
+
+def _or_no_limit(figure: int | None) -> float:
+    return inf if figure is None else figure
+
+
+def _unfinished(policy: Policy, *, counts_over: bool) -> Iterator[str]:
+    """What only a draft may lack."""
     if policy.status is Status.DRAFT:
         return
+    for parameter in policy.parameters:
+        if parameter.value is None:
+            yield f"Parameter “{parameter.name}” has no value; only a draft may lack it."
+    if policy.parameters and not policy.values_set_by:
+        yield "The policy does not say who set the values of its parameters (values_set_by)."
     for level in policy.levels:
-        if not level.needs:
+        if not level.cut_points:
             yield f"Level “{level.name}” has no cut point (needs); only a draft may lack it."
         if not level.source:
             yield f"Level “{level.name}” names no source."
-    if not counts_over and any(measure in needs for needs in policy.all_needs() for measure in _WINDOWED):
+    if not counts_over and any(measure in needs for needs in policy.all_needs() for measure in WINDOWED):
         yield "The policy counts covered days but does not say over how many (window_days)."
 
 
-def _weekly(level: Level) -> float:
-    return inf if level.per_week is None else level.per_week
-
-
-def _is_number(value: object, *, whole: bool) -> bool:
-    return type(value) is int or (not whole and isinstance(value, Decimal) and value.is_finite())
-
-
-def _most(measure: str) -> int:
-    if measure == Measure.ADHERENCE_PERCENT:
-        return 100
-    return LONGEST_RECORD if measure == Measure.COVERED_DAYS else _MOST_DAYS
-
-
-def _facts(reader: Reader) -> tuple[Fact, ...]:
-    value = reader.take("reads")
-    if value is None:
-        return ()
-    if not isinstance(value, list) or any(name not in list(Fact) for name in value):
-        reader.problem(f"reads something unknown; it may read {', '.join(Fact)}")
-        return ()
-    return tuple(Fact(name) for name in value)
-
-
-def _needs(reader: Reader) -> Needs:
-    value = reader.take("needs")
+def _figures(reader: Reader, key: str, measures: tuple[Measure, ...]) -> Needs:
+    value = reader.take(key)
     if value is None:
         return {}
     if not isinstance(value, dict):
-        reader.problem("needs a table for needs, such as { day_of_treatment = 15 }")
+        reader.problem(f"needs a table for {key}, such as {{ {measures[0]} = 15 }}")
         return {}
     needs = {}
-    for name, least in value.items():
-        if name not in list(Measure):
-            reader.problem(f"needs “{name}”, which is not measured; it may need {', '.join(Measure)}")
-        elif not _is_number(least, whole=name != Measure.ADHERENCE_PERCENT) or not 0 <= least <= _most(name):
-            reader.problem(f"needs a number from 0 to {_most(name)} for {name}, whole unless it is per cent")
+    for name, figure in value.items():
+        if name not in list(measures):
+            reader.problem(f"{_VERB[key]} “{name}”, which is not measured; it may say {', '.join(measures)}")
+        elif not fits(Measure(name), figure):
+            most, _ = bounds(Measure(name))
+            reader.problem(f"needs a number from 0 to {most} for {name}, whole unless it is per cent")
         else:
-            needs[Measure(name)] = Decimal(least)
+            needs[Measure(name)] = Decimal(str(figure))
     return needs
+
+
+_VERB = {"needs": "needs", "at_most": "bears"}

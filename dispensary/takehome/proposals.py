@@ -64,9 +64,12 @@ def cut_to_law(allowance: Allowance, terms: Terms) -> Terms | None:
         return None
     most = allowance.most_per_week
     too_many_a_week = most is not None and (terms.a_week is None or terms.a_week > most)
+    row = allowance.most_consecutive
+    too_many_in_a_row = row is not None and (terms.consecutive is None or terms.consecutive > row)
     cut = replace(
         terms,
         per_supply=min(terms.per_supply, allowance.most_per_supply),
         per_week=most if too_many_a_week else terms.per_week,
+        consecutive=row if too_many_in_a_row else terms.consecutive,
     )
     return cut if cut != terms else None

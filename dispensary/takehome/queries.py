@@ -10,17 +10,18 @@ from uuid import UUID
 from sqlalchemy import select
 
 from dispensary.database import ReadSession
+from dispensary.takehome.carrying import DecisionLimits
 from dispensary.takehome.history import COVERED, HELD, MISSED, NO_ORDER, OPEN, PARTLY, History, OpenAlert
+from dispensary.takehome.measures import LONGEST_RECORD
 from dispensary.takehome.models import Assessment, Decision, PolicyAdoption, PolicyVersion
-from dispensary.takehome.policy import LONGEST_RECORD
-from dispensary.takehome.rules import DecisionLimits
 from dispensary.units import ClientId, SiteId
 
 # Who is in treatment on the day, and everything of their record but its days: one row each. Tables that belong to rooms
 # above are read here by name.
 _PEOPLE = """
 WITH person AS MATERIALIZED (
-    SELECT c.id AS client_id, c.lockbox, c.housing_stable, c.employed, c.health_stable, e.id AS episode_id, e.began_on,
+    SELECT c.id AS client_id, c.lockbox, c.housing_stable, c.employed, c.health_stable, c.children_at_home, c.guardian,
+        c.distance_km, e.id AS episode_id, e.began_on, s.id AS site_id,
         greatest(e.began_on, %(on)s::date - %(longest)s::int) AS record_from, s.zone, s.day_starts
     FROM client c
     JOIN episode e ON e.client_id = c.id AND e.began_on <= %(on)s AND (e.ended_on IS NULL OR e.ended_on > %(on)s)
@@ -41,8 +42,46 @@ WITH person AS MATERIALIZED (
     HAVING bool_or(back.portion IS NOT NULL AND o.outcome = 'take_home')
 ), uncovered_of AS (
     SELECT client_id, jsonb_object_agg(dose_day, partly) AS days FROM uncovered GROUP BY client_id
+), taking_back AS MATERIALIZED (
+    -- The sites that take bottles back at all; where one does not, none is missing.
+    SELECT s.site_id, EXISTS (SELECT FROM bottle_return r WHERE r.site_id = s.site_id
+        AND r.returned_on BETWEEN %(on)s::date - %(longest)s::int AND %(on)s) AS does
+    FROM (SELECT DISTINCT site_id FROM person) s
+), unreturned AS (
+    -- A bottle is due back at the first hand-over after its day.
+    SELECT b.client_id, array_agg(DISTINCT b.dose_day ORDER BY b.dose_day) AS days
+    FROM person p
+    JOIN taking_back t ON t.site_id = p.site_id AND t.does
+    CROSS JOIN LATERAL (SELECT max(s.dose_day) AS last_seen FROM supply s
+        WHERE s.client_id = p.client_id AND s.voided_at IS NULL AND s.dose_day < %(on)s) seen
+    JOIN bottle b ON b.client_id = p.client_id AND b.state = 'handed_over' AND b.dose_day >= p.record_from
+        AND b.dose_day < seen.last_seen
+    JOIN dose d ON d.id = b.dose_id AND d.voided_at IS NULL
+    LEFT JOIN bottle_return r ON r.bottle_id = b.id AND r.returned_on <= %(on)s
+    WHERE r.id IS NULL
+    GROUP BY b.client_id
 )
-SELECT p.client_id, p.record_from, p.lockbox, p.housing_stable, p.employed, p.health_stable,
+SELECT p.client_id, p.record_from, p.lockbox, p.housing_stable, p.employed, p.health_stable, p.children_at_home,
+    p.guardian, p.distance_km, taking_back.does AS bottles_are_returned, unreturned.days AS unreturned_bottle_days,
+    (SELECT array_agg(DISTINCT x.dose_day ORDER BY x.dose_day) FROM dose_exception x
+        WHERE x.client_id = p.client_id AND x.kind = 'intoxicated' AND x.dose_day BETWEEN p.record_from AND %(on)s)
+        AS intoxicated_days,
+    (SELECT array_agg(r.closed_on ORDER BY r.closed_on)
+        FROM (SELECT (closed_at AT TIME ZONE p.zone - (p.day_starts - time '00:00'))::date AS closed_on
+              FROM recall WHERE client_id = p.client_id AND state = 'failed') r
+        WHERE r.closed_on BETWEEN p.record_from AND %(on)s) AS failed_recalls,
+    (SELECT array_agg(r.bring_by ORDER BY r.bring_by) FROM recall r
+        WHERE r.client_id = p.client_id AND r.bring_by >= p.began_on AND r.bring_by < %(on)s
+            AND (r.closed_at IS NULL
+                OR (r.closed_at AT TIME ZONE p.zone - (p.day_starts - time '00:00'))::date > %(on)s))
+        AS overdue_recalls,
+    (SELECT max(t.done_on)
+        FROM (SELECT (done_at AT TIME ZONE p.zone - (p.day_starts - time '00:00'))::date AS done_on
+              FROM task WHERE client_id = p.client_id AND kind = 'review' AND done_by IS NOT NULL) t
+        WHERE t.done_on BETWEEN p.began_on AND %(on)s) AS last_review_on,
+    (SELECT max(d.agreement_signed_on) FROM decision d
+        WHERE d.client_id = p.client_id AND d.episode_id = p.episode_id AND d.agreement_signed_on <= %(on)s)
+        AS agreement_signed_on,
     uncovered_of.days AS uncovered,
     (SELECT d.dose_day FROM dose d JOIN dose_order o ON o.id = d.order_id AND o.episode_id = p.episode_id
         WHERE d.client_id = p.client_id AND d.voided_at IS NULL AND d.dose_day BETWEEN p.began_on AND %(on)s
@@ -60,7 +99,9 @@ SELECT p.client_id, p.record_from, p.lockbox, p.housing_stable, p.employed, p.he
         WHERE a.opened_on <= %(on)s AND (a.resolved_at IS NULL
             OR (a.resolved_at AT TIME ZONE p.zone - (p.day_starts - time '00:00'))::date > %(on)s)) AS open_alerts
 FROM person p
+JOIN taking_back ON taking_back.site_id = p.site_id
 LEFT JOIN uncovered_of ON uncovered_of.client_id = p.client_id
+LEFT JOIN unreturned ON unreturned.client_id = p.client_id
 LEFT JOIN dose_order ordered ON ordered.client_id = p.client_id AND ordered.episode_id = p.episode_id
     AND ordered.voided_at IS NULL AND ordered.days @> %(on)s::date
 """
@@ -176,6 +217,16 @@ def _history(row: Mapping[str, Any], record: str) -> History:
         employed=row["employed"],
         health_stable=row["health_stable"],
         open_alerts=tuple(OpenAlert(c, s, date.fromisoformat(day)) for c, s, day in row["open_alerts"] or ()),
+        children_at_home=row["children_at_home"],
+        guardian=row["guardian"],
+        distance_km=row["distance_km"],
+        intoxicated_days=tuple(row["intoxicated_days"] or ()),
+        failed_recalls=tuple(row["failed_recalls"] or ()),
+        overdue_recalls=tuple(row["overdue_recalls"] or ()),
+        bottles_are_returned=True if row["bottles_are_returned"] else None,
+        unreturned_bottle_days=tuple(row["unreturned_bottle_days"] or ()),
+        last_review_on=row["last_review_on"],
+        agreement_signed_on=row["agreement_signed_on"],
     )
 
 
@@ -206,7 +257,10 @@ def decisions_of(session: ReadSession, client_id: ClientId) -> Sequence[Decision
 
 def limits_of(decision: Decision) -> DecisionLimits:
     """What a decision allows, as the counter's rule takes it."""
-    return DecisionLimits(decision.per_supply, decision.per_week, decision.closed_days_apart)
+    weekdays = frozenset(decision.weekdays) if decision.weekdays else None
+    return DecisionLimits(
+        decision.per_supply, decision.per_week, decision.closed_days_apart, decision.consecutive, weekdays
+    )
 
 
 def last_assessment(session: ReadSession, client_id: ClientId) -> Assessment | None:

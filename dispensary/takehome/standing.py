@@ -19,7 +19,7 @@ from dispensary.database import ReadSession, WriteSession
 from dispensary.refusals import BadInput, NotAllowed, Refusal, Refused
 from dispensary.staff import audit
 from dispensary.staff.rules import Actor, Role
-from dispensary.takehome import rules
+from dispensary.takehome import permitted, rules
 from dispensary.takehome.models import Assessment, Decision
 from dispensary.takehome.queries import last_assessment, policy_of
 from dispensary.takehome.terms import Asked, DecisionKind
@@ -44,12 +44,15 @@ def decision_on_terms(asked: Asked, assessment: Assessment, decided_by: AccountI
         consecutive=terms.consecutive,
         weekdays=sorted(terms.weekdays) if terms.weekdays else None,
         closed_days_apart=allowance.closed_days_apart,
+        closed_days_in_a_row=allowance.closed_days_in_a_row,
         kind=asked.kind.value,
         occasion=asked.occasion.value if asked.occasion else None,
         review_on=asked.review_on,
         agreement_signed_on=asked.agreement_signed_on,
         naloxone=asked.naloxone.value if asked.naloxone else None,
-        differs=rules.differs(allowance, per_supply=terms.per_supply, per_week=terms.a_week),
+        differs=permitted.differs(
+            allowance, per_supply=terms.per_supply, per_week=terms.a_week, consecutive=terms.consecutive
+        ),
         reason=asked.reason,
         decided_by=decided_by,
         decided_at=at,
@@ -106,8 +109,13 @@ def past_day(field: str) -> Refusal:
 
 def faults_of_limits(allowance: rules.Allowance, asked: Asked) -> tuple[Refusal, ...]:
     """Why the policy does not let a doctor decide so, the weekly pattern counted."""
-    return rules.may_decide(
-        allowance, per_supply=asked.terms.per_supply, per_week=asked.terms.a_week, reason=asked.reason
+    terms = asked.terms
+    return permitted.may_decide(
+        allowance,
+        per_supply=terms.per_supply,
+        per_week=terms.a_week,
+        consecutive=terms.consecutive,
+        reason=asked.reason,
     )
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispensary.takehome.rules import DecisionLimits, take_home_allowed
+from dispensary.takehome.carrying import DecisionLimits, take_home_allowed
 
 MONDAY = date(2026, 11, 23)
 

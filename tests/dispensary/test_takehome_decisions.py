@@ -20,10 +20,10 @@ from dispensary.staff.audit import broken_links
 from dispensary.staff.models import Site
 from dispensary.staff.rules import the_program
 from dispensary.supplies.models import Dose, Supply
+from dispensary.takehome.carrying import DecisionLimits, take_home_allowed
 from dispensary.takehome.deciding import decide
 from dispensary.takehome.models import Decision
 from dispensary.takehome.queries import decision_on, decisions_of, limits_of
-from dispensary.takehome.rules import DecisionLimits, take_home_allowed
 from dispensary.units import ClientId, SiteId, new_id
 from tests.dispensary.takehome_place import CLINIC, SIX, TODAY, US, Place, ago, codes, opened
 

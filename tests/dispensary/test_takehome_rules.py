@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 
 from dispensary.takehome.findings import State
 from dispensary.takehome.history import History, OpenAlert, canonical, digest, measured, window_of
-from dispensary.takehome.policy import LONGEST_RECORD, Measure, Policy, Status, parse, shipped_policies
-from dispensary.takehome.rules import Allowance, Answer, Assessment, assess, differs, may_decide
+from dispensary.takehome.measures import LONGEST_RECORD, Measure
+from dispensary.takehome.permitted import differs, may_decide
+from dispensary.takehome.policy import Policy, Status, parse, shipped_policies
+from dispensary.takehome.rules import Allowance, Answer, Assessment, assess
 
 SHIPPED = {parse(document).policy: parse(document) for document in shipped_policies()}
 US = SHIPPED["US-42CFR8.12i-2024"]
