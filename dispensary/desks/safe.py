@@ -29,6 +29,7 @@ from dispensary.supplies.pickups import cancel_pickup, live_pass, shown
 from dispensary.supplies.printing.daylog import day_log, register_pdf
 from dispensary.supplies.printing.labels import bottle_labels
 from dispensary.supplies.printing.passcard import pass_card
+from dispensary.supplies.printing.register import line_kinds
 from dispensary.supplies.rules import LONGEST_SUPPLY, proposed_days
 from dispensary.units import BadAmount, ClientId, DoseDay, millilitres, strength
 from dispensary.web.forms import Form, one, several
@@ -274,7 +275,7 @@ def register(
     with database.reading() as session:
         book = _book(session, site, book_id)
         lines = stock.register_lines(session, book_id=book_id, first=since, last=until)
-    return page("counter/register.html", book=book, lines=lines, first=since, last=until)
+    return page("counter/register.html", book=book, lines=lines, kinds=line_kinds(), first=since, last=until)
 
 
 def _book(session: ReadSession, site: TheSite, book_id: FromPath[UUID]) -> RegisterBook:

@@ -230,7 +230,15 @@ class TestReports:
         here.doctor.post(at(client, "/report"), self.asked(reported="loss", report_words="stolen on the bus"))
 
         (alert,) = all_of(here, Alert)
-        assert not alert.cause.startswith("diversion")
+        assert alert.cause.startswith("loss")
+        shown = [
+            text_of(here.doctor.get("/consulting")),
+            *(text for text in re.findall(r"Reported: [^“]*", text_of(here.doctor.get(at(client))))),
+            str(here.doctor.get(f"/api/clients/{client}").json()["alerts"]),
+        ]
+        assert all("Reported: bottles were lost, stolen or broken." in text for text in shown)
+        assert len(shown) > 2
+        assert not [text for text in shown if "diver" in text.casefold() or "somebody else" in text]
 
     @pytest.mark.parametrize("changed", [{"reported": ""}, {"report_words": ""}, {"key": ""}])
     def test_without_what_was_said_nothing_is_told(

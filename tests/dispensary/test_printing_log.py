@@ -8,7 +8,7 @@ from decimal import Decimal
 from uuid import UUID
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import CheckConstraint, select, update
 
 from dispensary.clients.models import Client
 from dispensary.database import Database
@@ -20,9 +20,11 @@ from dispensary.supplies.closing import Counted, close_day
 from dispensary.supplies.models import Dose, Supply
 from dispensary.supplies.pickups import prepare_pickup
 from dispensary.supplies.printing.daylog import day_log, register_pdf
+from dispensary.supplies.printing.register import line_kinds
 from dispensary.supplies.printing.wording import day_runs
 from dispensary.units import ClientId, DoseDay, millilitres, strength
 from tests.builders import Clinic, clinic
+from tests.dispensary.unusual_place import spilled
 from tests.paper import pages_of, words_of
 
 AT = datetime(2026, 11, 24, 10, 5, tzinfo=UTC)
@@ -203,6 +205,24 @@ def test_a_day_without_entries_shows_the_balance_that_it_had(place: Clinic) -> N
     assert "Brought forward 4984 No entries. At the end 0 0 4984" in said
     before = DoseDay(place.today - timedelta(days=9))
     assert "Brought forward 0 No entries. At the end 0 0 0" in words_of(register_of(place, before, before))
+
+
+def test_every_kind_of_line_has_a_word() -> None:
+    (allowed,) = (
+        str(each.sqltext)
+        for each in RegisterLine.__table__.constraints
+        if isinstance(each, CheckConstraint) and str(each.name).endswith("_kind")
+    )
+    assert sorted(line_kinds()) == sorted(re.findall(r"'(\w+)'", allowed))
+
+
+def test_what_was_spilled_is_printed_as_lost_with_its_reason_and_no_word_of_diversion(place: Clinic) -> None:
+    spilled(place, place.client(mg="80"))
+    for paper in (register_of(place, place.today, place.today), log_of(place)):
+        said = words_of(paper)
+        assert "lost" in said
+        assert "the cup fell" in said
+        assert "diver" not in said.casefold()
 
 
 def test_every_line_of_a_long_register_is_printed_once_under_its_headings(place: Clinic) -> None:

@@ -77,7 +77,7 @@ def _cells(entry: Entry, zone: str) -> tuple[Cell, ...]:
     return (
         str(entry.seq),
         moment(entry.at, zone),
-        _kinds()[entry.kind],
+        line_kinds()[entry.kind],
         _words(entry),
         entry.batch,
         entry.ml if entry.ml > 0 else None,
@@ -87,13 +87,15 @@ def _cells(entry: Entry, zone: str) -> tuple[Cell, ...]:
     )
 
 
-def _kinds() -> dict[str, str]:
+def line_kinds() -> dict[str, str]:
+    """What the kinds of a register's lines are called, on paper and on the page."""
     return {
         "received": _("received"),
         "supplied": _("supplied"),
         "corrected": _("corrected"),
         "counted": _("counted"),
         "destroyed": _("destroyed"),
+        "lost": _("lost"),
         "note": _("note"),
     }
 
