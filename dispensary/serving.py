@@ -10,11 +10,14 @@ import asyncio
 import os
 import signal
 import socket
+import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager, suppress
 from pathlib import Path
 
 import fasteners
+import psutil  # type: ignore[import-untyped]
 import structlog
 from granian.constants import Interfaces
 from granian.log import LogLevels
@@ -32,6 +35,8 @@ log = structlog.get_logger("dispensary.serving")
 
 STOP_WITHIN = 20
 """Seconds that requests under way have to end after the program is told to stop."""
+LET_GO_WITHIN = 5
+"""Seconds that the server's own threads then have to let go of what they hold; they need a few thousandths of one."""
 
 
 @contextmanager
@@ -65,6 +70,30 @@ def refuse_taken_port(host: str, port: int) -> None:
             f"Port {port} on {host} cannot be used ({os.strerror(reason.errno or 0)}). "
             "Stop the program that has it, or set DISPENSARY_PORT to another."
         ) from None
+
+
+@contextmanager
+def until_the_threads_let_go() -> Iterator[None]:
+    """Waits at its end until every thread that was begun within, and not by Python, has ended.
+
+    Granian says that it has stopped from a thread of its own, which has yet to come back from saying so, and another
+    one still lets go of the objects of the application. A thread that comes back while the interpreter is taken down is
+    ended by it in the middle of Rust, and Rust then aborts the whole process, however orderly everything was closed.
+    """
+    before = _threads_of_others()
+    try:
+        yield
+    finally:
+        until = time.monotonic() + LET_GO_WITHIN
+        while _threads_of_others() > before and time.monotonic() < until:
+            time.sleep(0.002)  # they need the interpreter to end
+
+
+def _threads_of_others() -> int:
+    """How many threads run in this process that Python did not start. Those that ran Python once have a dummy in it."""
+    own = [each for each in threading.enumerate() if not isinstance(each, threading._DummyThread)]
+    every: int = psutil.Process().num_threads()
+    return every - len(own)
 
 
 async def _announce(settings: Settings, ready: Callable[[], None]) -> None:
@@ -151,6 +180,6 @@ def serve_on(
     """Serves on a database that is open, and keeps an embedded one running. CannotServe when it lacks migrations."""
     if behind(database):
         raise CannotServe("The database needs `dispensary migrate` before it can be served.")
-    with kept_running(settings):
+    with kept_running(settings), until_the_threads_let_go():
         asyncio.run(_run(create_app(settings, database, lifespan=lifespan), settings, ready))
     log.info("stopped")

@@ -48,6 +48,29 @@ except (serving.CannotServe, NoDatabase, BadKeys) as reason:
 print("ended", flush=True)
 """
 
+# The same, whose server is slow to come back from saying that it has stopped, as on a machine that is very busy, and
+# whose interpreter is slow to go.
+LATE = (
+    """
+import asyncio, sys, time
+tell = asyncio.SelectorEventLoop.call_soon_threadsafe
+
+def tell_and_dawdle(loop, told, *rest, **more):
+    handle = tell(loop, told, *rest, **more)
+    if "shutdown" in told.__qualname__:
+        time.sleep(0.4)
+    return handle
+
+class LastToGo:
+    def __del__(self):
+        time.sleep(1)
+
+asyncio.SelectorEventLoop.call_soon_threadsafe = tell_and_dawdle
+sys.last_to_go = LastToGo()
+"""
+    + PROGRAM
+)
+
 
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -55,7 +78,7 @@ def free_port() -> int:
 
 
 class Running:
-    def __init__(self, folder: Path, database_url: str, port: int) -> None:
+    def __init__(self, folder: Path, database_url: str, port: int, program: str = PROGRAM) -> None:
         self.port = port
         self.complaints = tempfile.TemporaryFile("w+")  # noqa: SIM115 - it lives as long as the program
         environment = {
@@ -66,7 +89,7 @@ class Running:
             "PYTHONWARNINGS": "ignore",
         }
         self.process = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM],
+            [sys.executable, "-c", program],
             env=environment,
             stdout=subprocess.PIPE,
             stderr=self.complaints,
@@ -78,8 +101,11 @@ class Running:
         for said in self.process.stdout:
             if said.strip() == line:
                 return
+        raise AssertionError(f"it ended without saying “{line}”: {self.complained()}")
+
+    def complained(self) -> str:
         self.complaints.seek(0)
-        raise AssertionError(f"it ended without saying “{line}”: {self.complaints.read()[-2000:]}")
+        return self.complaints.read()[-2000:]
 
     def get(self, path: str) -> httpx.Response:
         return httpx.get(f"http://127.0.0.1:{self.port}{path}", timeout=30)
@@ -96,8 +122,10 @@ Starts = Callable[..., Running]
 def starts(tmp_path: Path, database_url: str) -> Iterator[Starts]:
     running: list[Running] = []
 
-    def start(folder: str = "data", url: str = database_url, port: int | None = None) -> Running:
-        running.append(Running(tmp_path / folder, url, port or free_port()))
+    def start(
+        folder: str = "data", url: str = database_url, port: int | None = None, program: str = PROGRAM
+    ) -> Running:
+        running.append(Running(tmp_path / folder, url, port or free_port(), program))
         return running[-1]
 
     yield start
@@ -120,6 +148,15 @@ def test_it_answers_and_when_told_to_stop_it_ends_what_is_under_way(starts: Star
     asking.join()
     assert [answer.text for answer in answers] == ["slept"]
     assert program.ends() == (0, ["jobs ended", "ended"])
+
+
+def test_it_does_not_go_before_the_threads_of_its_server_which_would_then_abort_it(starts: Starts) -> None:
+    program = starts(program=LATE)
+    program.until("ready")
+    assert program.get("/health/ready").json()["status"] == "ready"
+    program.process.send_signal(signal.SIGTERM)
+    assert program.ends() == (0, ["jobs ended", "ended"])
+    assert "panicked" not in program.complained()
 
 
 def test_a_request_that_takes_too_long_is_given_up_and_the_jobs_still_end(starts: Starts) -> None:
