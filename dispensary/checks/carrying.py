@@ -9,8 +9,9 @@ import msgspec
 
 from dispensary.checks.questions import TakeHome
 from dispensary.checks.typed import bad, day
+from dispensary.documents import BadDocument
 from dispensary.prescribing.sections import Verdict
-from dispensary.refusals import BadInput
+from dispensary.refusals import BadInput, Refusal
 from dispensary.takehome.history import COVERED, MISSED, History
 from dispensary.takehome.permitted import may_decide
 from dispensary.takehome.policy import Policy, parse, shipped_policies
@@ -26,11 +27,15 @@ def of_take_home(question: TakeHome) -> dict[str, object]:
     More than a limit of the law is refused. More than a policy gives is for the prescriber, who may with a written
     reason. Fewer than it gives are never answered more strictly than all of them.
     """
-    policy = _policy(question.policy, question.version)
+    policy = _written(question.document) if question.document else _policy(question.policy, question.version)
     on = day("on", question.on)
     found = assess(policy, _history(question, on), on)
     faults = may_decide(
-        found.allowance, per_supply=question.per_supply, per_week=question.per_week, reason=question.reason
+        found.allowance,
+        per_supply=question.per_supply,
+        per_week=question.per_week,
+        consecutive=_in_a_row(found.allowance, question),
+        reason=question.reason,
     )
     legal = [fault for fault in faults if fault.code == _BY_LAW]
     wrong = [fault for fault in faults if fault.code not in (_BY_LAW, _NEEDS_REASON)]
@@ -65,7 +70,15 @@ def _asks_more(allowance: Allowance, question: TakeHome) -> bool:
     at_once, a_week = allowance.per_supply, allowance.per_week
     if at_once is not None and question.per_supply > at_once:
         return True
-    return a_week is not None and question.per_week is not None and question.per_week > a_week
+    if a_week is not None and question.per_week is not None and question.per_week > a_week:
+        return True
+    in_a_row = allowance.consecutive
+    return in_a_row is not None and question.consecutive is not None and question.consecutive > in_a_row
+
+
+def _in_a_row(allowance: Allowance, question: TakeHome) -> int | None:
+    """A question that names no days in a row asks within the policy's."""
+    return allowance.consecutive if question.consecutive is None else question.consecutive
 
 
 def _source(policy: Policy, found: Assessment) -> str:
@@ -80,6 +93,15 @@ def _policies() -> dict[str, dict[str, Policy]]:
         policy = parse(document)
         kept.setdefault(policy.policy, {})[policy.version] = policy
     return kept
+
+
+def _written(document: str) -> Policy:
+    try:
+        return parse(document)
+    except BadDocument as reason:
+        raise BadInput(
+            *(Refusal("policy-problem", each, "Correct the document.", field="document") for each in reason.problems)
+        ) from None
 
 
 def _policy(name: str, version: str) -> Policy:

@@ -145,13 +145,16 @@ class TakeHome(Question):
 
     The record is one letter a dose day up to the day before, the oldest first (c covered, p partly covered, m missed,
     h held, o open, - no order), or the number of missed and covered days. `judged` has the practitioner's answers by
-    the name of the criterion. `history` has whatever else an assessment keeps, such as {"lockbox": true}.
+    the name of the criterion. `history` has whatever else an assessment keeps, such as {"lockbox": true}. With
+    `document`, the TOML of a policy that is still being written, it is asked instead of the shipped ones.
     """
 
-    policy: Annotated[str, msgspec.Meta(min_length=1, max_length=60)]
     on: date
     per_supply: Annotated[int, msgspec.Meta(ge=0, le=366)]
+    policy: Annotated[str, msgspec.Meta(max_length=60, description="Empty where there is a document.")] = ""
     per_week: Annotated[int, msgspec.Meta(ge=0, le=7)] | None = None
+    consecutive: Annotated[int, msgspec.Meta(ge=0, le=366)] | None = None
+    document: Annotated[str, msgspec.Meta(max_length=90_000)] = ""
     version: Annotated[str, msgspec.Meta(max_length=20, description="Without it, the newest that is shipped.")] = ""
     day_of_treatment: DayOfTreatment | None = None
     record: Annotated[str, msgspec.Meta(max_length=366, pattern="^[cpmho-]*$")] = ""

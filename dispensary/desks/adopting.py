@@ -16,6 +16,7 @@ from sqlalchemy.dialects.postgresql import Range
 
 from dispensary.database import Database, WriteSession
 from dispensary.desks.consulting import plain_day
+from dispensary.desks.figures import kind_words
 from dispensary.documents import Status
 from dispensary.refusals import NotThere, Refusal, Refused
 from dispensary.staff import audit
@@ -73,6 +74,7 @@ def _policies_page(
         published=published,
         followed=followed,
         in_force=_in_force,
+        kinds=kind_words(),
         today=today,
         copied=copied,
         done=done,

@@ -1,7 +1,8 @@
 """The figures that a policy leaves to whoever adopts it: named in its document, set in another version of it. Pure.
 
-A document says `"$name"` where a figure belongs and describes it under [[parameters]]. Until each has a value under
-[values] the document is a draft, which answers nothing but “refer to the prescriber”.
+A document says `"$name"` where a figure belongs, and `${name}` in a sentence that names it, and describes it under
+[[parameters]]. Until each has a value under [values] the document is a draft, which answers nothing but “refer to the
+prescriber”.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from dispensary.documents import BadDocument, Reader, toml_table
 
 Value = int | Decimal | str
 _NAME = re.compile(r"\$([a-z][a-z0-9_]*)")
+_IN_WORDS = re.compile(r"\$\{([a-z][a-z0-9_]*)\}")
+_UNSET = "…"
 _LARGEST = 36_500
 
 
@@ -47,7 +50,7 @@ class Parameter:
 def take_parameters(table: Mapping[str, object]) -> tuple[dict[str, object], tuple[Parameter, ...], list[str]]:
     """A document's table with each `"$name"` replaced, its parameters, and what is wrong with them.
 
-    Where a parameter has no value, the key that would hold it is left out.
+    Where a parameter has no value, the key that would hold it is left out, and a sentence has a gap.
     """
     rest = {key: value for key, value in table.items() if key not in ("parameters", "values")}
     reader = Reader({key: table[key] for key in ("parameters", "values") if key in table}, "the policy")
@@ -128,8 +131,9 @@ def _problems(parameters: Sequence[Parameter], values: Mapping[str, object], use
 
 
 def _used(value: object) -> Iterator[str]:
-    if isinstance(value, str) and (found := _NAME.fullmatch(value)):
-        yield found[1]
+    if isinstance(value, str):
+        found = _NAME.fullmatch(value)
+        yield from [found[1]] if found else _IN_WORDS.findall(value)
     elif isinstance(value, dict):
         for each in value.values():
             yield from _used(each)
@@ -144,6 +148,8 @@ def _filled(table: Mapping[str, object], values: Mapping[str, Value | None]) -> 
         if isinstance(value, str) and (found := _NAME.fullmatch(value)):
             if values.get(found[1]) is not None:
                 filled[key] = values[found[1]]
+        elif isinstance(value, str):
+            filled[key] = _IN_WORDS.sub(lambda found: str(values.get(found[1]) or _UNSET), value)
         elif isinstance(value, dict):
             filled[key] = _filled(value, values)
         elif isinstance(value, list):

@@ -42,6 +42,13 @@ def carried(day: int, days: int, **more: Any) -> dict[str, Any]:
     }
 
 
+def by_policy(policy: str, on: str, **more: Any) -> dict[str, Any]:
+    return {"policy": policy, "on": on, "day_of_treatment": 100, **more}
+
+
+SAFE, MODERATE = {"handles it safely": True}, {"stabilised": True, "not high risk": True}
+
+
 def counted(after_dose: bool) -> dict[str, Any]:
     return {"first_day": "2026-03-02", "last_day": "2026-03-14", "on": "2026-03-06", "after_dose": after_dose}
 
@@ -72,6 +79,28 @@ EXAMPLES: list[Example] = [
         carried(40, 10, judged={**REVIEWED, "diversion": False}),
         {"answer": "allow_with_reason", "reason_needed": True},
     ),
+    *[
+        (
+            f"6 {name} asks {days}",
+            "take-home",
+            by_policy("US-SAMHSA-2020-03-16", "2021-06-01", per_supply=days, judged={**SAFE, "stable": stable}),
+            {"answer": answer},
+        )
+        for name, stable, days, answer in (
+            ("stable", True, 28, "allow"),
+            ("less stable", False, 14, "allow"),
+            ("less stable", False, 15, "refuse"),
+        )
+    ],
+    *[
+        (
+            f"8 moderate risk asks {n} a week",
+            "take-home",
+            by_policy("SA-MATOD", "2026-03-02", per_supply=1, per_week=n, judged=MODERATE),
+            {"answer": answer},
+        )
+        for n, answer in ((3, "refer_to_prescriber"), (2, "allow"))
+    ],
     (
         "9 14 days",
         "prescription-length",

@@ -92,7 +92,7 @@ class Desks:
                 at=self.place.now,
             )
 
-    def follow(self, policy: str = CLINIC_POLICY) -> None:
+    def follow(self, policy: str = CLINIC_POLICY, version: str = "1") -> None:
         """The site follows a policy that comes with the program."""
         with self.database.writing() as session:
             publish_policies(session, at=self.place.now)
@@ -101,7 +101,7 @@ class Desks:
                 actor=the_program(self.place.site_id),
                 site_id=self.place.site_id,
                 policy=policy,
-                version="1",
+                version=version,
                 from_day=self.today,
                 at=self.place.now,
             )

@@ -353,9 +353,9 @@ class TestBottles:
         page = here.seat(Role.PHARMACIST).get(f"/counter/clients/{client}").text
         return re.findall(r'name="take_home_days" value="([\d-]+)"', page)
 
-    def decided(self, here: Desks, policy: str) -> ClientId:
+    def decided(self, here: Desks, policy: str, version: str = "1") -> ClientId:
         """A client of this policy who may carry two bottles a week."""
-        here.follow(policy)
+        here.follow(policy, version)
         client = here.place.client()
         here.place.decide(client, per_supply=6, per_week=2)
         return client
@@ -374,7 +374,7 @@ class TestBottles:
             assert sorted(session.execute(carried).all()) == list(zip(days, (False, False, True), strict=True))
 
     def test_and_none_where_it_does_not(self, here: Desks) -> None:
-        client = self.decided(here, "PING-AN-ADHERENCE")
+        client = self.decided(here, "PING-AN-ADHERENCE", "2")
 
         closes(here, CHRISTMAS)
 

@@ -86,7 +86,7 @@ class TestAdopting:
     def test_what_is_not_published_or_not_in_force_is_not_adopted(self, place: Place) -> None:
         with pytest.raises(NotThere) as unknown:
             place.adopt("NOWHERE-1999")
-        assert "PING-AN-ADHERENCE 1" in unknown.value.first.remedy
+        assert "PING-AN-ADHERENCE 2" in unknown.value.first.remedy
         with pytest.raises(Refused) as early:
             place.adopt(US, date(2024, 4, 1))
         assert codes(early) == ["policy-not-in-force"]
@@ -295,7 +295,7 @@ class TestAssessing:
             place.assess(ClientId(new_id()))
 
     def test_a_draft_refers_to_the_prescriber(self, place: Place) -> None:
-        place.adopt("PING-AN-ADHERENCE")
+        place.adopt("PING-AN-ADHERENCE", version="2")
         kept = place.assess(place.client("c" * 90))
         assert kept.level == "undetermined"
         assert kept.result["allowance"]["answer"] == "refer_to_prescriber"

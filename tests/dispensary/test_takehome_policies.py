@@ -135,7 +135,11 @@ def test_a_sound_document_is_read() -> None:
         ('^name = "high"$', 'name = "low"', "Two parts of the kind level are called “low”."),
         ("^reads = .*$", 'reads = ["weather"]', "Criterion 1 needs a list of attendance, lockbox"),
         ("^reads = .*$", "", "Criterion 1 reads nothing, needs nothing and is judged by nobody."),
-        ('^kind = "required"$', 'kind = "must"', "Criterion 1 needs one of required, exclusion, consideration, advice for kind."),
+        (
+            '^kind = "required"$',
+            'kind = "must"',
+            "Criterion 1 needs one of required, exclusion, consideration, advice for kind.",
+        ),
         ("^policy = .*$", "policy = ", "The document is not TOML"),
     ],
 )
