@@ -11,31 +11,43 @@ from litestar import post
 from litestar.params import FromPath, JSONBody
 from litestar.types import ControllerRouterHandler
 
+from dispensary.prescribing.judging import About
 from dispensary.prescribing.models import DoseOrder, Hold
+from dispensary.prescribing.rules import PlaceOf
+from dispensary.prescribing.steps import Tolerance
 from dispensary.staff.rules import Act
 from dispensary.units import ClientId, plain
-from dispensary.web import dosing_acts
+from dispensary.web import caring_acts, dosing_acts
 from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
 from dispensary.web.guards import requires, requires_prescriber
 from dispensary.web.typed import Typed
 
 Amount = Annotated[str, msgspec.Meta(min_length=1, max_length=20)]
+Reason = Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
+Answer = Annotated[str, msgspec.Meta(max_length=500)]
+"""To a question that an earlier request was refused with."""
 
 
 class OrderRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """A day's dose in mg as decimal text, whole or in up to four portions that add up to it.
 
-    `until_day` is the first day on which it does not count any more; without it the order stands until it is changed.
-    `second_look` says why a step beyond the site's guard is right, `bottles_seen` that bottles at home were considered.
+    `places` says of each portion where it is taken; without them the take-home decision does. `until_day` is the first
+    day on which the order does not count any more; without it it stands until it is changed. `second_look` says why a
+    step beyond the site's guard is right, `outside` why it is right to leave the site's guideline, `bottles` what
+    becomes of bottles at home with the earlier dose. `tolerance` and `at_risk` count for a first dose.
     """
 
     mg: Amount
     from_day: date
-    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
+    reason: Reason
     portions: Annotated[list[Amount], msgspec.Meta(max_length=4)] = []
+    places: Annotated[list[PlaceOf], msgspec.Meta(max_length=4)] = []
     until_day: date | None = None
-    second_look: Annotated[str, msgspec.Meta(max_length=500)] = ""
-    bottles_seen: bool = False
+    second_look: Answer = ""
+    outside: Answer = ""
+    bottles: dosing_acts.Bottles = dosing_acts.Bottles.UNSAID
+    tolerance: Tolerance = Tolerance.UNCERTAIN
+    at_risk: bool = False
 
 
 class OrderAnswer(msgspec.Struct):
@@ -44,24 +56,33 @@ class OrderAnswer(msgspec.Struct):
     id: UUID
     mg: str
     portions: list[str]
+    places: list[str]
     from_day: date
     until_day: date | None
     reason: str
     ordered_at: datetime
 
 
+class StopRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """Nothing is ordered from a day on: a gap that somebody chose."""
+
+    from_day: date
+    reason: Reason
+    bottles: dosing_acts.Bottles = dosing_acts.Bottles.UNSAID
+
+
 class HoldRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """Doses are withheld from a day on; `until_day` is the first day on which they are given again."""
 
     from_day: date
-    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
+    reason: Reason
     until_day: date | None = None
 
 
 class ReleaseRequest(msgspec.Struct, forbid_unknown_fields=True):
     """Why a hold ends."""
 
-    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
+    reason: Reason
 
 
 class HoldAnswer(msgspec.Struct):
@@ -88,7 +109,7 @@ def order(
     site: TheSite,
     clock: TheClock,
 ) -> OrderAnswer:
-    """Orders a dose. 422 with `second-look` or `bottles-at-home` asks a question; answer it and send again.
+    """Orders a dose. 422 with `second-look`, `outside-guideline` or `bottles-at-home` asks a question: answer it there.
 
     The order before gives way without a gap. The same request again gets the order that the first one made.
     """
@@ -102,21 +123,68 @@ def order(
         until_day=data.until_day,
         reason=data.reason,
         second_look=data.second_look,
-        bottles_seen=data.bottles_seen,
+        places=[place.value for place in data.places],
+        outside=data.outside,
+        about=About(data.tolerance, data.at_risk),
+        bottles=data.bottles,
     )
     written: DoseOrder = database.write(
         lambda session: dosing_acts.order(
             session, actor=actor, client_id=ClientId(client_id), wanted=wanted, today=site.dose_day(now), at=now
         )
     )
+    return told(written)
+
+
+def told(order: DoseOrder) -> OrderAnswer:
+    """An order as the API tells it."""
+    assert order.days.lower is not None, "an order has a first day"
     return OrderAnswer(
-        id=written.id,
-        mg=plain(written.mg),
-        portions=[plain(part) for part in written.portions],
-        from_day=data.from_day,
-        until_day=written.days.upper,
-        reason=written.reason,
-        ordered_at=written.ordered_at,
+        id=order.id,
+        mg=plain(order.mg),
+        portions=[plain(part) for part in order.portions],
+        places=list(order.places or ()),
+        from_day=order.days.lower,
+        until_day=order.days.upper,
+        reason=order.reason,
+        ordered_at=order.ordered_at,
+    )
+
+
+@post(
+    "/clients/{client_id:uuid}/orders/{order_id:uuid}/stop",
+    sync_to_thread=True,
+    operation_id="stopOrder",
+    tags=["orders"],
+    status_code=204,
+    guards=[requires_prescriber],
+)
+def stop(
+    client_id: FromPath[UUID],
+    order_id: FromPath[UUID],
+    data: JSONBody[StopRequest],
+    database: TheDatabase,
+    actor: TheActor,
+    site: TheSite,
+    clock: TheClock,
+) -> None:
+    """Stops an order from a day on, and with it what is ordered after it. The same request again changes nothing.
+
+    A day for which a dose was given is not taken back. 404 when the order does not count on that day.
+    """
+    now = clock()
+    database.write(
+        lambda session: caring_acts.stop(
+            session,
+            actor=actor,
+            client_id=ClientId(client_id),
+            order_id=order_id,
+            from_day=data.from_day,
+            reason=data.reason,
+            bottles=data.bottles,
+            today=site.dose_day(now),
+            at=now,
+        )
     )
 
 
@@ -177,4 +245,4 @@ def release(
     )
 
 
-HANDLERS: list[ControllerRouterHandler] = [order, hold, release]
+HANDLERS: list[ControllerRouterHandler] = [order, stop, hold, release]

@@ -17,6 +17,7 @@ from dispensary.clients.service import begin_episode, lock_client
 from dispensary.clients.tasks import finish_task, open_task
 from dispensary.database import WriteSession
 from dispensary.desks.consulting import Consultation, client_page
+from dispensary.desks.dosing import bottles_of
 from dispensary.monitoring.reports import Reported, report
 from dispensary.refusals import BadInput, NotThere, Refusal
 from dispensary.staff import audit
@@ -201,6 +202,7 @@ def stop(
             client_id=here.client_id,
             from_day=from_day,
             reason=reason,
+            bottles=bottles_of(data, "stop_bottles"),
             today=here.today,
             at=here.now,
         )

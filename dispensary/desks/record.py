@@ -18,8 +18,9 @@ from dispensary.desks.around import Around, around, who_treats
 from dispensary.desks.happened import timeline_of
 from dispensary.desks.timeline import USUAL, Timeline
 from dispensary.monitoring.queries import conditions_of
+from dispensary.prescribing.judging import longest_days
 from dispensary.prescribing.models import DoseOrder, DosePlan, Hold
-from dispensary.prescribing.queries import orders_of
+from dispensary.prescribing.queries import held_by, orders_of
 from dispensary.staff.queries import Place, names_of
 from dispensary.supplies.queries import AtTheWindow, at_the_window
 from dispensary.takehome.models import Assessment, Decision
@@ -64,6 +65,8 @@ class Record:
     """Of everybody who ordered, held, assessed, decided, called back or noted something."""
     first_free_day: date
     """The first day from today on for which nothing was given and that is not closed: where a new order can begin."""
+    longest_order: int | None
+    """Days that one order may cover, where a guideline of the site limits it."""
 
     @property
     def in_treatment(self) -> bool:
@@ -83,6 +86,22 @@ class Record:
     def coming(self) -> list[DoseOrder]:
         """Orders that begin later, the next first."""
         return [order for order in reversed(self.orders) if order.days.lower and order.days.lower > self.today]
+
+    @property
+    def plan(self) -> DosePlan | None:
+        """The plan by which the dose goes on: with steps to come, or with the order of today as its last."""
+        follows = next((order for order in [*self.coming, self.order] if order and order.plan_id), None)
+        return self.plans.get(follows.plan_id) if follows and follows.plan_id else None
+
+    @property
+    def planned(self) -> list[DoseOrder]:
+        """The steps of that plan which are still to come."""
+        return [order for order in self.coming if self.plan and order.plan_id == self.plan.id]
+
+    @property
+    def last_day(self) -> date | None:
+        """The last day that an order from the first free day on may have; nothing where no guideline limits it."""
+        return self.first_free_day + timedelta(days=self.longest_order - 1) if self.longest_order else None
 
     @property
     def past(self) -> list[DoseOrder]:
@@ -137,7 +156,7 @@ def read_record(
     people: list[UUID | None] = [besides.taken_by, assessment.made_by if assessment else None]
     people += [order.ordered_by for order in orders] + [one.decided_by for one in decisions]
     people += [who for hold in holds for who in (hold.placed_by, hold.released_by)]
-    people += [one.by for one in chart.happened]
+    people += [one.by for one in chart.happened] + [plan.signed_by for plan in plans]
     people += [besides.reduction.agreed_with] if besides.reduction else []
     return Record(
         client=client,
@@ -164,6 +183,7 @@ def read_record(
         photo="data:image/jpeg;base64," + b64encode(photo).decode() if photo else "",
         names=names_of(session, [who for who in set(people) if who]),
         first_free_day=_first_free_day(window),
+        longest_order=longest_days(held_by(session, site_id=place.id, day=today)),
     )
 
 

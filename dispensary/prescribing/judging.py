@@ -49,7 +49,12 @@ class Held:
 
     induction: Guideline | None = None
     taper: Guideline | None = None
+    split: Guideline | None = None
     prescription: Guideline | None = None
+
+    def of(self, topic: Topic) -> Guideline | None:
+        found: Guideline | None = getattr(self, topic.value, None)
+        return found
 
 
 def ruling_of(

@@ -57,6 +57,21 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Draft:
+    """A plan as it was written, before it is signed."""
+
+    kind: PlanKind
+    steps: tuple[Step, ...]
+    until_day: date | None = None
+    """The first day without a dose of this plan; without it the last step holds until somebody orders again."""
+    outside: str = ""
+    """Why it is right that the plan as a whole runs longer than the guideline has it."""
+    about: About = NOTHING_SAID
+    trough_ng_ml: Decimal | None = None
+    peak_ng_ml: Decimal | None = None
+
+
+@dataclass(frozen=True)
 class Proposed:
     """Steps to begin with, and what is said where the guideline goes no further."""
 
@@ -95,6 +110,19 @@ def propose(aim: Aim, course: Course, guideline: Guideline | None) -> Proposed:
         return Proposed((), note="Type the dose.")
     parts = tuple(equal_portions(mg, aim.portions)) if aim.portions > 1 else ()
     return Proposed((Step(aim.first_day, Milligrams(mg), parts),))
+
+
+def within(proposed: Proposed, longest_days: int | None) -> Proposed:
+    """As much of a proposal as one signature may cover, where the site's guideline limits the days of an order."""
+    if longest_days is None or not proposed.steps:
+        return proposed
+    end = proposed.steps[0].first_day + timedelta(days=longest_days)
+    if proposed.until_day is not None and proposed.until_day <= end:
+        return proposed
+    steps = tuple(one for one in proposed.steps if one.first_day < end)
+    short = len(steps) < len(proposed.steps) or proposed.until_day is not None
+    note = f"One signature covers {longest_days} days: the plan goes on with another." if short else ""
+    return Proposed(steps, end, " ".join(part for part in (proposed.note, note) if part))
 
 
 def _rises(aim: Aim, course: Course, guideline: Guideline) -> Proposed:

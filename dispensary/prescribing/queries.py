@@ -14,7 +14,7 @@ from dispensary.prescribing.course import Course, Given, Leg
 from dispensary.prescribing.judging import Held
 from dispensary.prescribing.models import DayOutcome, DoseOrder, DosePlan, Hold, Reduction
 from dispensary.prescribing.sections import Topic
-from dispensary.units import ClientId, SiteId
+from dispensary.units import ClientId, DoseDay, SiteId
 
 
 def order_on(session: ReadSession, *, client_id: ClientId, day: date) -> DoseOrder | None:
@@ -46,7 +46,10 @@ def holds_of(session: ReadSession, *, client_id: ClientId, from_day: date) -> Se
 
 
 def course_of(session: ReadSession, *, episode_id: UUID, last_given: Given | None = None) -> Course:
-    """The orders of a stay as steps are judged by them. `last_given` comes from whoever hands doses over."""
+    """The orders of a stay as steps are judged by them. `last_given` comes from whoever hands doses over.
+
+    Before any day of the stay has closed, what was given under its orders is the first that was given.
+    """
     orders = session.scalars(
         select(DoseOrder)
         .where(DoseOrder.episode_id == episode_id, DoseOrder.voided_at.is_(None))
@@ -56,6 +59,8 @@ def course_of(session: ReadSession, *, episode_id: UUID, last_given: Given | Non
     first = session.scalar(
         select(func.min(DayOutcome.dose_day)).where(DayOutcome.episode_id == episode_id, DayOutcome.given_mg > 0)
     )
+    if first is None and last_given is not None and legs and legs[0].first_day <= last_given.day:
+        first = DoseDay(last_given.day)
     return Course(legs, first, last_given)
 
 
@@ -64,6 +69,7 @@ def held_by(session: ReadSession, *, site_id: SiteId, day: date) -> Held:
     return Held(
         induction=guideline_of(session, site_id, Topic.INDUCTION, day),
         taper=guideline_of(session, site_id, Topic.TAPER, day),
+        split=guideline_of(session, site_id, Topic.SPLIT, day),
         prescription=guideline_of(session, site_id, Topic.PRESCRIPTION, day),
     )
 

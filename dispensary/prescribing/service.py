@@ -210,7 +210,7 @@ def stop_order(
     reason: str,
     covered_days: Collection[DoseDay] = (),
     called_back: bool = False,
-    bottles_seen: bool = True,
+    bottles_seen: bool = False,
     today: date,
     at: datetime,
 ) -> None:

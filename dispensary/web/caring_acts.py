@@ -15,13 +15,17 @@ from dispensary.clients.models import Client
 from dispensary.clients.service import lock_client
 from dispensary.database import WriteSession
 from dispensary.prescribing.models import DoseOrder
+from dispensary.prescribing.queries import order_on
 from dispensary.prescribing.service import stop_order
+from dispensary.refusals import NotThere, Refusal
 from dispensary.staff import audit
 from dispensary.staff.models import Site
 from dispensary.staff.rules import Actor
 from dispensary.supplies.printing.prescription import prescription_pdf
 from dispensary.supplies.queries import covered_days
+from dispensary.supplies.recalls import call_back
 from dispensary.units import ClientId
+from dispensary.web.dosing_acts import BRING_WITHIN, Bottles
 
 
 def stop(
@@ -29,12 +33,17 @@ def stop(
     *,
     actor: Actor,
     client_id: ClientId,
+    order_id: UUID | None = None,
     from_day: date,
     reason: str,
+    bottles: Bottles = Bottles.UNSAID,
     today: date,
     at: datetime,
 ) -> None:
-    """Stops what is ordered from a day on: a gap that somebody chose. Raises BadInput or NotThere."""
+    """Stops what is ordered from a day on, a gap that somebody chose; bottles for its days are called back where asked.
+
+    With `order_id` it is that order which must count on the day. Raises BadInput or NotThere.
+    """
     lock_client(session, client_id, actor.site_id)  # a repeated request waits here for the first
     stopped = select(DoseOrder.id).where(
         DoseOrder.client_id == client_id,
@@ -42,18 +51,36 @@ def stop(
         func.upper(DoseOrder.days) == from_day,
         DoseOrder.end_reason == "stopped",
     )
+    if order_id is not None:
+        stopped = stopped.where(DoseOrder.id == order_id)
     if from_day >= today and session.scalar(stopped.limit(1)):
         return
+    ordered = order_on(session, client_id=client_id, day=from_day)
+    if order_id is not None and (ordered is None or ordered.id != order_id):
+        raise NotThere(Refusal("no-order", "This order is not in force on that day.", "Look at the orders."))
+    in_hand = bottles.in_hand(covered_days(session, client_id=client_id, from_day=from_day))
     stop_order(
         session,
         actor=actor,
         client_id=client_id,
         from_day=from_day,
         reason=reason,
-        covered_days=covered_days(session, client_id=client_id, from_day=from_day),
+        covered_days=in_hand.covered,
+        called_back=in_hand.called_back,
+        bottles_seen=in_hand.seen,
         today=today,
         at=at,
     )
+    if bottles is Bottles.CALL_BACK and any(day > today for day in in_hand.covered):
+        call_back(
+            session,
+            actor=actor,
+            client_id=client_id,
+            cause="stopped",
+            from_day=from_day,
+            bring_by=today + BRING_WITHIN,
+            at=at,
+        )
 
 
 def printed_order(

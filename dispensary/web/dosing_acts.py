@@ -6,10 +6,11 @@ person presses twice: the same act by the same person is then found done, and is
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from enum import StrEnum
 from uuid import UUID
 
 from sqlalchemy import select
@@ -23,16 +24,29 @@ from dispensary.database import ReadSession, WriteSession
 from dispensary.prescribing.course import Given
 from dispensary.prescribing.judging import NOTHING_SAID, About
 from dispensary.prescribing.models import DoseOrder, Hold
-from dispensary.prescribing.service import end_orders, hold_doses, order_dose, release_hold
+from dispensary.prescribing.service import InHand, end_orders, hold_doses, order_dose, release_hold
 from dispensary.refusals import BadInput, NotThere, Refusal
 from dispensary.staff.rules import Actor
 from dispensary.supplies.queries import covered_days, last_observed_day, last_whole_day
 from dispensary.supplies.recalls import call_back
 from dispensary.takehome.service import end_decisions
-from dispensary.units import ClientId, Milligrams
+from dispensary.units import ClientId, DoseDay, Milligrams
 
 BRING_WITHIN = timedelta(days=2)
 """Bottles with an earlier dose are brought back within so many days (common practice: 24 to 48 hours)."""
+
+
+class Bottles(StrEnum):
+    """What becomes of bottles at home with the earlier dose."""
+
+    UNSAID = ""
+    STAY = "stay"
+    """The prescriber has seen them, and they are taken as they are."""
+    CALL_BACK = "call_back"
+    """They are brought back; an order may then begin on a later day that they are for."""
+
+    def in_hand(self, covered: Iterable[DoseDay]) -> InHand:
+        return InHand(tuple(covered), seen=self is Bottles.STAY, called_back=self is Bottles.CALL_BACK)
 
 
 @dataclass(frozen=True)
@@ -49,9 +63,7 @@ class Wanted:
     outside: str = ""
     """Why it is right to leave the guideline that the site follows."""
     about: About = NOTHING_SAID
-    bottles_seen: bool = False
-    call_back: bool = False
-    """Bottles at home, with the earlier dose, are called back."""
+    bottles: Bottles = Bottles.UNSAID
 
 
 def order(
@@ -68,12 +80,14 @@ def order(
         .where(DoseOrder.client_id == client_id, DoseOrder.voided_at.is_(None))
         .where(DoseOrder.days == Range(wanted.from_day, wanted.until_day, bounds="[)"))
         .where(DoseOrder.mg == wanted.mg, DoseOrder.portions == portions)
+        .where(DoseOrder.places == list(wanted.places) if wanted.places else DoseOrder.places.is_(None))
         .where(DoseOrder.reason == wanted.reason.strip(), DoseOrder.ordered_by == actor.account_id)
     )
     if same is not None:
         return same
     covered = covered_days(session, client_id=client_id, from_day=today)
     given = last_given(session, client_id=client_id, before=wanted.from_day)
+    in_hand = wanted.bottles.in_hand(day for day in covered if day >= wanted.from_day)
     ordered = order_dose(
         session,
         actor=actor,
@@ -88,24 +102,54 @@ def order(
         outside=wanted.outside,
         about=wanted.about,
         last_given=given,
-        covered_days=[day for day in covered if day >= wanted.from_day],
-        bottles_seen=wanted.bottles_seen,
-        called_back=wanted.call_back,
+        covered_days=in_hand.covered,
+        bottles_seen=in_hand.seen,
+        called_back=in_hand.called_back,
         today=today,
         at=at,
     )
-    if wanted.call_back and any(day > today for day in covered):
-        absent = given is not None and (today - given.day).days > 1 and today not in covered
-        call_back(
-            session,
-            actor=actor,
-            client_id=client_id,
-            cause="restart" if absent else "dose_changed",
-            from_day=max(wanted.from_day, today),
-            bring_by=today + BRING_WITHIN,
-            at=at,
-        )
+    call_back_earlier(
+        session,
+        actor=actor,
+        client_id=client_id,
+        bottles=wanted.bottles,
+        given=given,
+        covered=covered,
+        from_day=wanted.from_day,
+        today=today,
+        at=at,
+    )
     return ordered
+
+
+def call_back_earlier(
+    session: WriteSession,
+    *,
+    actor: Actor,
+    client_id: ClientId,
+    bottles: Bottles,
+    given: Given | None,
+    covered: Collection[DoseDay],
+    from_day: date,
+    today: date,
+    at: datetime,
+) -> None:
+    """Calls back the bottles with an earlier dose, from the first day of the new one on, where that was chosen.
+
+    `covered` are the days from today on for which the client has a dose. Raises Refused when there is none to call.
+    """
+    if bottles is not Bottles.CALL_BACK or not any(day > today for day in covered):
+        return
+    absent = given is not None and (today - given.day).days > 1 and today not in covered
+    call_back(
+        session,
+        actor=actor,
+        client_id=client_id,
+        cause="restart" if absent else "dose_changed",
+        from_day=max(from_day, today),
+        bring_by=today + BRING_WITHIN,
+        at=at,
+    )
 
 
 def last_given(session: ReadSession, *, client_id: ClientId, before: date) -> Given | None:

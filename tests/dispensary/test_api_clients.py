@@ -207,7 +207,7 @@ class TestOrders:
         here.place.give(client, take_home_days=here.place.ahead(2, 3))
 
         assert self.order(here, client).json()["code"] == "bottles-at-home"
-        assert self.order(here, client, bottles_seen=True).status_code == 201
+        assert self.order(here, client, bottles="stay").status_code == 201
 
     def test_the_same_order_again_is_the_same_order(self, here: Desks, client: ClientId) -> None:
         first, second = self.order(here, client).json(), self.order(here, client).json()

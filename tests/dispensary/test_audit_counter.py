@@ -60,7 +60,6 @@ class TestAbsence:
         client = here.client(mg="60")
         here.decide(client, per_supply=6)
         here.give(client)
-        orders(here, client, "60", first=here.ahead(6)[0])
         with here.database.writing() as session:
             stop_order(
                 session,
@@ -71,6 +70,7 @@ class TestAbsence:
                 today=here.today,
                 at=here.now,
             )
+        orders(here, client, "60", first=here.ahead(6)[0])
         here.move_on(5)
 
         with pytest.raises(Refused) as refused:
