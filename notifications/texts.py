@@ -86,6 +86,8 @@ KINDS: Mapping[str, Kind] = {
         N_("We will be closed from {day} to {last}. Please do not come then. Reply SLOTS for other times."),
         ("day", "last"),
     ),
+    "open_after_all": Kind(N_("We are open on {day} after all. Reply SLOTS for free times."), ("day",)),
+    "open_after_all_booked": Kind(N_("We are open after all. You are booked for {bookings}."), ("bookings",)),
     "pickup_ready": Kind(
         N_("Ready to collect. Show {link} or say the code {code}."),
         ("code", "link"),

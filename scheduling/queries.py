@@ -226,13 +226,16 @@ def standing_between(session: Session, place_id: UUID, first: date, last: date |
     return list(session.scalars(wanted.order_by(Booking.starts_at, Booking.id)))
 
 
-def given_up_between(session: Session, place_id: UUID, first: date, last: date) -> list[UUID]:
-    """The holders who gave up or moved away a booking from the first day to the last, and have none there now."""
+def given_up_between(session: Session, place_id: UUID, first: date, last: date) -> list[Booking]:
+    """The bookings from the first day to the last that were given up or moved away, earliest first.
+
+    Those of a holder who has one there now, on any of these days, are not among them.
+    """
     days_asked = (Booking.place_id == place_id, Booking.day.between(first, last))
     left = Booking.state.in_((BookingState.DROPPED, BookingState.MOVED))
     still = select(Booking.holder_id).where(*days_asked, text(HOLDS_A_PLACE))
-    chosen = select(Booking.holder_id).where(*days_asked, left, Booking.holder_id.not_in(still)).distinct()
-    return list(session.scalars(chosen.order_by(Booking.holder_id)))
+    chosen = select(Booking).where(*days_asked, left, Booking.holder_id.not_in(still))
+    return list(session.scalars(chosen.order_by(Booking.starts_at, Booking.id)))
 
 
 def due_for_reminder(session: Session, *, from_moment: datetime, to_moment: datetime) -> list[Booking]:

@@ -47,8 +47,8 @@ class Reopened(NamedTuple):
     first_day: date
     last_day: date
     standing: list[Booking]
-    given_up: list[UUID]
-    """Holders whose booking on these days was dropped or moved away; it stays so."""
+    given_up: list[Booking]
+    """Those that were dropped or moved away by holders who have none on these days now; it stays so."""
     still_shut: list[date]
     """Those of the days that stay shut for another reason."""
 

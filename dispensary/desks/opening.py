@@ -127,7 +127,7 @@ def _after(session: ReadSession, site: Place, first: date, last: date) -> After:
         first,
         last,
         len(scheduling.queries.standing_between(session, site.id, first, last)),
-        len(scheduling.queries.given_up_between(session, site.id, first, last)),
+        len({each.holder_id for each in scheduling.queries.given_up_between(session, site.id, first, last)}),
         scheduling.queries.closed_days(session, site.id, first, last),
     )
 
@@ -284,7 +284,7 @@ def _ticked_holidays(data: Mapping[str, Any], site: Place, part: str, today: dat
 
 @post("/office/closures/reopen", sync_to_thread=True, guards=[requires_administrator])
 def reopen(data: Form, database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock) -> Response[Any]:
-    """Opens a closure's days again from today on. Texts that still wait are withdrawn; the desk tells the others."""
+    """Opens a closure's days again from today on. Texts that still wait are withdrawn, and who heard is told."""
     now = clock()
     today = site.dose_day(now)
 
@@ -297,8 +297,13 @@ def reopen(data: Form, database: TheDatabase, actor: TheActor, site: TheSite, cl
             return None  # pressed twice, or by two people: its days are open
         except BadHours as reason:
             raise Refused(Refusal(reason.code, reason.sentence, "Nothing to do.")) from None
-        to_tell = tell_reopening(session, site=site, closure_id=closure_id, reopened=opened, at=now)
-        details = {"first": opened.first_day, "last": opened.last_day, "to_tell": len(to_tell)}
+        told = tell_reopening(session, site=site, closure_id=closure_id, reopened=opened, at=now)
+        details = {
+            "first": opened.first_day,
+            "last": opened.last_day,
+            "texted": len(told.texted),
+            "to_tell": len(told.by_other_means),
+        }
         audit.record(
             session, actor=actor, act="opened site again", subject="site", subject_id=site.id, at=now, details=details
         )

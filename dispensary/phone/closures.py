@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 
 import notifications.service
 import scheduling.queries
@@ -18,6 +18,7 @@ from dispensary.staff.queries import Place
 from dispensary.units import ClientId
 from notifications.models import Message, State
 from notifications.queries import contact_details
+from notifications.texts import MOST_CHOICES
 from scheduling.models import Booking
 from scheduling.service import Reopened
 
@@ -42,8 +43,11 @@ def tell_closure(
 ) -> Told:
     """Texts each client who is booked on these days, once for this closure; call it with what `close` returned.
 
-    Their bookings stand until they move them: the time that they choose after SLOTS is where the booking goes.
+    Their bookings stand until they move them: the time that they choose after SLOTS is where the booking goes. A text
+    that still waits, and says that one of these days is open after all, is not sent any more.
     """
+    open_again = _waiting(session, Message.reason_key.startswith(_opened(site)))
+    _withdraw(session, [each for each in open_again if first_day <= _day_opened(each) <= last_day], at)
     kind, fields = "closure", {"day": first_day}
     if last_day > first_day:
         kind, fields = "closure_days", {"day": first_day, "last": last_day}
@@ -70,29 +74,92 @@ def tell_closure(
     return told
 
 
-def tell_reopening(
-    session: WriteSession, *, site: Place, closure_id: UUID, reopened: Reopened, at: datetime
-) -> list[ClientId]:
-    """Withdraws the texts of a closure that still wait, and returns whom the front desk is to tell: call it once.
+def tell_reopening(session: WriteSession, *, site: Place, closure_id: UUID, reopened: Reopened, at: datetime) -> Told:
+    """Withdraws the texts of a closure that still wait, and tells whoever heard of it that the site is open after all.
 
-    Whoever is still booked on these days and may have heard that they are shut gets on the front desk's list; there is
-    no text for it. Those who gave their booking up are left alone: they have made other plans.
+    Once for this closure: who is still booked on a day that is open again is told their bookings, and who gave one up
+    or moved it after such a text is told that its day is open. A day that stays shut for another reason is named to
+    nobody. Who is booked and cannot be told by text is on the front desk's list; who is not has made other plans.
     """
-    booked = {ClientId(one.holder_id) for one in reopened.standing}
-    spared = _withdraw(session, closure_id, booked | {ClientId(each) for each in reopened.given_up}, at)
-    to_tell = sorted(booked - spared)
-    for client_id in to_tell:
-        tasks.leave_task(session, cause=tasks.OPEN_AGAIN, client_id=client_id, site_id=site.id, at=at)
-    return to_tell
+    told = Told([], [])
+    shut = set(reopened.still_shut)
+    booked = _by_holder(each for each in reopened.standing if each.day not in shut)
+    gave_up = _by_holder(each for each in reopened.given_up if each.day not in shut)
+    keys = [_about(closure_id, each) for each in _by_holder([*reopened.standing, *reopened.given_up])]
+    spared = _withdraw(session, _waiting(session, Message.reason_key.in_(keys)), at)
+    heard = _heard(session, keys)
+    for client_id, bookings in booked.items():
+        if client_id in spared:
+            continue
+        starts = [each.starts_at for each in bookings if each.starts_at > at]
+        fields = {"bookings": starts[:MOST_CHOICES]}
+        if client_id in heard and starts and _tell_open(session, site, closure_id, bookings[0], fields, starts[0], at):
+            told.texted.append(client_id)
+        else:
+            tasks.leave_task(session, cause=tasks.OPEN_AGAIN, client_id=client_id, site_id=site.id, at=at)
+            told.by_other_means.append(client_id)
+    for client_id, bookings in gave_up.items():
+        first = next((each for each in bookings if each.starts_at > at), None)
+        if client_id not in heard or first is None:
+            continue
+        if _tell_open(session, site, closure_id, first, {"day": first.day}, first.starts_at, at):
+            told.texted.append(client_id)
+    return told
 
 
-def _withdraw(session: WriteSession, closure_id: UUID, clients: set[ClientId], at: datetime) -> set[ClientId]:
-    """Those whose text of this closure had not been tried yet: it is not sent any more."""
-    keys = [_about(closure_id, client_id) for client_id in clients]
-    # A sender that claims texts passes over what is locked here; one that it has claimed is not `queued` any more.
-    waiting = select(Message).where(Message.reason_key.in_(keys), Message.state == State.QUEUED).with_for_update()
+def _by_holder(bookings: Iterable[Booking]) -> dict[ClientId, list[Booking]]:
+    found: dict[ClientId, list[Booking]] = {}
+    for each in bookings:
+        found.setdefault(ClientId(each.holder_id), []).append(each)
+    return found
+
+
+def _tell_open(
+    session: WriteSession,
+    site: Place,
+    closure_id: UUID,
+    about: Booking,
+    fields: Mapping[str, object],
+    until: datetime,
+    at: datetime,
+) -> bool:
+    """Whether a text is queued for the holder of this booking."""
+    return (
+        notifications.service.queue(
+            session,
+            vault=session.vault,
+            recipient_id=about.holder_id,
+            kind="open_after_all_booked" if "bookings" in fields else "open_after_all",
+            reason_key=f"{_opened(site)}{about.day}:{closure_id}:{about.holder_id}",
+            fields=fields,
+            zone=ZoneInfo(site.zone),
+            now=at,
+            valid_until=until,
+        )
+        is not None
+    )
+
+
+def _heard(session: ReadSession, keys: Sequence[str]) -> set[ClientId]:
+    """To whom one of these texts may have gone."""
+    out = (State.SENDING, State.UNKNOWN, State.SENT, State.DELIVERED)
+    found = session.scalars(select(Message.recipient_id).where(Message.reason_key.in_(keys), Message.state.in_(out)))
+    return {ClientId(each) for each in found if each is not None}
+
+
+def _waiting(session: WriteSession, which: ColumnElement[bool]) -> Sequence[Message]:
+    """The texts of these that nobody has tried to send yet, locked.
+
+    A sender that claims texts passes over what is locked here; one that it has claimed is not `queued` any more.
+    """
+    waiting = select(Message).where(which, Message.state == State.QUEUED).order_by(Message.id)
+    return session.scalars(waiting.with_for_update()).all()
+
+
+def _withdraw(session: WriteSession, messages: Iterable[Message], at: datetime) -> set[ClientId]:
+    """Takes texts back before they are sent; returns whose they were."""
     spared = set()
-    for message in session.scalars(waiting.order_by(Message.id)).all():
+    for message in messages:
         notifications.service.move(
             session, message_id=message.id, state=State.EXPIRED, code=tasks.WITHDRAWN, provider_id=None, now=at
         )
@@ -104,6 +171,15 @@ def _withdraw(session: WriteSession, closure_id: UUID, clients: set[ClientId], a
 def _about(closure_id: UUID, client_id: ClientId) -> str:
     """A closure that is made again after it was opened is told again: it has another id."""
     return f"closure:{closure_id}:{client_id}"
+
+
+def _opened(site: Place) -> str:
+    """What the reasons of texts begin with that say that a day at this site is open after all; the day follows."""
+    return f"open:{site.id}:"
+
+
+def _day_opened(message: Message) -> date:
+    return date.fromisoformat(message.reason_key.split(":")[2])
 
 
 def _gets_texts(session: ReadSession, client_id: ClientId) -> bool:

@@ -272,16 +272,13 @@ class TestOpeningAgain:
             assert (waiting.state, waiting.error_code, waiting.next_attempt_at) == (State.EXPIRED, "withdrawn", None)
         assert to_do(here) == [], f"neither {OPEN_AGAIN} nor {NOT_RECEIVED}"
 
-    def test_whoever_heard_that_it_is_closed_is_told_by_the_front_desk(self, here: Desks) -> None:
-        heard = booked(here, CHRISTMAS, "+60123456789")
+    def test_whoever_was_told_by_somebody_is_told_by_the_front_desk(self, here: Desks) -> None:
+        silent = booked(here, CHRISTMAS)
         closes(here, CHRISTMAS)
-        with here.database.writing() as session:
-            sent = session.scalars(select(Message)).one()
-            sent.state, sent.gateway, sent.provider_id, sent.next_attempt_at = State.SENT, "console", "SM1", None
 
         reopens(here, CHRISTMAS)
 
-        assert to_do(here) == [(OPEN_AGAIN, heard)]
+        assert to_do(here) == [(SHUT, silent), (OPEN_AGAIN, silent)]
 
     def test_closed_once_more_it_is_told_once_more(self, here: Desks) -> None:
         booked(here, CHRISTMAS, "+60123456789")

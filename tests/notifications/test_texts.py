@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from babel.messages.mofile import read_mo
 from babel.messages.pofile import read_po
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from notifications.commands import parse
@@ -78,6 +78,7 @@ class TestEveryText:
                 assert (size.encoding, size.segments) == (Encoding.GSM7, 1), text
 
     @given(at=moments, spread=st.lists(st.integers(0, 100_000), min_size=1, max_size=MOST_CHOICES))
+    @settings(deadline=None)  # every text in every language takes its time on a busy machine
     def test_keeps_to_its_size_on_any_day(self, at, spread):
         choices = sorted(at + timedelta(minutes=minutes) for minutes in spread)
         for kind in KINDS:
