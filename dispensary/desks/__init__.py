@@ -6,12 +6,14 @@ from litestar.types import ControllerRouterHandler
 
 from dispensary.desks import (
     adopting,
+    bottles,
     caring,
     consulting,
     counter,
     deciding,
     enrolling,
     evaluation,
+    exceptional,
     explaining,
     figures,
     guidelines,
@@ -32,6 +34,8 @@ from dispensary.desks import (
 HANDLERS: list[ControllerRouterHandler] = [
     *signin.HANDLERS,
     *counter.HANDLERS,
+    *exceptional.HANDLERS,
+    *bottles.HANDLERS,
     *safe.HANDLERS,
     *passpage.HANDLERS,
     *evaluation.HANDLERS,

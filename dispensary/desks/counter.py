@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -16,15 +16,13 @@ import scheduling.queries
 import scheduling.service
 from dispensary.clients import queries as clients
 from dispensary.database import ReadSession, WriteSession
+from dispensary.desks.window import AtCounter, amount, choices, seen_again
 from dispensary.refusals import NotThere, Refusal, Refused
-from dispensary.staff import audit
-from dispensary.staff.queries import Place
 from dispensary.supplies import passes, queries
-from dispensary.supplies.exceptions import withhold
 from dispensary.supplies.handover import hand_over
 from dispensary.supplies.pickups import record_refused_pass, verify_pass
-from dispensary.supplies.queries import AtTheWindow
 from dispensary.supplies.rules import Wanted
+from dispensary.supplies.writing import Handed
 from dispensary.units import ClientId, DoseDay
 from dispensary.web.forms import Form, key_of, one, several
 from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
@@ -32,9 +30,10 @@ from dispensary.web.guards import requires_dispenser
 from dispensary.web.templating import page
 from dispensary.web.typed import LONGEST_NOTE, Typed
 
-Clock = Callable[[], datetime]
 Chosen = Annotated[str, QueryParameter(name="pickup", required=False, max_length=40)]
 MOST_WAITING = 8
+MOST_SEEN_AGAIN = 3
+_OF_ABSENCE = ("absent", "absent-call")
 
 
 @get("/counter", sync_to_thread=True, guards=[requires_dispenser])
@@ -57,6 +56,7 @@ def _counter(session: ReadSession, site: TheSite, now: datetime, done: FromQuery
     ]
     names = {row.client_id: row for row in day}
     handed = queries.supply_of(session, site_id=site.id, supply_id=done) if done else None
+    again = seen_again(session, site_id=site.id, today=today)
     return {
         "today": today,
         "now": now,
@@ -67,6 +67,9 @@ def _counter(session: ReadSession, site: TheSite, now: datetime, done: FromQuery
         "handed_face": clients.faces(session, [ClientId(handed.supply.client_id)]) if handed else {},
         "closed": queries.day_close_of(session, site_id=site.id, day=today),
         "found": None,
+        "again": again[:MOST_SEEN_AGAIN],
+        "again_in_all": len(again),
+        "amount": amount,
     }
 
 
@@ -124,13 +127,14 @@ def call_next(database: TheDatabase, site: TheSite, clock: TheClock) -> Redirect
 
 @get("/counter/day", sync_to_thread=True, guards=[requires_dispenser])
 def day(database: TheDatabase, site: TheSite, clock: TheClock) -> Template:
-    """Everybody with an order today, and what became of it so far."""
+    """Everybody with an order today, what became of it so far, and who is seen again today."""
     now = clock()
     today = site.dose_day(now)
     with database.reading() as session:
         rows = queries.day_list(session, site_id=site.id, day=today)
         booked = {b.holder_id: b.starts_at for b in scheduling.queries.bookings_on(session, site.id, today)}
-    return page("counter/day.html", rows=rows, booked=booked, today=today)
+        again = seen_again(session, site_id=site.id, today=today)
+    return page("counter/day.html", rows=rows, booked=booked, again=again, today=today, now=now, amount=amount)
 
 
 @get("/counter/clients/{client_id:uuid}", sync_to_thread=True, guards=[requires_dispenser])
@@ -143,50 +147,53 @@ def client(
     chosen: Chosen = "",
 ) -> Template:
     """One client at the window. The look is written down."""
-    now = clock()
-    with database.writing() as session:
-        window = queries.at_the_window(
-            session, site_id=site.id, client_id=ClientId(client_id), today=site.dose_day(now)
-        )
-        audit.record(session, actor=actor, act="looked at", subject="client", subject_id=client_id, at=now)
-    return _client_page(window, site, now, chosen=chosen)
+    return client_page(AtCounter(database, actor, site, ClientId(client_id), clock()), chosen=chosen)
 
 
-def _client_page(
-    window: AtTheWindow,
-    site: Place,
-    now: datetime,
+def client_page(
+    here: AtCounter,
     *,
     chosen: str = "",
     refused: Refused | None = None,
     typed: Mapping[str, Any] | None = None,
 ) -> Template:
-    today = site.dose_day(now)
+    """The screen of one client, with what was refused and typed when something was."""
+    opened, today = here.opened(seen_on="counter"), here.today
+    window = opened.window
     ready = next((w for w in window.waiting if w.pickup.collect_on == today), None)
+    absence = next((refusal for refusal in window.refusals if refusal.code in _OF_ABSENCE), None)
+    stopped = bool(absence or window.reading.moment.blocked)  # nothing leaves until a prescriber has spoken
     needs_look = any(refusal.code == "second-look" for refusal in window.refusals)
-    blocking = [refusal for refusal in window.refusals if refusal.code != "second-look"]
     moment = window.reading.moment
     order = moment.orders.get(today)
-    later_today = bool(
+    later_today = not stopped and bool(
         order and len(order.portions) > 1 and len(moment.covered.get(today, ())) < len(order.portions) - 1
     )
     return page(
         "counter/client.html",
         refused=refused,
         typed=typed,
+        here_url=here.url,
         window=window,
         face=window.face,
         moment=moment,
         order=order,
         today=today,
-        now=now,
+        now=here.now,
         ready=ready,
         chosen=bool(chosen) and ready is not None and chosen == str(ready.pickup.id),
-        blocking=blocking,
+        absence=absence,
+        proposed=() if stopped else window.proposed,
+        blocking=[refusal for refusal in window.refusals if refusal.code not in ("second-look", *_OF_ABSENCE)],
+        may_dose=window.due_mg is not None and not any(r.code != "second-look" for r in window.refusals),
+        asks_for_call=opened.asks_for_call,
+        prescribers=choices(opened.prescribers, only_one_is_chosen=True),
+        agreed=opened.agreed,
         needs_look=needs_look,
         later_today=later_today,
         limits=moment.limits,
         decision=window.reading.decision,
+        amount=amount,
     )
 
 
@@ -205,29 +212,25 @@ def give(
     client_id: FromPath[UUID], data: Form, database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock
 ) -> Response[Any]:
     """Hands over the dose and the bottles. Refused, the page comes again with every reason and all that was typed."""
-    now = clock()
-    today = site.dose_day(now)
-    try:
-        wanted = _wanted(data)
-        handed = database.write(
-            lambda session: hand_over(
-                session,
-                actor=actor,
-                client_id=ClientId(client_id),
-                wanted=wanted,
-                key=str(key_of(data)),
-                today=today,
-                zone=site.zone,
-                at=now,
-            )
+    here = AtCounter(database, actor, site, ClientId(client_id), clock())
+
+    def act(session: WriteSession) -> Handed:
+        return hand_over(
+            session,
+            actor=actor,
+            client_id=here.client_id,
+            wanted=_wanted(data),
+            key=str(key_of(data)),
+            today=here.today,
+            zone=site.zone,
+            at=here.now,
         )
-    except NotThere:
-        raise
-    except Refused as refused:
-        with database.reading() as session:
-            window = queries.at_the_window(session, site_id=site.id, client_id=ClientId(client_id), today=today)
-        return _client_page(window, site, now, chosen=one(data, "pickup_id"), refused=refused, typed=data)
-    return Redirect(f"/counter?done={handed.supply_id}", status_code=303)
+
+    return here.does(
+        act,
+        then=lambda handed: f"/counter?done={handed.supply_id}",
+        else_again=lambda why: client_page(here, chosen=one(data, "pickup_id"), refused=why, typed=data),
+    )
 
 
 def _wanted(data: Mapping[str, Any]) -> Wanted:
@@ -253,32 +256,4 @@ def _wanted(data: Mapping[str, Any]) -> Wanted:
     )
 
 
-@post("/counter/clients/{client_id:uuid}/withhold", sync_to_thread=True, guards=[requires_dispenser])
-def withhold_for_now(
-    client_id: FromPath[UUID], data: Form, database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock
-) -> Response[Any]:
-    """Withholds today's dose for now and tells the prescriber; the client is seen again later today."""
-    now = clock()
-    today = site.dose_day(now)
-    try:
-        with Typed(data) as typed:
-            observation = typed.text("observation", most=LONGEST_NOTE, required=False)
-        with database.writing() as session:
-            withhold(
-                session,
-                actor=actor,
-                client_id=ClientId(client_id),
-                observation=observation,
-                today=today,
-                at=now,
-            )
-    except NotThere:
-        raise
-    except Refused as refused:
-        with database.reading() as session:
-            window = queries.at_the_window(session, site_id=site.id, client_id=ClientId(client_id), today=today)
-        return _client_page(window, site, now, refused=refused, typed=data)
-    return Redirect(f"/counter/clients/{client_id}", status_code=303)
-
-
-HANDLERS: list[ControllerRouterHandler] = [counter, find, call_next, day, client, photo, give, withhold_for_now]
+HANDLERS: list[ControllerRouterHandler] = [counter, find, call_next, day, client, photo, give]

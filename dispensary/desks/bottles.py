@@ -1,0 +1,201 @@
+"""Bottles that are brought back to the counter: counted against what there must be, taken back, or sent home again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+from uuid import UUID
+
+from litestar import get, post
+from litestar.params import FromPath, FromQuery
+from litestar.response import Response, Template
+from litestar.types import ControllerRouterHandler
+from sqlalchemy import select
+
+from dispensary.clients.queries import Face, face_at
+from dispensary.database import ReadSession, WriteSession
+from dispensary.desks.window import AtCounter
+from dispensary.refusals import BadInput, Refusal, Refused
+from dispensary.supplies.models import BottleReturn, Recall
+from dispensary.supplies.recalls import expected_full, open_recall
+from dispensary.supplies.returns import OutThere, awaiting_destruction, bottles_out
+from dispensary.supplies.rules import LONGEST_SUPPLY
+from dispensary.units import ClientId, DoseDay
+from dispensary.web import bottle_acts
+from dispensary.web.bottle_acts import Brought, recall_of
+from dispensary.web.forms import Form, one
+from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
+from dispensary.web.guards import requires_dispenser
+from dispensary.web.templating import page
+from dispensary.web.typed import LONGEST_NOTE, Typed
+
+_MOST_OTHERS = 100
+_FIELD = "bottle_"
+
+
+@dataclass(frozen=True)
+class Bottles:
+    """What the client carries, what there must be, and what came back today."""
+
+    face: Face
+    ahead: Sequence[OutThere]
+    """Of today and later."""
+    past: Sequence[OutThere]
+    """Of the days before today, which are empty when all is well."""
+    recall: Recall | None
+    expected: int
+    expected_taken: int
+    """The same, once today's dose has been taken."""
+    destroyed_later: int
+    back: Sequence[BottleReturn]
+    counted: Recall | None
+    """The recall that was closed today."""
+
+
+@get("/counter/clients/{client_id:uuid}/bottles", sync_to_thread=True, guards=[requires_dispenser])
+def bottles(
+    client_id: FromPath[UUID],
+    database: TheDatabase,
+    actor: TheActor,
+    site: TheSite,
+    clock: TheClock,
+    done: FromQuery[bool] = False,
+) -> Template:
+    """The bottles that the client was given and has not brought back. The look is written down."""
+    return _page(AtCounter(database, actor, site, ClientId(client_id), clock()), done=done)
+
+
+def _page(
+    here: AtCounter, *, done: bool = False, refused: Refused | None = None, typed: Mapping[str, Any] | None = None
+) -> Template:
+    def read(session: ReadSession) -> Bottles:
+        client_id, today = here.client_id, here.today
+        face = face_at(session, site_id=here.site.id, client_id=client_id)
+        out = bottles_out(session, client_id=client_id, first=DoseDay(today - timedelta(days=LONGEST_SUPPLY)))
+        return Bottles(
+            face=face,
+            ahead=[bottle for bottle in out if bottle.day >= today],
+            past=[bottle for bottle in out if bottle.day < today],
+            recall=open_recall(session, client_id=client_id),
+            expected=expected_full(session, client_id=client_id, today=today, todays_dose_taken=False),
+            expected_taken=expected_full(session, client_id=client_id, today=today, todays_dose_taken=True),
+            destroyed_later=awaiting_destruction(session, site_id=here.site.id),
+            back=_back_on(session, client_id, today),
+            counted=_counted_on(session, here),
+        )
+
+    seen = here.sees(read, seen_on="bottles")
+    return page(
+        "counter/bottles.html",
+        refused=refused,
+        typed=typed,
+        here_url=here.url,
+        seen=seen,
+        face=seen.face,
+        today=here.today,
+        done=done,
+    )
+
+
+def _back_on(session: ReadSession, client_id: ClientId, day: date) -> Sequence[BottleReturn]:
+    return session.scalars(
+        select(BottleReturn)
+        .where(BottleReturn.client_id == client_id, BottleReturn.returned_on == day)
+        .order_by(BottleReturn.dose_day)
+    ).all()
+
+
+def _counted_on(session: ReadSession, here: AtCounter) -> Recall | None:
+    began, _ = here.site.window_of(here.today)
+    return session.scalar(
+        select(Recall)
+        .where(Recall.client_id == here.client_id, Recall.closed_at >= began)
+        .order_by(Recall.closed_at.desc())
+        .limit(1)
+    )
+
+
+@post("/counter/clients/{client_id:uuid}/bottles", sync_to_thread=True, guards=[requires_dispenser])
+def bring(
+    client_id: FromPath[UUID], data: Form, database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock
+) -> Response[Any]:
+    """Counts what was brought where it was called back, and takes back what stays here."""
+    here = AtCounter(database, actor, site, ClientId(client_id), clock())
+
+    def act(session: WriteSession) -> object:
+        with Typed(data) as typed:
+            reason = typed.text("reason", most=LONGEST_NOTE, required=False)
+            others = typed.whole_or_none("others_full", 0, _MOST_OTHERS)
+            note = typed.text("note", most=LONGEST_NOTE, required=False)
+            recall_id = typed.id("recall_id") if one(data, "recall_id") else None
+        return bottle_acts.bring(
+            session,
+            actor=actor,
+            client_id=here.client_id,
+            recall_id=recall_id,
+            brought=Brought(
+                full=_brought(data),
+                reason=reason,
+                stay=one(data, "full_ones") != "go home",
+                others_full=others or 0,
+                todays_dose_taken=one(data, "todays_dose_taken") == "yes",
+                note=note,
+            ),
+            today=here.today,
+            at=here.now,
+        )
+
+    return _goes_on(here, act, data)
+
+
+def _brought(data: Mapping[str, Any]) -> dict[UUID, bool]:
+    """The bottles that were brought, each full or empty. Raises BadInput for what the page did not have."""
+    full = {}
+    for name in data:
+        state = one(data, name)
+        if not name.startswith(_FIELD) or state not in ("full", "empty"):
+            continue
+        try:
+            full[UUID(name.removeprefix(_FIELD))] = state == "full"
+        except ValueError:
+            raise BadInput(Refusal("no-id", "The page has lost what this is about.", "Open the page again.")) from None
+    return full
+
+
+@post(
+    "/counter/clients/{client_id:uuid}/recalls/{recall_id:uuid}/call-off",
+    sync_to_thread=True,
+    guards=[requires_dispenser],
+)
+def end_recall(
+    client_id: FromPath[UUID],
+    recall_id: FromPath[UUID],
+    data: Form,
+    database: TheDatabase,
+    actor: TheActor,
+    site: TheSite,
+    clock: TheClock,
+) -> Response[Any]:
+    """Ends a recall without a count, for a reason."""
+    here = AtCounter(database, actor, site, ClientId(client_id), clock())
+
+    def act(session: WriteSession) -> object:
+        with Typed(data) as typed:
+            note = typed.text("off_note", most=LONGEST_NOTE)
+        recall_of(session, client_id=here.client_id, recall_id=recall_id)
+        return bottle_acts.end_recall(session, actor=actor, recall_id=recall_id, note=note, at=here.now)
+
+    return _goes_on(here, act, data)
+
+
+def _goes_on(here: AtCounter, act: Any, data: Mapping[str, Any]) -> Response[Any]:
+    return here.does(
+        act,
+        then=lambda _: f"{here.url}/bottles?done=true",
+        else_again=lambda why: _page(here, refused=why, typed=data),
+    )
+
+
+HANDLERS: list[ControllerRouterHandler] = [bottles, bring, end_recall]

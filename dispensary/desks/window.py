@@ -1,0 +1,139 @@
+"""A client at the counter's window: opened with the look written down, acted on, and who is seen again today."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, TypeVar
+
+from litestar.response import Redirect, Response, Template
+from sqlalchemy import select
+
+from dispensary.clients.queries import Face, faces
+from dispensary.database import Database, ReadSession, WriteSession
+from dispensary.prescribing.models import Reduction
+from dispensary.prescribing.sections import Counter
+from dispensary.refusals import NotThere, Refused
+from dispensary.staff.models import Account
+from dispensary.staff.queries import Place
+from dispensary.staff.rules import Actor
+from dispensary.supplies.calls import Somebody, on_duty, prescribers
+from dispensary.supplies.queries import AtTheWindow, at_the_window
+from dispensary.supplies.unusual import Unusual, awaiting_review, to_see_again
+from dispensary.units import ClientId, DoseDay, SiteId, plain
+from dispensary.web.consultation import looked_at
+
+Done = TypeVar("Done")
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What the counter sees of the client, and who may be called or stand by."""
+
+    window: AtTheWindow
+    prescribers: Sequence[Somebody]
+    seconds: Sequence[Somebody]
+    """Who else is on duty and can look at a loss."""
+    agreed: tuple[Reduction, str] | None
+    """Less than the order, as agreed by telephone, and with whom."""
+
+    @property
+    def asks_for_call(self) -> bool:
+        """Whether the site's guideline gives less after a call that nobody has made yet."""
+        ruling = self.window.ruling
+        refused = {refusal.code for refusal in self.window.refusals}
+        return ruling is not None and ruling.instruction == Counter.REDUCED_AFTER_CALL and "absent-call" in refused
+
+
+@dataclass(frozen=True)
+class AtCounter:
+    """Who works at the counter, when, and which client stands before them."""
+
+    database: Database
+    actor: Actor
+    site: Place
+    client_id: ClientId
+    now: datetime
+
+    @property
+    def today(self) -> DoseDay:
+        return self.site.dose_day(self.now)
+
+    @property
+    def url(self) -> str:
+        return f"/counter/clients/{self.client_id}"
+
+    def opened(self, *, seen_on: str) -> Opened:
+        """Reads the client, and writes down that somebody saw them, and on which page. Raises NotThere."""
+        return self.sees(self._opened, seen_on=seen_on)
+
+    def sees(self, read: Callable[[WriteSession], Done], *, seen_on: str) -> Done:
+        """Reads something of the client, and writes the look down with it."""
+
+        def look(session: WriteSession) -> Done:
+            read_so = read(session)
+            looked_at(session, actor=self.actor, client_id=self.client_id, at=self.now, page=seen_on)
+            return read_so
+
+        return self.database.write(look)
+
+    def _opened(self, session: ReadSession) -> Opened:
+        return Opened(
+            window=at_the_window(session, site_id=self.site.id, client_id=self.client_id, today=self.today),
+            prescribers=prescribers(session, site_id=self.site.id),
+            seconds=on_duty(session, actor=self.actor, at=self.now),
+            agreed=_agreed(session, self.client_id),
+        )
+
+    def does(
+        self,
+        act: Callable[[WriteSession], Done],
+        *,
+        then: Callable[[Done], str],
+        else_again: Callable[[Refused], Template],
+    ) -> Response[Any]:
+        """Does one act and goes on; refused, the page comes again with every reason and all that was typed."""
+        try:
+            done = self.database.write(act)
+        except NotThere:
+            raise
+        except Refused as refused:
+            return else_again(refused)
+        return Redirect(then(done), status_code=303)
+
+
+def choices(people: Sequence[Somebody], *, only_one_is_chosen: bool = False) -> list[tuple[str, str]]:
+    """People as a form's list has them; nobody is chosen before, unless there is only one who can be."""
+    named = [(str(each.id), each.name) for each in people]
+    return named if only_one_is_chosen and len(named) == 1 else [("", "–"), *named]
+
+
+def amount(mg: str) -> str:
+    """An amount that is kept as text, with its unit on one line: 62.5 mg."""
+    return f"{plain(Decimal(mg))}\N{NO-BREAK SPACE}mg"
+
+
+def _agreed(session: ReadSession, client_id: ClientId) -> tuple[Reduction, str] | None:
+    row = session.execute(
+        select(Reduction, Account.name)
+        .join(Account, Account.id == Reduction.agreed_with)
+        .where(Reduction.client_id == client_id, Reduction.ended_at.is_(None))
+    ).one_or_none()
+    return (row[0], row[1]) if row else None
+
+
+@dataclass(frozen=True)
+class SeenAgain:
+    """A client whom the counter sees again today, or observes, and why."""
+
+    one: Unusual
+    face: Face
+
+
+def seen_again(session: ReadSession, *, site_id: SiteId, today: DoseDay) -> list[SeenAgain]:
+    """Whom the counter sees again: who was given a wrong dose first, then whose dose of today is still to be given."""
+    found = [*awaiting_review(session, site_id=site_id), *to_see_again(session, site_id=site_id, day=today)]
+    known = faces(session, {one.client_id for one in found})
+    return [SeenAgain(one, known[one.client_id]) for one in found]
