@@ -8,6 +8,7 @@ from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
+from functools import lru_cache
 
 from dispensary.takehome.facts import Told, told
 from dispensary.takehome.history import Figured, History, measured, percent
@@ -84,7 +85,13 @@ def _holds(measure: Measure, asked: Decimal, figured: Figured) -> bool:
     found = figured[measure]
     if found is None:
         return False
-    return found <= Fraction(asked) if measure in AT_MOST else found >= Fraction(asked)
+    exactly = _exact(asked)
+    return found <= exactly if measure in AT_MOST else found >= exactly
+
+
+@lru_cache(maxsize=1024)
+def _exact(asked: Decimal) -> Fraction | int:
+    return int(asked) if asked == asked.to_integral_value() else Fraction(asked)
 
 
 def told_of_needs(needs: Needs, figured: Figured) -> str:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
 from calendar import monthrange
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from hashlib import sha256
-from itertools import groupby
 
 from dispensary.takehome.measures import Measure
 from dispensary.takehome.policy import Policy
 
 COVERED, PARTLY, MISSED, HELD, OPEN, NO_ORDER = ("c", "p", "m", "h", "o", "-")
 """The letters of a record. An open day is ordered, not covered and not closed yet: it counts for nothing."""
+
+_MISSED_RUNS = re.compile(f"{MISSED}+")
 
 Figured = Mapping[Measure, Fraction | int | None]
 """The figures of a record that a policy may ask for; nothing where the record has no answer."""
@@ -132,7 +134,7 @@ class Window:
 
     @property
     def longest_missed_run(self) -> int:
-        return max((len(list(run)) for letter, run in groupby(self.letters) if letter == MISSED), default=0)
+        return max(map(len, _MISSED_RUNS.findall(self.letters)), default=0)
 
     @property
     def adherence(self) -> Fraction | None:
@@ -158,20 +160,25 @@ def within(days: Collection[date], on: date, window_days: int) -> list[date]:
 
 
 def measured(policy: Policy, history: History, on: date) -> Figured:
-    """Each figure that the policy may ask for, as of this day."""
+    """Each figure that the policy asks for, as of this day."""
     window = window_of(history, on, policy.window_days)
-    return {
-        Measure.DAY_OF_TREATMENT: _days_since(history.first_dose_day, on),
-        Measure.MONTHS_OF_TREATMENT: _months_since(history.first_dose_day, on),
-        Measure.ADHERENCE_PERCENT: window.adherence,
-        Measure.COVERED_DAYS: window.covered,
-        Measure.DOSE_STABLE_DAYS: _days_since(history.dose_stable_since, on),
-        Measure.DISTANCE_KM: history.distance_km,
-        Measure.MISSED_DAYS: window.missed,
-        Measure.CONSECUTIVE_MISSED_DAYS: window.longest_missed_run,
-        Measure.INTOXICATED_PRESENTATIONS: len(within(history.intoxicated_days, on, policy.window_days)),
-        Measure.DAYS_SINCE_REVIEW: _days_from(history.last_review_on, on),
-    }
+    return {measure: _FIGURES[measure](policy, history, window, on) for measure in policy.asked}
+
+
+_FIGURES: Mapping[Measure, Callable[[Policy, History, Window, date], Fraction | int | None]] = {
+    Measure.DAY_OF_TREATMENT: lambda policy, history, window, on: _days_since(history.first_dose_day, on),
+    Measure.MONTHS_OF_TREATMENT: lambda policy, history, window, on: _months_since(history.first_dose_day, on),
+    Measure.ADHERENCE_PERCENT: lambda policy, history, window, on: window.adherence,
+    Measure.COVERED_DAYS: lambda policy, history, window, on: window.covered,
+    Measure.DOSE_STABLE_DAYS: lambda policy, history, window, on: _days_since(history.dose_stable_since, on),
+    Measure.DISTANCE_KM: lambda policy, history, window, on: history.distance_km,
+    Measure.MISSED_DAYS: lambda policy, history, window, on: window.missed,
+    Measure.CONSECUTIVE_MISSED_DAYS: lambda policy, history, window, on: window.longest_missed_run,
+    Measure.INTOXICATED_PRESENTATIONS: lambda policy, history, window, on: len(
+        within(history.intoxicated_days, on, policy.window_days)
+    ),
+    Measure.DAYS_SINCE_REVIEW: lambda policy, history, window, on: _days_from(history.last_review_on, on),
+}
 
 
 def figures(policy: Policy, history: History, on: date) -> dict[str, object]:
@@ -193,11 +200,10 @@ def figures(policy: Policy, history: History, on: date) -> dict[str, object]:
         "last_missed_day": _written(missed[-1]) if missed else None,
         "dose_stable_since": _written(history.dose_stable_since),
     }
-    asked = {measure for needs in policy.all_needs() for measure in needs}
-    if Measure.INTOXICATED_PRESENTATIONS in asked:
+    if Measure.INTOXICATED_PRESENTATIONS in policy.asked:
         days = within(history.intoxicated_days, on, policy.window_days)
         shown["intoxicated_days"] = [_written(day) for day in days]
-    if Measure.DAYS_SINCE_REVIEW in asked:
+    if Measure.DAYS_SINCE_REVIEW in policy.asked:
         shown["last_review_on"] = _written(history.last_review_on)
     return shown
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from math import inf
 
 from dispensary.documents import BadDocument, Reader, Status, shipped_documents, toml_table
@@ -142,6 +142,11 @@ class Policy:
         """What its levels and criteria ask of the record, at least and at most."""
         parts: list[Level | Criterion] = [*self.levels, *self.criteria]
         return [part.needs for part in parts] + [part.at_most for part in parts]
+
+    @cached_property
+    def asked(self) -> frozenset[Measure]:
+        """The figures that it asks for."""
+        return frozenset(measure for needs in self.all_needs() for measure in needs)
 
 
 @lru_cache(maxsize=64)

@@ -260,6 +260,8 @@ def _next(policy: Policy, history: History, on: date) -> Next | None:
     if not policy_answers(policy, on):
         return None
     now = rank(history, on)
+    if now == len(policy.levels) - 1:
+        return None
     asked = [
         int(least) * (31 if measure is Measure.MONTHS_OF_TREATMENT else 1)
         for needs in policy.all_needs()

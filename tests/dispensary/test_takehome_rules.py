@@ -402,4 +402,4 @@ def test_figures_are_counted_within_the_window() -> None:
     assert window.letters == "ccccmhpco-"
     assert (window.covered, window.missed, window.held) == (6, 1, 1)
     assert window_of(history, TODAY, 365).longest_missed_run == 2
-    assert measured(CLINIC, history, TODAY)[Measure.DAY_OF_TREATMENT] == 31
+    assert measured(US, history, TODAY)[Measure.DAY_OF_TREATMENT] == 31
