@@ -4,30 +4,14 @@ from __future__ import annotations
 
 from litestar.types import ControllerRouterHandler
 
-from dispensary.api import (
-    bookings,
-    calls,
-    checks,
-    clients,
-    decisions,
-    exceptions,
-    lots,
-    mishaps,
-    orders,
-    returns,
-    session,
-    supplies,
-)
+from dispensary.api import bookings, checks, clients, decisions, lots, orders, plans, session, supplies
 
 HANDLERS: list[ControllerRouterHandler] = [
     *session.HANDLERS,
     *supplies.HANDLERS,
-    *exceptions.HANDLERS,
-    *mishaps.HANDLERS,
-    *calls.HANDLERS,
-    *returns.HANDLERS,
     *clients.HANDLERS,
     *orders.HANDLERS,
+    *plans.HANDLERS,
     *decisions.HANDLERS,
     *lots.HANDLERS,
     *bookings.HANDLERS,

@@ -61,7 +61,12 @@ def tidied(form: Mapping[str, Any], kind: PlanKind) -> dict[str, Any]:
     """The form with its rows counted from nought; a row without a day and without an amount is left out."""
     kept = {name: value for name, value in form.items() if name.rpartition("_")[0] not in _ROW}
     rows = [{part: one(form, f"{part}_{number}") for part in _ROW} for number in range(MOST_STEPS + 1)]
-    rows = rows[:WEEK] if kind is PlanKind.WEEKDAYS else [row for row in rows if row["day"] or row["mg"]]
+    if kind is not PlanKind.WEEKDAYS:
+        rows = [row for row in rows if row["day"] or row["mg"]]
+    elif any(row["mg"] for row in rows):
+        rows = rows[:WEEK]
+    else:
+        rows = []
     for number, row in enumerate(rows):
         kept.update({f"{part}_{number}": value for part, value in row.items()})
     return kept
