@@ -18,7 +18,11 @@ from dispensary.prescribing.models import DoseOrder, Hold
 from dispensary.staff.models import Account, AuditEntry
 from dispensary.staff.rules import Role
 from dispensary.supplies.models import DoseException, Recall
+from dispensary.takehome.facts import told
+from dispensary.takehome.history import History, OpenAlert
+from dispensary.takehome.measures import Fact
 from dispensary.takehome.models import Decision
+from dispensary.takehome.policy import parse, shipped_policies
 from dispensary.units import ClientId
 from tests.dispensary.desk_place import Desks, day, desks
 from tests.dispensary.visiting import text_of
@@ -239,6 +243,18 @@ class TestReports:
         assert all("Reported: bottles were lost, stolen or broken." in text for text in shown)
         assert len(shown) > 2
         assert not [text for text in shown if "diver" in text.casefold() or "somebody else" in text]
+
+    @pytest.mark.parametrize(("reported", "none_open"), [("loss", True), ("diversion", False)])
+    def test_a_policy_that_asks_for_reports_of_diversion_reads_those_alone(
+        self, here: Desks, client: ClientId, reported: str, none_open: bool
+    ) -> None:
+        here.doctor.post(at(client, "/report"), self.asked(reported=reported))
+
+        (alert,) = all_of(here, Alert)
+        open_now = (OpenAlert(alert.cause, alert.severity, here.today),)
+        known = History(here.today, here.today, "", open_alerts=open_now)
+        (policy,) = [each for each in map(parse, shipped_policies()) if each.policy == "VIC-2016"]
+        assert told(Fact.NO_DIVERSION_REPORT, policy, known, here.today).value is none_open
 
     @pytest.mark.parametrize("changed", [{"reported": ""}, {"report_words": ""}, {"key": ""}])
     def test_without_what_was_said_nothing_is_told(
