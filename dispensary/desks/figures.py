@@ -60,6 +60,7 @@ def _figures_page(
         version=version,
         policy=policy,
         suggested=f"{re.sub(r'[^A-Z0-9.]+', '-', site.code.upper()).strip('-') or 'SITE'}-{policy.policy}"[:60],
+        title=re.sub(r" \([a-z, ]+ to be set\)$", "", policy.title),
         choices=lambda parameter: [(choice, words.get(choice, choice)) for choice in parameter.choices],
         refused=refused,
         typed=typed,

@@ -93,6 +93,8 @@ class Criterion:
     judged: bool = False
     """Whether a practitioner must answer it; what the record says is then evidence for the answer."""
     about: Concern | None = None
+    is_open: bool = False
+    """Whether its kind is still to be set by whoever adopts the policy."""
 
 
 @dataclass(frozen=True)
@@ -234,6 +236,7 @@ def _criterion(reader: Reader, *, is_open: bool) -> Criterion:
         at_most=_figures(reader, "at_most", AT_MOST),
         judged=reader.yes_or_no("judged"),
         about=reader.one_of("about", Concern, Concern.DRUG_TESTS) if reader.has("about") else None,
+        is_open=is_open and not reader.has("kind"),
     )
     if not (criterion.reads or criterion.needs or criterion.at_most or criterion.judged or is_open):
         reader.problem("reads nothing, needs nothing and is judged by nobody")

@@ -52,6 +52,7 @@ def test_each_figure_is_asked_for_with_its_bounds_and_source(here: Desks) -> Non
     assert "Months in treatment before any take-away dose (months)" in said
     assert "0 to 60. To be read in the policy in force" in said
     assert "A lockbox at home is" in said
+    assert 'value="Take-away methadone doses, Malaysia"' in here.administrator.get(address(here)).text
 
 
 def test_the_site_publishes_a_version_of_its_own_once(here: Desks) -> None:
