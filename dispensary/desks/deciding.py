@@ -15,7 +15,7 @@ from litestar.params import FromPath, FromQuery
 from litestar.response import Response, Template
 from litestar.types import ControllerRouterHandler
 
-from dispensary.clients.circumstances import FARTHEST_KM, Circumstances, note_circumstances
+from dispensary.clients.circumstances import note_circumstances
 from dispensary.database import WriteSession
 from dispensary.desks.consulting import Consultation, about
 from dispensary.desks.record import Record
@@ -28,7 +28,7 @@ from dispensary.takehome.rules import Allowance
 from dispensary.takehome.service import assess_client
 from dispensary.takehome.terms import LONGEST_REASON, DecisionKind, Naloxone, Occasion
 from dispensary.units import ClientId
-from dispensary.web import take_home_acts
+from dispensary.web import consultation, take_home_acts
 from dispensary.web.forms import Form, one, several
 from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
 from dispensary.web.guards import requires, requires_client_reader
@@ -111,15 +111,7 @@ def assess(
     def act(session: WriteSession) -> object:
         if one(data, "circumstances") == "asked":
             with Typed(data) as typed:
-                told = Circumstances(
-                    lockbox=typed.yes_no("lockbox"),
-                    housing_stable=typed.yes_no("housing_stable"),
-                    employed=typed.yes_no("employed"),
-                    health_stable=typed.yes_no("health_stable"),
-                    children_at_home=typed.yes_no("children_at_home"),
-                    guardian=typed.yes_no("guardian"),
-                    distance_km=typed.whole_or_none("distance_km", 0, FARTHEST_KM),
-                )
+                told = consultation.circumstances_of(typed)
             note_circumstances(session, actor=actor, client_id=here.client_id, told=told, at=here.now)
         return assess_client(
             session, actor=actor, client_id=here.client_id, on=here.today, at=here.now, judged=_answered(data)

@@ -201,3 +201,20 @@ class TestThePage:
         path = f"/consulting/clients/{client}/take-home/explained"
         assert here.seat(Role.EVALUATOR).get(path).status_code == 403
         assert here.doctor.get(path.replace(str(client), str(here.place.site_id))).status_code == 404
+
+
+def test_it_says_how_often_they_had_what_they_needed_and_what_would_help(here: Desks, client: ClientId) -> None:
+    here.place.give(client)
+    here.place.move_on()
+    decided(here, client, 2, 2)
+    with here.database.reading() as session:
+        kept = last_assessment(session, client)
+    assert kept is not None
+    had, missed = kept.result["figures"]["covered_days"], len(kept.result["figures"]["missed_days"])
+
+    said = " ".join(lines_of(page_of(here, client)))
+
+    assert (had, missed) == (1, 0)
+    assert "you had what you needed on 1 of 1 days." in said
+    assert "a box at home that locks" in said
+    assert "tell us about your home and your work" in said

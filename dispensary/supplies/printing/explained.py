@@ -103,8 +103,19 @@ def _agreed(decision: Decision | None) -> Iterator[str]:
 
 
 def _why(said: Mapping[str, Any]) -> Iterator[str]:
-    """What the rules of the place looked at, and the first day on which they would let more be taken along."""
+    """What the record says, what would help, and the first day on which more could be taken along.
+
+    Only what the client can do something about: nothing that was judged of them, and nothing that names a test.
+    """
     yield _("We look at how regularly you come, and at what you told us about your home and your work.")
+    counted = said["figures"]
+    had, missed = counted["covered_days"], len(counted["missed_days"])
+    if had:
+        first = plain_day(date.fromisoformat(counted["window_from"]))
+        yield _(
+            "Since %(day)s you had what you needed on %(had)s of %(all)s days.", day=first, had=had, all=had + missed
+        )
+    yield from dict.fromkeys(_what_helps(said["findings"]))
     ahead = said["next"]
     if ahead is None:
         yield _("You and we can look at it again at any time.")
@@ -112,6 +123,21 @@ def _why(said: Mapping[str, Any]) -> Iterator[str]:
     day = plain_day(date.fromisoformat(ahead["on"]))
     yield _("When you keep coming as agreed, more days at home can be possible from %(day)s.", day=day)
     yield _("A day missed is no fault: it only makes the way there a little longer.")
+
+
+def _what_helps(findings: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    for finding in findings:
+        evidence: Mapping[str, Any] = finding["evidence"]
+        if finding["state"] == "met":
+            continue
+        if evidence.get("lockbox", True) is not True:
+            yield _("It helps when you have a box at home that locks: ask us for one.")
+        if evidence.get("housing_stable", True) is None or evidence.get("employed", True) is None:
+            yield _("It helps when you tell us about your home and your work.")
+        if evidence.get("unreturned_bottle_days"):
+            yield _("It helps when you bring back what is empty each time you come.")
+        if "agreement_signed_on" in evidence and evidence["agreement_signed_on"] is None:
+            yield _("It helps when we sign the agreement together.")
 
 
 def _questions(phone: str) -> Iterator[str]:
