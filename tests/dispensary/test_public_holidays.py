@@ -22,11 +22,13 @@ from dispensary.refusals import Refused
 from dispensary.staff.models import AuditEntry, Site
 from dispensary.staff.rules import Role
 from dispensary.supplies.models import Dose
+from dispensary.takehome.publishing import publish
 from dispensary.units import ClientId, DoseDay
 from notifications.models import Message, State
 from scheduling.rules import Hours
 from tests.builders import clinic
 from tests.dispensary.desk_place import CLINIC_POLICY, Desks, desks
+from tests.dispensary.policy_documents import document_of
 from tests.dispensary.visiting import text_of
 
 CHRISTMAS, TERRITORY = date(2026, 12, 25), date(2027, 2, 1)
@@ -380,6 +382,29 @@ class TestBottles:
         with pytest.raises(Refused) as refused:
             here.place.give(client, take_home_days=days)
         assert refused.value.first.code == "take-home-per-week"
+
+    @pytest.mark.parametrize(
+        ("limit", "days"), [("", ["23", "24", "25", "26"]), ("closed_days_in_a_row = 1", ["23", "24", "25"])]
+    )
+    def test_of_closed_days_in_a_row_only_so_many_are_apart_as_the_policy_says(
+        self, here: Desks, limit: str, days: list[str]
+    ) -> None:
+        own = document_of(CLINIC_POLICY).replace('version = "1"', 'version = "own"')
+        own = own.replace("closed_days_apart = true", f"closed_days_apart = true\n{limit}")
+        with here.database.writing() as session:
+            publish(session, document=own, at=here.place.now)
+        client = self.decided(here, CLINIC_POLICY, "own")
+        days_off = {"first_day": "2026-12-24", "last_day": "2026-12-25", "closure_reason": "no water"}
+        here.administrator.post("/office/closures", days_off)
+
+        found = self.proposed(here, client)
+
+        assert found == [f"2026-12-{day}" for day in days]
+        here.place.give(client, take_home_days=tuple(DoseDay(date.fromisoformat(day)) for day in found))
+        with here.database.reading() as session:
+            carried = select(Dose.dose_day, Dose.closed_day).where(Dose.client_id == client, Dose.kind == "take_home")
+            apart = {day.day for day, closed_day in session.execute(carried) if closed_day}
+        assert apart == ({24} if limit else {24, 25})
 
     def test_a_holiday_that_is_opened_again_adds_none_any_more(self, here: Desks) -> None:
         client = self.decided(here, CLINIC_POLICY)
