@@ -4,11 +4,31 @@ from __future__ import annotations
 
 from litestar.types import ControllerRouterHandler
 
-from dispensary.api import bookings, checks, clients, decisions, lots, orders, plans, session, supplies
+from dispensary.api import (
+    bookings,
+    calls,
+    checks,
+    clients,
+    decisions,
+    exceptions,
+    lots,
+    mishaps,
+    orders,
+    plans,
+    returns,
+    seen_again,
+    session,
+    supplies,
+)
 
 HANDLERS: list[ControllerRouterHandler] = [
     *session.HANDLERS,
     *supplies.HANDLERS,
+    *exceptions.HANDLERS,
+    *mishaps.HANDLERS,
+    *calls.HANDLERS,
+    *seen_again.HANDLERS,
+    *returns.HANDLERS,
     *clients.HANDLERS,
     *orders.HANDLERS,
     *plans.HANDLERS,

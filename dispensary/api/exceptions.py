@@ -19,7 +19,7 @@ from dispensary.database import Database, WriteSession
 from dispensary.supplies import exceptions
 from dispensary.supplies.exceptions_rules import ExceptionKind
 from dispensary.supplies.models import DoseException
-from dispensary.supplies.unusual import Unusual, awaiting_review, to_see_again, unusual_of
+from dispensary.supplies.unusual import Unusual, unusual_of
 from dispensary.supplies.writing import Handed
 from dispensary.units import AccountId, ClientId, DoseDay, plain
 from dispensary.web.consultation import looked_at
@@ -175,15 +175,6 @@ def read(
         face_at(session, site_id=actor.site_id, client_id=ClientId(client_id))
         found = unusual_of(session, client_id=ClientId(client_id), today=today)
         looked_at(session, actor=actor, client_id=ClientId(client_id), at=now, page="exceptions")
-        return [answer_of(one, today) for one in found]
-
-
-@get("/exceptions", sync_to_thread=True, operation_id="listSeenAgain", tags=["exceptions"], guards=[requires_dispenser])
-def seen_again(database: TheDatabase, site: TheSite, clock: TheClock) -> list[ExceptionAnswer]:
-    """Whom the counter observes or sees again today: wrong doses that wait for a review, then what is still to give."""
-    today = site.dose_day(clock())
-    with database.reading() as session:
-        found = [*awaiting_review(session, site_id=site.id), *to_see_again(session, site_id=site.id, day=today)]
         return [answer_of(one, today) for one in found]
 
 
@@ -384,4 +375,4 @@ def close(
     )
 
 
-HANDLERS: list[ControllerRouterHandler] = [read, seen_again, vomited, withheld, refused, late, called, close]
+HANDLERS: list[ControllerRouterHandler] = [read, vomited, withheld, refused, late, called, close]

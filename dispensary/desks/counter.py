@@ -166,9 +166,6 @@ def client_page(
     needs_look = any(refusal.code == "second-look" for refusal in window.refusals)
     moment = window.reading.moment
     order = moment.orders.get(today)
-    later_today = not stopped and bool(
-        order and len(order.portions) > 1 and len(moment.covered.get(today, ())) < len(order.portions) - 1
-    )
     return page(
         "counter/client.html",
         refused=refused,
@@ -190,7 +187,7 @@ def client_page(
         prescribers=choices(opened.prescribers, only_one_is_chosen=True),
         agreed=opened.agreed,
         needs_look=needs_look,
-        later_today=later_today,
+        later_today=not stopped and bool(window.carried_today),
         limits=moment.limits,
         decision=window.reading.decision,
         amount=amount,

@@ -91,9 +91,11 @@ def unusual_page(
 
 
 def _shown(opened: Opened, about: UUID | None) -> Unusual | None:
-    """The exception that was asked for, or the first that waits for somebody."""
-    found = next((each for each in opened.window.unusual if each.row.id == about), None)
-    return found or next((each for each in opened.window.unusual if each.row.closed_at is None), None)
+    """The exception that was asked for, or the first that waits for a prescriber, or else for the client."""
+    window = opened.window
+    asked = [each for each in window.unusual if each.row.id == about]
+    still_open = [each for each in window.unusual if each.row.closed_at is None]
+    return next(iter([*asked, *window.to_answer, *still_open]), None)
 
 
 def _possible(opened: Opened) -> dict[ExceptionKind, bool]:

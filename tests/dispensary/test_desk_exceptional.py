@@ -16,7 +16,7 @@ from dispensary.prescribing.models import Reduction
 from dispensary.prescribing.sections import Topic
 from dispensary.staff.rules import Role
 from dispensary.supplies.models import DoseException, ExtraDose, Supply
-from dispensary.units import ClientId
+from dispensary.units import ClientId, milligrams
 from dispensary.verification import verify
 from tests.dispensary.desk_place import Desks, desks
 from tests.dispensary.unusual_place import follows, gave, orders, todays_dose, vomited
@@ -594,3 +594,22 @@ def test_an_exception_has_the_same_id_for_the_same_key_alone(here: Desks, counte
         ids |= {one.id for one in written(here)}
 
     assert len(ids) == 2
+
+
+class TestADividedDose:
+    @pytest.mark.parametrize(
+        ("places", "offered", "ticked"),
+        [(None, True, False), (["supervised", "take_home"], True, True), (["supervised", "supervised"], False, False)],
+    )
+    def test_the_rest_is_offered_as_the_order_says(
+        self, here: Desks, counter: Visitor, places: list[str] | None, offered: bool, ticked: bool
+    ) -> None:
+        client = here.place.client(mg="80")
+        here.place.decide(client, per_supply=2)
+        parts = [milligrams("50"), milligrams("30")]
+        orders(here.place, client, "80", parts=parts, places=places)
+
+        screen = counter.get(at(client)).text
+
+        assert ("later today" in screen) is offered
+        assert (f'name="take_home_days" value="{here.today}" checked' in screen) is ticked
