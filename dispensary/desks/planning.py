@@ -173,7 +173,9 @@ class _Planning:
         guideline = self.basis.held.of(TOPIC[self.kind])
         made = within(propose(aim, self.basis.course, guideline), self.basis.longest)
         others = {name: value for name, value in self.typed.items() if not name.partition("_")[2].isdigit()}
-        self.typed = {**others, "until_day": "", **proposed_rows(made, self.kind)}
+        # A pattern needs a last day; four weeks of it are a beginning, to be changed like everything else here.
+        until = (aim.first_day + timedelta(weeks=4, days=-1)).isoformat() if self.kind is PlanKind.WEEKDAYS else ""
+        self.typed = {**others, "until_day": until, **proposed_rows(made, self.kind)}
         return self.page(note=made.note)
 
     def page(self, *, refused: Refused | None = None, note: str = "") -> Template:

@@ -14,6 +14,7 @@ from sqlalchemy import func, select
 from dispensary.clients.models import Client
 from dispensary.clients.service import lock_client
 from dispensary.database import WriteSession
+from dispensary.prescribing.chain import running_on
 from dispensary.prescribing.models import DoseOrder
 from dispensary.prescribing.queries import order_on
 from dispensary.prescribing.service import stop_order
@@ -53,7 +54,8 @@ def stop(
     )
     if order_id is not None:
         stopped = stopped.where(DoseOrder.id == order_id)
-    if from_day >= today and session.scalar(stopped.limit(1)):
+    ahead = running_on(session, client_id=client_id, day=from_day)  # ordered again since, it is to be stopped again
+    if from_day >= today and ahead is None and session.scalar(stopped.limit(1)):
         return
     ordered = order_on(session, client_id=client_id, day=from_day)
     if order_id is not None and (ordered is None or ordered.id != order_id):

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import Range
 
 from dispensary.clients.service import the_client
 from dispensary.database import ReadSession, WriteSession
@@ -109,7 +110,8 @@ def stop(
     same = session.scalar(
         select(DoseOrder)
         .where(DoseOrder.client_id == client_id, DoseOrder.voided_at.is_(None), DoseOrder.plan_id.is_(None))
-        .where(func.lower(DoseOrder.days) == ending.from_day, DoseOrder.ordered_by == actor.account_id)
+        .where(DoseOrder.days == Range(ending.from_day, ending.until_day, bounds="[)"))
+        .where(DoseOrder.ordered_by == actor.account_id)
         .where(DoseOrder.reason == ending.reason.strip())
     )
     if same is not None and not reaching(session, plan_id=plan_id, day=ending.from_day):

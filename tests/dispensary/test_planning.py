@@ -30,7 +30,7 @@ from dispensary.staff.rules import the_program
 from dispensary.supplies.closing import close_day
 from dispensary.supplies.recalls import open_recall
 from dispensary.units import ClientId, DoseDay, milligrams
-from dispensary.web import dosing_acts, planning_acts
+from dispensary.web import caring_acts, dosing_acts, planning_acts
 from dispensary.web.dosing_acts import Bottles
 from tests.builders import Clinic, clinic
 
@@ -482,3 +482,26 @@ class TestEndingAPlan:
 
         assert chain(place, client)[1:] == [("90", -1, 1, "superseded"), ("85", 1, None, None)]
         assert tasks(place, client) == []
+
+
+def test_what_was_ordered_again_is_stopped_again(place: Clinic) -> None:
+    client = place.client(mg="80")
+    (tomorrow,) = place.ahead(1)
+
+    def stopped() -> None:
+        with place.database.writing() as session:
+            caring_acts.stop(
+                session,
+                actor=place.doctor,
+                client_id=client,
+                from_day=tomorrow,
+                reason="moves away",
+                today=place.today,
+                at=place.now,
+            )
+
+    stopped()
+    sign(place, client, PlanKind.STABILISATION, step(tomorrow, "80"))
+    stopped()
+
+    assert chain(place, client) == [("80", 0, 1, "stopped")]
