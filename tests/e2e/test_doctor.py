@@ -76,6 +76,42 @@ def test_a_dose_is_changed_by_keyboard_alone(chromium: Browser, house: House, pl
     assert doctor.troubles == []
 
 
+def test_a_plan_is_proposed_changed_and_signed_by_keyboard_alone(
+    chromium: Browser, house: House, place: Clinic
+) -> None:
+    client_id = waits(place, "warning")
+    doctor = Person(chromium, house, DESK).signs_in("doctor", f"/consulting/clients/{client_id}")
+
+    doctor.presses("4")
+    doctor.page.wait_for_url(f"**/consulting/clients/{client_id}/plan")
+    for figure in ("90", "5", "7"):  # up to, step, days between: the site follows no guideline
+        doctor.page.keyboard.type(figure)
+        doctor.presses("Tab")
+    doctor.presses("Enter")
+    doctor.page.get_by_label("Step 2: mg a day").select_text()
+    doctor.page.keyboard.type("92.5")
+    doctor.presses("Enter")
+    doctor.sees("One more step")
+    assert doctor.page.get_by_label("Step 2: mg a day").input_value() == "92.5"
+    doctor.page.get_by_label("Reason").focus()
+    doctor.page.keyboard.type("titration: craving")
+    doctor.page.get_by_role("button", name="Sign the plan").focus()
+    doctor.picture("doctor-plan")
+    doctor.presses("Enter")
+
+    doctor.sees("The plan is signed. The counter sees its orders at once.", "92.5")
+    with house.database.engine.connect() as connection:
+        ordered = connection.execute(
+            text(
+                "SELECT mg FROM dose_order WHERE client_id = :client AND voided_at IS NULL AND plan_id IS NOT NULL"
+                " ORDER BY lower(days)"
+            ),
+            {"client": client_id},
+        ).scalars()
+    assert [float(mg) for mg in ordered] == [85, 92.5]
+    assert doctor.troubles == []
+
+
 def test_no_key_is_lost_on_a_slow_computer(chromium: Browser, house: House, place: Clinic) -> None:
     waits(place, "urgent")
     second = waits(place, "warning")
@@ -105,6 +141,10 @@ def test_neither_the_list_nor_a_client_is_wider_than_a_phone(chromium: Browser, 
     client_id = waits(place, "urgent")
     doctor = Person(chromium, house, PHONE).signs_in("doctor", "/consulting")
 
-    for path in ("/consulting", *(f"/consulting/clients/{client_id}?months={months}" for months in (1, 12))):
+    for path in (
+        "/consulting",
+        *(f"/consulting/clients/{client_id}?months={months}" for months in (1, 12)),
+        *(f"/consulting/clients/{client_id}/{page}" for page in ("order", "plan")),
+    ):
         doctor.page.goto(path)
         assert doctor.page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"], path
