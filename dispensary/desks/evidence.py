@@ -31,6 +31,26 @@ _CALLED = {
     "day_of_treatment": _("Day of treatment"),
     "adherence_percent": _("Per cent of days with a dose"),
     "dose_stable_days": _("Days with the same dose"),
+    "months_of_treatment": _("Whole months of treatment"),
+    "distance_km": _("Kilometres from home"),
+    "consecutive_missed_days": _("Most days missed in a row"),
+    "intoxicated_presentations": _("Days on which a dose was withheld for intoxication"),
+    "intoxicated_days": _("Days on which a dose was withheld for intoxication"),
+    "days_since_review": _("Days since the last review"),
+    "last_review_on": _("Last review"),
+    "guardian": _("Somebody vouches"),
+    "employed_or_guardian": _("Work or study, or somebody who vouches"),
+    "children_at_home": _("Children at home"),
+    "no_children_at_home": _("No children at home"),
+    "no_diversion_report": _("No report of diversion is open"),
+    "diversion_reports": _("Open reports of diversion"),
+    "bottles_are_returned": _("The site takes bottles back"),
+    "unreturned_bottle_days": _("Bottles that did not come back, by their day"),
+    "failed_recalls": _("Recalls that failed"),
+    "overdue_recalls": _("Recalls that are overdue"),
+    "agreement_signed_on": _("Agreement signed"),
+    "first_dose_day": _("First dose"),
+    "dose_stable_since": _("Same dose since"),
     "judged": _("A practitioner answered"),
 }
 
@@ -38,11 +58,13 @@ _CALLED = {
 def evidence(found: Mapping[str, object]) -> Iterator[tuple[str, str]]:
     """Name and value of each figure, in the order in which the rule gave them."""
     for name, value in found.items():
-        called = gettext(_CALLED.get(name.removesuffix("_needed"), name.replace("_", " ")))
-        yield (
-            (gettext(_("%(what)s, needed")) % {"what": called} if name.endswith("_needed") else called),
-            _written(value),
-        )
+        figure = name.removesuffix("_needed").removesuffix("_at_most")
+        called = gettext(_CALLED.get(figure, figure.replace("_", " ")))
+        if name.endswith("_needed"):
+            called = gettext(_("%(what)s, needed")) % {"what": called}
+        elif name.endswith("_at_most"):
+            called = gettext(_("%(what)s, at most")) % {"what": called}
+        yield called, _written(value)
 
 
 def _written(value: object) -> str:

@@ -306,9 +306,9 @@ def _changes(policy: Policy, findings: tuple[Finding, ...], history: History, on
 
 
 def _once_met(those: Collection[Finding], level: Level) -> str:
-    names = ", ".join(finding.criterion for finding in those)
+    named = (f"“{f.criterion}” {'no longer holds' if f.kind is Kind.EXCLUSION else 'is met'}" for f in those)
     remedies = " ".join(dict.fromkeys(finding.remedy for finding in those if finding.remedy))
-    return f"Once met: {names}: {level_in_words(level)}. {remedies}".rstrip()
+    return f"Once {' and '.join(named)}: {level_in_words(level)}. {remedies}".rstrip()
 
 
 def if_all_covered(history: History, on: date, days: int) -> History:

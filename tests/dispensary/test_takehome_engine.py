@@ -266,18 +266,18 @@ class TestWhatWouldChangeTheAnswer:
         said = assess(ALL, recorded("c" * 60, lockbox=None), TODAY)
         assert said.level == "none"
         assert said.changes == (
-            "Once met: storage: up to 6 a week, 5 in a row. Ask, and write the answer on the client's record.",
+            "Once “storage” is met: up to 6 a week, 5 in a row. Ask, and write the answer on the client's record.",
         )
 
     def test_what_only_does_it_together_is_told_together(self) -> None:
         said = assess(ALL, recorded("c" * 60, lockbox=False, judged={**JUDGED, "ruled out": True}), TODAY)
-        assert said.changes == ("Once met: storage, ruled out: up to 6 a week, 5 in a row.",)
+        assert said.changes == ("Once “storage” is met and “ruled out” no longer holds: up to 6 a week, 5 in a row.",)
 
     def test_days_come_first_and_are_exact(self) -> None:
         said = assess(ALL, recorded("c" * 44, agreement_signed_on=None), TODAY)
         assert said.level == "low"
         assert said.next is None, "days alone do not do it"
-        assert said.changes == ("Once met: bottles: up to 6 a week, 5 in a row. Have the agreement signed.",)
+        assert said.changes == ("Once “bottles” is met: up to 6 a week, 5 in a row. Have the agreement signed.",)
         young = assess(ALL, recorded("c" * 43), TODAY)
         assert young.changes == ("1 more day without a missed day, to 2026-11-25: up to 6 a week, 5 in a row.",)
 
