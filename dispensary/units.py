@@ -80,6 +80,11 @@ def volume_of(dose: Milligrams, concentration: Strength) -> Millilitres:
     return Millilitres((dose / concentration).quantize(Decimal("0.001"), rounding="ROUND_HALF_UP"))
 
 
+def in_days(number: int) -> str:
+    """A number of days as a person reads it: 1 day, 2 days."""
+    return f"{number} day" if number == 1 else f"{number} days"
+
+
 def plain(amount: Decimal) -> str:
     """An amount as a person reads it: 40 and 62.5, never 40.00 or 4E+1."""
     text = format(amount, "f")

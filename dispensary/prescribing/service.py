@@ -23,7 +23,7 @@ from dispensary.refusals import BadInput, NotThere, Refusal
 from dispensary.staff import audit
 from dispensary.staff.models import Site
 from dispensary.staff.rules import Actor
-from dispensary.units import ClientId, DoseDay, Milligrams
+from dispensary.units import ClientId, DoseDay, Milligrams, in_days
 
 
 @dataclass(frozen=True)
@@ -172,7 +172,7 @@ def bottles_in_view(from_day: date, in_hand: InHand) -> Refusal | None:
         return None
     return Refusal(
         "bottles-at-home",
-        f"The client has bottles at home for {len(at_home)} days from {at_home[0]}, with the earlier dose.",
+        f"The client has bottles at home for {in_days(len(at_home))} from {at_home[0]}, with the earlier dose.",
         "Decide whether they are called back, or say why they stay.",
         {"days": at_home},
         field="bottles",

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from dispensary.prescribing.guideline import Guideline, Ruling, everywhere, no_answer, ruled
 from dispensary.prescribing.section_documents import STRICTNESS
 from dispensary.prescribing.sections import Induction, Range, Topic, Verdict
-from dispensary.units import plain
+from dispensary.units import in_days, plain
 
 
 class Tolerance(StrEnum):
@@ -104,7 +104,7 @@ def step(
         advice.append(f"{plain(rise)} mg is a smaller step than the guideline's {section.step}.")
     if section.maintenance and new_mg > section.maintenance.most:
         advice.append(f"{plain(new_mg)} mg is above the usual {section.maintenance} of maintenance.")
-    inside = f"{plain(current_mg)} to {plain(new_mg)} mg after {days_since_change} days is within the guideline."
+    inside = f"{plain(current_mg)} to {plain(new_mg)} mg after {in_days(days_since_change)} is within the guideline."
     return _ruled(guideline, limits, inside, reason, new_mg, [*advice, *_noted(section)])
 
 
@@ -146,14 +146,14 @@ def _step_limits(section: Induction, rise: Decimal, days: int, day_of_treatment:
         yield _Limit("step", Verdict.ALLOW_WITH_REASON, sentence)
     settling = days < everywhere().settle_days
     if section.days_between is not None and days < section.days_between:
-        sentence = f"The last change was {days} days ago; the guideline leaves at least {section.days_between}."
+        sentence = f"The last change was {in_days(days)} ago; the guideline leaves at least {section.days_between}."
         yield _Limit("days-between", Verdict.ALLOW_WITH_REASON, sentence)
     if settling:
-        sentence = f"{days} days after the last change the level has not settled yet."
+        sentence = f"{in_days(days)} after the last change the level has not settled yet."
         yield _Limit("settling", Verdict.ALLOW_WITH_REASON, sentence)
     until = section.no_rise_until_day
     if until is not None and day_of_treatment is not None and day_of_treatment <= until:
-        sentence = f"The guideline does not raise the dose on the first {until} days."
+        sentence = f"The guideline does not raise the dose on the first {in_days(until)}."
         yield _Limit("no-rise-yet", Verdict.ALLOW_WITH_REASON, sentence)
 
 

@@ -9,7 +9,7 @@ from decimal import ROUND_CEILING, Decimal
 
 from dispensary.prescribing.guideline import Guideline, Ruling, everywhere, no_answer, ruled, share
 from dispensary.prescribing.sections import TaperBand, Topic, Verdict
-from dispensary.units import plain
+from dispensary.units import in_days, plain
 
 _PREGNANT = "In pregnancy the dose is not tapered unless the client insists; the prescriber decides."
 
@@ -56,7 +56,7 @@ def taper_step(
         faults["step"] = f"From {plain(current_mg)} mg the guideline goes no lower than {plain(lowest)} mg in one step."
     if days_since_change < band.days_between:
         faults["days-between"] = (
-            f"The last change was {days_since_change} days ago; the guideline leaves at least {band.days_between}."
+            f"The last change was {in_days(days_since_change)} ago; the guideline leaves at least {band.days_between}."
         )
     return ruled(
         guideline,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dispensary.refusals import Refusal
 from dispensary.takehome.policy import MOST_PER_SUPPLY, MOST_PER_WEEK
 from dispensary.takehome.rules import Allowance, Answer
+from dispensary.units import in_days
 
 
 def may_decide(
@@ -40,7 +41,7 @@ def may_decide(
         faults.append(
             Refusal(
                 "above-legal-limit",
-                f"The law allows at most {allowance.most_per_supply} days at once here, not {per_supply}.",
+                f"The law allows at most {in_days(allowance.most_per_supply)} at once here, not {per_supply}.",
                 "Decide on less. No reason lifts a limit of the law; days on which the site is closed come on top."
                 if allowance.closed_days_apart
                 else "Decide on less. No reason lifts a limit of the law.",
@@ -64,7 +65,7 @@ def may_decide(
         faults.append(
             Refusal(
                 "above-legal-limit",
-                f"The law allows at most {most} days in a row here.",
+                f"The law allows at most {in_days(most)} in a row here.",
                 "Decide on less. No reason lifts a limit of the law.",
                 {"most": most},
                 field="consecutive",

@@ -13,6 +13,7 @@ from dispensary.takehome.findings import Finding, State, find, meets, told_of_ne
 from dispensary.takehome.history import COVERED, History, figures, measured
 from dispensary.takehome.measures import Measure
 from dispensary.takehome.policy import MOST_PER_SUPPLY, Kind, Level, Policy, SetBy
+from dispensary.units import in_days
 
 NO_LEVEL = "none"
 UNDETERMINED = "undetermined"
@@ -234,7 +235,7 @@ def in_words(per_supply: int, per_week: int | None, consecutive: int | None = No
     """A limit as a person reads it."""
     if per_supply == 0 or per_week == 0:
         return "no take-home doses"
-    at_once = f"{per_supply} {'day' if per_supply == 1 else 'days'} at once"
+    at_once = f"{in_days(per_supply)} at once"
     if per_week is None:
         said = f"up to {at_once}"
     else:
