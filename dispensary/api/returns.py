@@ -12,9 +12,10 @@ from litestar.params import FromPath, JSONBody
 from litestar.types import ControllerRouterHandler
 
 from dispensary.clients.queries import face_at
+from dispensary.prescribing.rules import MOST_PORTIONS
 from dispensary.staff.rules import Act
 from dispensary.supplies.models import Recall
-from dispensary.supplies.recalls import call_back, count, expected_full, open_recall
+from dispensary.supplies.recalls import call_back, count, expected_by_portion, open_recall
 from dispensary.supplies.returns import OutThere, TakenBack, bottles_out
 from dispensary.supplies.rules import LONGEST_SUPPLY
 from dispensary.units import ClientId, DoseDay, plain
@@ -53,13 +54,24 @@ class RecallAnswer(msgspec.Struct):
     closed_at: datetime | None
 
 
+class ExpectedFull(msgspec.Struct):
+    """How many bottles must be full, once so many portions of today have been taken."""
+
+    portions_taken: int
+    full: int
+
+
 class BottlesAnswer(msgspec.Struct):
-    """The bottles of the last four weeks and later, how many must be full now, and the recall that is open."""
+    """The bottles of the last four weeks and later, how many must be full now, and the recall that is open.
+
+    While a recall is open, the numbers are of the bottles that it asks for.
+    """
 
     bottles: list[BottleOut]
     expected_full: int
-    expected_full_dose_taken: int
-    """The same, once today's dose has been taken."""
+    """While nothing of today's bottles was taken."""
+    expected_full_after: list[ExpectedFull]
+    """For each of today's bottles that is counted: how many must be full, once it has been taken."""
     recall: RecallAnswer | None
 
 
@@ -94,10 +106,14 @@ class RecallRequest(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class CountRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """How many full bottles were counted. A count that is not right needs a note of what the client says."""
+    """How many full bottles were counted of those that were called back.
+
+    `portions_taken` is the last portion of today that was taken: 0 when none was, 1 when a whole dose was. A count
+    that is not right needs a note of what the client says.
+    """
 
     counted_full: Annotated[int, msgspec.Meta(ge=0, le=200)]
-    todays_dose_taken: bool
+    portions_taken: Annotated[int, msgspec.Meta(ge=0, le=MOST_PORTIONS)]
     note: Words = ""
 
 
@@ -143,12 +159,15 @@ def bottles(
     with database.writing() as session:
         face_at(session, site_id=actor.site_id, client_id=whose)
         out = bottles_out(session, client_id=whose, first=DoseDay(today - timedelta(days=LONGEST_SUPPLY)))
-        expected, taken = (
-            expected_full(session, client_id=whose, today=today, todays_dose_taken=taken) for taken in (False, True)
-        )
         recall = open_recall(session, client_id=whose)
+        expected, *after = (
+            ExpectedFull(taken, full)
+            for taken, full in expected_by_portion(session, client_id=whose, today=today, recall=recall).items()
+        )
         looked_at(session, actor=actor, client_id=whose, at=now, page="bottles")
-        return BottlesAnswer([_out(bottle) for bottle in out], expected, taken, _recall(recall) if recall else None)
+        return BottlesAnswer(
+            [_out(bottle) for bottle in out], expected.full, after, _recall(recall) if recall else None
+        )
 
 
 @post(
@@ -237,7 +256,7 @@ def count_bottles(
                 actor=actor,
                 recall_id=recall_id,
                 counted_full=data.counted_full,
-                todays_dose_taken=data.todays_dose_taken,
+                portions_taken=data.portions_taken,
                 note=data.note,
                 today=site.dose_day(at),
                 at=at,

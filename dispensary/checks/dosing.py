@@ -146,7 +146,8 @@ def of_recall_count(question: asked.RecallCount) -> Answered:
     if last < first:
         raise bad("last_day", "The last day is before the first.", "Correct the days.")
     days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
-    full = expected_at_count(days, day("on", question.on), todays_dose_taken=question.after_dose)
+    bottles = [(each, 1) for each in days]
+    full = expected_at_count(bottles, day("on", question.on), portions_taken=int(question.after_dose))
     empty = len(days) - full
     return {
         "answer": "allow",

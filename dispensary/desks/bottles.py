@@ -17,9 +17,10 @@ from sqlalchemy import select
 from dispensary.clients.queries import Face, face_at
 from dispensary.database import ReadSession, WriteSession
 from dispensary.desks.window import AtCounter
+from dispensary.prescribing.rules import MOST_PORTIONS
 from dispensary.refusals import BadInput, Refusal, Refused
 from dispensary.supplies.models import BottleReturn, Recall
-from dispensary.supplies.recalls import expected_full, open_recall
+from dispensary.supplies.recalls import expected_by_portion, open_recall
 from dispensary.supplies.returns import OutThere, awaiting_destruction, bottles_out
 from dispensary.supplies.rules import LONGEST_SUPPLY
 from dispensary.units import ClientId, DoseDay
@@ -41,13 +42,14 @@ class Bottles:
 
     face: Face
     ahead: Sequence[OutThere]
-    """Of today and later."""
+    """Of today and later; when bottles were called back from a later day on, of that day and later."""
+    not_called: Sequence[OutThere]
+    """Of today and later, which nobody called back: rightly full, and not counted."""
     past: Sequence[OutThere]
     """Of the days before today, which are empty when all is well."""
     recall: Recall | None
-    expected: int
-    expected_taken: int
-    """The same, once today's dose has been taken."""
+    expected: Mapping[int, int]
+    """How many must be full, by how many portions of today have been taken: 0, and each of today's bottles."""
     destroyed_later: int
     back: Sequence[BottleReturn]
     counted: Recall | None
@@ -74,13 +76,15 @@ def _page(
         client_id, today = here.client_id, here.today
         face = face_at(session, site_id=here.site.id, client_id=client_id)
         out = bottles_out(session, client_id=client_id, first=DoseDay(today - timedelta(days=LONGEST_SUPPLY)))
+        recall = open_recall(session, client_id=client_id)
+        first = today if recall is None else max(today, recall.from_day)
         return Bottles(
             face=face,
-            ahead=[bottle for bottle in out if bottle.day >= today],
+            ahead=[bottle for bottle in out if bottle.day >= first],
+            not_called=[bottle for bottle in out if today <= bottle.day < first],
             past=[bottle for bottle in out if bottle.day < today],
-            recall=open_recall(session, client_id=client_id),
-            expected=expected_full(session, client_id=client_id, today=today, todays_dose_taken=False),
-            expected_taken=expected_full(session, client_id=client_id, today=today, todays_dose_taken=True),
+            recall=recall,
+            expected=expected_by_portion(session, client_id=client_id, today=today, recall=recall),
             destroyed_later=awaiting_destruction(session, site_id=here.site.id),
             back=_back_on(session, client_id, today),
             counted=_counted_on(session, here),
@@ -129,6 +133,7 @@ def bring(
             reason = typed.text("reason", most=LONGEST_NOTE, required=False)
             others = typed.whole_or_none("others_full", 0, _MOST_OTHERS)
             note = typed.text("note", most=LONGEST_NOTE, required=False)
+            portions_taken = typed.whole_or_none("portions_taken", 0, MOST_PORTIONS)
             recall_id = typed.id("recall_id") if one(data, "recall_id") else None
         return bottle_acts.bring(
             session,
@@ -140,7 +145,7 @@ def bring(
                 reason=reason,
                 stay=one(data, "full_ones") != "go home",
                 others_full=others or 0,
-                todays_dose_taken=one(data, "todays_dose_taken") == "yes",
+                portions_taken=portions_taken or 0,
                 note=note,
             ),
             today=here.today,

@@ -49,14 +49,18 @@ def reduced_portions(portions: Collection[Milligrams], most: Decimal) -> tuple[M
     return tuple(scaled)
 
 
-def expected_at_count(take_home_days: Iterable[date], on: date, *, todays_dose_taken: bool) -> int:
+def expected_at_count(
+    bottles: Iterable[tuple[date, int]], on: date, *, portions_taken: int, from_day: date | None = None
+) -> int:
     """How many bottles must be full when they are counted on a day: those dated after the last dose that was due.
 
-    `take_home_days` has a day for each bottle that is at home. Today's counts as full until it has been taken.
-    Tolerance is nothing (common practice of call-backs, and the counting of bottles at home in Mississippi's rule
-    24-2-53.7).
+    `bottles` has the dose day and the portion of each one that is at home. Of the day itself those up to the last
+    portion that was taken are empty, and the later ones full. Of bottles that were called back from a later day on,
+    the earlier ones are not counted. Tolerance is nothing (common practice of call-backs, and the counting of bottles
+    at home in Mississippi's rule 24-2-53.7).
     """
-    return sum(1 for day in take_home_days if day > on or (day == on and not todays_dose_taken))
+    first = max(on, from_day) if from_day else on
+    return sum(1 for day, portion in bottles if day >= first and (day, portion) > (on, portions_taken))
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from dispensary.supplies.exceptions_rules import ExceptionKind
 from dispensary.supplies.models import Dose, DoseException, Supply
 from dispensary.supplies.moment import Reading, read_moment
 from dispensary.supplies.packing import Packed, pack
-from dispensary.supplies.rules import DosePlan, Moment, Wanted, doses_of, may_dispense
+from dispensary.supplies.rules import DosePlan, Moment, Wanted, doses_of, identified, may_dispense
 from dispensary.supplies.writing import (
     Handed,
     answer_of,
@@ -120,7 +120,7 @@ def partly_taken(
     if poured is None:
         raise _nothing_poured(reading.moment)
     whole = poured.packed.plan.mg
-    faults = _lacks(session, actor, reason, second_id, at)
+    faults = [*identified(identified_by), *_lacks(session, actor, reason, second_id, at)]
     if not 0 < swallowed_mg < whole:
         faults.append(
             Refusal(

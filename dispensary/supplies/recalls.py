@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from typing import Final
 from uuid import UUID
@@ -15,6 +16,7 @@ from dispensary.clients.service import lock_client
 from dispensary.clients.tasks import finish_task, open_task
 from dispensary.database import ReadSession, WriteSession
 from dispensary.monitoring.service import open_alert
+from dispensary.prescribing.rules import MOST_PORTIONS
 from dispensary.refusals import BadInput, NotThere, Refusal, Refused
 from dispensary.staff import audit
 from dispensary.staff.models import Site
@@ -125,10 +127,25 @@ def open_recall(session: ReadSession, *, client_id: ClientId) -> Recall | None:
     return session.scalar(select(Recall).where(Recall.client_id == client_id, Recall.state == "open"))
 
 
-def expected_full(session: ReadSession, *, client_id: ClientId, today: DoseDay, todays_dose_taken: bool) -> int:
-    """How many full bottles the client must have now, by what they were given and have not brought back."""
-    days = [bottle.day for bottle in bottles_out(session, client_id=client_id, first=today)]
-    return expected_at_count(days, today, todays_dose_taken=todays_dose_taken)
+def expected_full(
+    session: ReadSession, *, client_id: ClientId, today: DoseDay, recall: Recall | None
+) -> Callable[[int], int]:
+    """How many full bottles the client must have, once so many portions of today have been taken (0: none as yet).
+
+    By what they were given and have not brought back; of a recall, those that it asks for.
+    """
+    out = [(bottle.day, bottle.portion) for bottle in bottles_out(session, client_id=client_id, first=today)]
+    from_day = None if recall is None else recall.from_day
+    return lambda taken: expected_at_count(out, today, portions_taken=taken, from_day=from_day)
+
+
+def expected_by_portion(
+    session: ReadSession, *, client_id: ClientId, today: DoseDay, recall: Recall | None
+) -> dict[int, int]:
+    """The same for nothing taken as yet (0), and for each of today's bottles that changes the number."""
+    expected = expected_full(session, client_id=client_id, today=today, recall=recall)
+    found = {taken: expected(taken) for taken in range(MOST_PORTIONS + 1)}
+    return {taken: full for taken, full in found.items() if taken == 0 or full != found[taken - 1]}
 
 
 def count(
@@ -137,13 +154,15 @@ def count(
     actor: Actor,
     recall_id: UUID,
     counted_full: int,
-    todays_dose_taken: bool,
+    portions_taken: int,
     note: str = "",
     today: DoseDay,
     at: datetime,
 ) -> Recall:
     """Writes down how many full bottles were counted, seals and volumes checked, against how many there must be.
 
+    `portions_taken` is the last portion of today that was taken, none as yet when it is 0; bottles of days before
+    the first one that was called back are not counted.
     As many: passed. Fewer or more: failed, with a note, and the prescriber is told; they decide what follows. A
     repeated count with the same number gets the first answer. Raises BadInput when a difference has no note, Refused
     when the recall is closed otherwise.
@@ -155,7 +174,7 @@ def count(
     if not 0 <= counted_full <= 200:
         raise BadInput(Refusal("counted", "Count the full bottles.", "Write a number.", field="counted_full"))
     client_id = ClientId(recall.client_id)
-    expected = expected_full(session, client_id=client_id, today=today, todays_dose_taken=todays_dose_taken)
+    expected = expected_full(session, client_id=client_id, today=today, recall=recall)(portions_taken)
     right = counted_full == expected
     if not right and not note.strip():
         raise BadInput(

@@ -242,17 +242,22 @@ def _held(moment: Moment, day: DoseDay) -> Refusal:
     )
 
 
+def identified(identified_by: str) -> tuple[Refusal, ...]:
+    """Why nothing is handed over when nobody said how the client was known; empty when somebody did."""
+    if identified_by in ("photo", "second_identifier"):
+        return ()
+    return (
+        Refusal(
+            "not-identified",
+            "The client was not identified at the moment of handing over.",
+            "Compare the photo, or ask for the second identifier, and say which.",
+            field="identified_by",
+        ),
+    )
+
+
 def _safe_to_hand_over(wanted: Wanted) -> list[Refusal]:
-    faults = []
-    if wanted.identified_by not in ("photo", "second_identifier"):
-        faults.append(
-            Refusal(
-                "not-identified",
-                "The client was not identified at the moment of handing over.",
-                "Compare the photo, or ask for the second identifier, and say which.",
-                field="identified_by",
-            )
-        )
+    faults = list(identified(wanted.identified_by))
     if not wanted.well:
         faults.append(
             Refusal(

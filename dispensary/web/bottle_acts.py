@@ -17,7 +17,7 @@ from dispensary.clients.service import lock_client
 from dispensary.database import ReadSession, WriteSession
 from dispensary.refusals import BadInput, NotThere, Refusal
 from dispensary.staff.rules import Actor
-from dispensary.supplies.models import BottleReturn, Recall
+from dispensary.supplies.models import Bottle, BottleReturn, Recall
 from dispensary.supplies.recalls import call_off, count
 from dispensary.supplies.returns import TakenBack, take_back
 from dispensary.units import ClientId, DoseDay
@@ -35,7 +35,8 @@ class Brought:
     """Whether the full ones stay here, to be destroyed. At a count they may go home again."""
     others_full: int = 0
     """Full bottles that are not among those that the client must have."""
-    todays_dose_taken: bool = False
+    portions_taken: int = 0
+    """The last portion of today that was taken; none as yet when it is 0."""
     note: str = ""
     """What the client says, when the count is not right."""
 
@@ -61,20 +62,23 @@ def bring(
     """Counts what was brought against what there must be, where it was called back, and takes back what stays.
 
     It is counted before anything is taken back: a bottle that has come back is no longer one that the client must
-    have. Raises BadInput with everything that is missing of both, Refused, or NotThere.
+    have. Bottles that were not called back may be brought too, and are not counted. Raises BadInput with everything
+    that is missing of both, Refused, or NotThere.
     """
     lock_client(session, client_id, actor.site_id)
     faults: list[Refusal] = []
     recall, back = None, None
     if recall_id is not None:
-        recall_of(session, client_id=client_id, recall_id=recall_id)
+        asked = recall_of(session, client_id=client_id, recall_id=recall_id)
+        besides = _not_called_back(session, asked, brought, today)
         try:
             recall = count(
                 session,
                 actor=actor,
                 recall_id=recall_id,
-                counted_full=sum(brought.full.values()) + brought.others_full,
-                todays_dose_taken=brought.todays_dose_taken,
+                counted_full=sum(full for bottle, full in brought.full.items() if bottle not in besides)
+                + brought.others_full,
+                portions_taken=brought.portions_taken,
                 note=brought.note,
                 today=today,
                 at=at,
@@ -92,6 +96,20 @@ def bring(
     if faults:
         raise BadInput(*faults)
     return Answer(back, recall)
+
+
+def _not_called_back(session: ReadSession, recall: Recall, brought: Brought, today: DoseDay) -> set[UUID]:
+    """Bottles that are rightly full and that the recall does not ask for: of today and later, before its first day."""
+    return set(
+        session.scalars(
+            select(Bottle.id).where(
+                Bottle.id.in_(brought.full),
+                Bottle.client_id == recall.client_id,
+                Bottle.dose_day >= today,
+                Bottle.dose_day < recall.from_day,
+            )
+        )
+    )
 
 
 def take_back_once(

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import scheduling.service
 from dispensary.database import ReadSession, WriteSession
-from dispensary.refusals import BadInput, NotThere, Refusal
+from dispensary.refusals import NotThere, Refusal
 from dispensary.staff.rules import Actor
 from dispensary.supplies import extras, mishaps, wrong_doses
 from dispensary.supplies.exception_rows import exception_id_of
@@ -96,8 +96,7 @@ def partly_taken(
     today: DoseDay,
     at: datetime,
 ) -> tuple[DoseException, Handed]:
-    """Records what was swallowed of today's portion. Raises as `mishaps.partly_taken`, and BadInput without a look."""
-    identified(identified_by)
+    """Records what was swallowed of today's portion. Raises as `mishaps.partly_taken`."""
     handed = mishaps.partly_taken(
         session,
         actor=actor,
@@ -111,19 +110,6 @@ def partly_taken(
         at=at,
     )
     return _served(session, actor, client_id, handed, key, at)
-
-
-def identified(identified_by: str) -> None:
-    """Raises BadInput when nobody said how the client was known."""
-    if identified_by not in ("photo", "second_identifier"):
-        raise BadInput(
-            Refusal(
-                "not-identified",
-                "The client was not identified at the moment of handing over.",
-                "Compare the photo, or ask for the second identifier, and say which.",
-                field="identified_by",
-            )
-        )
 
 
 def top_up(

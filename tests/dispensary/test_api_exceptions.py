@@ -228,8 +228,8 @@ class TestBottles:
         assert (opened["id"], opened["state"]) == (again["id"], "open")
         path = f"/recalls/{opened['id']}/count"
 
-        wrong = sends(counter, path, counted_full=2, todays_dose_taken=True)
-        right = [sends(counter, path, counted_full=3, todays_dose_taken=True).json() for _ in range(2)]
+        wrong = sends(counter, path, counted_full=2, portions_taken=1)
+        right = [sends(counter, path, counted_full=3, portions_taken=1).json() for _ in range(2)]
 
         assert (wrong.status_code, wrong.json()["code"]) == (422, "count-differs")
         assert (right[0]["state"], right[0]["expected_full"]) == ("passed", 3)

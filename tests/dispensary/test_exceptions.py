@@ -344,6 +344,17 @@ def test_the_whole_is_no_part(place: Clinic, mg: str) -> None:
     assert register(place) == []
 
 
+def test_what_is_missing_of_a_part_is_said_at_once_and_so_is_that_nobody_looked_who_it_was(place: Clinic) -> None:
+    client = place.client(mg="80")
+    with pytest.raises(BadInput) as refused:
+        partly(place, client, "90", identified_by="", reason=" ")
+    assert codes(refused) == ["not-identified", "reason", "not-a-part"]
+    with pytest.raises(BadInput) as refused:
+        partly(place, client, "50", identified_by="import")
+    assert codes(refused) == ["not-identified"]
+    assert register(place) == []
+
+
 def test_a_loss_is_seen_by_a_second_person_where_one_is_signed_in(place: Clinic) -> None:
     client = place.client(mg="80")
     with place.database.writing() as session:

@@ -117,7 +117,7 @@ class TestRecalls:
                 actor=place.pharmacist,
                 recall_id=recall,
                 counted_full=1,
-                todays_dose_taken=False,
+                portions_taken=0,
                 note="one bottle was missing",
                 today=place.today,
                 at=place.now,

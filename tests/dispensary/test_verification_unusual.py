@@ -71,7 +71,7 @@ def place(database: Database, now: datetime) -> Clinic:
             actor=place.pharmacist,
             recall_id=recall.id,
             counted_full=3,
-            todays_dose_taken=True,
+            portions_taken=1,
             today=place.today,
             at=place.now,
         )

@@ -150,14 +150,13 @@ def spilled(place: Clinic, client: ClientId, **more: Any) -> DoseException:
 
 
 def partly(place: Clinic, client: ClientId, mg: str, **more: Any) -> Handed:
-    asked = {"reason": "felt sick", "second_id": None, "key": key(), **more}
+    asked = {"reason": "felt sick", "second_id": None, "identified_by": "photo", "key": key(), **more}
     with place.database.writing() as session:
         return mishaps.partly_taken(
             session,
             actor=place.pharmacist,
             client_id=client,
             swallowed_mg=milligrams(mg),
-            identified_by="photo",
             today=place.today,
             at=place.now,
             **asked,
