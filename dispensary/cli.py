@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import click
 from litestar import Litestar
@@ -18,6 +19,9 @@ from dispensary.jobs import start_jobs
 from dispensary.schema import migrate as migrate_database
 from dispensary.settings import BadSettings, Settings, settings_from
 from dispensary.staff.queries import place, site_by_code
+
+if TYPE_CHECKING:
+    from dispensary.demo.trying import ToSee, ToTry
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -103,7 +107,7 @@ def demo(fresh: bool) -> None:
 
 
 def _demo(settings: Settings, *, fresh: bool) -> None:
-    from dispensary.demo import clinic
+    from dispensary.demo import clinic, trying
 
     def prepare(database: Database) -> None:
         if fresh:
@@ -120,8 +124,10 @@ def _demo(settings: Settings, *, fresh: bool) -> None:
             click.echo(f"The clinic was last open on {last}. `dispensary demo --fresh` makes it anew, as of today.")
         with database.reading() as session:
             site = place(session, site_by_code(session, clinic.CODE).id)
-            pickups = clinic.to_try(session, site_id=site.id, today=site.dose_day(now()))
-        lines.extend(_what_to_try(settings, [pickup.code for pickup in pickups], [p.number for p in pickups]))
+            today = site.dose_day(now())
+            pickups = trying.to_try(session, site_id=site.id, today=today)
+            others = trying.to_see(session, site_id=site.id, today=today)
+        lines.extend(_what_to_try(settings, pickups, others))
 
     lines: list[str] = []
     _serve(settings, jobs=True, prepare=prepare, ready=lambda: click.echo("\n".join(lines)))
@@ -133,7 +139,7 @@ def _forget(database: Database) -> None:
         connection.exec_driver_sql("CREATE SCHEMA public")
 
 
-def _what_to_try(settings: Settings, codes: list[str], numbers: list[str]) -> list[str]:
+def _what_to_try(settings: Settings, pickups: Sequence[ToTry], others: Sequence[ToSee]) -> list[str]:
     from dispensary.demo.clinic import PASSWORD, STAFF
     from dispensary.supplies.passes import spoken
 
@@ -141,9 +147,11 @@ def _what_to_try(settings: Settings, codes: list[str], numbers: list[str]) -> li
     lines = ["", f"Takehome is open on {base}", "", f"Sign in with the password “{PASSWORD}” as"]
     lines += [f"  {username:<14} {name}" for username, name, _, _ in STAFF]
     lines += ["", "What to try"]
-    if codes:
-        ready = ", ".join(f"{spoken(code)} ({number})" for code, number in zip(codes, numbers, strict=True))
+    if pickups:
+        ready = ", ".join(f"{spoken(pickup.code)} ({pickup.number})" for pickup in pickups)
         lines.append(f"  pharmacist     type the code of a prepared pickup at the counter: {ready}")
+    for one in others:
+        lines.append(f"  {one.username:<14} {one.number} {one.words}")
     lines += [
         "  pharmacist     call the next in the queue, dose, print labels, close the day and print its log",
         "  doctor         open somebody on the worklist, read the assessment, change a dose",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from random import Random
 from zoneinfo import ZoneInfo
@@ -14,11 +13,11 @@ import notifications.service
 import scheduling.queries
 import scheduling.service
 from dispensary.clients.goals import set_goal
-from dispensary.clients.models import Client
 from dispensary.clients.tasks import open_task
 from dispensary.database import Database, ReadSession, WriteSession
 from dispensary.demo.course import Life
 from dispensary.demo.people import YEAR, people
+from dispensary.demo.unusual import Unusual
 from dispensary.demo.year import Year
 from dispensary.monitoring.service import open_alert
 from dispensary.prescribing.adopting import adopt_guideline
@@ -32,8 +31,6 @@ from dispensary.staff.sites import add_site
 from dispensary.supplies.handover import hand_over, prepare_and_tell
 from dispensary.supplies.models import DayClose
 from dispensary.supplies.moment import read_moment
-from dispensary.supplies.pickups import live_pass, shown
-from dispensary.supplies.queries import pickups_on
 from dispensary.supplies.rules import LONGEST_SUPPLY, Wanted, due_portions, proposed_days
 from dispensary.takehome.nightly import assess_everybody
 from dispensary.takehome.publishing import adopt, publish_policies
@@ -62,16 +59,6 @@ GUIDELINES = {
 HOURS = [Hours(weekday, time(6, 30), time(18, 30), 15, 8, 2) for weekday in range(7)]
 
 
-@dataclass(frozen=True)
-class ToTry:
-    """A prepared pickup that a visitor can collect today."""
-
-    number: str
-    code: str
-    token: str
-    bottles: int
-
-
 def is_filled(session: ReadSession) -> bool:
     """Whether the demonstration clinic is there."""
     return session.scalar(select(func.count()).select_from(Site).where(Site.code == CODE)) == 1
@@ -97,8 +84,13 @@ def fill(database: Database, *, now: datetime, public_base_url: str, say: Callab
         _contacts(session, here, now)
         _alerts(session, site.id, here, now)
         _wishes(session, actors, here, today, now)
-        assess_everybody(session, actor=the_program(site.id), site_id=site.id, on=today, at=now)
-    _morning(database, site, actors, here, today, now, public_base_url)
+    unusual = Unusual(database, site, actors, here, today, now)
+    with database.writing() as session:
+        assess_everybody(session, actor=the_program(site.id), site_id=site.id, on=today, at=unusual.ago(100))
+    with database.writing() as session:
+        unusual.taken.update(year.this_morning(session, unusual.ago(60)))
+    besides = unusual.happens()
+    _morning(database, site, actors, here, besides, today, now, public_base_url)
 
 
 def _open(session: WriteSession, zone: str, began: date, opened: datetime) -> tuple[Place, dict[Role, Actor]]:
@@ -208,13 +200,21 @@ def _morning(
     site: Place,
     actors: dict[Role, Actor],
     here: Sequence[Life],
+    besides: set[ClientId],
     today: DoseDay,
     now: datetime,
     public_base_url: str,
 ) -> None:
-    """Three pickups wait, people are booked for today and the next days, some were dosed already, some wait."""
+    """Three pickups wait, people are booked for today and the next days, some were dosed already, some wait.
+
+    `besides` are those about whom something is not as usual.
+    """
     pharmacist, random = actors[Role.PHARMACIST], Random(11)
-    coming = [life for life in here if today not in life.covered and not life.person.leaves_on]
+    coming = [
+        life
+        for life in here
+        if today not in life.covered and not life.person.leaves_on and life.client_id not in besides
+    ]
     prepared: set[ClientId] = set()
     for life in coming:
         if (
@@ -302,15 +302,3 @@ def _dose(database: Database, site: Place, actor: Actor, life: Life, today: Dose
             )
     except Refused:
         return  # somebody who jumps or was away waits for a person, as at any counter
-
-
-def to_try(session: ReadSession, *, site_id: SiteId, today: date) -> list[ToTry]:
-    """The prepared pickups of today with what opens them."""
-    found = []
-    for waiting in pickups_on(session, site_id=site_id, day=today):
-        live = live_pass(session, pickup_id=waiting.pickup.id)
-        if live is not None:
-            token, code = shown(session, live.id)
-            number = session.scalar(select(Client.number).where(Client.id == waiting.pickup.client_id)) or ""
-            found.append(ToTry(number, code, token, len(waiting.bottles)))
-    return found

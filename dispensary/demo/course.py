@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from random import Random
 from uuid import UUID
 
@@ -60,6 +62,15 @@ class Life:
     carried: set[date] = field(default_factory=set)
     later: set[date] = field(default_factory=set)
     """Days whose later portions were carried home after the first was taken at the counter."""
+    planned: bool = False
+    """Whether the doctor has signed a plan, which nothing else follows any more."""
+
+    def follow(self, plan: Sequence[Order]) -> None:
+        """From its first day on the client comes every day for the doses of a plan."""
+        for order, after in pairwise([self.orders[-1], *plan]):
+            order.until, order.end_reason = after.from_day, "superseded"
+        self.orders += plan
+        self.planned = True
 
     def outcome(self, day: date, portion: int) -> str:
         """What became of a portion of a day: `observed`, `take_home` or `missed`."""
@@ -95,8 +106,10 @@ class Life:
 
     def _stays_away(self, day: date, random: Random) -> bool:
         person = self.person
-        if day == person.enrolled_on:
+        if day == person.enrolled_on or self.planned:
             return False
+        if person.away_from is not None and day >= person.away_from - timedelta(days=1):
+            return day >= person.away_from
         if person.leaves_on is not None and day >= person.leaves_on:
             return True
         if self.away == 0 and random.random() < person.misses:
@@ -107,6 +120,8 @@ class Life:
         return False
 
     def _order_for(self, day: date) -> Order:
+        if self.planned:
+            return next(order for order in reversed(self.orders) if order.from_day <= day)
         target = self.person.target_mg
         if not self.orders:
             return self._order(day, min(target, Decimal(30) if target > 30 else Decimal(20)), "first dose")
@@ -130,14 +145,14 @@ class Life:
 
     def _bottles(self, day: date, order: Order) -> list[tuple[date, int]]:
         """What is carried home: later portions of today, and on the weekday of collection the days that follow."""
-        if self.limits is None:
+        if self.limits is None or self.planned:
             return []
         chosen: list[date] = []
         wanted = [day] if len(order.parts) > 1 else []
         if day.weekday() == self.person.collects_on and order.mg == self.person.target_mg:
             wanted += [day + timedelta(days=n) for n in range(1, 15)]
         for ahead in wanted:
-            leaves = self.person.leaves_on
+            leaves = self.person.leaves_on or self.person.away_from
             if ahead != day and (ahead in self.covered or (leaves is not None and ahead >= leaves)):
                 break
             if take_home_allowed(self.limits, [*chosen, ahead], self.carried, (), today=day):

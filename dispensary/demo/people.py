@@ -61,6 +61,12 @@ class Person:
     conditions: tuple[str, ...]
     leaves_on: date | None = None
     leaves_because: ExitReason | None = None
+    away_from: date | None = None
+    """The first of the last days before today on which they did not come; they come back today."""
+
+
+AWAY = {9: 3, 13: 6}
+"""How many days some have been away for: so many that a smaller dose is asked for, and that the dose begins anew."""
 
 
 def people(random: Random, today: date) -> list[Person]:
@@ -75,6 +81,7 @@ def _person(random: Random, today: date, n: int, *, leaves: bool) -> Person:
     employed = random.random() < 0.8
     enrolled = opened + timedelta(days=random.randrange(90) if random.random() < 0.65 else random.randrange(90, 300))
     leaves_on, because = None, None
+    away_from = today - timedelta(days=AWAY[n]) if n in AWAY else None
     if leaves:
         enrolled = opened + timedelta(days=random.randrange(150))
         leaves_on = min(enrolled + timedelta(days=int(random.triangular(15, 230, 60))), today - timedelta(days=40))
@@ -109,6 +116,7 @@ def _person(random: Random, today: date, n: int, *, leaves: bool) -> Person:
         conditions=tuple(kind for kind, share in (("hiv", 0.14), ("hepatitis_c", 0.38)) if random.random() < share),
         leaves_on=leaves_on,
         leaves_because=because,
+        away_from=away_from,
     )
 
 

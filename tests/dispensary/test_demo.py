@@ -13,8 +13,10 @@ from sqlalchemy import text
 
 from dispensary.app import create_app
 from dispensary.database import Database
-from dispensary.demo.clinic import PASSWORD, STAFF, fill, is_filled, to_try
-from dispensary.demo.people import ACTIVE, LEFT, people, portrait
+from dispensary.demo.clinic import PASSWORD, STAFF, fill, is_filled
+from dispensary.demo.people import ACTIVE, AWAY, LEFT, people, portrait
+from dispensary.demo.trying import WORDS, to_see, to_try
+from dispensary.desks.worklist import IsAbsent, waiting
 from dispensary.staff.queries import sites
 from dispensary.verification import verify
 from tests.dispensary.visiting import MovableClock, Visitor, demo_settings
@@ -48,6 +50,18 @@ def test_the_clinic_is_true_to_every_rule_and_each_role_finds_every_page(databas
         pickups = to_try(session, site_id=site.id, today=site.dose_day(NOW))
         assert pickups
         assert all(len(pickup.code) == 8 for pickup in pickups)
+        told_of = to_see(session, site_id=site.id, today=site.dose_day(NOW))
+        assert [one.words for one in told_of] == [words for _, _, words in WORDS], "one of each thing that is new"
+        assert len({one.number for one in told_of}) == len(told_of), "nobody is about two things"
+        away = {row.number: row for row in waiting(session, site_id=site.id, today=site.dose_day(NOW))}
+        days = [reason.days for row in away.values() for reason in row.reasons if isinstance(reason, IsAbsent)]
+        assert set(AWAY.values()) <= set(days)
+        due = "SELECT sentence FROM task WHERE due_on = :day AND sentence LIKE 'Before the rise%'"
+        assert len(session.scalars(text(due), {"day": site.dose_day(NOW)}).all()) == 1
+        observed = "SELECT observe_until FROM dose_exception WHERE kind = 'wrong_dose'"
+        assert session.execute(text(observed)).scalar_one() > NOW
+        recalled = "SELECT count(*) FROM bottle b JOIN recall r USING (client_id) WHERE b.dose_day >= r.from_day"
+        assert session.execute(text(recalled)).scalar_one() >= 2, "there is something to count"
     with database.reading() as session:
         assert [str(finding) for finding in verify(session, now=NOW)] == []
     app = create_app(demo_settings(tmp_path), database, MovableClock(NOW))
