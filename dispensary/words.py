@@ -12,8 +12,10 @@ from contextvars import ContextVar
 from functools import cache
 from io import BytesIO
 from pathlib import Path
+from typing import Literal
 
 from babel import Locale, UnknownLocaleError
+from babel.dates import get_day_names
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.support import NullTranslations, Translations
@@ -47,6 +49,12 @@ def _exists(wanted: str) -> bool:
 def language() -> str:
     """The language that is read now."""
     return _language.get()
+
+
+def weekday_names(width: Literal["wide", "abbreviated"] = "abbreviated") -> list[str]:
+    """What the days of the week are called, Monday first."""
+    names = get_day_names(width, locale=language())
+    return [names[day] for day in range(7)]
 
 
 @contextmanager

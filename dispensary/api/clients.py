@@ -23,6 +23,7 @@ from dispensary.database import WriteSession
 from dispensary.staff.rules import Act
 from dispensary.supplies.queries import AtTheWindow, at_the_window
 from dispensary.supplies.rules import due_portions
+from dispensary.takehome.models import Decision
 from dispensary.units import ClientId, DoseDay, plain
 from dispensary.web import consultation
 from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
@@ -89,6 +90,10 @@ class Limits(msgspec.Struct):
     per_supply: int
     per_week: int | None
     closed_days_apart: bool
+    consecutive: int | None
+    """Days in a row; nothing means no such limit."""
+    weekdays: list[int] | None
+    """The weekly pattern, Monday is 0; nothing means any day."""
 
 
 class Bottle(msgspec.Struct):
@@ -246,9 +251,7 @@ def _now(window: AtTheWindow, today: DoseDay) -> ClientNow:
         last_covered=moment.last_covered,
         missed_in_30_days=window.missed_in_30_days,
         refusals=[Reason(refusal.code, refusal.sentence, refusal.remedy) for refusal in window.refusals],
-        take_home=Limits(decision.id, decision.per_supply, decision.per_week, decision.closed_days_apart)
-        if decision
-        else None,
+        take_home=_limits(decision) if decision else None,
         proposed_days=list(window.proposed),
         at_home=[Bottle(b.day, b.portion, b.portions, plain(b.mg), b.serial) for b in window.at_home],
         waiting=[
@@ -260,6 +263,17 @@ def _now(window: AtTheWindow, today: DoseDay) -> ClientNow:
             for one in window.waiting
         ],
         alerts=[OpenAlert(a.id, a.severity, a.role, a.sentence, a.opened_at) for a in window.alerts],
+    )
+
+
+def _limits(decision: Decision) -> Limits:
+    return Limits(
+        decision=decision.id,
+        per_supply=decision.per_supply,
+        per_week=decision.per_week,
+        closed_days_apart=decision.closed_days_apart,
+        consecutive=decision.consecutive,
+        weekdays=decision.weekdays,
     )
 
 

@@ -29,6 +29,7 @@ from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
 from dispensary.web.guards import requires_dispenser
 from dispensary.web.templating import page
 from dispensary.web.typed import LONGEST_NOTE, Typed
+from dispensary.words import weekday_names
 
 Chosen = Annotated[str, QueryParameter(name="pickup", required=False, max_length=40)]
 MOST_WAITING = 8
@@ -189,6 +190,7 @@ def client_page(
         needs_look=needs_look,
         later_today=not stopped and bool(window.carried_today),
         limits=moment.limits,
+        weekday_names=weekday_names(),
         decision=window.reading.decision,
         amount=amount,
     )

@@ -9,7 +9,6 @@ from enum import StrEnum
 from typing import Any, TypeVar
 from uuid import UUID
 
-from babel.dates import get_day_names
 from litestar import get, post
 from litestar.params import FromPath, FromQuery
 from litestar.response import Response, Template
@@ -34,7 +33,7 @@ from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
 from dispensary.web.guards import requires, requires_client_reader
 from dispensary.web.templating import page
 from dispensary.web.typed import Typed
-from dispensary.words import language
+from dispensary.words import weekday_names
 
 JUDGED = "judged:"
 """What the fields begin with in which a practitioner answers a criterion; its name follows."""
@@ -78,12 +77,6 @@ def _take_home_page(
         weekday_names=weekday_names(),
         **about(here.actor, record),
     )
-
-
-def weekday_names() -> list[str]:
-    """What the pages of take-home call the days of the week, Monday first."""
-    names = get_day_names("abbreviated", locale=language())
-    return [names[n] for n in range(7)]
 
 
 def _of_this_stay(record: Record) -> list[Decision]:

@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import Any
 from uuid import UUID
 
-from babel.dates import get_day_names
 from litestar import get, post
 from litestar.params import FromPath, FromQuery
 from litestar.response import Response, Template
@@ -41,7 +40,7 @@ from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
 from dispensary.web.guards import requires_prescriber
 from dispensary.web.templating import page
 from dispensary.web.typed import LONGEST_NOTE, Typed
-from dispensary.words import language
+from dispensary.words import weekday_names
 
 
 @get("/consulting/clients/{client_id:uuid}/plan", sync_to_thread=True, guards=[requires_prescriber])
@@ -201,7 +200,7 @@ class _Planning:
             kinds=list(PlanKind),
             places=list(Places),
             rows=WEEK if self.kind is PlanKind.WEEKDAYS and rows_in(self.typed) else rows_in(self.typed),
-            weekdays=_weekdays(),
+            weekdays=weekday_names("wide"),
             asks_outside=any(fault.field == "outside" for fault in shown) or bool(self.typed.get("outside")),
             beside={row: found[0] for row, found in beside.items()},
             guideline=self.basis.held.of(TOPIC[self.kind]),
@@ -232,11 +231,6 @@ class _Planning:
                 episode_id=self.record.episode.id,
                 draft=written.draft,
             )
-
-
-def _weekdays() -> list[str]:
-    names = get_day_names("wide", locale=language())
-    return [str(names[number]) for number in range(WEEK)]
 
 
 HANDLERS: list[ControllerRouterHandler] = [plan_form, proposed, looked_through, sign, stop]

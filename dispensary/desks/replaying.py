@@ -14,14 +14,13 @@ from litestar.response import Template
 from litestar.types import ControllerRouterHandler
 
 from dispensary.desks.consulting import Consultation, about
-from dispensary.desks.deciding import weekday_names
 from dispensary.takehome.history import COVERED, HELD, MISSED, NO_ORDER, OPEN, PARTLY
 from dispensary.units import ClientId
 from dispensary.web import take_home_acts
 from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
 from dispensary.web.guards import requires_client_reader
 from dispensary.web.templating import page
-from dispensary.words import _
+from dispensary.words import _, weekday_names
 
 _SHOWN_BY_ITSELF = ("record", "record_from", "judged")
 

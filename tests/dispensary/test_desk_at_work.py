@@ -119,3 +119,15 @@ def test_the_assessment_of_it_is_replayed_with_all_that_it_was_judged_by(here: D
     assert "Judged again, it gives the same answer." in said
     assert "Children at home yes" in said
     assert "Kilometres from home 12" in said
+
+
+def test_the_counter_reads_days_in_a_row_and_the_weekly_pattern(here: Desks, client: ClientId) -> None:
+    assess(here, client)
+    typed = {"per_supply": "2", "per_week": "2", "consecutive": "1", "weekdays": "5", "reason": "works on Saturdays"}
+    assert decide(here, client, **typed) == 303
+
+    pharmacist = here.seat(Role.PHARMACIST)
+
+    assert "1 day in a row. Sat." in text_of(pharmacist.get(f"/counter/clients/{client}"))
+    limits = pharmacist.get(f"/api/clients/{client}").json()["take_home"]
+    assert (limits["consecutive"], limits["weekdays"]) == (1, [5])

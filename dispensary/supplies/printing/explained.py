@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from babel.dates import get_day_names
-
 from dispensary.database import ReadSession
 from dispensary.staff.models import Site
 from dispensary.supplies.printing.sheet import A4, Sheet, leading, printed
@@ -20,7 +18,7 @@ from dispensary.takehome.models import Decision
 from dispensary.takehome.queries import decision_on, last_assessment
 from dispensary.takehome.terms import DecisionKind
 from dispensary.units import ClientId
-from dispensary.words import SOURCE, _, language, ngettext, spoken
+from dispensary.words import SOURCE, _, ngettext, spoken, weekday_names
 from notifications.queries import contact_details
 
 LANGUAGES = (SOURCE, "ms")
@@ -94,7 +92,7 @@ def _agreed(decision: Decision | None) -> Iterator[str]:
             decision.consecutive,
         ) % {"num": decision.consecutive}
     if decision.weekdays:
-        names = get_day_names("wide", locale=language())
+        names = weekday_names("wide")
         yield _("Your days at home: %(days)s.", days=", ".join(names[n] for n in decision.weekdays))
     if decision.days.upper is not None:
         yield _("It holds until %(day)s.", day=plain_day(decision.days.upper - timedelta(days=1)))
