@@ -1,28 +1,39 @@
-"""The counter's screen after a scan: how long the server takes for it, and how much goes over the wire."""
+"""The counter's screen, after a scan and where nothing is as usual: how long it takes, and how much is on the wire."""
 
 from __future__ import annotations
 
 import re
 import time
+from collections.abc import Sequence
 from datetime import timedelta
 from urllib.parse import urlencode
+
+from sqlalchemy import text
 
 from benchmarks.clinics import Browser, signs_in, thousand_in
 from benchmarks.figures import Figure, percentile, say
 from benchmarks.ground import Ground, takehome
 from benchmarks.load import Connection
+from dispensary.prescribing.sections import Topic
+from dispensary.supplies.exceptions import withhold
 from dispensary.supplies.pickups import prepare_pickup
+from dispensary.units import ClientId
 from tests.builders import Clinic
+from tests.dispensary.unusual_place import follows
 
 NAME = "screen"
 SCANS = 200
+UNUSUAL = 60
 
 
 def run(ground: Ground) -> list[Figure]:
-    """Scans the passes of 200 clients, one after the other, as one counter does; the page is what the scan leads to."""
+    """Scans the passes of 200 clients, one after the other, as one counter does; the page is what the scan leads to.
+
+    Then opens clients who come back after days without a dose, and whom the counter has sent away for now.
+    """
     with thousand_in(ground, "screen") as place:
         say(f"screen: {SCANS} scans")
-        tokens = _passes(place)
+        tokens, unusual = _passes(place), _unusual(place)
         with takehome(ground, "screen") as server:
             browser, connection = signs_in(server.port), Connection("127.0.0.1", server.port)
             page = _scan(connection, browser, tokens[0])
@@ -33,9 +44,16 @@ def run(ground: Ground) -> list[Figure]:
                 _scan(connection, browser, token)
                 ms.append((time.perf_counter() - began) * 1000)
                 sizes.append((connection.received - before) / 1000)
+            odd_ms = []
+            for client in unusual:
+                began, before = time.perf_counter(), connection.received
+                _open(connection, browser, client)
+                odd_ms.append((time.perf_counter() - began) * 1000)
+                sizes.append((connection.received - before) / 1000)
     return [
         Figure(NAME, "from the scan to the whole page, p50", percentile(ms, 50), "ms"),
         Figure(NAME, "from the scan to the whole page, p99", percentile(ms, 99), "ms", 100),
+        Figure(NAME, "after days without a dose, withheld for now, p99", percentile(odd_ms, 99), "ms", 100),
         Figure(NAME, "over the wire, most", max(sizes), "kB"),
         Figure(NAME, "over the wire, most, with every stylesheet and script anew", max(sizes) + kept, "kB", 60),
     ]
@@ -58,6 +76,42 @@ def _passes(place: Clinic) -> list[str]:
             )
         tokens.append(prepared.token)
     return tokens
+
+
+# The last three days of some, as though nobody had come.
+_AWAY = """
+DELETE FROM dose WHERE client_id = ANY (:clients) AND dose_day >= :first;
+DELETE FROM supply WHERE client_id = ANY (:clients) AND dose_day >= :first;
+UPDATE day_outcome SET outcome = 'missed', given_mg = 0 WHERE client_id = ANY (:clients) AND dose_day >= :first;
+"""
+
+
+def _unusual(place: Clinic) -> Sequence[ClientId]:
+    """Clients with an absence that the site's guideline judges, and with an exception of today."""
+    clients = place.clients[SCANS + 1 : SCANS + 1 + UNUSUAL]
+    values = {"clients": clients, "first": place.today - timedelta(days=3)}
+    with place.database.engine.begin() as connection:
+        connection.execute(text("SET LOCAL session_replication_role = replica"))
+        for statement in _AWAY.split(";\n")[:-1]:
+            connection.execute(text(statement), values)
+    follows(place, Topic.MISSED, "AU-NAT-2003")
+    for client in clients:
+        with place.database.writing() as session:
+            withhold(
+                session,
+                actor=place.pharmacist,
+                client_id=client,
+                observation="Drowsy, and words slurred.",
+                today=place.today,
+                at=place.now,
+            )
+    return clients
+
+
+def _open(connection: Connection, browser: Browser, client: ClientId) -> None:
+    status, _, page = connection.ask(browser.request("GET", f"/counter/clients/{client}").encode())
+    if status != 200 or b"AU-NAT-2003" not in page or b"Drowsy" not in page:
+        raise RuntimeError(f"the page does not say what is not as usual: {status}")
 
 
 def _scan(connection: Connection, browser: Browser, token: str) -> str:

@@ -22,6 +22,7 @@ from dispensary.database import Database
 from dispensary.settings import Settings
 from dispensary.web import health, problem
 from dispensary.web.given import given
+from dispensary.web.icon import icon
 from dispensary.web.openapi import CompleteJson
 from dispensary.web.places import DESKS
 from dispensary.web.shell import in_shell
@@ -76,6 +77,7 @@ def create_app(
             Router("/hooks", route_handlers=hooks.HANDLERS, include_in_schema=False),
             health.live,
             health.ready,
+            icon,
             create_static_files_router("/static", [STATIC], include_in_schema=False),
         ],
         dependencies=given(database, settings, clock),

@@ -17,6 +17,7 @@ from dispensary.staff.rules import Act, may
 from dispensary.staff.sessions import NotSignedIn, SignedIn
 
 PUBLIC = {
+    "/favicon.ico",
     "/signin",
     "/api/session",
     "/health/live",

@@ -77,6 +77,9 @@ def test_after_missed_days_a_call_and_the_smaller_dose(chromium: Browser, house:
     counter.page.keyboard.press("Enter")
     counter.sees("less than the 100", "as agreed with Dr. Lim Wei")
     assert fits(counter)
+    counter.presses("3")
+    counter.sees("not-identified", "not-well")
+    assert fits(counter), "nor after a refusal"
 
     counter.page.keyboard.press("Escape")
     counter.presses("1", "2", "3")

@@ -63,6 +63,11 @@ class TestHeaders:
         assert stranger.get("/static/nothing.css?x").headers["cache-control"] == "no-store"
         assert stranger.get("/static/../signin.py").status_code == 404
 
+    def test_the_picture_of_the_house_is_there_where_browsers_ask_for_it_unasked(self, stranger: Visitor) -> None:
+        answer = stranger.get("/favicon.ico")
+        assert answer.status_code == 200
+        assert answer.headers["content-type"].startswith("image/svg+xml")
+
     def test_production_sends_cookies_over_tls_alone(
         self, database: Database, doctor: Visitor, clock: MovableClock, tmp_path: Path
     ) -> None:
