@@ -12,12 +12,17 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, settings
 
 from dispensary.database import Database, start_embedded, stop_embedded
 from dispensary.keys import Vault, fresh_vault
 from dispensary.schema import migrate
 
 _numbers = itertools.count(1)
+
+# How long an example takes says what else the machine does, not whether the rule holds.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 
 def _quick_folder() -> str | None:

@@ -344,7 +344,7 @@ UNUSUAL_DAMAGES: list[tuple[str, str]] = [
         r"has 2 recalls open at once",
     ),
     ("UPDATE recall SET counted_full = 2", r"is passed with 2 bottles counted and 3 expected"),
-    ("UPDATE decision SET weekdays = '{0}'", r"has a bottle for 2026-12-21|which is no day of the weekly pattern"),
+    ("UPDATE decision SET weekdays = '{2}'", r"has a bottle for 2026-12-21|which is no day of the weekly pattern"),
     (
         "UPDATE decision SET consecutive = 2; UPDATE dose SET voided_at = NULL WHERE kind = 'take_home'",
         r"has bottles for 3 days in a row where 2 were decided",

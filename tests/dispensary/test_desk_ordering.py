@@ -251,7 +251,7 @@ class TestTheGuideline:
         answer = here.doctor.post(path(client), asked(here))
 
         assert answer.status_code == 422
-        assert "Outside AU-NAT-2003: The last change was 1 days ago" in text_of(answer)
+        assert "Outside AU-NAT-2003: The last change was 1 day ago" in text_of(answer)
         assert guidelines()["AU-NAT-2003"].section(Topic.INDUCTION).source in text_of(answer)  # type: ignore[union-attr]
         assert 'name="outside"' in answer.text
         assert here.doctor.post(path(client), asked(here, outside="severe withdrawal")).status_code == 303

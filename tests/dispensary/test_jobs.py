@@ -164,6 +164,7 @@ def test_the_clockwork_starts_sends_and_stops(place: Clinic, tmp_path: Path) -> 
             "send texts",
             "queue reminders",
             "close days",
+            "assess take-home",
             "forget sign-ins",
         }
         for job in scheduler.get_jobs():

@@ -41,6 +41,7 @@ def place(database: Database, now: datetime) -> Clinic:
     place.give(away)
     place.move_on(4)
     called(place, away, "45")
+    place.now += timedelta(minutes=5)
     place.give(away)
     place.decide(carrying, per_supply=4)
     place.give(carrying, take_home_days=place.ahead(1, 2, 3))

@@ -94,7 +94,7 @@ class Person:
         self.house = house
         self.context: BrowserContext = browser.new_context(viewport=viewport, base_url=house.address)
         self.page: Page = self.context.new_page()
-        self.page.set_default_timeout(20_000)
+        self.page.set_default_timeout(60_000)
         self.troubles: list[str] = []
         self.page.on("pageerror", lambda error: self.troubles.append(str(error)))
         self.page.on("console", self._heard)
