@@ -23,6 +23,7 @@ from dispensary.units import ClientId
 from dispensary.web import consultation, take_home_acts
 from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
 from dispensary.web.guards import requires, requires_client_reader
+from dispensary.web.typed import Typed
 
 Weekday = Annotated[int, msgspec.Meta(ge=0, le=6)]
 Reason = Annotated[str, msgspec.Meta(max_length=2000)]
@@ -221,6 +222,9 @@ def decide(
 ) -> DecisionAnswer:
     """Decides on the newest assessment. The decision before ends where this one begins; the counter obeys at once."""
     now = clock()
+    with Typed({}) as typed:
+        for field in ("days_from", "days_until", "review_on", "agreement_signed_on"):
+            typed.near(field, getattr(data, field))
     allowed = take_home_acts.Allowed(
         assessment_id=data.assessment_id,
         days_from=data.days_from,
@@ -302,6 +306,9 @@ def suspend(
 ) -> DecisionAnswer:
     """Suspends take-home from a day on. Doses at the counter are untouched."""
     now = clock()
+    with Typed({}) as typed:
+        typed.near("from_day", data.from_day)
+        typed.near("review_on", data.review_on)
     made: Decision = database.write(
         lambda session: take_home_acts.suspend_take_home(
             session,
@@ -332,6 +339,9 @@ def restore(
 ) -> DecisionAnswer:
     """What was suspended goes on from a day, as far as the policy that is followed now lets it."""
     now = clock()
+    with Typed({}) as typed:
+        typed.near("from_day", data.from_day)
+        typed.near("review_on", data.review_on)
     made: Decision = database.write(
         lambda session: take_home_acts.restore_take_home(
             session,

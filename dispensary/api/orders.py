@@ -116,6 +116,8 @@ def order(
     now = clock()
     with Typed({"mg": data.mg, "portions": "+".join(data.portions)}) as typed:
         mg, parts = typed.milligrams("mg"), typed.portions("portions")
+        typed.near("from_day", data.from_day)
+        typed.near("until_day", data.until_day)
     wanted = dosing_acts.Wanted(
         mg=mg,
         parts=parts,
@@ -173,6 +175,8 @@ def stop(
     A day for which a dose was given is not taken back. 404 when the order does not count on that day.
     """
     now = clock()
+    with Typed({}) as typed:
+        typed.near("from_day", data.from_day)
     database.write(
         lambda session: caring_acts.stop(
             session,
@@ -205,6 +209,9 @@ def hold(
 ) -> HoldAnswer:
     """Withholds doses; nothing leaves the counter while they are held. The same request again gets the same hold."""
     now = clock()
+    with Typed({}) as typed:
+        typed.near("from_day", data.from_day)
+        typed.near("until_day", data.until_day)
     placed: Hold = database.write(
         lambda session: dosing_acts.hold(
             session,

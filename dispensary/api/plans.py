@@ -164,6 +164,9 @@ def stop(
 ) -> OrderAnswer:
     """Ends a plan: from the day on the dose stays what it is on the day before. The answer is the order for it."""
     now = clock()
+    with Typed({}) as typed:
+        typed.near("from_day", data.from_day)
+        typed.near("until_day", data.until_day)
     ending = planning_acts.Ending(data.from_day, data.until_day, data.reason, data.reason, data.outside)
     order = database.write(
         lambda session: planning_acts.stop(
@@ -186,6 +189,9 @@ def _draft(data: PlanRequest) -> Draft:
         written[f"mg_{number}"] = step.mg
         written[f"portions_{number}"] = "+".join(step.portions)
     with Typed(written) as typed:
+        typed.near("until_day", data.until_day)
+        for number, step in enumerate(data.steps):
+            typed.near(f"day_{number}", step.from_day)
         steps = tuple(
             Step(
                 step.from_day,

@@ -84,7 +84,8 @@ BEGIN
                    AND site_id = NEW.site_id AND dose_day = NEW.dose_day) THEN
         RAISE EXCEPTION 'an extra dose is of a supply to the same client that day' {_REFUSE} 'extra_dose_supply';
     END IF;
-    IF NEW.kind = 'replacement' AND (about.closed_at IS NOT NULL OR about.dose_id IS NULL) THEN
+    IF NEW.kind = 'replacement' AND (about.closed_at IS NOT NULL
+       OR NOT EXISTS (SELECT 1 FROM dose WHERE id = about.dose_id AND voided_at IS NULL)) THEN
         RAISE EXCEPTION 'what is given again answers an open exception about a dose' {_REFUSE} 'extra_dose_exception';
     END IF;
     IF NEW.kind <> 'in_error' THEN
@@ -114,6 +115,18 @@ BEGIN
 END $$;
 CREATE TRIGGER extra_dose_allowed BEFORE INSERT ON extra_dose
     FOR EACH ROW EXECUTE FUNCTION extra_dose_allowed();
+
+CREATE FUNCTION dose_replaced_stands() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    -- Else its day could be dosed again, beside what was given in its place.
+    IF EXISTS (SELECT 1 FROM extra_dose x JOIN dose_exception e ON e.id = x.exception_id
+               WHERE e.dose_id = NEW.id AND x.kind = 'replacement' AND x.voided_at IS NULL) THEN
+        RAISE EXCEPTION 'the dose was swallowed, and given again' {_REFUSE} 'dose_replaced_stands';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER dose_replaced_stands BEFORE UPDATE ON dose FOR EACH ROW
+    WHEN (OLD.voided_at IS NULL AND NEW.voided_at IS NOT NULL) EXECUTE FUNCTION dose_replaced_stands();
 
 CREATE FUNCTION extra_dose_is_kept() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

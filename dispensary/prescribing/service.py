@@ -31,7 +31,7 @@ class InHand:
     """What the client has already, and what is done about bottles with the earlier dose."""
 
     covered: Collection[DoseDay] = ()
-    """Days for which there is a dose."""
+    """Days from today on for which there is a dose."""
     seen: bool = False
     """The prescriber has seen that there are bottles at home, and they stay."""
     called_back: bool = False
@@ -62,10 +62,10 @@ def order_dose(
     """Orders a dose from a day on, until superseded or to the day before `until_day`.
 
     The order in force gives way from that day without a gap; orders for later days are set aside, those of a plan too,
-    and less that was agreed by telephone ends. `covered_days` are the days for which the client already has doses: the
-    order cannot begin on one unless the bottles are called back, and bottles at home for later days must have been
-    seen. `second_look` says why a jump is right, `outside` why it is right to leave the guideline that the site
-    follows. Raises BadInput or Refused.
+    and less that was agreed by telephone ends. `covered_days` are the days from today on for which the client already
+    has doses: the order cannot begin on one unless the bottles are called back, and bottles at home for later days must
+    have been seen. `second_look` says why a jump is right, `outside` why it is right to leave the guideline that the
+    site follows. Raises BadInput or Refused.
     """
     client = the_client(session, client_id, actor.site_id)
     episode = the_episode(session, client.id, from_day)
@@ -187,11 +187,9 @@ def reduction_goes_on(
     An order ends what was agreed by telephone, so that the first day that can still be dosed must be its own.
     """
     agreed = open_reduction(session, client_id=client_id)
-    closed = select(DayOutcome.dose_day).where(DayOutcome.client_id == client_id, DayOutcome.dose_day == today)
-    first = today + timedelta(days=1) if agreed and session.scalar(closed.limit(1)) is not None else today
-    if agreed is None or from_day <= first_free(first, in_hand.covered):
+    day = _still_dosed(session, client_id, from_day, today, in_hand)
+    if agreed is None or day is None:
         return None
-    day = first_free(first, in_hand.covered)
     return Refusal(
         "reduction-ends",
         f"Less than the order was agreed by telephone. Until {from_day} the order before would count again in full.",
@@ -199,6 +197,19 @@ def reduction_goes_on(
         {"reduced_mg": agreed.mg, "first_day": day},
         field="from_day",
     )
+
+
+def _still_dosed(
+    session: ReadSession, client_id: ClientId, from_day: date, today: date, in_hand: InHand
+) -> date | None:
+    """The first day before this one that can still be dosed by an order in force; nothing when there is none."""
+    closed = select(DayOutcome.dose_day).where(DayOutcome.client_id == client_id, DayOutcome.dose_day == today)
+    first = today + timedelta(days=1) if session.scalar(closed.limit(1)) is not None else today
+    order = running_on(session, client_id=client_id, day=first_free(first, in_hand.covered))
+    if order is None or order.days.lower is None:
+        return None
+    day = first_free(max(first, order.days.lower), in_hand.covered)
+    return day if day < from_day else None
 
 
 def stop_order(
@@ -216,8 +227,8 @@ def stop_order(
 ) -> None:
     """Stops what is ordered from a day on: a chosen gap, with its reason. Later orders are set aside with it.
 
-    A day for which a dose was given cannot be taken back; later ones can, when the bottles are called back. Raises
-    BadInput or NotThere.
+    A day for which a dose was given cannot be taken back; later ones can, when the bottles are called back. Less that
+    was agreed by telephone holds as long as the order does. Raises BadInput or NotThere.
     """
     the_client(session, client_id, actor.site_id)
     if from_day < today or not reason.strip():
@@ -227,8 +238,10 @@ def stop_order(
         raise BadInput(*faults)
     if running_on(session, client_id=client_id, day=from_day) is None:
         raise NotThere(Refusal("no-order", "No order is in force on that day.", "Look at the orders."))
+    goes_on = _still_dosed(session, client_id, from_day, today, in_hand) is not None
     cut(session, client_id, from_day, "stopped", actor=actor, at=at)
-    end_reduction(session, client_id=client_id, at=at)
+    if not goes_on:
+        end_reduction(session, client_id=client_id, at=at)
     details = {"from": from_day, "reason": reason.strip(), "called_back": called_back}
     audit.record(
         session, actor=actor, act="stopped order", subject="client", subject_id=client_id, at=at, details=details

@@ -104,8 +104,21 @@ def exception_id_of(site_id: SiteId, client_id: ClientId, key: str) -> UUID:
     return uuid5(site_id, f"{client_id}:{key}")
 
 
-def known_exception(session: ReadSession, actor: Actor, client_id: ClientId, key: str) -> DoseException | None:
-    return session.get(DoseException, exception_id_of(actor.site_id, client_id, key)) if key else None
+def known_exception(
+    session: ReadSession, actor: Actor, client_id: ClientId, key: str, kind: ExceptionKind | None = None
+) -> DoseException | None:
+    """What was written under this key before. Raises Refused when that is of another kind: nothing is passed over."""
+    known = session.get(DoseException, exception_id_of(actor.site_id, client_id, key)) if key else None
+    if known is not None and kind is not None and known.kind != kind:
+        raise Refused(
+            Refusal(
+                "key-reused",
+                "This key belongs to something else that was written down.",
+                "Open the client again and look at what was not as usual today.",
+                {"exception": known.id},
+            )
+        )
+    return known
 
 
 def the_dose(session: ReadSession, *, client_id: ClientId, dose_id: UUID, today: DoseDay) -> Dose:

@@ -59,7 +59,7 @@ def vomited(
     minutes out of bounds, NotThere when the client has no such dose today, Refused when it is written down already.
     """
     lock_client(session, client_id, actor.site_id)
-    if (known := known_exception(session, actor, client_id, key)) is not None:
+    if (known := known_exception(session, actor, client_id, key, ExceptionKind.VOMITED)) is not None:
         return known
     if not 0 <= minutes <= _LONGEST_MINUTES:
         raise BadInput(Refusal("minutes", "Write after how many minutes.", "From 0 to 1440 minutes.", field="minutes"))
@@ -173,7 +173,7 @@ def _seen_later(
     if not words.strip():
         raise BadInput(Refusal(field, "Write what you saw or heard.", "One sentence is enough.", field=field))
     lock_client(session, client_id, actor.site_id)
-    if (known := known_exception(session, actor, client_id, key)) is not None:
+    if (known := known_exception(session, actor, client_id, key, kind)) is not None:
         return known
     open_alert(
         session,
@@ -207,7 +207,7 @@ def late(
     if not note.strip():
         raise BadInput(Refusal("note", "Write when and why they came late.", "One sentence is enough.", field="note"))
     lock_client(session, client_id, actor.site_id)
-    if (known := known_exception(session, actor, client_id, key)) is not None:
+    if (known := known_exception(session, actor, client_id, key, ExceptionKind.LATE)) is not None:
         return known
     moment = read_moment(session, site_id=actor.site_id, client_id=client_id, today=today).moment
     return write_exception(

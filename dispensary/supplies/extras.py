@@ -62,8 +62,8 @@ def replace_dose(
     if reading.earlier:
         return answered(reading.earlier, digest)
     still_open(about)
-    mg, order_id = about.allowed_mg, _order_of(session, about)
-    if about.kind != ExceptionKind.VOMITED or mg is None or order_id is None or about.dose_day != today:
+    mg, dose = about.allowed_mg, session.get(Dose, about.dose_id) if about.dose_id else None
+    if about.kind != ExceptionKind.VOMITED or mg is None or dose is None or about.dose_day != today:
         raise Refused(
             Refusal(
                 "not-allowed-mg",
@@ -71,8 +71,17 @@ def replace_dose(
                 "Call the prescriber, and write down what they allowed.",
             )
         )
+    if dose.voided_at is not None:
+        raise Refused(
+            Refusal(
+                "dose-undone",
+                "The dose that was vomited has been undone since: nothing is given in its place.",
+                "Look at what the client had today, close this, and call the prescriber.",
+                {"dose": dose.id},
+            )
+        )
     _safe(reading, identified_by, well=well)
-    packed = _packed(session, actor, mg, order_id, today)
+    packed = _packed(session, actor, mg, dose.order_id, today)
     handed = _hand_over(
         session, actor, reading, client_id, packed, kind="replacement", about=about, key=key, digest=digest,
         identified_by=identified_by, today=today, at=at,
@@ -81,10 +90,6 @@ def replace_dose(
     session.flush()
     _audit(session, actor, "replaced dose", client_id, handed, about, at)
     return handed
-
-
-def _order_of(session: ReadSession, about: DoseException) -> UUID | None:
-    return session.scalar(select(Dose.order_id).where(Dose.id == about.dose_id))
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,17 @@ from dispensary.monitoring.queries import open_alerts_of
 from dispensary.prescribing.guideline import Ruling
 from dispensary.refusals import NotThere, Refusal
 from dispensary.supplies.extras import ToppedUp, top_up_today
-from dispensary.supplies.models import Bottle, BottleReturn, DayClose, Dose, ExtraDose, Pickup, Recall, Supply
+from dispensary.supplies.models import (
+    Bottle,
+    BottleReturn,
+    DayClose,
+    Dose,
+    DoseException,
+    ExtraDose,
+    Pickup,
+    Recall,
+    Supply,
+)
 from dispensary.supplies.moment import Reading, read_moment
 from dispensary.supplies.recalls import open_recall
 from dispensary.supplies.rules import (
@@ -180,10 +190,29 @@ def covered_days(session: ReadSession, *, client_id: ClientId, from_day: date) -
 
 
 def last_whole_day(session: ReadSession, *, client_id: ClientId, before: date) -> tuple[date, Decimal] | None:
-    """The last day before this one of which the client has every portion, and how much that is in mg."""
+    """The last day before this one of which the client has every portion, and how much that is in mg with a top-up.
+
+    A day on which a part was swallowed or another amount than ordered is no measure, nor is one whose bottle came back.
+    """
+    on_top = (
+        select(func.coalesce(func.sum(ExtraDose.mg), 0))
+        .where(ExtraDose.client_id == client_id, ExtraDose.dose_day == Dose.dose_day, ExtraDose.kind == "top_up")
+        .where(ExtraDose.voided_at.is_(None))
+        .correlate(Dose)
+        .scalar_subquery()
+    )
+    unlike = select(DoseException.id).where(
+        DoseException.dose_id == Dose.id, DoseException.kind.in_(("partly_taken", "wrong_dose"))
+    )
+    back = (
+        select(BottleReturn.id)
+        .join(Bottle, Bottle.id == BottleReturn.bottle_id)
+        .where(Bottle.dose_id == Dose.id, BottleReturn.is_full)
+    )
     found = session.execute(
-        select(Dose.dose_day, func.sum(Dose.mg))
+        select(Dose.dose_day, func.sum(Dose.mg) + on_top)
         .where(Dose.client_id == client_id, Dose.dose_day < before, Dose.voided_at.is_(None))
+        .where(~unlike.exists(), ~back.exists())
         .group_by(Dose.dose_day)
         .having(func.count() == func.max(Dose.portions))
         .order_by(Dose.dose_day.desc())

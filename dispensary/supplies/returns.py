@@ -18,6 +18,7 @@ from dispensary.refusals import BadInput, NotThere, Refusal, Refused
 from dispensary.staff import audit
 from dispensary.staff.rules import Actor, Role
 from dispensary.supplies.models import Bottle, BottleReturn, Dose
+from dispensary.supplies.writing import told_as_refusals
 from dispensary.units import ClientId, DoseDay, SiteId
 
 
@@ -82,7 +83,8 @@ def take_back(
             )
         )
         if full:
-            _void_where_open(session, bottle, at)
+            with told_as_refusals():
+                _void_where_open(session, bottle, at)
             uncovered.add(DoseDay(bottle.dose_day))
     session.flush()
     early = sorted({bottle.dose_day for bottle in found if not states[bottle.id] and bottle.dose_day > today})

@@ -50,6 +50,9 @@ BROKEN = {
     "uq_supply_pickup": Refusal("pass-used", "This pickup was handed over a moment ago.", "Look at the record."),
     "uq_extra_dose_exception": Refusal("given-already", "This was given a moment ago.", "Look at the record."),
     "extra_dose_once": Refusal("given-already", "This dose was replaced before.", "Call the prescriber."),
+    "dose_replaced_stands": Refusal(
+        "dose-replaced", "This dose was vomited and given again: it cannot be undone.", "Call the prescriber."
+    ),
     "extra_dose_allowed": Refusal("not-allowed-mg", "More than the prescriber allowed.", "Call the prescriber."),
 }
 """What PostgreSQL's own refusals mean at the counter: who came second is told so, and nothing of theirs is kept."""

@@ -15,6 +15,7 @@ from dispensary.staff.queries import place
 from dispensary.staff.rules import Actor
 from dispensary.takehome import rules
 from dispensary.takehome.models import Decision
+from dispensary.takehome.policy import MOST_PER_SUPPLY, MOST_PER_WEEK
 from dispensary.takehome.queries import last_assessment
 from dispensary.takehome.standing import (
     decision_on_terms,
@@ -50,8 +51,7 @@ def suspend(
     today = place(session, actor.site_id).dose_day(at)
     _refuse_bad_change(today, from_day, reason, review_on)
     running = _standing(session, client_id, from_day)
-    suspended = next((one for one in running if one.kind in (DecisionKind.GRANT, DecisionKind.BY_LAW)), None)
-    suspended = suspended or next((one for one in running if one.kind == DecisionKind.ONE_OFF), None)
+    suspended = _to_restore(session, running)
     if suspended is None:
         raise Refused(
             Refusal(
@@ -126,7 +126,7 @@ def restore(
     begins, ends = suspension.days.lower, suspension.days.upper
     assert begins is not None, "a decision has a first day"
     asked = Asked(
-        kind=DecisionKind.ONE_OFF if grant.kind == DecisionKind.ONE_OFF else DecisionKind.GRANT,
+        kind=DecisionKind.ONE_OFF if grant.occasion else DecisionKind.GRANT,
         terms=Terms(grant.per_supply, grant.per_week, grant.consecutive, weekdays_of(grant)),
         begins=max(from_day, begins),
         until=ends,
@@ -143,6 +143,24 @@ def restore(
     restored = decision_on_terms(asked, assessment, decided_by, at)
     restored.continues_id = grant.id
     return put_in_place(session, actor, restored, act="restored take-home", at=at)
+
+
+def _to_restore(session: ReadSession, running: Sequence[Decision]) -> Decision | None:
+    """Which of the decisions that hold from a day on is what may go on in place of all of them: the one of the least.
+
+    What was granted for an occasion goes on only where there is nothing else, also when the law has cut it since. Of
+    an earlier suspension that would begin again it is what that has suspended.
+    """
+    given = [one for one in running if one.kind != DecisionKind.SUSPENSION]
+    before = [session.get_one(Decision, one.continues_id) for one in running if one not in given and one.continues_id]
+    lasting = [one for one in (*given, *before) if one.occasion is None] if given else []
+
+    def how_much(one: Decision) -> tuple[int, int, int]:
+        terms = Terms(one.per_supply, one.per_week, one.consecutive, weekdays_of(one))
+        a_week = terms.a_week if terms.a_week is not None else MOST_PER_WEEK
+        return one.per_supply, a_week, one.consecutive if one.consecutive is not None else MOST_PER_SUPPLY
+
+    return min(lasting or given, key=how_much, default=None)
 
 
 def _refuse_bad_change(today: date, from_day: date, reason: str, review_on: date | None) -> None:

@@ -46,12 +46,9 @@ def stop(
     With `order_id` it is that order which must count on the day. Raises BadInput or NotThere.
     """
     lock_client(session, client_id, actor.site_id)  # a repeated request waits here for the first
-    stopped = select(DoseOrder.id).where(
-        DoseOrder.client_id == client_id,
-        DoseOrder.voided_at.is_(None),
-        func.upper(DoseOrder.days) == from_day,
-        DoseOrder.end_reason == "stopped",
-    )
+    set_aside = DoseOrder.voided_at.is_not(None) & (func.lower(DoseOrder.days) == from_day)
+    cut = DoseOrder.voided_at.is_(None) & (func.upper(DoseOrder.days) == from_day) & (DoseOrder.end_reason == "stopped")
+    stopped = select(DoseOrder.id).where(DoseOrder.client_id == client_id, set_aside | cut)
     if order_id is not None:
         stopped = stopped.where(DoseOrder.id == order_id)
     ahead = running_on(session, client_id=client_id, day=from_day)  # ordered again since, it is to be stopped again
@@ -60,7 +57,7 @@ def stop(
     ordered = order_on(session, client_id=client_id, day=from_day)
     if order_id is not None and (ordered is None or ordered.id != order_id):
         raise NotThere(Refusal("no-order", "This order is not in force on that day.", "Look at the orders."))
-    in_hand = bottles.in_hand(covered_days(session, client_id=client_id, from_day=from_day))
+    in_hand = bottles.in_hand(covered_days(session, client_id=client_id, from_day=today))
     stop_order(
         session,
         actor=actor,

@@ -13,7 +13,7 @@ from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import Range
 
 from dispensary.clients.models import Episode
@@ -21,11 +21,12 @@ from dispensary.clients.rules import ExitReason
 from dispensary.clients.service import end_episode, the_client
 from dispensary.clients.tasks import end_tasks
 from dispensary.database import ReadSession, WriteSession
+from dispensary.prescribing.chain import running_on
 from dispensary.prescribing.course import Given
 from dispensary.prescribing.judging import NOTHING_SAID, About
 from dispensary.prescribing.models import DoseOrder, Hold
 from dispensary.prescribing.service import InHand, end_orders, hold_doses, order_dose, release_hold
-from dispensary.refusals import BadInput, NotThere, Refusal
+from dispensary.refusals import BadInput, NotThere, Refusal, Refused
 from dispensary.staff.rules import Actor
 from dispensary.supplies.queries import covered_days, last_observed_day, last_whole_day
 from dispensary.supplies.recalls import call_back
@@ -74,20 +75,14 @@ def order(
     Raises BadInput or Refused, and then nothing is ordered and nothing called back.
     """
     the_client(session, client_id, actor.site_id)  # a repeated request waits here for the first
-    portions = [Decimal(part) for part in wanted.parts or [wanted.mg]]
-    same = session.scalar(
-        select(DoseOrder)
-        .where(DoseOrder.client_id == client_id, DoseOrder.voided_at.is_(None))
-        .where(DoseOrder.days == Range(wanted.from_day, wanted.until_day, bounds="[)"))
-        .where(DoseOrder.mg == wanted.mg, DoseOrder.portions == portions)
-        .where(DoseOrder.places == list(wanted.places) if wanted.places else DoseOrder.places.is_(None))
-        .where(DoseOrder.reason == wanted.reason.strip(), DoseOrder.ordered_by == actor.account_id)
-    )
-    if same is not None:
-        return same
+    before = _ordered_before(session, actor, client_id, wanted)
+    if before is not None and _stands(session, before, wanted):
+        return before
+    if before is not None:
+        refuse_ordered_since(session, client_id=client_id, from_day=wanted.from_day, ordered_at=before.ordered_at)
     covered = covered_days(session, client_id=client_id, from_day=today)
     given = last_given(session, client_id=client_id, before=wanted.from_day)
-    in_hand = wanted.bottles.in_hand(day for day in covered if day >= wanted.from_day)
+    in_hand = wanted.bottles.in_hand(covered)
     ordered = order_dose(
         session,
         actor=actor,
@@ -120,6 +115,53 @@ def order(
         at=at,
     )
     return ordered
+
+
+def _ordered_before(session: ReadSession, actor: Actor, client_id: ClientId, wanted: Wanted) -> DoseOrder | None:
+    """The newest order from the same day on that this person wrote in the same words, whatever became of it."""
+    portions = [Decimal(part) for part in wanted.parts or [wanted.mg]]
+    return session.scalar(
+        select(DoseOrder)
+        .where(DoseOrder.client_id == client_id, DoseOrder.ordered_by == actor.account_id)
+        .where(func.lower(DoseOrder.days) == wanted.from_day, DoseOrder.plan_id.is_(None))
+        .where(DoseOrder.mg == wanted.mg, DoseOrder.portions == portions)
+        .where(DoseOrder.places == list(wanted.places) if wanted.places else DoseOrder.places.is_(None))
+        .where(DoseOrder.reason == wanted.reason.strip())
+        .order_by(DoseOrder.ordered_at.desc(), DoseOrder.id.desc())
+        .limit(1)
+    )
+
+
+def _stands(session: ReadSession, order: DoseOrder, wanted: Wanted) -> bool:
+    """Whether an order still is all that was wanted: to the same day as written, and nothing after it."""
+    written = order.voided_at is None and order.end_reason in (None, "as_written")
+    if not written or order.days.upper != wanted.until_day:
+        return False
+    return wanted.until_day is None or running_on(session, client_id=order.client_id, day=wanted.until_day) is None
+
+
+def refuse_ordered_since(session: ReadSession, *, client_id: ClientId, from_day: date, ordered_at: datetime) -> None:
+    """Raises Refused when other orders have come in the place of one that is asked for again.
+
+    It may be a browser that sends an old form, or a tab that was left open: what somebody ordered in the meantime is
+    not undone by that.
+    """
+    since = session.scalar(
+        select(DoseOrder.id)
+        .where(DoseOrder.client_id == client_id, DoseOrder.voided_at.is_(None), DoseOrder.ordered_at > ordered_at)
+        .where(func.coalesce(func.upper(DoseOrder.days), date.max) > from_day)
+        .limit(1)
+    )
+    if since is not None:
+        raise Refused(
+            Refusal(
+                "ordered-since",
+                "You ordered this before, and another order has taken its place since.",
+                "Look at the orders. If it is right all the same, say in the reason why it is ordered again.",
+                {"order": since},
+                field="reason",
+            )
+        )
 
 
 def call_back_earlier(
@@ -175,10 +217,15 @@ def hold(
         raise BadInput(
             Refusal("begins-earlier", "A hold begins today or later.", "Correct the first day.", field="from_day")
         )
-    same = session.scalar(
-        select(Hold)
-        .where(Hold.client_id == client_id, Hold.released_at.is_(None), Hold.placed_by == actor.account_id)
-        .where(Hold.days == Range(from_day, until_day, bounds="[)"), Hold.reason == reason.strip())
+    backwards = until_day is not None and until_day <= from_day  # no range, and refused below
+    same = (
+        None
+        if backwards
+        else session.scalar(
+            select(Hold)
+            .where(Hold.client_id == client_id, Hold.released_at.is_(None), Hold.placed_by == actor.account_id)
+            .where(Hold.days == Range(from_day, until_day, bounds="[)"), Hold.reason == reason.strip())
+        )
     )
     return same or hold_doses(
         session, actor=actor, client_id=client_id, from_day=from_day, until_day=until_day, reason=reason, at=at

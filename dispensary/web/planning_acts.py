@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import Range
+from sqlalchemy import func, select
 
 from dispensary.clients.service import the_client
 from dispensary.database import ReadSession, WriteSession
+from dispensary.prescribing.chain import running_on
 from dispensary.prescribing.drafting import Said
 from dispensary.prescribing.models import DoseOrder, DosePlan
 from dispensary.prescribing.planning import reaching, said_of_draft, sign_plan, stop_plan
@@ -24,7 +24,7 @@ from dispensary.refusals import NotThere, Refusal
 from dispensary.staff.rules import Actor
 from dispensary.supplies.queries import covered_days
 from dispensary.units import ClientId, plain
-from dispensary.web.dosing_acts import Bottles, call_back_earlier, last_given
+from dispensary.web.dosing_acts import Bottles, call_back_earlier, last_given, refuse_ordered_since
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,11 @@ def sign(
     """
     the_client(session, client_id, actor.site_id)  # a repeated request waits here for the first
     same = _same_plan(session, actor, client_id, draft, reason)
-    if same is not None:
+    if same is not None and _stands(session, same, draft):
         return same
+    if same is not None:
+        from_day = draft.steps[0].first_day
+        refuse_ordered_since(session, client_id=client_id, from_day=from_day, ordered_at=same.signed_at)
     first = draft.steps[0].first_day if draft.steps else today
     given = last_given(session, client_id=client_id, before=first)
     covered = covered_days(session, client_id=client_id, from_day=today)
@@ -67,7 +70,7 @@ def sign(
         draft=draft,
         reason=reason,
         last_given=given,
-        in_hand=bottles.in_hand(day for day in covered if day >= first),
+        in_hand=bottles.in_hand(covered),
         today=today,
         at=at,
     )
@@ -110,7 +113,8 @@ def stop(
     same = session.scalar(
         select(DoseOrder)
         .where(DoseOrder.client_id == client_id, DoseOrder.voided_at.is_(None), DoseOrder.plan_id.is_(None))
-        .where(DoseOrder.days == Range(ending.from_day, ending.until_day, bounds="[)"))
+        .where(func.lower(DoseOrder.days) == ending.from_day)
+        .where(func.upper(DoseOrder.days).is_not_distinct_from(ending.until_day))
         .where(DoseOrder.ordered_by == actor.account_id)
         .where(DoseOrder.reason == ending.reason.strip())
     )
@@ -129,7 +133,7 @@ def stop(
         second_look=ending.second_look,
         outside=ending.outside,
         last_given=given,
-        in_hand=bottles.in_hand(day for day in covered if day >= ending.from_day),
+        in_hand=bottles.in_hand(covered),
         today=today,
         at=at,
     )
@@ -148,21 +152,26 @@ def stop(
 
 
 def _same_plan(session: ReadSession, actor: Actor, client_id: ClientId, draft: Draft, reason: str) -> DosePlan | None:
-    """A plan of the same steps that the same person signed and that still stands whole."""
+    """The newest plan of the same steps that this person signed in the same words, whatever became of it."""
     if not draft.steps:
         return None
     signed = session.scalars(
         select(DosePlan)
         .where(DosePlan.client_id == client_id, DosePlan.signed_by == actor.account_id)
         .where(DosePlan.kind == draft.kind.value, DosePlan.reason == reason.strip())
-        .order_by(DosePlan.signed_at.desc())
-        .limit(1)
-    ).first()
-    if signed is None or _as_kept(signed) != _as_drafted(draft):
-        return None
-    orders = reaching(session, plan_id=signed.id, day=draft.steps[0].first_day)
-    whole = len(orders) == len(draft.steps) and orders[-1].days.upper == draft.until_day
-    return signed if whole else None
+        .order_by(DosePlan.signed_at.desc(), DosePlan.id.desc())
+    )
+    return next((plan for plan in signed if _as_kept(plan) == _as_drafted(draft)), None)
+
+
+def _stands(session: ReadSession, plan: DosePlan, draft: Draft) -> bool:
+    """Whether a plan still is all that was drafted: each of its orders, to the same last day, and nothing after it."""
+    orders = reaching(session, plan_id=plan.id, day=draft.steps[0].first_day)
+    if len(orders) != len(draft.steps) or orders[-1].end_reason not in (None, "as_written"):
+        return False
+    if orders[-1].days.upper != draft.until_day:
+        return False
+    return draft.until_day is None or running_on(session, client_id=plan.client_id, day=draft.until_day) is None
 
 
 def _as_kept(plan: DosePlan) -> list[tuple[object, ...]]:

@@ -69,10 +69,14 @@ class Typed:
         except ValueError:
             self.fault(name, "not-a-day", f"“{value[:20]}” is not a day.", "Write it like 2026-11-24.")
             return None
-        if not _FIRST_DAY <= found <= _LAST_DAY:
-            self.fault(name, "not-a-day", f"{found} is too far away.", "Correct the year.")
-            return None
-        return found
+        return found if self.near(name, found) else None
+
+    def near(self, name: str, day: date | None) -> bool:
+        """Whether a day, or none, lies within the years that anybody means; a program sends any that there is."""
+        if day is None or _FIRST_DAY <= day <= _LAST_DAY:
+            return True
+        self.fault(name, "not-a-day", f"{day} is too far away.", "Correct the year.")
+        return False
 
     def time(self, name: str) -> time:
         """A time of day such as 07:30."""
