@@ -28,6 +28,8 @@ from dispensary.units import ClientId, DoseDay, Milligrams
 from dispensary.web.unusual_acts import wrong_dose
 
 SETTLED = timedelta(days=14)
+UNCERTAIN_MG = 40
+"""Up to this dose tolerance is uncertain (Australian national guidelines 2003, 4.4)."""
 VOMITED_AFTER = 12
 """Minutes after the dose."""
 
@@ -53,9 +55,9 @@ class Unusual:
         """Everything at once. Returns whom it was about, who are nobody's usual visit today."""
         self._come_back()
         self._bottles_are_called_back()
+        self._too_much_is_given()
         self._a_dose_is_vomited()
         self._somebody_is_not_well()
-        self._too_much_is_given()
         self._take_home_is_suspended()
         self._somebody_travels()
         self.taken.update(life.client_id for life in self.here if life.planned)
@@ -148,8 +150,8 @@ class Unusual:
             )
 
     def _too_much_is_given(self) -> None:
-        """More than half above the order, to somebody who carries doses home: the guideline has them observed."""
-        life = self._one(lambda life: self._comes_today(life) and bool(life.limits and life.limits.per_supply))
+        """More than half above the order, to somebody with a low dose: the guideline has them observed for hours."""
+        life = self._one(lambda life: self._comes_today(life) and life.orders[-1].mg <= UNCERTAIN_MG)
         ordered = life.orders[-1].mg
         with self.database.writing() as session:
             wrong_dose(

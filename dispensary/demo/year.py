@@ -229,7 +229,7 @@ class Year:
                 kind,
                 day,
                 current_mg=mg,
-                target_mg=mg + 3 * STEP_MG if rises else None,
+                target_mg=mg + 2 * STEP_MG if rises else None,
                 step_mg=STEP_MG if rises else None,
                 days_between=STEP_DAYS if rises else None,
             )
