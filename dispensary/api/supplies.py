@@ -14,10 +14,12 @@ from litestar.types import ControllerRouterHandler
 from dispensary.supplies import queries
 from dispensary.supplies.handover import hand_over
 from dispensary.supplies.rules import Wanted
+from dispensary.supplies.shown import Shown
 from dispensary.units import ClientId, DoseDay
 from dispensary.web.consultation import looked_at
 from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
 from dispensary.web.guards import requires_client_reader, requires_dispenser
+from dispensary.web.typed import Typed
 
 
 class SupplyRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -31,6 +33,10 @@ class SupplyRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     observation: Annotated[str, msgspec.Meta(max_length=500)] = ""
     second_look: Annotated[str, msgspec.Meta(max_length=500)] = ""
     pickup_id: UUID | None = None
+    dose_day: date | None = None
+    """The day that the dose was poured for. Where it is another day by now, nothing leaves."""
+    poured_mg: Annotated[str, msgspec.Meta(max_length=20)] = ""
+    """What was poured to be taken here. Where another amount is due by now, nothing leaves."""
 
 
 class DoseGiven(msgspec.Struct):
@@ -79,12 +85,16 @@ def dispense(
         second_look=data.second_look,
         pickup_id=data.pickup_id,
     )
+    with Typed({"poured_mg": data.poured_mg}) as typed:
+        poured = typed.milligrams("poured_mg") if data.poured_mg else None
+    shown = Shown(DoseDay(data.dose_day) if data.dose_day else None, poured)
     handed = database.write(
         lambda session: hand_over(
             session,
             actor=actor,
             client_id=ClientId(client_id),
             wanted=wanted,
+            shown=shown,
             key=data.key,
             today=site.dose_day(at),
             zone=site.zone,

@@ -31,7 +31,8 @@ from dispensary.staff.sites import add_site
 from dispensary.supplies.handover import hand_over, prepare_and_tell
 from dispensary.supplies.models import DayClose
 from dispensary.supplies.moment import read_moment
-from dispensary.supplies.rules import LONGEST_SUPPLY, Wanted, due_portions, proposed_days
+from dispensary.supplies.rules import LONGEST_SUPPLY, Wanted, due_portions
+from dispensary.supplies.shown import proposed_days
 from dispensary.takehome.nightly import assess_everybody
 from dispensary.takehome.publishing import adopt, publish_policies
 from dispensary.units import ClientId, DoseDay, SiteId

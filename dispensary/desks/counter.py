@@ -22,8 +22,9 @@ from dispensary.supplies import passes, queries
 from dispensary.supplies.handover import hand_over
 from dispensary.supplies.pickups import record_refused_pass, verify_pass
 from dispensary.supplies.rules import Wanted
+from dispensary.supplies.shown import Shown
 from dispensary.supplies.writing import Handed
-from dispensary.units import ClientId, DoseDay
+from dispensary.units import ClientId, DoseDay, milligrams
 from dispensary.web.forms import Form, key_of, one, several
 from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
 from dispensary.web.guards import requires_dispenser
@@ -190,6 +191,7 @@ def client_page(
         needs_look=needs_look,
         later_today=not stopped and bool(window.carried_today),
         limits=moment.limits,
+        shown_orders=" ".join(sorted({str(each.order_id) for each in moment.orders.values()})),
         weekday_names=weekday_names(),
         decision=window.reading.decision,
         amount=amount,
@@ -219,6 +221,7 @@ def give(
             actor=actor,
             client_id=here.client_id,
             wanted=_wanted(data),
+            shown=_shown(data),
             key=str(key_of(data)),
             today=here.today,
             zone=site.zone,
@@ -253,6 +256,20 @@ def _wanted(data: Mapping[str, Any]) -> Wanted:
         second_look=second_look,
         pickup_id=pickup_id,
     )
+
+
+def _shown(data: Mapping[str, Any]) -> Shown:
+    """What the page showed when it was opened; what is not readable of it was not on a page of ours."""
+    try:
+        return Shown(
+            day=DoseDay(date.fromisoformat(day)) if (day := one(data, "shown_day")) else None,
+            mg=milligrams(mg) if (mg := one(data, "shown_mg")) else None,
+            orders=frozenset(map(UUID, orders.split())) if (orders := one(data, "shown_orders")) else None,
+        )
+    except ValueError:
+        raise Refused(
+            Refusal("page-lost", "The page has lost what it showed.", "Open the client again before you pour.")
+        ) from None
 
 
 HANDLERS: list[ControllerRouterHandler] = [counter, find, call_next, day, client, photo, give]

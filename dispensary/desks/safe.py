@@ -30,7 +30,8 @@ from dispensary.supplies.printing.daylog import day_log, register_pdf
 from dispensary.supplies.printing.labels import bottle_labels
 from dispensary.supplies.printing.passcard import pass_card
 from dispensary.supplies.printing.register import line_kinds
-from dispensary.supplies.rules import LONGEST_SUPPLY, proposed_days
+from dispensary.supplies.rules import LONGEST_SUPPLY
+from dispensary.supplies.shown import proposed_days
 from dispensary.units import BadAmount, ClientId, DoseDay, millilitres, strength
 from dispensary.web.forms import Form, one, several
 from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSettings, TheSite

@@ -31,6 +31,15 @@ SEEN_AGAIN = (ExceptionKind.INTOXICATED, ExceptionKind.REFUSED, ExceptionKind.SP
 """After these the day's dose is still to be given, and the client is seen again the same day."""
 
 
+def nothing_carried_home() -> Refusal:
+    """Why no bottle leaves on a day on which a dose was withheld (Australian guidelines 2003, section 4.3)."""
+    return Refusal(
+        "not-well-today",
+        "The dose was withheld today because the client did not seem safe to dose: no bottle is carried home.",
+        "Give the dose here once the client is well. Bottles leave from tomorrow on.",
+    )
+
+
 def reduced_portions(portions: Collection[Milligrams], most: Decimal) -> tuple[Milligrams, ...]:
     """A day's portions in proportion, adding up to at most `most` mg; as they are when they are no more than that.
 

@@ -14,6 +14,7 @@ from dispensary.supplies import passes
 from dispensary.supplies.pickups import Prepared, prepare_pickup
 from dispensary.supplies.rules import Wanted
 from dispensary.supplies.service import Handed, dispense
+from dispensary.supplies.shown import Shown
 from dispensary.units import ClientId, DoseDay
 
 
@@ -27,12 +28,15 @@ def hand_over(
     today: DoseDay,
     zone: str,
     at: datetime,
+    shown: Shown | None = None,
 ) -> Handed:
     """Dispenses, ends the visit of a client who waits, and tells them by text when a pickup was collected.
 
     The text lets a client notice that somebody else collected in their name. All of it commits together.
     """
-    handed = dispense(session, actor=actor, client_id=client_id, wanted=wanted, key=key, today=today, at=at)
+    handed = dispense(
+        session, actor=actor, client_id=client_id, wanted=wanted, key=key, today=today, at=at, shown=shown
+    )
     if not handed.repeated:
         scheduling.service.finish_for(session, place_id=actor.site_id, holder_id=client_id, now=at)
         if wanted.pickup_id:

@@ -46,6 +46,8 @@ SELECT s.jump_percent, s.jump_mg, s.missed_days_ask, latest.dose_day AS last_day
         WHERE x.client_id = %(client)s AND x.closed_at IS NULL AND x.blocks) AS blocked,
     EXISTS (SELECT 1 FROM dose_exception x WHERE x.client_id = %(client)s AND x.dose_day = %(today)s
         AND x.closed_at IS NULL AND NOT x.blocks) AS waits,
+    EXISTS (SELECT 1 FROM dose_exception x WHERE x.client_id = %(client)s AND x.dose_day = %(today)s
+        AND x.kind = 'intoxicated') AS withheld,
     earlier.id AS earlier_id, earlier.request_sha256 AS earlier_request, earlier.answer AS earlier_answer
 FROM site s
 LEFT JOIN LATERAL (SELECT d.dose_day, o.mg FROM dose d JOIN dose_order o ON o.id = d.order_id
@@ -81,6 +83,7 @@ class _Found(NamedTuple):
     reduction: list[Any] | None
     blocked: list[str] | None
     waits: bool
+    withheld: bool
     earlier_id: UUID | None
     earlier_request: bytes
     earlier_answer: dict[str, Any]
@@ -149,6 +152,7 @@ def read_moment(
         day_of_treatment=day_of_treatment(session, client_id=client_id, on=today) if absent else None,
         blocked=tuple(DoseDay(date.fromisoformat(day)) for day in found.blocked or ()),
         waits=found.waits,
+        withheld=found.withheld,
     )
     earlier = (
         Earlier(found.earlier_id, bytes(found.earlier_request), found.earlier_answer) if found.earlier_id else None

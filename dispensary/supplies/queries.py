@@ -39,9 +39,9 @@ from dispensary.supplies.rules import (
     may_dispense,
     portion_here,
     portions_on,
-    proposed_days,
     ruling_on,
 )
+from dispensary.supplies.shown import proposed_days
 from dispensary.supplies.unusual import HadToday, Unusual, had_today, unusual_of
 from dispensary.takehome.models import Assessment
 from dispensary.units import ClientId, DoseDay, SiteId

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 from uuid import UUID
 
@@ -12,7 +12,7 @@ from dispensary.prescribing.guideline import Guideline, Ruling
 from dispensary.prescribing.rules import JumpGuard, jump_refusal
 from dispensary.refusals import Refusal
 from dispensary.supplies.absence import Absence, Reduced, absence_refusal, judged, ordered_knowing
-from dispensary.supplies.exceptions_rules import reduced_portions
+from dispensary.supplies.exceptions_rules import nothing_carried_home, reduced_portions
 from dispensary.takehome.carrying import DecisionLimits, take_home_allowed
 from dispensary.units import DoseDay, Milligrams, plain
 
@@ -85,6 +85,8 @@ class Moment:
     day_of_treatment: int | None = None
     blocked: tuple[DoseDay, ...] = ()
     """Days on which something went wrong that a prescriber has not reviewed yet."""
+    withheld: bool = False
+    """Whether a dose was withheld today because the client did not seem safe to dose."""
     waits: bool = False
     """Whether something of today still waits for the client to be seen again."""
 
@@ -183,6 +185,7 @@ def may_dispense(moment: Moment, wanted: Wanted) -> tuple[Refusal, ...]:
     faults += _absence(moment, wanted)
     if wanted.take_home_days:
         faults += _take_home(moment, wanted.take_home_days)
+        faults += [nothing_carried_home()] if moment.withheld else []
     return tuple(faults)
 
 
@@ -369,20 +372,6 @@ def doses_of(moment: Moment, wanted: Wanted) -> list[DosePlan]:
         for portion in carried_on(moment, day, observed=wanted.observed):
             plans.append(_plan(moment, day, portion, "take_home"))
     return plans
-
-
-def proposed_days(moment: Moment) -> tuple[DoseDay, ...]:
-    """The take-home days from tomorrow on that the decision in force allows, one after the other; none without one.
-
-    It stops at the first day that has no order, is held, is covered or goes beyond the decision.
-    """
-    chosen: list[DoseDay] = []
-    for ahead in range(1, LONGEST_SUPPLY + 1) if moment.limits else ():
-        day = DoseDay(moment.today + timedelta(days=ahead))
-        if _day_allows(moment, day, "carry home") or _take_home(moment, [*chosen, day]):
-            break
-        chosen.append(day)
-    return tuple(chosen)
 
 
 def _plan(moment: Moment, day: DoseDay, portion: int, kind: str) -> DosePlan:

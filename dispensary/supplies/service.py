@@ -15,6 +15,7 @@ from dispensary.supplies.moment import read_moment
 from dispensary.supplies.packing import pack
 from dispensary.supplies.pickups import end_passes, prepared_bottles, the_pickup
 from dispensary.supplies.rules import Wanted, doses_of, may_dispense
+from dispensary.supplies.shown import Shown, not_as_shown
 from dispensary.supplies.writing import (
     Handed,
     answer_of,
@@ -39,11 +40,12 @@ def dispense(
     key: str,
     today: DoseDay,
     at: datetime,
+    shown: Shown | None = None,
 ) -> Handed:
     """Hands over what was asked, all of it or nothing, once for each key.
 
     Supply, doses, bottles, register lines, pickup, pass and audit entry are one unit of work. Raises Refused with every
-    reason; a repeated key with another content is refused.
+    reason, also when something else is due now than was `shown`; a repeated key with another content is refused.
     """
     digest = request_digest(key, client_id, wanted.observed, sorted(wanted.take_home_days), wanted.pickup_id)
     lock_client(session, client_id, actor.site_id)
@@ -54,7 +56,7 @@ def dispense(
     if reading.earlier:
         return answered(reading.earlier, digest)
     pickup = the_pickup(session, wanted.pickup_id, client_id=client_id, today=today) if wanted.pickup_id else None
-    faults = may_dispense(reading.moment, wanted)
+    faults = (*not_as_shown(reading.moment, wanted, shown), *may_dispense(reading.moment, wanted))
     if faults:
         raise Refused(*faults)
     if reading.episode_id is None:
