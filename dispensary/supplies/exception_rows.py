@@ -105,11 +105,11 @@ def exception_id_of(site_id: SiteId, client_id: ClientId, key: str) -> UUID:
 
 
 def known_exception(
-    session: ReadSession, actor: Actor, client_id: ClientId, key: str, kind: ExceptionKind | None = None
+    session: ReadSession, actor: Actor, client_id: ClientId, key: str, kind: ExceptionKind
 ) -> DoseException | None:
     """What was written under this key before. Raises Refused when that is of another kind: nothing is passed over."""
     known = session.get(DoseException, exception_id_of(actor.site_id, client_id, key)) if key else None
-    if known is not None and kind is not None and known.kind != kind:
+    if known is not None and known.kind != kind:
         raise Refused(
             Refusal(
                 "key-reused",

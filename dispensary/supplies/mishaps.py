@@ -67,7 +67,7 @@ def spilled(
     was poured today.
     """
     lock_client(session, client_id, actor.site_id)
-    if (known := known_exception(session, actor, client_id, key)) is not None:
+    if (known := known_exception(session, actor, client_id, key, ExceptionKind.SPILLED)) is not None:
         return known
     reading = read_moment(session, site_id=actor.site_id, client_id=client_id, today=today)
     poured = poured_today(session, actor, client_id, reading, today)

@@ -43,14 +43,16 @@ def call_back(
 ) -> Recall:
     """Calls back the bottles for a dose day and later ones, to be brought by a day; the counter has a task for it.
 
-    While a recall is open another call gives the open one back: there is one thing to bring. A client who agreed to
-    texts is asked to come, without a word of why. Raises BadInput for a cause or days that do not fit, Refused when
-    the client has no such bottle.
+    While a recall is open another call gives the open one back, from the earlier of both days: there is one thing to
+    bring. A client who agreed to texts is asked to come, without a word of why. Raises BadInput for a cause or days
+    that do not fit, Refused when the client has no such bottle.
     """
     lock_client(session, client_id, actor.site_id)
     site = session.get_one(Site, actor.site_id)
     today = dose_day(site.zone, site.day_starts, at)
     if (still := open_recall(session, client_id=client_id)) is not None:
+        if from_day < still.from_day:
+            _from_earlier(session, actor, still, from_day, at)
         return still
     _asked_well(cause, bring_by, today)
     out = bottles_out(session, client_id=client_id, first=max(today, DoseDay(from_day)))
@@ -103,6 +105,21 @@ def call_back(
         session, actor=actor, act="called back bottles", subject="client", subject_id=client_id, at=at, details=details
     )
     return recall
+
+
+def _from_earlier(session: WriteSession, actor: Actor, recall: Recall, from_day: date, at: datetime) -> None:
+    before, recall.from_day = recall.from_day, from_day
+    session.flush()
+    details = {"recall": recall.id, "from": from_day, "before": before}
+    audit.record(
+        session,
+        actor=actor,
+        act="called back earlier bottles too",
+        subject="client",
+        subject_id=recall.client_id,
+        at=at,
+        details=details,
+    )
 
 
 def _asked_well(cause: str, bring_by: date, today: DoseDay) -> None:

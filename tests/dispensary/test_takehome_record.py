@@ -12,7 +12,7 @@ from dispensary.clients.tasks import finish_task, open_task, tasks_of
 from dispensary.database import Database
 from dispensary.staff.rules import Role
 from dispensary.supplies import exceptions, recalls
-from dispensary.supplies.models import Bottle
+from dispensary.supplies.models import Bottle, Recall
 from dispensary.supplies.returns import take_back
 from dispensary.takehome.history import History, canonical, digest
 from dispensary.takehome.models import Assessment, Decision
@@ -126,6 +126,29 @@ class TestRecalls:
         assert (history.overdue_recalls, history.failed_recalls) == ((), (place.today,))
         before = record(place, client, place.today - timedelta(days=1))
         assert before.failed_recalls == ()
+
+
+def test_a_second_call_reaches_back_to_the_earlier_of_both_days(place: Clinic) -> None:
+    client = place.client()
+    place.decide(client, per_supply=7)
+    place.give(client, take_home_days=place.ahead(1, 2, 3, 4))
+
+    def called_from(days: int) -> Recall:
+        with place.database.writing() as session:
+            return recalls.call_back(
+                session,
+                actor=place.doctor,
+                client_id=client,
+                cause="check",
+                from_day=place.ahead(days)[0],
+                bring_by=place.ahead(1)[0],
+                at=place.now,
+            )
+
+    first, second, third = called_from(3), called_from(1), called_from(2)
+
+    assert first.id == second.id == third.id
+    assert [recall.from_day for recall in (first, second, third)] == list(place.ahead(3, 1, 1))
 
 
 def test_a_review_counts_from_the_day_on_which_a_person_did_it(place: Clinic) -> None:
