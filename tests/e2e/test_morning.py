@@ -207,7 +207,7 @@ def test_a_clinic_morning(house: House, person: Callable[..., Person], tmp_path:
     pharmacist.signs_in("pharmacist", "/counter")  # half an hour without use ended the first sign-in
     pharmacist.scans(link)
     pharmacist.sees("Rosli bin Hassan", "80\N{NO-BREAK SPACE}mg", "6 prepared bottles")
-    assert pharmacist.page.locator("img.photo").evaluate("photo => photo.naturalWidth") > 100
+    pharmacist.page.wait_for_function("document.querySelector('img.photo').naturalWidth > 100")
     assert pharmacist.page.evaluate("document.documentElement.scrollHeight") <= 800, "no scrolling at the counter"
     pharmacist.picture("counter-client")
     pharmacist.presses("1", "2", "3")
