@@ -11,7 +11,7 @@ from fractions import Fraction
 from functools import lru_cache
 
 from dispensary.takehome.facts import Told, told
-from dispensary.takehome.history import Figured, History, measured, percent
+from dispensary.takehome.history import Figured, History, percent
 from dispensary.takehome.measures import AT_MOST, Measure
 from dispensary.takehome.policy import Criterion, Kind, Needs, Policy
 
@@ -41,14 +41,13 @@ class Finding:
         return {**vars(self), "kind": self.kind.value, "state": self.state.value, "evidence": dict(self.evidence)}
 
 
-def find(policy: Policy, criterion: Criterion, history: History, on: date) -> Finding:
-    """Judges one criterion.
+def find(policy: Policy, criterion: Criterion, history: History, on: date, figured: Figured) -> Finding:
+    """Judges one criterion by the record and its figures as of the day.
 
     A practitioner's “no” always counts. Their “yes” outweighs the record for a consideration, which is theirs to
     weigh, and never for a requirement. What rules somebody out is met while nothing shows that it does; there a
     practitioner answers whether it does, so that it is their “yes” which always counts.
     """
-    figured = measured(policy, history, on)
     said = [told(fact, policy, history, on) for fact in criterion.reads]
     said += [_told_of_need(measure, least, figured) for measure, least in criterion.needs.items()]
     said += [_told_of_need(measure, most, figured) for measure, most in criterion.at_most.items()]

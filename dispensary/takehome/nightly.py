@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
+from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +19,7 @@ from dispensary.monitoring.service import open_alert
 from dispensary.staff import audit
 from dispensary.staff.rules import Actor, Role
 from dispensary.takehome import permitted, rules
-from dispensary.takehome.history import History, canonical, digest
+from dispensary.takehome.history import History, canonical
 from dispensary.takehome.models import Decision, PolicyVersion
 from dispensary.takehome.policy import Policy, parse
 from dispensary.takehome.proposals import Said, carried_answers, cut_to_law, is_news
@@ -190,6 +191,7 @@ def _keep(
     actor: Actor,
     at: datetime,
 ) -> None:
+    written = [canonical(made.inputs) for made in news]
     rows = [
         {
             "id": made.id,
@@ -198,14 +200,14 @@ def _keep(
             "episode": made.episode_id,
             "version": version.id,
             "on": on,
-            "inputs": canonical(made.inputs),
-            "sha256": digest(made.inputs),
+            "inputs": inputs,
+            "sha256": sha256(inputs.encode()).digest(),
             "result": canonical(made.said.as_json()),
             "level": made.said.level,
             "at": at,
             "by": actor.account_id,
         }
-        for made in news
+        for made, inputs in zip(news, written, strict=True)
     ]
     if rows:
         session.straight.run_each(_KEEP, rows)

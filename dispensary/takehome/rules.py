@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from dispensary.documents import Status
 from dispensary.takehome.findings import Finding, State, find, meets, told_of_needs
-from dispensary.takehome.history import COVERED, History, figures, measured
+from dispensary.takehome.history import COVERED, Figured, History, figures, measured
 from dispensary.takehome.measures import Measure
 from dispensary.takehome.policy import MOST_PER_SUPPLY, Kind, Level, Policy, SetBy
 from dispensary.units import in_days
@@ -113,8 +113,9 @@ def assess(policy: Policy, history: History, on: date) -> Assessment:
     criterion that is not met, or not known to be, gives no level. A consideration that is not met asks for a reason
     and takes nothing away. Advice changes nothing.
     """
-    findings = tuple(find(policy, criterion, history, on) for criterion in policy.criteria)
-    level = _highest(policy, findings, history, on)
+    figured = measured(policy, history, on)
+    findings = tuple(find(policy, criterion, history, on, figured) for criterion in policy.criteria)
+    level = _highest(policy, findings, figured)
     coming = _next(policy, history, on)
     return Assessment(
         policy=policy.policy,
@@ -122,11 +123,11 @@ def assess(policy: Policy, history: History, on: date) -> Assessment:
         on=on,
         level=_level_name(policy, findings, level, on),
         allowance=_allowance(policy, findings, level, on),
-        sentence=_why(policy, findings, level, history, on),
+        sentence=_why(policy, findings, level, figured, on),
         findings=findings,
         figures=figures(policy, history, on),
         next=coming,
-        changes=((coming.sentence,) if coming else ()) + _changes(policy, findings, history, on),
+        changes=((coming.sentence,) if coming else ()) + _changes(policy, findings, figured, on),
     )
 
 
@@ -135,10 +136,9 @@ def policy_answers(policy: Policy, on: date) -> bool:
     return policy.status is not Status.DRAFT and policy.in_force(on)
 
 
-def _highest(policy: Policy, findings: Collection[Finding], history: History, on: date) -> Level | None:
+def _highest(policy: Policy, findings: Collection[Finding], figured: Figured) -> Level | None:
     if policy.status is Status.DRAFT:
         return None
-    figured = measured(policy, history, on)
     met = {finding.criterion for finding in findings if finding.state is State.MET}
     reached = (
         level
@@ -201,13 +201,13 @@ def _allowed(
     )
 
 
-def _why(policy: Policy, findings: Collection[Finding], level: Level | None, history: History, on: date) -> str:
+def _why(policy: Policy, findings: Collection[Finding], level: Level | None, figured: Figured, on: date) -> str:
     if policy.status is Status.DRAFT:
         return f"{policy.policy} is a draft whose cut points nobody has set: the prescriber decides."
     if not policy.in_force(on):
         return f"{policy.policy} is not in force on {on}: the prescriber decides."
     asking = level or policy.levels[0]
-    told = told_of_needs({**asking.needs, **asking.at_most}, measured(policy, history, on))
+    told = told_of_needs({**asking.needs, **asking.at_most}, figured)
     if level is None:
         met = {finding.criterion for finding in findings if finding.state is State.MET}
         lacking = [name for name in asking.requires if name not in met]
@@ -243,9 +243,9 @@ def in_words(per_supply: int, per_week: int | None, consecutive: int | None = No
     return said if consecutive is None else f"{said}, {consecutive} in a row"
 
 
-def _rank(policy: Policy, findings: Collection[Finding], history: History, on: date) -> int:
+def _rank(policy: Policy, findings: Collection[Finding], figured: Figured) -> int:
     """The place of the level that is given; -1 for none."""
-    level = _highest(policy, findings, history, on)
+    level = _highest(policy, findings, figured)
     return policy.levels.index(level) if level and not _barring(findings) else -1
 
 
@@ -255,8 +255,9 @@ def _next(policy: Policy, history: History, on: date) -> Next | None:
     deciding |= {criterion.name for criterion in policy.criteria if criterion.kind.bars}
 
     def rank(then: History, day: date) -> int:
-        findings = [find(policy, c, then, day) for c in policy.criteria if c.name in deciding]
-        return _rank(policy, findings, then, day)
+        figured = measured(policy, then, day)
+        findings = [find(policy, c, then, day, figured) for c in policy.criteria if c.name in deciding]
+        return _rank(policy, findings, figured)
 
     if not policy_answers(policy, on):
         return None
@@ -282,7 +283,7 @@ def _next(policy: Policy, history: History, on: date) -> Next | None:
     return Next(then, days, level.name, f"{more}{condition}, to {then}: {level_in_words(level)}.")
 
 
-def _changes(policy: Policy, findings: tuple[Finding, ...], history: History, on: date) -> tuple[str, ...]:
+def _changes(policy: Policy, findings: tuple[Finding, ...], figured: Figured, on: date) -> tuple[str, ...]:
     """What would be given today if criteria were met that are not: each alone, else all that stand against it at once.
 
     A consideration that is weighed takes away the question for a reason; it changes no limit.
@@ -291,12 +292,12 @@ def _changes(policy: Policy, findings: tuple[Finding, ...], history: History, on
         return ()
     deciding = {name for level in policy.levels for name in level.requires}
     unmet = [f for f in findings if f.state is not State.MET and (f.kind.bars or f.criterion in deciding)]
-    now = _rank(policy, findings, history, on)
+    now = _rank(policy, findings, figured)
 
     def if_met(those: Collection[Finding]) -> Level | None:
         names = {finding.criterion for finding in those}
         supposed = [replace(f, state=State.MET) if f.criterion in names else f for f in findings]
-        then = _rank(policy, supposed, history, on)
+        then = _rank(policy, supposed, figured)
         return policy.levels[then] if then > now else None
 
     alone = [(finding, level) for finding in unmet if (level := if_met([finding]))]
