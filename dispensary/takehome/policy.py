@@ -146,6 +146,23 @@ class Policy:
         return [part.needs for part in parts] + [part.at_most for part in parts]
 
     @cached_property
+    def deciding(self) -> frozenset[str]:
+        """The criteria, by name, that decide on a level: what bars every level, and what one of them requires."""
+        barring = {criterion.name for criterion in self.criteria if criterion.kind.bars}
+        return frozenset(barring.union(*(level.requires for level in self.levels)))
+
+    @cached_property
+    def looks_ahead(self) -> int:
+        """So many days after today, nothing that it counts gets any better: its window and the longest time it asks."""
+        times = [
+            int(figure) * (31 if measure is Measure.MONTHS_OF_TREATMENT else 1)
+            for needs in self.all_needs()
+            for measure, figure in needs.items()
+            if measure is not Measure.DISTANCE_KM
+        ]
+        return self.window_days + max(times, default=0) + 1
+
+    @cached_property
     def asked(self) -> frozenset[Measure]:
         """The figures that it asks for."""
         return frozenset(measure for needs in self.all_needs() for measure in needs)

@@ -116,7 +116,7 @@ def assess(policy: Policy, history: History, on: date) -> Assessment:
     figured = measured(policy, history, on)
     findings = tuple(find(policy, criterion, history, on, figured) for criterion in policy.criteria)
     level = _highest(policy, findings, figured)
-    coming = _next(policy, history, on)
+    coming = _next(policy, history, on, _rank(policy, findings, figured), figured)
     return Assessment(
         policy=policy.policy,
         version=policy.version,
@@ -249,34 +249,26 @@ def _rank(policy: Policy, findings: Collection[Finding], figured: Figured) -> in
     return policy.levels.index(level) if level and not _barring(findings) else -1
 
 
-def _next(policy: Policy, history: History, on: date) -> Next | None:
-    """When more would be allowed if every dose day from today on were covered and all else stayed as it is."""
-    deciding = {name for level in policy.levels for name in level.requires}
-    deciding |= {criterion.name for criterion in policy.criteria if criterion.kind.bars}
-
-    def rank(then: History, day: date) -> int:
-        figured = measured(policy, then, day)
-        findings = [find(policy, c, then, day, figured) for c in policy.criteria if c.name in deciding]
-        return _rank(policy, findings, figured)
-
-    if not policy_answers(policy, on):
+def _next(policy: Policy, history: History, on: date, now: int, figured: Figured) -> Next | None:
+    """When more than level `now` would be given if every dose day from today on were covered and all else stayed."""
+    if not policy_answers(policy, on) or now == len(policy.levels) - 1:
         return None
-    now = rank(history, on)
-    if now == len(policy.levels) - 1:
-        return None
-    asked = [
-        int(least) * (31 if measure is Measure.MONTHS_OF_TREATMENT else 1)
-        for needs in policy.all_needs()
-        for measure, least in needs.items()
-        if measure is not Measure.DISTANCE_KM
-    ]
-    farthest = policy.window_days + max(asked, default=0) + 1
-    days = first_day_when(history, on, farthest, lambda then, day: rank(then, day) > now)
+    ahead = if_all_covered(history, on, policy.looks_ahead)
+    asked = [criterion for criterion in policy.criteria if criterion.name in policy.deciding]
+    # A review stays as fresh as it is: whoever comes each day is reviewed as often as now.
+    stays = {measure: figured[measure] for measure in policy.asked if measure is Measure.DAYS_SINCE_REVIEW}
+
+    def rank(day: date) -> int:
+        then = dict(measured(policy, ahead, day))
+        then.update(stays)
+        return _rank(policy, [find(policy, criterion, ahead, day, then) for criterion in asked], then)
+
+    days = first_day_when(on, policy.looks_ahead, lambda day: rank(day) > now)
     if days is None:
         return None
     then = on + timedelta(days=days)
-    level = policy.levels[rank(if_all_covered(history, on, days), then)]
-    counted = {*level.needs, *level.at_most, *(m for c in policy.criteria if c.name in deciding for m in c.at_most)}
+    level = policy.levels[rank(then)]
+    counted = {*level.needs, *level.at_most, *(measure for criterion in asked for measure in criterion.at_most)}
     by_time_alone = counted <= {Measure.DAY_OF_TREATMENT, Measure.MONTHS_OF_TREATMENT}
     more = "1 more day" if days == 1 else f"{days} more days"
     condition = "" if by_time_alone else " without a missed day"
@@ -290,8 +282,7 @@ def _changes(policy: Policy, findings: tuple[Finding, ...], figured: Figured, on
     """
     if not policy_answers(policy, on):
         return ()
-    deciding = {name for level in policy.levels for name in level.requires}
-    unmet = [f for f in findings if f.state is not State.MET and (f.kind.bars or f.criterion in deciding)]
+    unmet = [finding for finding in findings if finding.state is not State.MET and finding.criterion in policy.deciding]
     now = _rank(policy, findings, figured)
 
     def if_met(those: Collection[Finding]) -> Level | None:
@@ -314,20 +305,15 @@ def _once_met(those: Collection[Finding], level: Level) -> str:
 
 
 def if_all_covered(history: History, on: date, days: int) -> History:
-    """The record as it would be after so many more covered days, today's the first; reviews stay as fresh as now."""
+    """The record as it would be after so many more covered days, today's the first."""
     until_today = history.record[: max(0, (on - history.record_from).days)]
-    reviewed = history.last_review_on and history.last_review_on + timedelta(days=days)
-    return replace(history, record=until_today + COVERED * days, last_review_on=reviewed)
+    return replace(history, record=until_today + COVERED * days)
 
 
-def first_day_when(history: History, on: date, farthest: int, holds: Callable[[History, date], bool]) -> int | None:
+def first_day_when(on: date, farthest: int, holds: Callable[[date], bool]) -> int | None:
     """After how many more covered days something first holds that, once it holds, holds for good; nothing if never.
 
     No figure of a record gets worse while days are covered, so that halving the span finds the first day.
     """
-
-    def after(days: int) -> bool:
-        return holds(if_all_covered(history, on, days), on + timedelta(days=days))
-
-    days = 1 + bisect_left(range(1, farthest + 1), True, key=after)
+    days = 1 + bisect_left(range(1, farthest + 1), True, key=lambda days: holds(on + timedelta(days=days)))
     return days if days <= farthest else None
