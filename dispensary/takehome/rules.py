@@ -256,7 +256,7 @@ def _next(policy: Policy, history: History, on: date, now: int, figured: Figured
     ahead = if_all_covered(history, on, policy.looks_ahead)
     asked = [criterion for criterion in policy.criteria if criterion.name in policy.deciding]
     # A review stays as fresh as it is: whoever comes each day is reviewed as often as now.
-    stays = {measure: figured[measure] for measure in policy.asked if measure is Measure.DAYS_SINCE_REVIEW}
+    stays = {measure: figured[measure] for measure in policy.asked & {Measure.DAYS_SINCE_REVIEW}}
 
     def rank(day: date) -> int:
         then = dict(measured(policy, ahead, day))
