@@ -73,6 +73,7 @@ def spilled(
     poured = poured_today(session, actor, client_id, reading, today)
     if poured is None:
         raise _nothing_poured(reading.moment)
+    _refuse_swallowed(session, poured.recorded)
     if faults := _lacks(session, actor, reason, second_id, at):
         raise BadInput(*faults)
     said = f"spilled: {reason.strip()}"
@@ -91,6 +92,23 @@ def spilled(
         today=today,
         at=at,
     )
+
+
+def _refuse_swallowed(session: ReadSession, recorded: Dose | None) -> None:
+    """What was swallowed in part is not undone: the portion would be due again, beside that part and a top-up."""
+    if recorded is None:
+        return
+    in_part = select(DoseException.id).where(
+        DoseException.dose_id == recorded.id, DoseException.kind == ExceptionKind.PARTLY_TAKEN.value
+    )
+    if session.scalar(in_part.limit(1)) is not None:
+        raise Refused(
+            Refusal(
+                "swallowed-in-part",
+                "A part of this dose was swallowed, and the rest is written off already.",
+                "Call the prescriber about what is missing.",
+            )
+        )
 
 
 def partly_taken(

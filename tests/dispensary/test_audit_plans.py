@@ -411,3 +411,14 @@ def test_an_order_that_was_set_aside_with_its_bottles_at_home_leaves_one_dose_a_
     with pytest.raises(Refused, match="already has"):
         place.give(client)
     assert wrong(place) == []
+
+
+def test_what_was_swallowed_in_part_is_not_spilled_whole_afterwards(database: Database, now: datetime) -> None:
+    place = clinic(database, now)
+    client = place.client(mg="80")
+    partly(place, client, "50")
+
+    with pytest.raises(Refused) as refused:
+        spilled(place, client)
+
+    assert refused.value.first.code == "swallowed-in-part"

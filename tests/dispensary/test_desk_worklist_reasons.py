@@ -230,8 +230,8 @@ class TestTakeHome:
 
 
 class TestALongList:
-    def test_a_thousand_clients_are_read_in_half_a_second_whatever_else_the_machine_does(self, here: Desks) -> None:
-        """The best of five. Alone it takes a fifth of a second."""
+    def test_a_thousand_clients_are_read_in_a_fifth_of_a_second(self, here: Desks) -> None:
+        """The best of five, since the machine does other things beside it."""
         here.follow()
         client = here.place.client()
         here.place.give(client)
@@ -280,4 +280,4 @@ class TestALongList:
 
         assert len(listed) == 1000
         assert {len(row.reasons) for row in listed} == {2}
-        assert min(took) < 0.5, took
+        assert min(took) < 0.2, took
