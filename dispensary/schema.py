@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import pkgutil
 from pathlib import Path
 
 from alembic import command
@@ -24,7 +25,10 @@ def all_metadata() -> list[MetaData]:
     import scheduling.models
 
     for room in _ROOMS:
-        importlib.import_module(f"dispensary.{room}.models")
+        package = importlib.import_module(f"dispensary.{room}")
+        for module in pkgutil.iter_modules(package.__path__):
+            if module.name == "models" or module.name.endswith("_models"):
+                importlib.import_module(f"dispensary.{room}.{module.name}")
     return [Base.metadata, scheduling.models.Base.metadata, notifications.models.Base.metadata]
 
 

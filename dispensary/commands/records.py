@@ -221,7 +221,7 @@ def _assess_one(session: WriteSession, site: Place, number: str, today: date) ->
 @click.command()
 def verify() -> None:
     """Check on live data what must never break; names each row that breaks a rule, and then exits 1."""
-    from dispensary.verification import verify as look
+    from dispensary.verification.verifying import verify as look
 
     found = 0
     with one_clear_line(), database_of(settings_from()) as database, database.reading() as session:

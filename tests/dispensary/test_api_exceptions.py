@@ -15,7 +15,7 @@ from dispensary.database import Database
 from dispensary.prescribing.sections import Topic
 from dispensary.staff.rules import Role
 from dispensary.units import ClientId
-from dispensary.verification import verify
+from dispensary.verification.verifying import verify
 from tests.dispensary.desk_place import Desks, day, desks
 from tests.dispensary.unusual_place import follows, orders, todays_dose
 from tests.dispensary.visiting import Visitor

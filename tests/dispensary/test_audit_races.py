@@ -20,7 +20,7 @@ from dispensary.supplies.closing import Counted, close_day, to_count
 from dispensary.supplies.pickups import Prepared, cancel_pickup, prepare_pickup
 from dispensary.takehome.suspending import suspend
 from dispensary.units import ClientId
-from dispensary.verification import verify
+from dispensary.verification.verifying import verify
 from dispensary.web.consultation import looked_at
 from tests.builders import Clinic, clinic
 

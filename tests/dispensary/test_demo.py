@@ -18,7 +18,7 @@ from dispensary.demo.people import ACTIVE, AWAY, LEFT, people, portrait
 from dispensary.demo.trying import WORDS, to_see, to_try
 from dispensary.desks.worklist import IsAbsent, waiting
 from dispensary.staff.queries import sites
-from dispensary.verification import verify
+from dispensary.verification.verifying import verify
 from tests.dispensary.visiting import MovableClock, Visitor, demo_settings
 
 NOW = datetime(2026, 11, 24, 0, 30, tzinfo=UTC)  # half past eight in the morning in Kuala Lumpur

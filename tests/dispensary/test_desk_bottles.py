@@ -15,7 +15,7 @@ from dispensary.staff.rules import Role
 from dispensary.supplies.models import BottleReturn, Recall
 from dispensary.supplies.recalls import call_back
 from dispensary.units import ClientId
-from dispensary.verification import verify
+from dispensary.verification.verifying import verify
 from tests.dispensary.desk_place import Desks, desks
 from tests.dispensary.visiting import Visitor, text_of
 

@@ -17,7 +17,7 @@ from dispensary.prescribing.sections import Topic
 from dispensary.staff.rules import Role
 from dispensary.supplies.models import DoseException, ExtraDose, Supply
 from dispensary.units import ClientId, milligrams
-from dispensary.verification import verify
+from dispensary.verification.verifying import verify
 from tests.dispensary.desk_place import Desks, desks
 from tests.dispensary.unusual_place import follows, gave, orders, todays_dose, vomited
 from tests.dispensary.visiting import Visitor, text_of

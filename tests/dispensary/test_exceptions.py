@@ -22,7 +22,7 @@ from dispensary.supplies.closing import close_day
 from dispensary.supplies.exceptions_rules import Allowing, OrderedSince, may_replace, top_up_left
 from dispensary.supplies.unusual import awaiting_review, to_see_again
 from dispensary.units import ClientId
-from dispensary.verification import verify
+from dispensary.verification.verifying import verify
 from tests.builders import Clinic, clinic
 from tests.dispensary.unusual_place import (
     allowed,

@@ -21,7 +21,7 @@ from dispensary.supplies.exceptions_rules import reduced_portions
 from dispensary.supplies.queries import at_the_window
 from dispensary.supplies.returns import take_back
 from dispensary.units import ClientId, DoseDay, Milligrams, milligrams
-from dispensary.verification import verify
+from dispensary.verification.verifying import verify
 from tests.builders import Clinic, clinic
 from tests.dispensary.unusual_place import called, follows, one, orders
 

@@ -26,8 +26,8 @@ from dispensary.takehome.publishing import adopt, publish_policies
 from dispensary.takehome.service import assess_client
 from dispensary.takehome.terms import Naloxone
 from dispensary.units import ClientId, DoseDay, milligrams
-from dispensary.verification import INVARIANTS, verify
-from dispensary.verification_checks import CHECKS
+from dispensary.verification.checks import CHECKS
+from dispensary.verification.verifying import INVARIANTS, verify
 from scheduling.rules import Hours
 from tests.builders import Clinic, clinic
 from tests.dispensary.damages import DAMAGES

@@ -12,7 +12,7 @@ from dispensary.prescribing.sections import Topic
 from dispensary.staff.models import Site
 from dispensary.staff.rules import Role
 from dispensary.units import ClientId
-from dispensary.verification import verify
+from dispensary.verification.verifying import verify
 from tests.builders import Clinic, clinic
 from tests.dispensary.unusual_place import follows, gave, orders
 from tests.dispensary.visiting import hire

@@ -32,7 +32,7 @@ from dispensary.supplies.rules import Wanted
 from dispensary.supplies.service import dispense
 from dispensary.takehome.publishing import adopt, publish_policies
 from dispensary.units import ClientId, DoseDay, SiteId, milligrams, millilitres, strength
-from dispensary.verification import verify
+from dispensary.verification.verifying import verify
 from notifications.gateways.console import ConsoleGateway
 from scheduling.rules import Hours
 from tests.dispensary.visiting import hire, open_site

@@ -5,7 +5,7 @@ Each query finds the rows that break one rule, and finds nothing when all is wel
 
 from __future__ import annotations
 
-from dispensary.verification_safe import Check
+from dispensary.verification.safe import Check
 
 EXTRA = (
     Check(

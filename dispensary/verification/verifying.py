@@ -23,8 +23,8 @@ from dispensary.staff.models import Site
 from dispensary.takehome.models import Assessment
 from dispensary.takehome.service import replay
 from dispensary.units import SiteId
-from dispensary.verification_checks import CHECKS
-from dispensary.verification_safe import Check
+from dispensary.verification.checks import CHECKS
+from dispensary.verification.safe import Check
 
 _ROWS_AT_ONCE = 1000
 _SEALED = ("name", "born", "national_id", "photo", "second_identifier")

@@ -7,8 +7,8 @@ do not make it wrong.
 
 from __future__ import annotations
 
-from dispensary.verification_safe import PASSES, REGISTER, SUPPLIES, Check
-from dispensary.verification_unusual import UNUSUAL
+from dispensary.verification.safe import PASSES, REGISTER, SUPPLIES, Check
+from dispensary.verification.unusual import UNUSUAL
 
 COVERAGE = (
     Check(
