@@ -20,9 +20,9 @@ from dispensary.desks.window import AtCounter, amount, choices, seen_again
 from dispensary.refusals import NotThere, Refusal, Refused
 from dispensary.supplies import passes, queries
 from dispensary.supplies.handover import hand_over
-from dispensary.supplies.pickups import record_refused_pass, verify_pass
 from dispensary.supplies.rules import Wanted
 from dispensary.supplies.shown import Shown
+from dispensary.supplies.verifying import record_refused_pass, verify_pass
 from dispensary.supplies.writing import Handed
 from dispensary.units import ClientId, DoseDay, milligrams
 from dispensary.web.forms import Form, key_of, one, several

@@ -13,8 +13,8 @@ from markupsafe import Markup
 from dispensary.clients.queries import faces
 from dispensary.refusals import NotThere, Refusal, Refused
 from dispensary.supplies import passes
-from dispensary.supplies.pickups import opened_pass
 from dispensary.supplies.printing.qr import qr_svg
+from dispensary.supplies.verifying import opened_pass
 from dispensary.units import ClientId
 from dispensary.web.given import TheClock, TheDatabase
 from dispensary.web.templating import page

@@ -32,7 +32,7 @@ from dispensary.refusals import BadInput, NotThere, Refusal, Refused
 from dispensary.staff.queries import Place
 from dispensary.staff.rules import Act, Actor, may
 from dispensary.supplies import passes
-from dispensary.supplies.pickups import record_refused_pass, verify_pass
+from dispensary.supplies.verifying import record_refused_pass, verify_pass
 from dispensary.units import ClientId
 from dispensary.web.consultation import looked_at
 from dispensary.web.forms import Form, one

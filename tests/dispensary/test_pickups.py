@@ -20,15 +20,8 @@ from dispensary.staff.rules import day_begins
 from dispensary.supplies import passes
 from dispensary.supplies.models import Pickup
 from dispensary.supplies.passes import Reading
-from dispensary.supplies.pickups import (
-    MOST_WRONG_CODES,
-    Prepared,
-    cancel_pickup,
-    issue_pass,
-    prepare_pickup,
-    record_refused_pass,
-    verify_pass,
-)
+from dispensary.supplies.pickups import Prepared, cancel_pickup, issue_pass, prepare_pickup
+from dispensary.supplies.verifying import MOST_WRONG_CODES, record_refused_pass, verify_pass
 from dispensary.units import ClientId, DoseDay, milligrams, new_id
 from tests.builders import Clinic, clinic
 

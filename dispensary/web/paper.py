@@ -1,0 +1,12 @@
+"""Paper: how a document to print is answered."""
+
+from __future__ import annotations
+
+from litestar.response import Response
+
+
+def pdf(content: bytes, name: str) -> Response[bytes]:
+    """A PDF that the browser shows in place, under this name when it is kept."""
+    return Response(
+        content, media_type="application/pdf", headers={"content-disposition": f'inline; filename="{name}"'}
+    )
