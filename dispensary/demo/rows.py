@@ -17,7 +17,7 @@ import psycopg
 from dispensary.database import WriteSession
 from dispensary.demo.course import Came, Life, Order
 from dispensary.staff.rules import Actor
-from dispensary.supplies.packing import SERIAL_DIGITS
+from dispensary.supplies.serials import SERIAL_DIGITS
 from dispensary.units import new_id
 
 FIRST_SLOT = time(6, 30)

@@ -19,10 +19,11 @@ from dispensary.database import ReadSession, WriteSession
 from dispensary.desks.window import AtCounter
 from dispensary.prescribing.rules import MOST_PORTIONS
 from dispensary.refusals import BadInput, Refusal, Refused
-from dispensary.supplies.models import BottleReturn, Recall
+from dispensary.supplies.models import Bottle, BottleReturn, Recall
 from dispensary.supplies.recalls import expected_by_portion, open_recall
 from dispensary.supplies.returns import OutThere, awaiting_destruction, bottles_out
 from dispensary.supplies.rules import LONGEST_SUPPLY
+from dispensary.supplies.serials import spoken_serial
 from dispensary.units import ClientId, DoseDay
 from dispensary.web import bottle_acts
 from dispensary.web.bottle_acts import Brought, recall_of
@@ -54,6 +55,8 @@ class Bottles:
     back: Sequence[BottleReturn]
     counted: Recall | None
     """The recall that was closed today."""
+    scanned: Bottle | None
+    """The bottle whose label was scanned."""
 
 
 @get("/counter/clients/{client_id:uuid}/bottles", sync_to_thread=True, guards=[requires_dispenser])
@@ -64,13 +67,19 @@ def bottles(
     site: TheSite,
     clock: TheClock,
     done: FromQuery[bool] = False,
+    bottle: FromQuery[UUID | None] = None,
 ) -> Template:
-    """The bottles that the client was given and has not brought back. The look is written down."""
-    return _page(AtCounter(database, actor, site, ClientId(client_id), clock()), done=done)
+    """The bottles that the client was given and has not brought back, the scanned one marked. The look is written down."""
+    return _page(AtCounter(database, actor, site, ClientId(client_id), clock()), done=done, scanned=bottle)
 
 
 def _page(
-    here: AtCounter, *, done: bool = False, refused: Refused | None = None, typed: Mapping[str, Any] | None = None
+    here: AtCounter,
+    *,
+    done: bool = False,
+    scanned: UUID | None = None,
+    refused: Refused | None = None,
+    typed: Mapping[str, Any] | None = None,
 ) -> Template:
     def read(session: ReadSession) -> Bottles:
         client_id, today = here.client_id, here.today
@@ -88,6 +97,7 @@ def _page(
             destroyed_later=awaiting_destruction(session, site_id=here.site.id),
             back=_back_on(session, client_id, today),
             counted=_counted_on(session, here),
+            scanned=session.scalar(select(Bottle).where(Bottle.id == scanned, Bottle.client_id == client_id)),
         )
 
     seen = here.sees(read, seen_on="bottles")
@@ -100,6 +110,7 @@ def _page(
         face=seen.face,
         today=here.today,
         done=done,
+        spoken_serial=spoken_serial,
     )
 
 

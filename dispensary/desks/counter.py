@@ -21,6 +21,7 @@ from dispensary.refusals import NotThere, Refusal, Refused
 from dispensary.supplies import passes, queries
 from dispensary.supplies.handover import hand_over
 from dispensary.supplies.rules import Wanted
+from dispensary.supplies.scanned import scan_bottle
 from dispensary.supplies.shown import Shown
 from dispensary.supplies.verifying import record_refused_pass, verify_pass
 from dispensary.supplies.writing import Handed
@@ -79,10 +80,13 @@ def _counter(session: ReadSession, site: TheSite, now: datetime, done: FromQuery
 def find(data: Form, database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock) -> Response[Any]:
     """Opens the client whose pass was scanned, whose code was typed, or whose number or name this is.
 
-    A pass that does not open is said to be so, and why; it is kept on the list of refused passes.
+    A pass that does not open is said to be so, and why; it is kept on the list of refused passes. The label of a bottle
+    opens its client's bottles, with that one marked.
     """
     now, sought = clock(), one(data, "sought")
     reading = passes.read(database.vault, sought)
+    if reading is passes.Reading.BOTTLE or reading is passes.Reading.BOTTLE_MISTYPED:
+        return _by_bottle(database, actor, site, sought, now)
     if reading is not passes.Reading.NOT_A_PASS and reading is not passes.Reading.MISTYPED:
         return _by_pass(database, actor, site, sought, now)
     with database.reading() as session:
@@ -93,6 +97,18 @@ def find(data: Form, database: TheDatabase, actor: TheActor, site: TheSite, cloc
             return _by_pass(database, actor, site, sought, now)
         context = {**_counter(session, site, now), "found": found}
     return page("counter/counter.html", typed={"sought": sought}, **context)
+
+
+def _by_bottle(database: TheDatabase, actor: TheActor, site: TheSite, text: str, now: datetime) -> Response[Any]:
+    try:
+        scanned = database.write(lambda session: scan_bottle(session, actor=actor, text=text, at=now))
+    except Refused as refused:
+        with database.reading() as session:
+            found = clients.find(session, site_id=site.id, text=text)  # a national id may have sixteen digits too
+            if len(found) == 1:
+                return Redirect(f"/counter/clients/{found[0].client_id}", status_code=303)
+            return page("counter/counter.html", refused=refused, **_counter(session, site, now))
+    return Redirect(f"/counter/clients/{scanned.client_id}/bottles?bottle={scanned.bottle_id}", status_code=303)
 
 
 def _by_pass(database: TheDatabase, actor: TheActor, site: TheSite, text: str, now: datetime) -> Response[Any]:

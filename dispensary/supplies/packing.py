@@ -14,9 +14,8 @@ from dispensary.staff.rules import Actor
 from dispensary.stock.rules import LotOnHand, choose_lot
 from dispensary.supplies.models import Bottle
 from dispensary.supplies.rules import DosePlan
+from dispensary.supplies.serials import SERIAL_DIGITS
 from dispensary.units import ClientId, DoseDay, Millilitres, SiteId, new_id, plain, volume_of
-
-SERIAL_DIGITS = 15
 
 _ON_HAND = """
 SELECT id, book_id, batch, strength, expires_on, balance, bottled FROM lot

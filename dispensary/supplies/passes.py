@@ -15,6 +15,7 @@ from stdnum import damm
 from stdnum.exceptions import ValidationError
 
 from dispensary.keys import Vault
+from dispensary.supplies import serials
 
 PREFIX = "TH"
 _OPAQUE = 16
@@ -33,6 +34,9 @@ class Reading(StrEnum):
     MISTYPED = "mistyped"
     TAMPERED = "tampered"
     NOT_A_PASS = "not a pass"  # noqa: S105
+    BOTTLE = "bottle"
+    """The label of a bottle: `serials.serial_in` says which."""
+    BOTTLE_MISTYPED = "mistyped bottle"
 
 
 def token_of(vault: Vault, pass_id: UUID) -> str:
@@ -65,6 +69,10 @@ def plain_text(text: str) -> str:
 def read(vault: Vault, text: str) -> Reading:
     """What this is, from its form and signature alone, without asking the database."""
     text = plain_text(text)
+    if serials.serial_in(text) is not None:
+        return Reading.BOTTLE
+    if serials.is_bottle_shaped(text):
+        return Reading.BOTTLE_MISTYPED
     if text.isascii() and text.isdigit():
         if len(text) != CODE_DIGITS + 1:
             return Reading.MISTYPED

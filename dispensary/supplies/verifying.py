@@ -99,6 +99,10 @@ def _why_not(the_pass: PickupPass, site_id: SiteId, site_code: str, at: datetime
 
 _UNREADABLE = {
     passes.Reading.NOT_A_PASS: Refusal("pass-unreadable", "This is not a pass.", "Scan again or type the code."),
+    passes.Reading.BOTTLE: Refusal("pass-is-bottle", "This is the label of a bottle, not a pass.", "Scan the pass."),
+    passes.Reading.BOTTLE_MISTYPED: Refusal(
+        "bottle-mistyped", "The bottle's number has a wrong digit.", "Scan the label again, or type its 16 digits."
+    ),
     passes.Reading.MISTYPED: Refusal("code-mistyped", "The code has a wrong digit.", "Type its eight digits again."),
     passes.Reading.TAMPERED: Refusal(
         "pass-tampered", "This pass was not issued here: its signature is wrong.", "Keep it and tell the administrator."
