@@ -69,7 +69,7 @@ def bottles(
     done: FromQuery[bool] = False,
     bottle: FromQuery[UUID | None] = None,
 ) -> Template:
-    """The bottles that the client was given and has not brought back, the scanned one marked. The look is written down."""
+    """The bottles that the client has not brought back, the scanned one marked. The look is written down."""
     return _page(AtCounter(database, actor, site, ClientId(client_id), clock()), done=done, scanned=bottle)
 
 
@@ -84,7 +84,11 @@ def _page(
     def read(session: ReadSession) -> Bottles:
         client_id, today = here.client_id, here.today
         face = face_at(session, site_id=here.site.id, client_id=client_id)
-        out = bottles_out(session, client_id=client_id, first=DoseDay(today - timedelta(days=LONGEST_SUPPLY)))
+        found = session.scalar(select(Bottle).where(Bottle.id == scanned, Bottle.client_id == client_id))
+        shown_from = today - timedelta(days=LONGEST_SUPPLY)
+        if found is not None:
+            shown_from = min(shown_from, found.dose_day)
+        out = bottles_out(session, client_id=client_id, first=DoseDay(shown_from))
         recall = open_recall(session, client_id=client_id)
         first = today if recall is None else max(today, recall.from_day)
         return Bottles(
@@ -97,7 +101,7 @@ def _page(
             destroyed_later=awaiting_destruction(session, site_id=here.site.id),
             back=_back_on(session, client_id, today),
             counted=_counted_on(session, here),
-            scanned=session.scalar(select(Bottle).where(Bottle.id == scanned, Bottle.client_id == client_id)),
+            scanned=found,
         )
 
     seen = here.sees(read, seen_on="bottles")

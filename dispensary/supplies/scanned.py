@@ -29,7 +29,7 @@ class Scanned:
 
 
 def scan_bottle(session: WriteSession, *, actor: Actor, text: str, at: datetime) -> Scanned:
-    """The bottle whose label was scanned or whose 16 digits were typed; the log says that it was looked up, and by whom.
+    """The bottle whose label was scanned or whose 16 digits were typed. The log says that it was, and by whom.
 
     Raises Refused, each reason with its own code: a wrong digit, a bottle that nobody here filled, one of another
     site's client.

@@ -21,6 +21,7 @@ from dispensary.supplies.models import Bottle, Dose
 from dispensary.supplies.printing.fonts import readable
 from dispensary.supplies.printing.sheet import A4, Sheet, leading, printed
 from dispensary.supplies.printing.wording import moment, plain_day, short_day, weekday
+from dispensary.supplies.serials import bottle_code, spoken_serial
 from dispensary.units import plain
 from dispensary.words import _
 
@@ -248,8 +249,8 @@ def _heading(
 
 def _when(sheet: Sheet, label: BottleLabel, x: float, y: float, width: float) -> None:
     """The day, large, with the code beside it; the portion framed, every other one dark, so that none is mixed up."""
-    serial = " ".join(label.serial[n : n + 5] for n in range(0, len(label.serial), 5))
-    sheet.qr(x + width - _QR, y - 0.4, _QR, label.serial)
+    sheet.qr(x + width - _QR, y - 0.4, _QR, bottle_code(label.serial))
+    serial = spoken_serial(label.serial)
     sheet.text(x + width - _QR - 2, y + _QR - 1, serial, size=5.5, side="middle", width=_QR + 4)
     width -= _QR + 1
     bottle = _("Bottle %(n)s of %(of)s", n=label.n, of=label.of)

@@ -5,9 +5,15 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from qrcode.main import QRCode
 
 QUIET_ZONE = 4
 """White modules around the code, without which readers do not find it (ISO/IEC 18004, 6.3.8)."""
+_APART = 2
+"""How many digits in a row, at least, are packed as such beside letters."""
 
 Modules = tuple[tuple[bool, ...], ...]
 
@@ -15,16 +21,23 @@ Modules = tuple[tuple[bool, ...], ...]
 def modules(text: str) -> Modules:
     """The code's rows, dark or not, with the quiet zone: error correction Q, the smallest size that holds the text.
 
-    Digits alone and upper-case base32 are packed as such, which is always smaller than bytes. Level Q survives blots of
-    a quarter of the code (ISO/IEC 18004).
+    Digits alone and upper-case base32 are packed as such, which is always smaller than bytes; letters before digits are
+    packed apart where that saves a size, as it does for a bottle. Level Q survives blots of a quarter of the code
+    (ISO/IEC 18004).
     """
+    code = min((_fitted(text, optimize) for optimize in (0, _APART)), key=lambda code: code.version)
+    code.make(fit=False)
+    return tuple(tuple(bool(dark) for dark in row) for row in code.get_matrix())
+
+
+def _fitted(text: str, optimize: int) -> QRCode[Any]:
     from qrcode.constants import ERROR_CORRECT_Q
     from qrcode.main import QRCode
 
     code = QRCode(error_correction=ERROR_CORRECT_Q, border=QUIET_ZONE)
-    code.add_data(text, optimize=0)
-    code.make(fit=True)
-    return tuple(tuple(bool(dark) for dark in row) for row in code.get_matrix())
+    code.add_data(text, optimize=optimize)
+    code.best_fit()
+    return code
 
 
 def runs(rows: Modules) -> Iterator[tuple[int, int, int]]:
