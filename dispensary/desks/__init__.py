@@ -7,6 +7,7 @@ from litestar.types import ControllerRouterHandler
 from dispensary.desks import (
     adopting,
     bottles,
+    camera,
     caring,
     consulting,
     counter,
@@ -35,6 +36,7 @@ from dispensary.desks import (
 HANDLERS: list[ControllerRouterHandler] = [
     *signin.HANDLERS,
     *counter.HANDLERS,
+    *camera.HANDLERS,
     *exceptional.HANDLERS,
     *bottles.HANDLERS,
     *pickups.HANDLERS,

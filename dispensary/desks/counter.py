@@ -16,6 +16,7 @@ import scheduling.queries
 import scheduling.service
 from dispensary.clients import queries as clients
 from dispensary.database import ReadSession, WriteSession
+from dispensary.desks.camera import MAY_LOOK
 from dispensary.desks.window import AtCounter, amount, choices, seen_again
 from dispensary.refusals import NotThere, Refusal, Refused
 from dispensary.supplies import passes, queries
@@ -46,7 +47,7 @@ def counter(
     """The first screen: scan or find, who waits, what the day is like; and what was just handed over."""
     now = clock()
     with database.reading() as session:
-        return page("counter/counter.html", **_counter(session, site, now, done))
+        return page("counter/counter.html", headers=MAY_LOOK, **_counter(session, site, now, done))
 
 
 def _counter(session: ReadSession, site: TheSite, now: datetime, done: FromQuery[UUID | None] = None) -> dict[str, Any]:
@@ -96,7 +97,7 @@ def find(data: Form, database: TheDatabase, actor: TheActor, site: TheSite, cloc
         if not found and reading is passes.Reading.MISTYPED:
             return _by_pass(database, actor, site, sought, now)
         context = {**_counter(session, site, now), "found": found}
-    return page("counter/counter.html", typed={"sought": sought}, **context)
+    return page("counter/counter.html", headers=MAY_LOOK, typed={"sought": sought}, **context)
 
 
 def _by_bottle(database: TheDatabase, actor: TheActor, site: TheSite, text: str, now: datetime) -> Response[Any]:
@@ -120,7 +121,7 @@ def _by_pass(database: TheDatabase, actor: TheActor, site: TheSite, text: str, n
         with database.writing() as session:
             record_refused_pass(session, site_id=site.id, account_id=actor.account_id, why=refused.first.code, at=now)
         with database.reading() as session:
-            return page("counter/counter.html", refused=refused, **_counter(session, site, now))
+            return page("counter/counter.html", headers=MAY_LOOK, refused=refused, **_counter(session, site, now))
     return Redirect(f"/counter/clients/{verified.client_id}?pickup={verified.pickup_id}", status_code=303)
 
 

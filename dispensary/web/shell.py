@@ -37,7 +37,7 @@ _ALWAYS = [
     (b"referrer-policy", b"same-origin"),
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
-    (b"permissions-policy", b"camera=(self), geolocation=(), microphone=()"),
+    (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
 ]
 _STRICT_TRANSPORT = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
 _NEVER_KEPT = (b"cache-control", b"no-store")
@@ -81,7 +81,10 @@ def in_shell(app: ASGIApp, settings: Settings) -> ASGIApp:
                 if status == 303 and any(name == b"x-keep" for name, _ in scope["headers"]):
                     message["status"] = 200
                     own = [(b"x-onward" if name.lower() == b"location" else name, value) for name, value in own]
-                message["headers"] = [*own, *always, _KEPT if kept else _NEVER_KEPT]
+                # A page may say for itself what it is allowed and what it tells: the counter has a camera.
+                said = {name.lower() for name, _ in own}
+                rest = [header for header in always if header[0] not in said]
+                message["headers"] = [*own, *rest, _KEPT if kept else _NEVER_KEPT]
             await send(message)
 
         try:

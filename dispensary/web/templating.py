@@ -35,11 +35,13 @@ def page(
     refused: Refused | None = None,
     typed: Mapping[str, Any] | None = None,
     status: int = 200,
+    headers: Mapping[str, str] | None = None,
     **context: Any,
 ) -> Template:
     """A page. With `refused` it has that refusal's status and shows it, and `typed` puts back what the person typed."""
     return Template(
         template,
+        headers=dict(headers or {}),
         status_code=refused.status if refused else status,
         media_type="text/html",
         context={**context, "refusals": refused.refusals if refused else (), "typed": typed or {}},

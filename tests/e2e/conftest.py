@@ -27,7 +27,7 @@ from tests.dispensary.visiting import PASSWORD, MovableClock, demo_settings
 PICTURES = Path(__file__).parents[2] / "test-output" / "pages"
 DESK = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 844}
-_QUIET = [
+CHROMIUM_ARGUMENTS = [
     "--no-sandbox",
     "--disable-quic",
     "--no-first-run",
@@ -74,15 +74,19 @@ def house(database: Database, now: datetime, tmp_path: Path) -> Iterator[House]:
     thread.join(20)
 
 
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
+def path_of_chromium() -> str:
     path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
     if path is None:
         pytest.fail(
             "These tests look at pages with Chromium: install it (Debian: apt install chromium), or set CHROMIUM."
         )
+    return path
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=_QUIET)
+        browser = playwright.chromium.launch(executable_path=path_of_chromium(), args=CHROMIUM_ARGUMENTS)
         yield browser
         browser.close()
 
