@@ -86,7 +86,7 @@ def dictionary(connection: Connection) -> str:
     by_room: dict[str, list[type[DeclarativeBase]]] = {room: [] for room, _ in ROOMS}
     for base in (Base, scheduling.models.Base, notifications.models.Base):
         for mapper in base.registry.mappers:
-            by_room[mapper.class_.__module__.removesuffix(".models")].append(mapper.class_)
+            by_room[mapper.class_.__module__.rpartition(".")[0]].append(mapper.class_)
     parts = [OPENING]
     for room, title in ROOMS:
         parts.append(f"## {title}\n\n`{room}`\n")
@@ -95,8 +95,8 @@ def dictionary(connection: Connection) -> str:
     return "\n".join(parts)
 
 
-def _line(model: type) -> int:
-    return inspect.getsourcelines(model)[1]
+def _line(model: type) -> tuple[bool, int]:
+    return model.__module__.endswith("_models"), inspect.getsourcelines(model)[1]
 
 
 def _table(connection: Connection, model: type[DeclarativeBase]) -> Iterator[str]:

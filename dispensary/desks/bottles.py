@@ -19,9 +19,10 @@ from dispensary.database import ReadSession, WriteSession
 from dispensary.desks.window import AtCounter
 from dispensary.prescribing.rules import MOST_PORTIONS
 from dispensary.refusals import BadInput, Refusal, Refused
+from dispensary.supplies.full_bottles import awaiting
 from dispensary.supplies.models import Bottle, BottleReturn, Recall
 from dispensary.supplies.recalls import expected_by_portion, open_recall
-from dispensary.supplies.returns import OutThere, awaiting_destruction, bottles_out
+from dispensary.supplies.returns import OutThere, bottles_out
 from dispensary.supplies.rules import LONGEST_SUPPLY
 from dispensary.supplies.serials import spoken_serial
 from dispensary.units import ClientId, DoseDay
@@ -98,7 +99,7 @@ def _page(
             past=[bottle for bottle in out if bottle.day < today],
             recall=recall,
             expected=expected_by_portion(session, client_id=client_id, today=today, recall=recall),
-            destroyed_later=awaiting_destruction(session, site_id=here.site.id),
+            destroyed_later=len(awaiting(session, site_id=here.site.id)),
             back=_back_on(session, client_id, today),
             counted=_counted_on(session, here),
             scanned=found,

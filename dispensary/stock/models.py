@@ -62,7 +62,8 @@ class RegisterLine(Base):
         UniqueConstraint("book_id", "seq"),
         UniqueConstraint("corrects_id"),
         CheckConstraint(
-            "kind IN ('received', 'supplied', 'corrected', 'counted', 'destroyed', 'lost', 'note')", name="kind"
+            "kind IN ('received', 'supplied', 'corrected', 'counted', 'destroyed', 'lost', 'note', 'sent', 'returned')",
+            name="kind",
         ),
         CheckConstraint("(kind = 'note') = (ml = 0)", name="moves_or_notes"),
         CheckConstraint("(kind = 'corrected') = (corrects_id IS NOT NULL)", name="corrects_a_line"),

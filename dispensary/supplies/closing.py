@@ -200,7 +200,8 @@ def to_count(session: ReadSession, *, site_id: SiteId, day: date) -> list[ToCoun
         row.lot_id: row.ml
         for row in session.execute(
             text("""SELECT b.lot_id, sum(b.ml) AS ml FROM bottle b JOIN pickup p ON p.id = b.pickup_id
-                    WHERE b.site_id = :site AND b.state = 'prepared' AND p.collect_on <= :day GROUP BY b.lot_id"""),
+                    WHERE b.site_id = :site AND b.state IN ('prepared', 'checked') AND p.collect_on <= :day
+                    GROUP BY b.lot_id"""),
             {"site": site_id, "day": day},
         )
     }

@@ -287,9 +287,17 @@ class Bottle(Base):
         Index(None, "client_id", "dose_day"),
         Index(None, "pickup_id"),
         Index("uq_bottle_dose", "dose_id", unique=True),
-        Index("ix_bottle_prepared", "lot_id", postgresql_where=text("state = 'prepared'")),
-        CheckConstraint("state IN ('prepared', 'handed_over', 'back_in_stock')", name="state"),
-        CheckConstraint("(state = 'handed_over') = (dose_id IS NOT NULL)", name="handed_over_is_a_dose"),
+        Index("ix_bottle_in_safe", "lot_id", postgresql_where=text("state IN ('prepared', 'checked', 'out')")),
+        CheckConstraint(
+            "state IN ('prepared', 'checked', 'out', 'handed_over', 'recalled', 'returned_empty', 'returned_full',"
+            " 'lost', 'destroyed', 'back_in_stock', 'void')",
+            name="state",
+        ),
+        CheckConstraint(
+            "CASE WHEN state IN ('prepared', 'checked', 'out') THEN dose_id IS NULL"
+            " WHEN state IN ('lost', 'back_in_stock') THEN true ELSE dose_id IS NOT NULL END",
+            name="handed_over_is_a_dose",
+        ),
     )
 
     id: Mapped[Id]
@@ -306,6 +314,7 @@ class Bottle(Base):
     mg: Mapped[Milligrams]
     ml: Mapped[Millilitres]
     state: Mapped[str]
+    """Moved by the bottle's events alone."""
     packed_by: Mapped[AccountId] = mapped_column(ForeignKey("account.id"))
     packed_at: Mapped[datetime]
 

@@ -19,6 +19,8 @@ from dispensary.staff.rules import Actor
 from dispensary.stock.models import Lot
 from dispensary.stock.service import write_line
 from dispensary.supplies import passes
+from dispensary.supplies.bottle_rules import BottleState
+from dispensary.supplies.bottle_states import move_bottles
 from dispensary.supplies.models import Bottle, Pickup, PickupPass
 from dispensary.supplies.moment import read_moment
 from dispensary.supplies.packing import bottle_row, pack
@@ -158,7 +160,7 @@ def prepared_bottles(session: ReadSession, pickup_id: UUID) -> Sequence[Bottle]:
     """The bottles of a pickup that wait to be collected, by day and portion."""
     return session.scalars(
         select(Bottle)
-        .where(Bottle.pickup_id == pickup_id, Bottle.state == "prepared")
+        .where(Bottle.pickup_id == pickup_id, Bottle.state.in_((BottleState.PREPARED, BottleState.CHECKED)))
         .order_by(Bottle.dose_day, Bottle.portion)
     ).all()
 
@@ -199,7 +201,6 @@ def put_back(
     bottles = prepared_bottles(session, pickup.id)
     for bottle in bottles:
         book_id = session.execute(select(Lot.book_id).where(Lot.id == bottle.lot_id)).scalar_one()
-        bottle.state = "back_in_stock"
         note = f"bottle {bottle.serial} for {bottle.dose_day}, {bottle.ml} mL, back in stock: {reason}"
         write_line(
             session,
@@ -212,6 +213,14 @@ def put_back(
             at=at,
             reason=note,
         )
+    move_bottles(
+        session,
+        actor=actor,
+        bottle_ids=[bottle.id for bottle in bottles],
+        into=BottleState.BACK_IN_STOCK,
+        at=at,
+        note=reason,
+    )
     pickup.state, pickup.closed_at, pickup.reason = state, at, reason
     end_passes(session, pickup_id=pickup.id, reason="revoked" if state == "cancelled" else "expired", at=at)
     session.flush()

@@ -17,6 +17,7 @@ from dispensary.monitoring.models import Alert
 from dispensary.monitoring.queries import open_alerts_of
 from dispensary.prescribing.guideline import Ruling
 from dispensary.refusals import NotThere, Refusal
+from dispensary.supplies.bottle_rules import IN_THE_SAFE, WITH_CLIENT
 from dispensary.supplies.extras import ToppedUp, top_up_today
 from dispensary.supplies.models import (
     Bottle,
@@ -170,10 +171,7 @@ def bottles_at_home(session: ReadSession, *, client_id: ClientId, today: date) -
     """Bottles handed over for today or later days, by day."""
     rows = session.execute(
         select(Bottle.dose_day, Bottle.portion, Bottle.portions, Bottle.mg, Bottle.serial)
-        .join(Dose, Dose.id == Bottle.dose_id)
-        .outerjoin(BottleReturn, BottleReturn.bottle_id == Bottle.id)
-        .where(Bottle.client_id == client_id, Bottle.dose_day >= today, Dose.voided_at.is_(None))
-        .where(BottleReturn.id.is_(None))
+        .where(Bottle.client_id == client_id, Bottle.dose_day >= today, Bottle.state.in_(WITH_CLIENT))
         .order_by(Bottle.dose_day, Bottle.portion)
     )
     return [AtHome(DoseDay(row.dose_day), row.portion, row.portions, row.mg, row.serial) for row in rows]
@@ -266,7 +264,7 @@ def _with_bottles(session: ReadSession, pickups: Sequence[Pickup]) -> list[Waiti
         return []
     bottles = session.scalars(
         select(Bottle)
-        .where(Bottle.pickup_id.in_([pickup.id for pickup in pickups]), Bottle.state == "prepared")
+        .where(Bottle.pickup_id.in_([pickup.id for pickup in pickups]), Bottle.state.in_(IN_THE_SAFE))
         .order_by(Bottle.dose_day, Bottle.portion)
     ).all()
     return [Waiting(pickup, [b for b in bottles if b.pickup_id == pickup.id]) for pickup in pickups]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Final
 from uuid import UUID
@@ -21,9 +21,11 @@ from dispensary.refusals import BadInput, NotThere, Refusal, Refused
 from dispensary.staff import audit
 from dispensary.staff.models import Site
 from dispensary.staff.rules import Actor, Role, dose_day
+from dispensary.supplies.bottle_rules import BottleState
+from dispensary.supplies.bottle_states import move_bottles
 from dispensary.supplies.exceptions_rules import expected_at_count
-from dispensary.supplies.models import Recall
-from dispensary.supplies.returns import bottles_out
+from dispensary.supplies.models import Bottle, Recall
+from dispensary.supplies.returns import OutThere, bottles_out
 from dispensary.units import ClientId, DoseDay
 
 CAUSES: Final = ("dose_changed", "restart", "stopped", "check")
@@ -77,6 +79,7 @@ def call_back(
     )
     session.add(recall)
     session.flush()
+    _called(session, actor, out, at)
     open_task(
         session,
         site_id=actor.site_id,
@@ -110,6 +113,8 @@ def call_back(
 def _from_earlier(session: WriteSession, actor: Actor, recall: Recall, from_day: date, at: datetime) -> None:
     before, recall.from_day = recall.from_day, from_day
     session.flush()
+    out = bottles_out(session, client_id=ClientId(recall.client_id), first=DoseDay(from_day))
+    _called(session, actor, [bottle for bottle in out if bottle.day < before], at)
     details = {"recall": recall.id, "from": from_day, "before": before}
     audit.record(
         session,
@@ -119,6 +124,16 @@ def _from_earlier(session: WriteSession, actor: Actor, recall: Recall, from_day:
         subject_id=recall.client_id,
         at=at,
         details=details,
+    )
+
+
+def _called(session: WriteSession, actor: Actor, out: Sequence[OutThere], at: datetime) -> None:
+    move_bottles(
+        session,
+        actor=actor,
+        bottle_ids=[bottle.bottle_id for bottle in out if bottle.state == BottleState.HANDED_OVER],
+        into=BottleState.RECALLED,
+        at=at,
     )
 
 
@@ -262,6 +277,10 @@ def _end(session: WriteSession, actor: Actor, recall: Recall, state: str, note: 
     recall.state, recall.note = state, note.strip()
     recall.closed_by, recall.closed_at = actor.account_id, at
     session.flush()
+    still = session.scalars(
+        select(Bottle.id).where(Bottle.client_id == recall.client_id, Bottle.state == BottleState.RECALLED)
+    ).all()
+    move_bottles(session, actor=actor, bottle_ids=still, into=BottleState.HANDED_OVER, at=at, note=f"recall {state}")
     tasks = session.scalars(
         select(Task.id).where(Task.client_id == recall.client_id, Task.kind == "recall", Task.done_at.is_(None))
     ).all()

@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import select, text, update
 
 from dispensary.clients.service import lock_client
 from dispensary.database import ReadSession, WriteSession
@@ -17,9 +17,11 @@ from dispensary.prescribing.models import DayOutcome
 from dispensary.refusals import BadInput, NotThere, Refusal, Refused
 from dispensary.staff import audit
 from dispensary.staff.rules import Actor, Role
+from dispensary.supplies.bottle_rules import MOVES, BottleState
+from dispensary.supplies.bottle_states import move_bottles
 from dispensary.supplies.models import Bottle, BottleReturn, Dose
 from dispensary.supplies.writing import told_as_refusals
-from dispensary.units import ClientId, DoseDay, SiteId
+from dispensary.units import ClientId, DoseDay
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ def take_back(
     states = dict(bottles)
     _asked_well(states, len(bottles), reason)
     found = session.scalars(select(Bottle).where(Bottle.id.in_(states), Bottle.client_id == client_id)).all()
-    if len(found) != len(states) or any(bottle.state != "handed_over" for bottle in found):
+    if len(found) != len(states) or any(bottle.dose_id is None for bottle in found):
         raise NotThere(Refusal("no-bottle", "The client was not given such a bottle.", "Read the labels again."))
     known = session.scalars(select(BottleReturn.bottle_id).where(BottleReturn.bottle_id.in_(states))).all()
     if known:
@@ -64,6 +66,14 @@ def take_back(
                 "returned-already",
                 f"{len(known)} of these bottles came back before.",
                 "Open the client again: what came back is not on the list any more.",
+            )
+        )
+    if any(BottleState.RETURNED_EMPTY not in MOVES[BottleState(bottle.state)] for bottle in found):
+        raise Refused(
+            Refusal(
+                "bottle-void",
+                "The supply of one of these bottles was entered in error and is void.",
+                "Look at the record of the supply. A bottle that is really here is shown to a second person.",
             )
         )
     uncovered = set()
@@ -86,7 +96,9 @@ def take_back(
             with told_as_refusals():
                 _void_where_open(session, bottle, at)
             uncovered.add(DoseDay(bottle.dose_day))
-    session.flush()
+    for full, into in ((True, BottleState.RETURNED_FULL), (False, BottleState.RETURNED_EMPTY)):
+        came = [bottle.id for bottle in found if states[bottle.id] is full]
+        move_bottles(session, actor=actor, bottle_ids=came, into=into, at=at, note=reason if full else "")
     early = sorted({bottle.dose_day for bottle in found if not states[bottle.id] and bottle.dose_day > today})
     if early:
         open_alert(
@@ -152,25 +164,17 @@ class OutThere:
     portion: int
     portions: int
     mg: Decimal
+    state: str
+    """`handed_over`, or `recalled` while it is called back."""
 
 
 _OUT = text("""
-SELECT b.id, b.serial, b.dose_day, b.portion, b.portions, b.mg
-FROM bottle b JOIN dose d ON d.id = b.dose_id AND d.voided_at IS NULL
-LEFT JOIN bottle_return r ON r.bottle_id = b.id
-WHERE b.client_id = :client AND r.id IS NULL AND b.dose_day >= :first
+SELECT b.id, b.serial, b.dose_day, b.portion, b.portions, b.mg, b.state
+FROM bottle b WHERE b.client_id = :client AND b.state IN ('handed_over', 'recalled') AND b.dose_day >= :first
 ORDER BY b.dose_day, b.portion
 """)
 
 
 def bottles_out(session: ReadSession, *, client_id: ClientId, first: DoseDay) -> list[OutThere]:
-    """The bottles for a dose day and later ones that have not come back, empty or full, by day."""
+    """The bottles for a dose day and later ones that the client has, empty or full, as far as anybody knows, by day."""
     return [OutThere(*row) for row in session.execute(_OUT, {"client": client_id, "first": first})]
-
-
-def awaiting_destruction(session: ReadSession, *, site_id: SiteId) -> int:
-    """How many bottles came back full to the site and wait to be destroyed."""
-    found = session.scalar(
-        select(func.count()).select_from(BottleReturn).where(BottleReturn.site_id == site_id, BottleReturn.is_full)
-    )
-    return found or 0

@@ -14,13 +14,15 @@ from typing import Any
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
-from sqlalchemy import insert, update
+from sqlalchemy import insert
 from sqlalchemy.exc import IntegrityError
 
 from dispensary.database import WriteSession, broken_constraint
 from dispensary.refusals import BadInput, Refusal, Refused
 from dispensary.staff.rules import Actor
 from dispensary.stock.service import write_line
+from dispensary.supplies.bottle_rules import BottleState
+from dispensary.supplies.bottle_states import move_bottles
 from dispensary.supplies.models import Bottle
 from dispensary.supplies.moment import Earlier
 from dispensary.supplies.packing import Packed, bottle_row
@@ -202,14 +204,14 @@ def write_doses(
     ]
     if rows:
         session.straight.run_each(_DOSE, rows)
+    prepared: dict[UUID, UUID] = {}
     fresh = []
     for dose_id, one in zip(dose_ids, packed, strict=True):
         if one.bottle_id:
-            session.execute(
-                update(Bottle).where(Bottle.id == one.bottle_id).values(state="handed_over", dose_id=dose_id)
-            )
+            prepared[one.bottle_id] = dose_id
         elif one.plan.kind == "take_home":
             fresh.append(bottle_row(actor, client_id, one, at, state="handed_over", dose_id=dose_id))
+    move_bottles(session, actor=actor, bottle_ids=prepared, into=BottleState.HANDED_OVER, at=at, dose_ids=prepared)
     if fresh:
         session.execute(insert(Bottle), fresh)
     return dose_ids

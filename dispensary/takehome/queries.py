@@ -54,8 +54,8 @@ WITH person AS MATERIALIZED (
     JOIN taking_back t ON t.site_id = p.site_id AND t.does
     CROSS JOIN LATERAL (SELECT max(s.dose_day) AS last_seen FROM supply s
         WHERE s.client_id = p.client_id AND s.voided_at IS NULL AND s.dose_day < %(on)s) seen
-    JOIN bottle b ON b.client_id = p.client_id AND b.state = 'handed_over' AND b.dose_day >= p.record_from
-        AND b.dose_day < seen.last_seen
+    JOIN bottle b ON b.client_id = p.client_id AND b.dose_id IS NOT NULL AND b.state NOT IN ('void', 'lost')
+        AND b.dose_day >= p.record_from AND b.dose_day < seen.last_seen
     JOIN dose d ON d.id = b.dose_id AND d.voided_at IS NULL
     LEFT JOIN bottle_return r ON r.bottle_id = b.id AND r.returned_on <= %(on)s
     WHERE r.id IS NULL

@@ -47,7 +47,8 @@ SUPPLIES = (
         "bottle {serial} was handed over, and its dose is another client's, day, amount or lot",
         """
         SELECT b.serial FROM bottle b LEFT JOIN dose d ON d.id = b.dose_id
-        WHERE b.state = 'handed_over' AND (d.client_id, d.dose_day, d.portion, d.mg, d.ml, d.lot_id, d.kind)
+        WHERE b.state NOT IN ('prepared', 'checked', 'out', 'back_in_stock') AND b.dose_id IS NOT NULL
+            AND (d.client_id, d.dose_day, d.portion, d.mg, d.ml, d.lot_id, d.kind)
             IS DISTINCT FROM (b.client_id, b.dose_day, b.portion, b.mg, b.ml, b.lot_id, 'take_home') ORDER BY 1
         """,
     ),
@@ -67,8 +68,11 @@ SUPPLIES = (
         FROM bottle b LEFT JOIN pickup p ON p.id = b.pickup_id
         WHERE CASE b.state
             WHEN 'prepared' THEN p.state IS DISTINCT FROM 'prepared'
-            WHEN 'handed_over' THEN p.state IS NOT NULL AND p.state <> 'collected'
-            ELSE p.state IS DISTINCT FROM 'unclaimed' AND p.state IS DISTINCT FROM 'cancelled' END
+            WHEN 'checked' THEN p.state IS DISTINCT FROM 'prepared'
+            WHEN 'out' THEN p.state IS DISTINCT FROM 'prepared'
+            WHEN 'back_in_stock' THEN p.state IS DISTINCT FROM 'unclaimed' AND p.state IS DISTINCT FROM 'cancelled'
+                AND b.dose_id IS NULL
+            ELSE p.state IS NOT NULL AND b.dose_id IS NOT NULL AND p.state <> 'collected' END
         ORDER BY 1
         """,
     ),
@@ -130,7 +134,7 @@ REGISTER = (
         "lot {batch} promises {bottled} mL of {balance} mL in prepared bottles, which hold {prepared} mL",
         """
         SELECT lot.batch, lot.bottled, lot.balance, coalesce(sum(b.ml), 0) AS prepared
-        FROM lot LEFT JOIN bottle b ON b.lot_id = lot.id AND b.state = 'prepared'
+        FROM lot LEFT JOIN bottle b ON b.lot_id = lot.id AND b.state IN ('prepared', 'checked', 'out')
         GROUP BY lot.id HAVING lot.bottled <> coalesce(sum(b.ml), 0) OR lot.bottled > lot.balance ORDER BY 1
         """,
     ),

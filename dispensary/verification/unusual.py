@@ -111,10 +111,10 @@ RETURNS = (
         2,
         "bottle {serial} came back from client {client_id}, and was {what}",
         """
-        SELECT b.serial, r.client_id, CASE WHEN b.state <> 'handed_over' THEN 'never handed over'
+        SELECT b.serial, r.client_id, CASE WHEN b.dose_id IS NULL THEN 'never handed over'
             ELSE 'handed over to another, or for another day' END AS what
         FROM bottle_return r JOIN bottle b ON b.id = r.bottle_id
-        WHERE b.state <> 'handed_over' OR (b.client_id, b.dose_day) IS DISTINCT FROM (r.client_id, r.dose_day)
+        WHERE b.dose_id IS NULL OR (b.client_id, b.dose_day) IS DISTINCT FROM (r.client_id, r.dose_day)
         ORDER BY 1
         """,
     ),

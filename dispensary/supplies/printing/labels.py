@@ -138,7 +138,7 @@ def read_labels(
             Dose.supply_id == supply_id, Dose.voided_at.is_(None)
         )
     else:
-        wanted = wanted.where(Bottle.pickup_id == pickup_id, Bottle.state != "back_in_stock")
+        wanted = wanted.where(Bottle.pickup_id == pickup_id, Bottle.state.not_in(("back_in_stock", "lost", "void")))
     rows = session.execute(wanted).all()
     labels = []
     for n, (bottle, batch, expires_on, strength, product, packed_by, client) in enumerate(rows, start=1):
