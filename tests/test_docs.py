@@ -59,7 +59,7 @@ def test_the_readme_names_every_setting_and_no_other() -> None:
 
 def test_the_handbook_explains_every_refusal_that_the_counter_can_show() -> None:
     said = set(re.findall(r"`([a-z-]+)`", (DOCS / "handbook" / "pharmacist.md").read_text("utf-8")))
-    usual = ("rules", "shown", "pickups", "packing", "service", "closing", "writing")
+    usual = ("rules", "shown", "pickups", "verifying", "packing", "service", "closing", "writing")
     unusual = (
         "absence",
         "calls",
@@ -74,7 +74,7 @@ def test_the_handbook_explains_every_refusal_that_the_counter_can_show() -> None
     files = [
         *(f"dispensary/supplies/{room}.py" for room in (*usual, *unusual, *bottles)),
         *(f"dispensary/{room}.py" for room in ("stock/rules", "stock/service", "web/unusual_acts", "web/bottle_acts")),
-        *(f"dispensary/desks/{page}.py" for page in ("counter", "exceptional", "noting", "bottles", "safe")),
+        *(f"dispensary/desks/{page}.py" for page in ("counter", "pickups", "exceptional", "noting", "bottles", "safe")),
     ]
     shown = {code for file in files for code in codes_in(ROOT / file)}
     shown |= {"second-look", "ten-fold", "take-home-per-supply", "take-home-per-week"}  # said by rooms that these ask
