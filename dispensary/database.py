@@ -15,10 +15,10 @@ import shutil
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, LiteralString, TypeVar
+from typing import Any, TypeVar
 
 import fasteners
 import psutil  # type: ignore[import-untyped]
@@ -26,11 +26,12 @@ import psycopg
 from psycopg.pq import PGconn, Ping
 from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
-from sqlalchemy.orm import Session
 
 from dispensary.keys import Vault
 from dispensary.settings import Settings
-from dispensary.straight import Rows, Straight
+from dispensary.straight import Straight
+from dispensary.work import ReadSession as ReadSession
+from dispensary.work import WriteSession as WriteSession
 
 log = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
@@ -40,6 +41,8 @@ _COLLISIONS = ("40001", "40P01")  # serialization failure, deadlock: PostgreSQL 
 _FIRST_DATABASE = "takehome"
 GLANCES = 5
 """Connections for reads that take a millisecond and no transaction: who is signed in."""
+BESIDE = 2
+"""Connections for units beside a unit: each is held for a few milliseconds, and waits for nothing but another."""
 LOOK_EVERY = 0.5
 """Seconds between two looks at whether the embedded PostgreSQL lives."""
 _START_WITHIN = 30
@@ -54,48 +57,6 @@ class NoDatabase(RuntimeError):
     """The database cannot be reached, is too old, or cannot be started. The text is one clear line."""
 
 
-class ReadSession(Session):
-    """A unit that reads: PostgreSQL itself refuses a write in it."""
-
-    @property
-    def vault(self) -> Vault:
-        """The keys that open this database's sealed fields."""
-        vault: Vault = self.info["vault"]
-        return vault
-
-    def run(self, statement: LiteralString, values: Mapping[str, Any]) -> Rows:
-        """Executes one statement in this unit as `Straight.run` does."""
-        return self.straight.run(statement, values)
-
-    @property
-    def straight(self) -> Straight:
-        """Past SQLAlchemy, on this unit's own connection. In a unit that writes, what objects changed goes first.
-
-        The connection is asked for each time, since that is what begins a savepoint.
-        """
-        if self.autoflush:
-            self.flush()
-        connection = self.connection()
-        if self._straight is None or self._straight.connection is not connection:
-            self._straight = Straight(connection)
-        return self._straight
-
-    _straight: Straight | None = None
-
-
-class WriteSession(ReadSession):
-    """A unit that may write. Services take one first and never commit it."""
-
-    def must_be_whole(self) -> None:
-        """Raises RuntimeError when a statement failed and whoever ran it went on.
-
-        PostgreSQL would answer the commit by undoing all of it, without an error, and what a person was told is
-        recorded would be nowhere.
-        """
-        if self.in_transaction() and Straight(self.connection()).failed:
-            raise RuntimeError("a statement failed and was passed over: nothing of this unit is kept")
-
-
 class Database:
     """Connections to the one PostgreSQL, with the keys that its sealed fields need."""
 
@@ -107,13 +68,18 @@ class Database:
         self._glances = _engine(
             url, GLANCES, "-c default_transaction_read_only=on", isolation_level="AUTOCOMMIT", pool_reset_on_return=None
         )
-        for engine in (self.engine, self._glances):
+        self._beside = _engine(url, BESIDE)
+        for engine in self._engines:
             event.listen(engine, "handle_error", self._forget_lost_server)
 
+    @property
+    def _engines(self) -> tuple[Engine, ...]:
+        return (self.engine, self._glances, self._beside)
+
     def _forget_lost_server(self, context: object) -> None:
-        """A connection was lost: whatever was pooled before, for units or for glances, is made anew when asked for."""
+        """A connection was lost: whatever was pooled before, for whatever use, is made anew when asked for."""
         if getattr(context, "is_disconnect", False):
-            for engine in (self.engine, self._glances):
+            for engine in self._engines:
                 engine.pool._invalidate_time = time.time()
 
     def glance(self, look: Callable[[Straight], Answer]) -> Answer:
@@ -145,9 +111,18 @@ class Database:
     @contextmanager
     def writing(self) -> Iterator[WriteSession]:
         """A unit of work: everything in the block is committed together at its end, or nothing is."""
-        with WriteSession(self.engine, info={"vault": self.vault}, expire_on_commit=False) as session, session.begin():
+        return self._unit(self.engine)
+
+    def _unit(self, engine: Engine) -> Iterator[WriteSession]:
+        known = {"vault": self.vault, "aside": self._aside}
+        with WriteSession(engine, info=known, expire_on_commit=False) as session, session.begin():
             yield session
+            session.finish()
             session.must_be_whole()
+
+    @contextmanager
+    def _aside(self) -> Iterator[WriteSession]:
+        return self._unit(self._beside)
 
     def write(self, work: Callable[[WriteSession], Answer]) -> Answer:
         """Runs `work` in a unit of work, and once more when it collided with another (serialization, deadlock).
@@ -175,8 +150,8 @@ class Database:
             raise NoDatabase("The PostgreSQL server is older than version 15. Upgrade it.")
 
     def close(self) -> None:
-        self.engine.dispose()
-        self._glances.dispose()
+        for engine in self._engines:
+            engine.dispose()
 
 
 def _engine(url: str, pool_size: int, settings: str = "", **options: Any) -> Engine:

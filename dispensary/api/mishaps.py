@@ -24,23 +24,30 @@ from dispensary.web.guards import requires_dispenser
 from dispensary.web.typed import Typed
 from dispensary.web.unusual_acts import as_read
 
+Secret = Annotated[str, msgspec.Meta(max_length=128)]
+
 
 class SpilledRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """Today's portion was lost before anything of it was swallowed. `second_id`: who else saw it."""
+    """Today's portion was lost before anything of it was swallowed. `second_id`: who else saw it.
+
+    `second_pin`: what that person typed: their own PIN, or their password where they have no PIN.
+    """
 
     key: Key
     reason: Words
     second_id: UUID | None = None
+    second_pin: Secret = ""
 
 
 class PartlyTakenRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """So many mg of today's portion were swallowed; the rest was lost."""
+    """So many mg of today's portion were swallowed; the rest was lost. The second person as with what was spilled."""
 
     key: Key
     mg: Amount
     reason: Words
     identified_by: Known
     second_id: UUID | None = None
+    second_pin: Secret = ""
 
 
 class TopUpRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -117,6 +124,7 @@ def spilled(
             client_id=ClientId(client_id),
             reason=data.reason,
             second_id=_somebody(data.second_id),
+            second_pin=data.second_pin,
             key=data.key,
             today=today,
             at=at,
@@ -154,6 +162,7 @@ def partly_taken(
             swallowed_mg=mg,
             reason=data.reason,
             second_id=_somebody(data.second_id),
+            second_pin=data.second_pin,
             identified_by=data.identified_by,
             key=data.key,
             today=today,

@@ -24,6 +24,7 @@ from dispensary.prescribing.adopting import adopt_guideline
 from dispensary.prescribing.sections import Topic
 from dispensary.refusals import Refused
 from dispensary.staff.models import Site
+from dispensary.staff.pins import set_pin
 from dispensary.staff.queries import Place, place
 from dispensary.staff.rules import Actor, Role, dose_day, the_program
 from dispensary.staff.service import add_account
@@ -40,6 +41,14 @@ from scheduling.rules import Declined, Hours
 
 CODE = "HRP"
 PASSWORD = "papaya on the verandah"  # noqa: S105 - of a demonstration that holds no real person
+PINS = {
+    "pharmacist": "271828",
+    "doctor": "314159",
+    "nurse": "161803",
+    "reception": "141421",
+    "evaluator": "577215",
+    "administrator": "662607",
+}
 STAFF = (
     ("pharmacist", "Aishah binti Yusof", "AY", Role.PHARMACIST),
     ("doctor", "Dr. Lim Wei Sheng", "LWS", Role.DOCTOR),
@@ -124,6 +133,8 @@ def _open(session: WriteSession, zone: str, began: date, opened: datetime) -> tu
             at=opened,
         )
         actors[role] = Actor(account.id, site_id, frozenset({role}), name, initials)
+        pin = PINS[username]
+        set_pin(session, actor=actors[role], password=PASSWORD, pin=pin, again=pin, at=opened)
     publish_policies(session, at=opened)
     adopt(
         session,

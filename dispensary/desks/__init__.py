@@ -23,6 +23,7 @@ from dispensary.desks import (
     ordering,
     passpage,
     pickups,
+    pin,
     planning,
     reception,
     replaying,
@@ -35,6 +36,7 @@ from dispensary.desks import (
 
 HANDLERS: list[ControllerRouterHandler] = [
     *signin.HANDLERS,
+    *pin.HANDLERS,
     *counter.HANDLERS,
     *camera.HANDLERS,
     *exceptional.HANDLERS,

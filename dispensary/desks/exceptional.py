@@ -86,6 +86,7 @@ def unusual_page(
         prescribers=choices(opened.prescribers, only_one_is_chosen=True),
         anybody=choices(opened.prescribers),
         seconds=choices(opened.seconds) if opened.seconds else [],
+        needs_second=opened.needs_second,
         amount=amount,
     )
 

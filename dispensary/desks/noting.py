@@ -14,7 +14,7 @@ from dispensary.supplies.exceptions_rules import ExceptionKind
 from dispensary.supplies.wrong_doses import MOST_HOURS, Wrong
 from dispensary.units import AccountId
 from dispensary.web import unusual_acts
-from dispensary.web.forms import key_of, one
+from dispensary.web.forms import key_of, one, secret
 from dispensary.web.typed import LONGEST_NOTE, Typed
 
 _LONGEST_MINUTES = 24 * 60
@@ -82,6 +82,7 @@ def _partly_taken(session: WriteSession, here: AtCounter, data: Mapping[str, Any
         swallowed_mg=mg,
         reason=reason,
         second_id=second_id,
+        second_pin=secret(data, "second_pin"),
         identified_by=one(data, "identified_by"),
         key=str(key_of(data)),
         today=here.today,
@@ -100,6 +101,7 @@ def _spilled(session: WriteSession, here: AtCounter, data: Mapping[str, Any]) ->
         client_id=here.client_id,
         reason=reason,
         second_id=second_id,
+        second_pin=secret(data, "second_pin"),
         key=str(key_of(data)),
         today=here.today,
         at=here.now,

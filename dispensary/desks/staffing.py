@@ -13,6 +13,7 @@ from litestar.types import ControllerRouterHandler
 
 from dispensary.database import Database, WriteSession
 from dispensary.refusals import NotThere, Refusal, Refused
+from dispensary.staff import pins
 from dispensary.staff.queries import Colleague, Place, colleagues
 from dispensary.staff.rules import Role
 from dispensary.staff.service import add_account, close_account, grant, revoke, set_password
@@ -97,10 +98,13 @@ def _account_page(
     database: Database, site: Place, account_id: UUID, *, own: bool, done: str = "", refused: Refused | None = None
 ) -> Template:
     person = _colleague(database, site, account_id)
+    with database.reading() as session:
+        has_pin = pins.has_pin(session, person.id)
     return page(
         "office/account.html",
         refused=refused,
         person=person,
+        has_pin=has_pin,
         roles=[role.value for role in Role],
         own=own,
         done=done,
@@ -174,6 +178,20 @@ def new_password(
     return Redirect("/signin" if own else f"/office/staff/{account_id}?done=password", status_code=303)
 
 
+@post("/office/staff/{account_id:uuid}/remove-pin", sync_to_thread=True, guards=[requires_administrator])
+def remove_pin(
+    account_id: FromPath[UUID], data: Form, database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock
+) -> Response[Any]:
+    """Takes the account's PIN away; its person alone sets a new one."""
+    _colleague(database, site, account_id)
+    now = clock()
+    try:
+        database.write(lambda session: pins.remove_pin(session, actor=actor, account_id=AccountId(account_id), at=now))
+    except Refused as refused:
+        return _account_page(database, site, account_id, own=actor.account_id == account_id, refused=refused)
+    return Redirect(f"/office/staff/{account_id}?done=pin", status_code=303)
+
+
 @post("/office/staff/{account_id:uuid}/close", sync_to_thread=True, guards=[requires_administrator])
 def close(
     account_id: FromPath[UUID],
@@ -201,4 +219,4 @@ def close(
     return Redirect("/office/staff?done=closed", status_code=303)
 
 
-HANDLERS: list[ControllerRouterHandler] = [staff, add, account, set_roles, new_password, close]
+HANDLERS: list[ControllerRouterHandler] = [staff, add, account, set_roles, new_password, remove_pin, close]

@@ -16,10 +16,11 @@ from dispensary.database import Database, ReadSession, WriteSession
 from dispensary.prescribing.models import Reduction
 from dispensary.prescribing.sections import Counter
 from dispensary.refusals import NotThere, Refused
+from dispensary.staff.countersign import Somebody, on_duty, who_can_stand_by
 from dispensary.staff.models import Account
 from dispensary.staff.queries import Place
 from dispensary.staff.rules import Actor
-from dispensary.supplies.calls import Somebody, on_duty, prescribers
+from dispensary.supplies.calls import prescribers
 from dispensary.supplies.queries import AtTheWindow, at_the_window
 from dispensary.supplies.unusual import Unusual, awaiting_review, to_see_again
 from dispensary.units import ClientId, DoseDay, SiteId, plain
@@ -35,7 +36,9 @@ class Opened:
     window: AtTheWindow
     prescribers: Sequence[Somebody]
     seconds: Sequence[Somebody]
-    """Who else is on duty and can look at a loss."""
+    """Who else can look at a loss."""
+    needs_second: bool
+    """Whether one of them is on duty, so that a loss is not written off alone."""
     agreed: tuple[Reduction, str] | None
     """Less than the order, as agreed by telephone, and with whom."""
 
@@ -83,7 +86,8 @@ class AtCounter:
         return Opened(
             window=at_the_window(session, site_id=self.site.id, client_id=self.client_id, today=self.today),
             prescribers=prescribers(session, site_id=self.site.id),
-            seconds=on_duty(session, actor=self.actor, at=self.now),
+            seconds=who_can_stand_by(session, actor=self.actor),
+            needs_second=bool(on_duty(session, actor=self.actor, at=self.now)),
             agreed=_agreed(session, self.client_id),
         )
 

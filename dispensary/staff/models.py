@@ -6,7 +6,17 @@ from datetime import datetime, time
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, LargeBinary, SmallInteger, Time, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    SmallInteger,
+    Time,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.dialects.postgresql import BYTEA
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -75,10 +85,24 @@ class RoleGrant(Base):
 
 
 class SignIn(Base):
-    """One signed-in browser. The cookie holds a random token; only its digest is kept."""
+    """A person signed in: in the shift of a browser, or as a program. The cookie holds a random token, this its digest.
+
+    Of the people in a browser's shift one is in front at most, the one whose token the cookie holds; the tokens of the
+    others were thrown away, and they come back by PIN under a new one.
+    """
 
     __tablename__ = "sign_in"
-    __table_args__ = (Index(None, "account_id"),)
+    __table_args__ = (
+        Index(None, "account_id"),
+        Index("uq_sign_in_front", "station_id", unique=True, postgresql_where=text("locked_at IS NULL")),
+        UniqueConstraint("station_id", "account_id"),
+        UniqueConstraint("station_id", "place"),
+        CheckConstraint("place BETWEEN 1 AND 8", name="place"),
+        CheckConstraint(
+            "(station_id IS NULL) = (place IS NULL) AND (station_id IS NOT NULL OR locked_at IS NULL)",
+            name="shift_has_station",
+        ),
+    )
 
     token_digest: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
     account_id: Mapped[AccountId] = mapped_column(ForeignKey("account.id"))
@@ -86,6 +110,12 @@ class SignIn(Base):
     began_at: Mapped[datetime]
     seen_at: Mapped[datetime]
     ends_at: Mapped[datetime]
+    station_id: Mapped[UUID | None] = mapped_column(ForeignKey("station.id"))
+    """The browser; none for a program that signed in by JSON."""
+    place: Mapped[int | None] = mapped_column(SmallInteger)
+    """The digit that picks this person on the browser's lock screen."""
+    locked_at: Mapped[datetime | None]
+    """Since when the token opens nothing but the lock screen."""
 
 
 class SignInAttempt(Base):

@@ -25,6 +25,7 @@ from dispensary.staff.rules import (
     plain_username,
     username_fits,
 )
+from dispensary.staff.shift_models import CounterPin
 from dispensary.units import AccountId, SiteId
 
 # OWASP's smallest argon2id: 19 MiB, two passes, one lane. About 25 ms on a clinic's small box.
@@ -80,7 +81,7 @@ def refuse_unless_runs_site(actor: Actor, site_id: SiteId) -> None:
         )
 
 
-def _refuse_unless_runs_all_sites_of(session: ReadSession, actor: Actor, account_id: AccountId) -> None:
+def refuse_unless_runs_all_sites_of(session: ReadSession, actor: Actor, account_id: AccountId) -> None:
     """An account that works elsewhere too belongs to those sites as well: one site's administrator cannot take it."""
     if actor.account_id is None:
         return
@@ -222,13 +223,14 @@ def _refuse_last_administrator(session: WriteSession, account_id: AccountId, sit
 
 def close_account(session: WriteSession, *, actor: Actor, account_id: AccountId, at: datetime) -> None:
     """The person has left: nobody signs in by this account again, and whoever is signed in by it is signed out now."""
-    _refuse_unless_runs_all_sites_of(session, actor, account_id)
+    refuse_unless_runs_all_sites_of(session, actor, account_id)
     worked_at = session.scalars(select(RoleGrant.site_id).where(RoleGrant.account_id == account_id)).all()
     _refuse_last_administrator(session, account_id, worked_at)
     account = _open_account(session, account_id)
     account.left_at = at
     session.flush()
     session.execute(delete(SignIn).where(SignIn.account_id == account_id))
+    session.execute(delete(CounterPin).where(CounterPin.account_id == account_id))
     _write_down(session, actor, "close account", account_id, at)
 
 
@@ -241,13 +243,17 @@ def set_password(
     at: datetime,
     current: str | None = None,
 ) -> None:
-    """Sets a new password and signs the account out everywhere. One's own needs the current one; else run the site."""
+    """Sets a new password and signs the account out everywhere. One's own needs the current one; else run the site.
+
+    One that an administrator sets ends the PIN too: its person sets a new one.
+    """
     account = _open_account(session, account_id)
     if actor.account_id == account_id:
         if not password_is_right(account.password_hash, current or ""):
             raise BadInput(Refusal("wrong-password", "The current password is not right.", field="current"))
     else:
-        _refuse_unless_runs_all_sites_of(session, actor, account_id)
+        refuse_unless_runs_all_sites_of(session, actor, account_id)
+        session.execute(delete(CounterPin).where(CounterPin.account_id == account_id))
     if refusal := password_fits(password, username=account.username):
         raise BadInput(refusal)
     account.password_hash = password_hash(password)

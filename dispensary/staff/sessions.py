@@ -15,11 +15,13 @@ from hashlib import sha256
 from uuid import UUID
 
 from sqlalchemy import delete, func, insert, select, text, update
+from sqlalchemy.orm import aliased
 
 from dispensary.database import ReadSession, WriteSession
 from dispensary.refusals import NotAllowed, Refusal, Refused
 from dispensary.staff import audit
 from dispensary.staff.models import Account, RoleGrant, SignIn, SignInAttempt, Site
+from dispensary.staff.pins import forget_wrong
 from dispensary.staff.queries import Place
 from dispensary.staff.rules import (
     GUESSING_WINDOW,
@@ -153,11 +155,8 @@ def sign_in(
         account.password_hash = password_hash(password)
     if presented:
         session.execute(delete(SignIn).where(SignIn.token_digest == _digest(presented)))
-    session.execute(
-        delete(SignInAttempt).where(
-            (SignInAttempt.subject == attempt.name_subject) | (SignInAttempt.id == attempt.address_row)
-        )
-    )
+    take_back(session, attempt)
+    forget_wrong(session, account_id=account.id)
     token = secrets.token_urlsafe(32)
     signed_in = SignIn(
         token_digest=_digest(token),
@@ -171,6 +170,28 @@ def sign_in(
     session.flush()
     _write_down(session, account.id, site_id, "sign in", at)
     return token, signed_in
+
+
+def take_back(session: WriteSession, attempt: Attempt) -> None:
+    """The password was right: it was no guess, and what was guessed at this name before is forgotten."""
+    session.execute(
+        delete(SignInAttempt).where(
+            (SignInAttempt.subject == attempt.name_subject) | (SignInAttempt.id == attempt.address_row)
+        )
+    )
+
+
+def on_duty_at(session: ReadSession, *, site_id: SiteId, at: datetime) -> set[AccountId]:
+    """Who is signed in at the site now: in front of a screen, in the shift of one that is in use, or as a program."""
+    front = aliased(SignIn)
+    used = select(front.token_digest).where(
+        front.seen_at > at - IDLE_LIMIT,
+        (front.station_id == SignIn.station_id) | (front.token_digest == SignIn.token_digest),
+    )
+    rows = session.scalars(
+        select(SignIn.account_id).where(SignIn.site_id == site_id, SignIn.ends_at > at, used.exists())
+    )
+    return set(rows)
 
 
 def _write_down(session: WriteSession, account_id: AccountId, site_id: SiteId, act: str, at: datetime) -> None:

@@ -1,9 +1,8 @@
-"""Calls to a prescriber from the counter: who can be called, who stands by, and what was agreed about a dose."""
+"""Calls to a prescriber from the counter: who can be called, who stands by a loss, and what was agreed about a dose."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -16,23 +15,14 @@ from dispensary.prescribing.models import Reduction
 from dispensary.prescribing.sections import Counter
 from dispensary.refusals import BadInput, Refusal, Refused
 from dispensary.staff import audit
-from dispensary.staff.models import Account, RoleGrant, SignIn
-from dispensary.staff.rules import IDLE_LIMIT, Actor, Role
+from dispensary.staff.countersign import Somebody, on_duty, the_second_person
+from dispensary.staff.models import Account, RoleGrant
+from dispensary.staff.rules import Actor, Role
 from dispensary.supplies.absence import covers
 from dispensary.supplies.exceptions_rules import reduced_portions
 from dispensary.supplies.moment import read_moment
 from dispensary.supplies.rules import ruling_on
 from dispensary.units import AccountId, ClientId, DoseDay, Milligrams, SiteId, plain
-
-_STANDS_BY = (Role.PHARMACIST, Role.NURSE, Role.DOCTOR)
-
-
-@dataclass(frozen=True)
-class Somebody:
-    """An account, as a list to choose from shows it."""
-
-    id: AccountId
-    name: str
 
 
 def prescribers(session: ReadSession, *, site_id: SiteId) -> Sequence[Somebody]:
@@ -41,26 +31,6 @@ def prescribers(session: ReadSession, *, site_id: SiteId) -> Sequence[Somebody]:
         select(Account.id, Account.name)
         .join(RoleGrant, RoleGrant.account_id == Account.id)
         .where(RoleGrant.site_id == site_id, RoleGrant.role == Role.DOCTOR.value, Account.left_at.is_(None))
-        .order_by(Account.name, Account.id)
-    )
-    return [Somebody(*row) for row in rows]
-
-
-def on_duty(session: ReadSession, *, actor: Actor, at: datetime) -> Sequence[Somebody]:
-    """Who else who treats is signed in at the actor's site now and can stand by, by name."""
-    rows = session.execute(
-        select(Account.id, Account.name)
-        .join(RoleGrant, RoleGrant.account_id == Account.id)
-        .join(SignIn, (SignIn.account_id == Account.id) & (SignIn.site_id == RoleGrant.site_id))
-        .where(
-            RoleGrant.site_id == actor.site_id,
-            RoleGrant.role.in_([role.value for role in _STANDS_BY]),
-            Account.left_at.is_(None),
-            Account.id != actor.account_id,
-            SignIn.ends_at > at,
-            SignIn.seen_at > at - IDLE_LIMIT,
-        )
-        .distinct()
         .order_by(Account.name, Account.id)
     )
     return [Somebody(*row) for row in rows]
@@ -85,19 +55,13 @@ def the_call(
     return tuple(faults)
 
 
-def the_second(session: ReadSession, *, actor: Actor, second_id: AccountId | None, at: datetime) -> tuple[Refusal, ...]:
-    """Why nobody stands by a loss; nothing when somebody does, or when nobody else is on duty."""
-    around = [each.id for each in on_duty(session, actor=actor, at=at)]
-    if (second_id is None and not around) or second_id in around:
+def the_second(
+    session: WriteSession, *, actor: Actor, second_id: AccountId | None, pin: str, at: datetime
+) -> tuple[Refusal, ...]:
+    """Why nobody stands by a loss; nothing when somebody proved that they do, or when nobody else is on duty."""
+    if second_id is None and not on_duty(session, actor=actor, at=at):
         return ()
-    return (
-        Refusal(
-            "no-second",
-            "A loss is seen by a second person where one is on duty.",
-            "Let a colleague who is signed in look at it, and choose them.",
-            field="second_id",
-        ),
-    )
+    return the_second_person(session, actor=actor, second_id=second_id, pin=pin, at=at)
 
 
 def record_call(

@@ -57,6 +57,7 @@ def spilled(
     client_id: ClientId,
     reason: str,
     second_id: AccountId | None,
+    second_pin: str,
     key: str,
     today: DoseDay,
     at: datetime,
@@ -74,7 +75,7 @@ def spilled(
     if poured is None:
         raise _nothing_poured(reading.moment)
     _refuse_swallowed(session, poured.recorded)
-    if faults := _lacks(session, actor, reason, second_id, at):
+    if faults := _lacks(session, actor, reason, second_id, second_pin, at):
         raise BadInput(*faults)
     said = f"spilled: {reason.strip()}"
     with told_as_refusals():
@@ -119,6 +120,7 @@ def partly_taken(
     swallowed_mg: Milligrams,
     reason: str,
     second_id: AccountId | None,
+    second_pin: str,
     identified_by: str,
     key: str,
     today: DoseDay,
@@ -138,7 +140,7 @@ def partly_taken(
     if poured is None:
         raise _nothing_poured(reading.moment)
     whole = poured.packed.plan.mg
-    faults = [*identified(identified_by), *_lacks(session, actor, reason, second_id, at)]
+    faults = [*identified(identified_by), *_lacks(session, actor, reason, second_id, second_pin, at)]
     if not 0 < swallowed_mg < whole:
         faults.append(
             Refusal(
@@ -352,8 +354,10 @@ def _lost(
     )
 
 
-def _lacks(session: ReadSession, actor: Actor, reason: str, second_id: AccountId | None, at: datetime) -> list[Refusal]:
-    faults = list(the_second(session, actor=actor, second_id=second_id, at=at))
+def _lacks(
+    session: WriteSession, actor: Actor, reason: str, second_id: AccountId | None, second_pin: str, at: datetime
+) -> list[Refusal]:
+    faults = list(the_second(session, actor=actor, second_id=second_id, pin=second_pin, at=at))
     if not reason.strip():
         faults.append(Refusal("reason", "Write how it was lost.", "It stands in the register.", field="reason"))
     return faults

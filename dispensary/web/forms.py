@@ -22,6 +22,12 @@ def one(form: Mapping[str, Any], name: str) -> str:
     return value.strip() if isinstance(value, str) else ""
 
 
+def secret(form: Mapping[str, Any], name: str) -> str:
+    """A password or PIN exactly as it was typed, blanks and all."""
+    value = form.get(name)
+    return value if isinstance(value, str) else ""
+
+
 def several(form: Mapping[str, Any], name: str) -> list[str]:
     """All texts of a field that may be sent more than once, such as ticked boxes."""
     value = form.get(name, [])

@@ -20,7 +20,7 @@ from dispensary.units import ClientId, milligrams
 from dispensary.verification.verifying import verify
 from tests.dispensary.desk_place import Desks, desks
 from tests.dispensary.unusual_place import follows, gave, orders, todays_dose, vomited
-from tests.dispensary.visiting import Visitor, text_of
+from tests.dispensary.visiting import PASSWORD, Visitor, text_of
 
 
 @pytest.fixture
@@ -425,7 +425,14 @@ class TestSeenAgainToday:
         assert "Who else saw it?" in text_of(asked)
         with here.database.reading() as session:
             nurse = session.scalars(text("SELECT id FROM account WHERE username = 'nurse'")).one()
-        assert notes(counter, client, "spilled", reason="the cup fell", second_id=str(nurse)).status_code == 303
+        asked = notes(
+            counter, client, "spilled", reason="the cup fell", second_id=str(nurse), second_pin="a guess of mine"
+        )
+        assert "This is not their password." in text_of(asked)
+        assert "a guess of mine" not in asked.text
+        proven = {"second_id": str(nurse), "second_pin": PASSWORD}
+        assert notes(counter, client, "spilled", reason="the cup fell", **proven).status_code == 303
+        assert nothing_is_broken(here)
 
 
 class TestPartlyTakenAndTopUp:

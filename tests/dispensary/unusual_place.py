@@ -142,7 +142,7 @@ def gave(place: Clinic, client: ClientId, mg: str, *, with_key: str = "", **more
 
 
 def spilled(place: Clinic, client: ClientId, **more: Any) -> DoseException:
-    asked = {"reason": "the cup fell", "second_id": None, "key": key(), **more}
+    asked = {"reason": "the cup fell", "second_id": None, "second_pin": "", "key": key(), **more}
     with place.database.writing() as session:
         return mishaps.spilled(
             session, actor=place.pharmacist, client_id=client, today=place.today, at=place.now, **asked
@@ -150,7 +150,7 @@ def spilled(place: Clinic, client: ClientId, **more: Any) -> DoseException:
 
 
 def partly(place: Clinic, client: ClientId, mg: str, **more: Any) -> Handed:
-    asked = {"reason": "felt sick", "second_id": None, "identified_by": "photo", "key": key(), **more}
+    asked = {"reason": "felt sick", "second_id": None, "second_pin": "", "identified_by": "photo", "key": key(), **more}
     with place.database.writing() as session:
         return mishaps.partly_taken(
             session,

@@ -18,7 +18,8 @@ from dispensary.database import Database
 from dispensary.settings import Settings, settings_from
 from dispensary.staff import service, sites
 from dispensary.staff.models import Account, AuditEntry, Site
-from dispensary.staff.rules import Role, the_program
+from dispensary.staff.rules import Actor, Role, the_program
+from dispensary.staff.shift_models import CounterPin
 
 PASSWORD = "a walk to the river"
 
@@ -71,6 +72,12 @@ def hire(database: Database, site: Site, username: str, roles: Iterable[Role], a
             roles=roles,
             at=at,
         )
+
+
+def has_pin(database: Database, actor: Actor, pin: str, at: datetime) -> None:
+    """This person has set this PIN, whatever their password is."""
+    with database.writing() as session:
+        session.merge(CounterPin(account_id=actor.account_id, pin_hash=service.password_hash(pin), wrong=0, set_at=at))
 
 
 def acts_of(database: Database, site: Site) -> list[str]:
