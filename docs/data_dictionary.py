@@ -90,7 +90,9 @@ def dictionary(connection: Connection) -> str:
     parts = [OPENING]
     for room, title in ROOMS:
         parts.append(f"## {title}\n\n`{room}`\n")
-        for model in sorted(by_room[room], key=_line):
+        for model in sorted(
+            by_room[room], key=lambda one: (not one.__module__.endswith(".models"), one.__module__, _line(one))
+        ):
             parts.append("\n".join(_table(connection, model)))
     return "\n".join(parts)
 
