@@ -73,7 +73,10 @@ def test_the_handbook_explains_every_refusal_that_the_counter_can_show() -> None
     bottles = ("returns", "recalls")
     files = [
         *(f"dispensary/supplies/{room}.py" for room in (*usual, *unusual, *bottles)),
-        *(f"dispensary/{room}.py" for room in ("stock/rules", "stock/service", "web/unusual_acts", "web/bottle_acts")),
+        *(
+            f"dispensary/{room}.py"
+            for room in ("staff/countersign", "stock/rules", "stock/service", "web/unusual_acts", "web/bottle_acts")
+        ),
         *(f"dispensary/desks/{page}.py" for page in ("counter", "pickups", "exceptional", "noting", "bottles", "safe")),
     ]
     shown = {code for file in files for code in codes_in(ROOT / file)}
