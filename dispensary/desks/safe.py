@@ -21,8 +21,9 @@ from dispensary.stock.models import RegisterBook
 from dispensary.stock.service import receive_lot
 from dispensary.supplies import queries
 from dispensary.supplies.closing import Counted, close_day, left_open, to_count
-from dispensary.supplies.printing.daylog import day_log, register_pdf
+from dispensary.supplies.printing.daylog import day_log
 from dispensary.supplies.printing.register import line_kinds
+from dispensary.supplies.printing.register_print import register_pdf
 from dispensary.units import BadAmount, ClientId, DoseDay, millilitres, strength
 from dispensary.web.forms import Form, one
 from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite

@@ -19,8 +19,9 @@ from dispensary.stock.service import count_lot, receive_lot, write_line
 from dispensary.supplies.closing import Counted, close_day
 from dispensary.supplies.models import Dose, Supply
 from dispensary.supplies.pickups import prepare_pickup
-from dispensary.supplies.printing.daylog import day_log, register_pdf
+from dispensary.supplies.printing.daylog import day_log
 from dispensary.supplies.printing.register import line_kinds
+from dispensary.supplies.printing.register_print import register_pdf
 from dispensary.supplies.printing.wording import day_runs
 from dispensary.units import ClientId, DoseDay, millilitres, strength
 from tests.builders import Clinic, clinic

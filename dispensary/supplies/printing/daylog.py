@@ -14,21 +14,19 @@ from dispensary.supplies.printing.reading import (
     Count,
     Dispensed,
     Dispenser,
-    book_between,
     close_of,
     counts_on,
     dispensed_on,
     dispensers_on,
 )
-from dispensary.supplies.printing.register import draw_book, register_pdf
+from dispensary.supplies.printing.register import draw_book
+from dispensary.supplies.printing.register_rows import book_between
 from dispensary.supplies.printing.report import MARGIN, WIDTH, Report, report
 from dispensary.supplies.printing.sheet import leading
 from dispensary.supplies.printing.table import Column
 from dispensary.supplies.printing.wording import clock, day_runs, long_day, moment
 from dispensary.units import SiteId
 from dispensary.words import _, ngettext
-
-__all__ = ["day_log", "register_pdf"]
 
 
 def day_log(session: ReadSession, *, site: Site, day: date, printed_at: datetime) -> bytes:

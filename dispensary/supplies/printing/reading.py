@@ -1,20 +1,18 @@
-"""What the printed log and register say, read from the tables: one place that decides what stands on paper."""
+"""What the printed log of a day says, read from the tables: one place that decides what stands on paper."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from uuid import UUID
 
 from sqlalchemy import func, select
-from sqlalchemy.orm import aliased
 
 from dispensary.clients.models import Client
 from dispensary.database import ReadSession
 from dispensary.staff.models import Account
-from dispensary.stock.models import Lot, RegisterBook, RegisterLine, StockCount
+from dispensary.stock.models import Lot, RegisterBook, StockCount
 from dispensary.supplies.models import DayClose, Dose, Supply
 from dispensary.supplies.printing.labels import with_strength
 from dispensary.units import SiteId
@@ -92,93 +90,6 @@ def dispensers_on(session: ReadSession, *, site_id: SiteId, day: date) -> list[D
         .order_by(Account.name, Account.id)
     )
     return [Dispenser(name, initials, supplies) for name, initials, supplies in rows]
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A line of the register as it is printed."""
-
-    seq: int
-    at: datetime
-    kind: str
-    number: str
-    """Of the client, for a supply."""
-    consumed_ml: Decimal
-    home_ml: Decimal
-    reason: str
-    corrects: int | None
-    """The number of the line that this one corrects."""
-    corrected_by: int | None
-    """The number of the line that corrects this one: the marginal note that the law wants beside it."""
-    batch: str
-    ml: Decimal
-    balance: Decimal
-    initials: str
-    second: str
-
-
-@dataclass(frozen=True)
-class BookPages:
-    """A book between two days: what was brought forward, the lines, and what is there at the end."""
-
-    product: str
-    brought_forward: Decimal
-    entries: Sequence[Entry]
-    balance: Decimal
-
-
-def book_between(session: ReadSession, *, book: RegisterBook, first: date, last: date) -> BookPages:
-    """The lines of a book written for these dose days, in the order in which they were written."""
-    corrected, correction, second = aliased(RegisterLine), aliased(RegisterLine), aliased(Account)
-    rows = session.execute(
-        select(
-            RegisterLine,
-            Lot.batch,
-            Account.initials,
-            second.initials.label("second"),
-            Client.number,
-            corrected.seq.label("corrects"),
-            correction.seq.label("corrected_by"),
-        )
-        .join(Lot, Lot.id == RegisterLine.lot_id)
-        .join(Account, Account.id == RegisterLine.account_id)
-        .outerjoin(second, second.id == RegisterLine.second_id)
-        .outerjoin(Supply, Supply.id == RegisterLine.supply_id)
-        .outerjoin(Client, Client.id == Supply.client_id)
-        .outerjoin(corrected, corrected.id == RegisterLine.corrects_id)
-        .outerjoin(correction, correction.corrects_id == RegisterLine.id)
-        .where(RegisterLine.book_id == book.id, RegisterLine.dose_day.between(first, last))
-        .order_by(RegisterLine.seq)
-    )
-    entries = [
-        Entry(
-            seq=line.seq,
-            at=line.at,
-            kind=line.kind,
-            number=number or "",
-            consumed_ml=line.consumed_ml,
-            home_ml=line.taken_home_ml,
-            reason=line.reason,
-            corrects=corrects,
-            corrected_by=corrected_by,
-            batch=batch,
-            ml=line.ml,
-            balance=line.balance,
-            initials=initials,
-            second=second_initials or "",
-        )
-        for line, batch, initials, second_initials, number, corrects, corrected_by in rows
-    ]
-    if entries:
-        return BookPages(book.product, entries[0].balance - entries[0].ml, entries, entries[-1].balance)
-    before = session.scalar(
-        select(RegisterLine.balance)
-        .where(RegisterLine.book_id == book.id, RegisterLine.dose_day < first)
-        .order_by(RegisterLine.seq.desc())
-        .limit(1)
-    )
-    balance = before or Decimal(0)
-    return BookPages(book.product, balance, [], balance)
 
 
 @dataclass(frozen=True)

@@ -1,47 +1,15 @@
-"""The controlled-drug register on paper: every line with its running balance, none left out, none rewritten."""
+"""The register in the programme's own layout: every line with its running balance, none left out, none rewritten."""
 
 from __future__ import annotations
 
-from datetime import date, datetime
 from decimal import Decimal
-from uuid import UUID
 
-from dispensary.database import ReadSession
-from dispensary.refusals import BadInput, NotThere, Refusal
-from dispensary.staff.models import Site
-from dispensary.stock.models import RegisterBook
-from dispensary.supplies.printing.reading import BookPages, Entry, book_between
-from dispensary.supplies.printing.report import Report, report
+from dispensary.supplies.printing.register_rows import BookPages, Entry
+from dispensary.supplies.printing.report import Report
 from dispensary.supplies.printing.table import Cell, Column
-from dispensary.supplies.printing.wording import moment, short_day
+from dispensary.supplies.printing.wording import moment
 from dispensary.units import plain
 from dispensary.words import _
-
-
-def register_pdf(
-    session: ReadSession, *, book_id: UUID, first: date, last: date, site: Site, printed_at: datetime
-) -> bytes:
-    """The PDF of a register between two dose days, both included: the same lines and moment, the same bytes.
-
-    A correction stands as the line that it is, and beside the line that it corrects. Raises NotThere for a book of
-    another site, BadInput when the days are the wrong way round.
-    """
-    if last < first:
-        raise BadInput(Refusal("days", f"{last} is before {first}.", "Turn the days round.", field="last"))
-    book = session.get(RegisterBook, book_id)
-    if book is None or book.site_id != site.id:
-        raise NotThere(Refusal("no-book", "There is no such register at this site.", "Choose one from the list."))
-    pages = book_between(session, book=book, first=first, last=last)
-
-    def draw(on: Report) -> None:
-        draw_book(on, pages, site.zone)
-
-    def title() -> str:
-        if first == last:
-            return _("Register, %(day)s", day=short_day(first))
-        return _("Register, %(first)s to %(last)s", first=short_day(first), last=short_day(last))
-
-    return report(draw, title, site=site, printed_at=printed_at)
 
 
 def draw_book(on: Report, pages: BookPages, zone: str) -> None:
@@ -62,15 +30,26 @@ def draw_book(on: Report, pages: BookPages, zone: str) -> None:
     expected = pages.entries[0].seq if pages.entries else 0
     for entry in pages.entries:
         if entry.seq != expected:
-            other = _("Lines %(first)s to %(last)s belong to other days", first=expected, last=entry.seq - 1)
-            table.row("", "", "", other, "", None, None, entry.balance - entry.ml, "")
-        table.row(*_cells(entry, zone))
+            table.row("", "", "", left_out(expected, entry), "", None, None, entry.balance - entry.ml, "")
+        table.row(*_cells(entry, zone), number=entry.seq)
         expected = entry.seq + 1
     if not pages.entries:
         table.row("", "", "", _("No entries."), "", None, None, None, "")
+    ins, outs = sums(pages)
+    table.row("", "", "", _("At the end"), "", ins, outs, pages.balance, "", bold=True)
+    table.ends()
+
+
+def left_out(expected: int, entry: Entry) -> str:
+    """Names the lines between the last one that was printed and this one."""
+    return _("Lines %(first)s to %(last)s belong to other days", first=expected, last=entry.seq - 1)
+
+
+def sums(pages: BookPages) -> tuple[Decimal, Decimal]:
+    """What came in and what went out between the two days."""
     ins = sum((entry.ml for entry in pages.entries if entry.ml > 0), Decimal(0))
     outs = -sum((entry.ml for entry in pages.entries if entry.ml < 0), Decimal(0))
-    table.row("", "", "", _("At the end"), "", ins, outs, pages.balance, "", bold=True)
+    return ins, outs
 
 
 def _cells(entry: Entry, zone: str) -> tuple[Cell, ...]:
@@ -114,6 +93,6 @@ def _words(entry: Entry) -> str:
         parts.append(_("Corrects line %(line)s", line=entry.corrects))
     if entry.reason:
         parts.append(entry.reason)
-    if entry.corrected_by is not None:
-        parts.append(_("See correction in line %(line)s", line=entry.corrected_by))
+    if entry.correction is not None:
+        parts.append(_("See correction in line %(line)s", line=entry.correction.seq))
     return ". ".join(parts)

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from dispensary.supplies.printing.sheet import Sheet, Side, leading
+from dispensary.words import _
 
 _PAD = 1.0
 _SIZE = 8.5
 _DECIMALS = "000"
 """Room for what stands behind the point: mL are kept to a thousandth."""
+_FOOT = 10.0
+"""Of the page (mm), where it is said which lines stand on it."""
 _GAP = 2.0
 """Between an amount and the words that follow it in the next column."""
 
@@ -44,6 +47,8 @@ class Table:
         self._x = x
         self._bottom = bottom
         self._width = sum(column.width for column in columns)
+        self._on_page: list[int] = []
+        """The numbers of the lines that stand on this page."""
         self._after_point = sheet.wide("." + _DECIMALS, _SIZE)
         if sheet.y + 3 * leading(_SIZE) + 6 * _PAD > bottom:
             sheet.page()
@@ -63,8 +68,31 @@ class Table:
             left += column.width
         sheet.y = top + height
 
-    def row(self, *cells: Cell, bold: bool = False, struck: bool = False) -> None:
-        """One row, a cell for each column. `struck` rules it through without hiding it."""
+    def ends(self) -> None:
+        """The table is finished: the foot of its last page says which lines stand on it, where lines have numbers."""
+        if self._on_page:
+            lines = _("Lines %(first)s to %(last)s", first=self._on_page[0], last=self._on_page[-1])
+            self._sheet.text(self._x, self._sheet.height - _FOOT, lines, size=8, side="middle", width=self._width)
+        self._on_page = []
+
+    def _next_page(self) -> None:
+        self.ends()
+        self._sheet.page()
+        self._head()
+
+    def note(self, text: str) -> None:
+        """A note across the whole table, below the row that it is about."""
+        sheet = self._sheet
+        for line in sheet.lines(text, self._width - 6 * _PAD, size=_SIZE):
+            if sheet.y + leading(_SIZE) + 2 * _PAD > self._bottom:
+                self._next_page()
+            sheet.text(self._x + 5 * _PAD, sheet.y + _PAD, line, size=_SIZE, width=self._width - 6 * _PAD)
+            sheet.y += leading(_SIZE)
+        sheet.y += 2 * _PAD
+        sheet.rule(self._x, sheet.y, self._width, grey=170)
+
+    def row(self, *cells: Cell, bold: bool = False, struck: bool = False, number: int | None = None) -> None:
+        """One row, a cell for each column. `struck` rules it through without hiding it; `number` is its line's."""
         sheet = self._sheet
         texts = [
             sheet.lines(cell, column.room, size=_SIZE, bold=bold) if isinstance(cell, str) and cell else []
@@ -75,10 +103,11 @@ class Table:
         while drawn < tallest:
             fits = int((self._bottom - sheet.y - 2 * _PAD) / leading(_SIZE))
             if fits < min(3, tallest - drawn):  # a row begins where at least three of its lines fit, or all
-                sheet.page()
-                self._head()
+                self._next_page()
                 fits = int((self._bottom - sheet.y - 2 * _PAD) / leading(_SIZE))
             part = min(fits, tallest - drawn)
+            if number is not None:
+                self._on_page.append(number)
             height = part * leading(_SIZE) + 2 * _PAD
             self._part(cells if drawn == 0 else (), [lines[drawn : drawn + part] for lines in texts], bold)
             if struck:

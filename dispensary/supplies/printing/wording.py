@@ -34,6 +34,11 @@ def short_day(day: date) -> str:
     return format_date(day, "medium", locale=_locale())
 
 
+def short_local(at: datetime, zone: str) -> str:
+    """The local day of a moment: 24 Nov 2026."""
+    return short_day(at.astimezone(ZoneInfo(zone)).date())
+
+
 def moment(at: datetime, zone: str) -> str:
     """The local day and time of a moment: 24 Nov 2026 07:05."""
     return f"{short_day(at.astimezone(ZoneInfo(zone)).date())} {clock(at, zone)}"

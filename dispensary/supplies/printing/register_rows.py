@@ -1,0 +1,179 @@
+"""What a printed register says, read from the tables: each line with all that any country's columns ask of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import aliased
+
+from dispensary.clients.models import Client
+from dispensary.database import ReadSession
+from dispensary.prescribing.models import DoseOrder
+from dispensary.staff.models import Account
+from dispensary.stock.models import Lot, RegisterBook, RegisterLine
+from dispensary.supplies.models import Bottle, Dose, Supply
+from dispensary.supplies.printing.labels import initials_of
+
+
+@dataclass(frozen=True)
+class Correction:
+    """The note in the margin of a line that another one corrects."""
+
+    seq: int
+    at: datetime
+    reason: str
+    initials: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A line of the register as it is printed."""
+
+    seq: int
+    at: datetime
+    kind: str
+    number: str
+    """Of the client, for a supply."""
+    person: str
+    """The client's name where the register has names, else the initials."""
+    prescriber: str
+    supply_id: UUID | None
+    strength: Decimal
+    consumed_ml: Decimal
+    home_ml: Decimal
+    serials: tuple[str, ...]
+    """Of the bottles that were carried home from this lot."""
+    reason: str
+    corrects: int | None
+    """The number of the line that this one corrects."""
+    correction: Correction | None
+    batch: str
+    ml: Decimal
+    balance: Decimal
+    initials: str
+    second: str
+
+
+@dataclass(frozen=True)
+class BookPages:
+    """A book between two days: what was brought forward, the lines, and what is there at the end."""
+
+    product: str
+    brought_forward: Decimal
+    entries: Sequence[Entry]
+    balance: Decimal
+
+
+def book_between(
+    session: ReadSession, *, book: RegisterBook, first: date, last: date, names: bool = False
+) -> BookPages:
+    """The lines of a book written for these dose days, in the order in which they were written.
+
+    Names are opened only where they are asked for; the caller writes down that they were.
+    """
+    lines = select(RegisterLine.id).where(RegisterLine.book_id == book.id, RegisterLine.dose_day.between(first, last))
+    serials = _serials(session, lines)
+    prescribers = _prescribers(session, lines)
+    entries = []
+    for row in session.execute(_lines(book, first, last)):
+        line: RegisterLine = row.RegisterLine
+        client: Client | None = row.Client
+        name = session.vault.open("client.name", client.id, client.name_sealed) if client else ""
+        correction = None
+        if row.later_seq is not None:
+            correction = Correction(row.later_seq, row.later_at, row.later_reason, row.later_initials)
+        entries.append(
+            Entry(
+                seq=line.seq,
+                at=line.at,
+                kind=line.kind,
+                number=client.number if client else "",
+                person=name if names else initials_of(name),
+                prescriber=prescribers.get(line.supply_id, "") if line.supply_id else "",
+                supply_id=line.supply_id,
+                strength=row.strength,
+                consumed_ml=line.consumed_ml,
+                home_ml=line.taken_home_ml,
+                serials=tuple(serials.get((line.supply_id, line.lot_id), ())) if line.kind == "supplied" else (),
+                reason=line.reason,
+                corrects=row.corrects,
+                correction=correction,
+                batch=row.batch,
+                ml=line.ml,
+                balance=line.balance,
+                initials=row.initials,
+                second=row.second or "",
+            )
+        )
+    if entries:
+        return BookPages(book.product, entries[0].balance - entries[0].ml, entries, entries[-1].balance)
+    before = session.scalar(
+        select(RegisterLine.balance)
+        .where(RegisterLine.book_id == book.id, RegisterLine.dose_day < first)
+        .order_by(RegisterLine.seq.desc())
+        .limit(1)
+    )
+    balance = before or Decimal(0)
+    return BookPages(book.product, balance, [], balance)
+
+
+def _lines(book: RegisterBook, first: date, last: date) -> Select[Any]:
+    corrected, later = aliased(RegisterLine), aliased(RegisterLine)
+    second, later_by = aliased(Account), aliased(Account)
+    return (
+        select(
+            RegisterLine,
+            Client,
+            Lot.batch,
+            Lot.strength,
+            Account.initials,
+            second.initials.label("second"),
+            corrected.seq.label("corrects"),
+            later.seq.label("later_seq"),
+            later.at.label("later_at"),
+            later.reason.label("later_reason"),
+            later_by.initials.label("later_initials"),
+        )
+        .join(Lot, Lot.id == RegisterLine.lot_id)
+        .join(Account, Account.id == RegisterLine.account_id)
+        .outerjoin(second, second.id == RegisterLine.second_id)
+        .outerjoin(Supply, Supply.id == RegisterLine.supply_id)
+        .outerjoin(Client, Client.id == Supply.client_id)
+        .outerjoin(corrected, corrected.id == RegisterLine.corrects_id)
+        .outerjoin(later, later.corrects_id == RegisterLine.id)
+        .outerjoin(later_by, later_by.id == later.account_id)
+        .where(RegisterLine.book_id == book.id, RegisterLine.dose_day.between(first, last))
+        .order_by(RegisterLine.seq)
+    )
+
+
+def _serials(session: ReadSession, lines: Select[UUID]) -> dict[tuple[UUID | None, UUID | None], list[str]]:
+    """The bottles of each supply and lot, by day and portion."""
+    rows = session.execute(
+        select(Dose.supply_id, Dose.lot_id, Bottle.serial)
+        .join(Bottle, Bottle.dose_id == Dose.id)
+        .where(Dose.supply_id.in_(select(RegisterLine.supply_id).where(RegisterLine.id.in_(lines))))
+        .order_by(Dose.dose_day, Dose.portion)
+    )
+    found: dict[tuple[UUID | None, UUID | None], list[str]] = {}
+    for supply_id, lot_id, serial in rows:
+        found.setdefault((supply_id, lot_id), []).append(serial)
+    return found
+
+
+def _prescribers(session: ReadSession, lines: Select[UUID]) -> dict[UUID, str]:
+    """Who ordered what each supply gave."""
+    rows = session.execute(
+        select(Dose.supply_id, func.string_agg(Account.name.distinct(), ", ").label("names"))
+        .join(DoseOrder, DoseOrder.id == Dose.order_id)
+        .join(Account, Account.id == DoseOrder.ordered_by)
+        .where(Dose.supply_id.in_(select(RegisterLine.supply_id).where(RegisterLine.id.in_(lines))))
+        .group_by(Dose.supply_id)
+    )
+    return {row.supply_id: row.names for row in rows}
