@@ -229,6 +229,7 @@ def test_a_law_with_columns_that_do_not_fit_the_page_is_refused() -> None:
     with pytest.raises(BadDocument, match="not 273 mm wide together"):
         parse_law(
             'law = "X"\ntitle = "X"\n[label]\nsource = "s"\nconfidence = "low"\n[inventory]\ntitle = "t"\n'
-            'source = "s"\nconfidence = "low"\nnote = "n"\n[[register]]\nkey = "x"\ntitle = "x"\nsource = "s"\nconfidence = "low"\n'
+            'source = "s"\nconfidence = "low"\nnote = "n"\n[[register]]\nkey = "x"\n'
+            'title = "x"\nsource = "s"\nconfidence = "low"\n'
             'names = false\ncolumns = [{ key = "line", heading = "Line", width = 20 }]\n'
         )

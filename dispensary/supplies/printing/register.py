@@ -75,6 +75,8 @@ def line_kinds() -> dict[str, str]:
         "counted": _("counted"),
         "destroyed": _("destroyed"),
         "lost": _("lost"),
+        "sent": _("sent to another site"),
+        "returned": _("back in stock"),
         "note": _("note"),
     }
 

@@ -123,7 +123,7 @@ def book_between(
     return BookPages(book.product, balance, [], balance)
 
 
-def _lines(book: RegisterBook, first: date, last: date) -> Select[Any]:
+def _lines(book: RegisterBook, first: date, last: date) -> Select[*tuple[Any, ...]]:
     corrected, later = aliased(RegisterLine), aliased(RegisterLine)
     second, later_by = aliased(Account), aliased(Account)
     return (
