@@ -71,6 +71,11 @@ class SignedIn:
     seen_at: datetime
     token_digest: bytes
 
+    @property
+    def acting(self) -> str:
+        """For whom and where a page is drawn, as its forms carry it."""
+        return f"{self.actor.account_id}@{self.site.code}"
+
 
 def _digest(token: str) -> bytes:
     return sha256(token.encode()).digest()

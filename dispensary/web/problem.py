@@ -19,6 +19,7 @@ from dispensary.logs import failure
 from dispensary.refusals import BadInput, Refusal, Refused
 from dispensary.settings import Settings
 from dispensary.staff.sessions import NotSignedIn
+from dispensary.web.acting import AnothersPage
 from dispensary.web.shell import request_number
 from dispensary.web.templating import page
 
@@ -186,6 +187,12 @@ def of_refused(request: AnyRequest, reason: Refused) -> Response[Any]:
     return say(request, reason)
 
 
+def of_anothers_page(request: AnyRequest, reason: AnothersPage) -> Response[Any]:
+    """A form that was drawn for somebody else: what was typed is shown, to be written again on a page of one's own."""
+    back = _came_from(request)
+    return page("anothers_page.html", refused=reason, back=back, written=list(reason.typed.items()))
+
+
 def of_integrity(request: AnyRequest, reason: IntegrityError) -> Response[Any]:
     """A rule that the database holds and no service had put into words. Nothing was kept; its name is told."""
     constraint = broken_constraint(reason)
@@ -249,6 +256,7 @@ def of_anything(request: AnyRequest, reason: Exception) -> Response[Any]:
 
 
 HANDLERS: dict[Any, Any] = {
+    AnothersPage: of_anothers_page,
     Refused: of_refused,
     HTTPException: of_http,
     IntegrityError: of_integrity,

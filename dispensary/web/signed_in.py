@@ -15,6 +15,7 @@ from dispensary.database import Database
 from dispensary.settings import Settings
 from dispensary.staff import sessions
 from dispensary.staff.sessions import SignedIn
+from dispensary.web.acting import refuse_anothers_page
 from dispensary.web.given import Clock
 from dispensary.web.guards import PUBLIC, not_signed_in
 from dispensary.words import spoken
@@ -59,6 +60,8 @@ class SignedInMiddleware(ASGIMiddleware):
             await next_app(scope, receive, send)
             return
         with spoken(who.site.language):
+            if not scope["path"].startswith("/api/"):
+                await refuse_anothers_page(scope, receive, self._database, who)
             await next_app(scope, receive, send)
 
 

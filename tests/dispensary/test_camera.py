@@ -79,7 +79,9 @@ def place(database: Database, now: datetime, tmp_path: Path) -> Desks:
 
 def posted(place: Desks, role: Role, body: bytes) -> tuple[int, str]:
     visitor = place.seat(role)
-    headers = {"X-CSRFToken": visitor.csrf(), "Content-Type": "image/jpeg", "Accept": "application/json"}
+    drawn = visitor.drawn()
+    ours = {"X-CSRFToken": drawn["_csrf_token"], "X-Acting": drawn["_acting"]}
+    headers = {**ours, "Content-Type": "image/jpeg", "Accept": "application/json"}
     answer = visitor.client.post("/counter/camera", content=body, headers=headers, follow_redirects=False)
     return answer.status_code, answer.text
 

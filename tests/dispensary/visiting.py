@@ -102,12 +102,19 @@ class Visitor:
     def csrf(self) -> str:
         return str(self.client.get("/api/session").json()["csrf_token"])
 
+    def drawn(self) -> dict[str, str]:
+        """What every form on a page of this visitor carries now: the CSRF token, and for whom the page was drawn."""
+        state = self.client.get("/api/session").json()
+        me = state["signed_in"]
+        acting = {"_acting": f"{me['account_id']}@{me['site']}"} if me else {}
+        return {"_csrf_token": str(state["csrf_token"]), **acting}
+
     def get(self, path: str, **options: Any) -> Response:
         return self.client.get(path, follow_redirects=False, **options)
 
     def post(self, path: str, form: dict[str, Any] | None = None, **options: Any) -> Response:
-        """Sends a form as a page would, with its CSRF token; the redirect is not followed."""
-        data = {"_csrf_token": self.csrf(), **(form or {})}
+        """Sends a form as a page would that was drawn just now; the redirect is not followed."""
+        data = {**self.drawn(), **(form or {})}
         return self.client.post(path, data=data, follow_redirects=False, **options)
 
     def send(self, method: str, path: str, body: Any = None, **headers: str) -> Response:

@@ -46,6 +46,7 @@ async function textIn(video) {
       "Content-Type": "image/jpeg",
       Accept: "application/json",
       "X-CSRFToken": document.querySelector("[name=_csrf_token]").value,
+      "X-Acting": document.querySelector("[name=_acting]").value,
     },
   });
   return answer.ok ? (await answer.json()).text : "";

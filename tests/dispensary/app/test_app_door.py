@@ -196,8 +196,9 @@ class TestEveryRoute:
 
 class TestForgery:
     def test_a_form_without_its_token_does_nothing(self, doctor: Visitor) -> None:
+        drawn = {"_acting": doctor.drawn()["_acting"]}
         for token in ({}, {"_csrf_token": "0" * 128}):
-            answer = doctor.client.post("/signout", data=token, follow_redirects=False)
+            answer = doctor.client.post("/signout", data={**drawn, **token}, follow_redirects=False)
             assert answer.status_code == 403
             assert "Nothing was done" in text_of(answer)
         answer = doctor.client.request("DELETE", "/api/session")
