@@ -89,19 +89,25 @@ WHERE client.site_id = ANY(CAST(:sites AS uuid[])) AND client.made_at <= :as_of
   AND NOT EXISTS (SELECT 1 FROM ({_GIVEN}) AS given WHERE given.client_id = client.id)
 """)
 
+# A closed day is as it was frozen, unless a correction of it was known by then.
 _DOSE_DAYS = text(f"""
 WITH numbered AS (
     SELECT client_id, episode_id, dense_rank() OVER (PARTITION BY client_id ORDER BY min(dose_day)) AS number
     FROM day_outcome
     WHERE frozen_at <= :as_of
     GROUP BY client_id, episode_id
+), corrected AS (
+    SELECT DISTINCT ON (client_id, dose_day, portion) client_id, dose_day, portion, given_mg, outcome
+    FROM day_correction WHERE at <= :as_of ORDER BY client_id, dose_day, portion, no DESC
 )
 SELECT asked.place, numbered.number, o.dose_day - episode.began_on AS day, o.portion, o.portions, o.ordered_mg,
-    o.given_mg, o.outcome, given.client_id IS NOT NULL AS covered
+    coalesce(c.given_mg, o.given_mg) AS given_mg, coalesce(c.outcome, o.outcome) AS outcome,
+    given.client_id IS NOT NULL AS covered
 FROM unnest(CAST(:clients AS uuid[])) WITH ORDINALITY AS asked (client_id, place)
 JOIN day_outcome o ON o.client_id = asked.client_id
 JOIN episode ON episode.id = o.episode_id
 JOIN numbered ON numbered.client_id = o.client_id AND numbered.episode_id = o.episode_id
+LEFT JOIN corrected c ON c.client_id = o.client_id AND c.dose_day = o.dose_day AND c.portion = o.portion
 LEFT JOIN ({_GIVEN}) AS given
     ON given.client_id = o.client_id AND given.dose_day = o.dose_day AND given.portion = o.portion
 WHERE o.frozen_at <= :as_of AND o.dose_day >= :from_day AND o.dose_day < :until_day

@@ -161,10 +161,10 @@ CREATE VIEW day_as_known AS
 SELECT o.client_id, o.dose_day, o.portion, o.portions, o.site_id, o.episode_id, o.order_id, o.ordered_mg,
     coalesce(c.given_mg, o.given_mg) AS given_mg, coalesce(c.outcome, o.outcome) AS outcome, o.frozen_at,
     c.at AS corrected_at
-FROM day_outcome o LEFT JOIN LATERAL (
-    SELECT given_mg, outcome, at FROM day_correction
-    WHERE client_id = o.client_id AND dose_day = o.dose_day AND portion = o.portion ORDER BY no DESC LIMIT 1
-) c ON true;
+FROM day_outcome o LEFT JOIN (
+    SELECT DISTINCT ON (client_id, dose_day, portion) client_id, dose_day, portion, given_mg, outcome, at
+    FROM day_correction ORDER BY client_id, dose_day, portion, no DESC
+) c ON c.client_id = o.client_id AND c.dose_day = o.dose_day AND c.portion = o.portion;
 """
 
 KEPT = ("bottle_event", "supply_void", "day_correction")

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
+from dataclasses import dataclass
+from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from dispensary.database import ReadSession
 from dispensary.prescribing.adopting import guideline_of
 from dispensary.prescribing.course import Course, Given, Leg
 from dispensary.prescribing.judging import Held
-from dispensary.prescribing.models import DayOutcome, DoseOrder, DosePlan, Hold, Reduction
+from dispensary.prescribing.models import DoseOrder, DosePlan, Hold, Reduction
 from dispensary.prescribing.sections import Topic
-from dispensary.units import ClientId, DoseDay, SiteId
+from dispensary.units import ClientId, DoseDay, Milligrams, SiteId
 
 
 def order_on(session: ReadSession, *, client_id: ClientId, day: date) -> DoseOrder | None:
@@ -57,7 +58,8 @@ def course_of(session: ReadSession, *, episode_id: UUID, last_given: Given | Non
     )
     legs = tuple(Leg(o.days.lower, o.mg, o.days.upper) for o in orders if o.days.lower is not None)
     first = session.scalar(
-        select(func.min(DayOutcome.dose_day)).where(DayOutcome.episode_id == episode_id, DayOutcome.given_mg > 0)
+        text("SELECT min(dose_day) FROM day_as_known WHERE episode_id = :episode AND given_mg > 0"),
+        {"episode": episode_id},
     )
     if first is None and last_given is not None and legs and legs[0].first_day <= last_given.day:
         first = DoseDay(last_given.day)
@@ -86,26 +88,39 @@ def plans_of(session: ReadSession, *, client_id: ClientId) -> Sequence[DosePlan]
     ).all()
 
 
-def outcomes_of(session: ReadSession, *, client_id: ClientId, first: date, last: date) -> Sequence[DayOutcome]:
-    """The frozen outcomes of a client's dose days, oldest first."""
-    return session.scalars(
-        select(DayOutcome)
-        .where(DayOutcome.client_id == client_id, DayOutcome.dose_day.between(first, last))
-        .order_by(DayOutcome.dose_day, DayOutcome.portion)
-    ).all()
+@dataclass(frozen=True)
+class DayKnown:
+    """What became of a portion of a closed day: as it was frozen, or as it was corrected afterwards."""
+
+    dose_day: DoseDay
+    portion: int
+    portions: int
+    ordered_mg: Milligrams
+    given_mg: Milligrams
+    outcome: str
+    frozen_at: datetime
+    corrected_at: datetime | None
+
+
+def outcomes_of(session: ReadSession, *, client_id: ClientId, first: date, last: date) -> Sequence[DayKnown]:
+    """What became of a client's closed dose days, oldest first."""
+    rows = session.execute(
+        text("""SELECT dose_day, portion, portions, ordered_mg, given_mg, outcome, frozen_at, corrected_at
+                FROM day_as_known WHERE client_id = :client AND dose_day BETWEEN :first AND :last
+                ORDER BY dose_day, portion"""),
+        {"client": client_id, "first": first, "last": last},
+    )
+    return [DayKnown(*row) for row in rows]
+
+
+_MISSED_RUN = text("""
+SELECT count(DISTINCT dose_day) FROM day_as_known
+WHERE client_id = :client AND dose_day < :before AND outcome = 'missed'
+    AND dose_day > coalesce((SELECT max(dose_day) FROM day_as_known WHERE client_id = :client AND dose_day < :before
+        AND outcome IN ('observed', 'take_home')), '-infinity')
+""")
 
 
 def missed_run(session: ReadSession, *, client_id: ClientId, before: date) -> int:
     """How many dose days up to the day before this one were missed in a row: days with no portion covered."""
-    last_covered = (
-        select(func.max(DayOutcome.dose_day))
-        .where(DayOutcome.client_id == client_id, DayOutcome.dose_day < before)
-        .where(DayOutcome.outcome.in_(("observed", "take_home")))
-        .scalar_subquery()
-    )
-    missed = session.scalar(
-        select(func.count(func.distinct(DayOutcome.dose_day)))
-        .where(DayOutcome.client_id == client_id, DayOutcome.dose_day < before, DayOutcome.outcome == "missed")
-        .where(DayOutcome.dose_day > func.coalesce(last_covered, date.min))
-    )
-    return missed or 0
+    return session.scalar(_MISSED_RUN, {"client": client_id, "before": before}) or 0

@@ -272,7 +272,7 @@ def _with_bottles(session: ReadSession, pickups: Sequence[Pickup]) -> list[Waiti
 
 def _missed(session: ReadSession, client_id: ClientId, today: date) -> int:
     found = session.scalar(
-        text("""SELECT count(DISTINCT dose_day) FROM day_outcome
+        text("""SELECT count(DISTINCT dose_day) FROM day_as_known
                 WHERE client_id = :client AND outcome = 'missed' AND dose_day >= :first"""),
         {"client": client_id, "first": today - timedelta(days=30)},
     )

@@ -13,7 +13,7 @@ from dispensary.database import ReadSession, WriteSession
 from dispensary.monitoring.service import open_alert
 from dispensary.prescribing.adopting import guideline_of
 from dispensary.prescribing.guideline import Ruling
-from dispensary.prescribing.models import DayOutcome
+from dispensary.prescribing.queries import outcomes_of
 from dispensary.prescribing.sections import Topic
 from dispensary.prescribing.wrong_dose import after_wrong_dose
 from dispensary.refusals import BadInput, Refusal
@@ -259,12 +259,8 @@ def _not_seen_daily(session: ReadSession, client_id: ClientId, reading: Reading,
         Dose.voided_at.is_(None),
         Dose.dose_day >= today - _LOOK_BACK,
     )
-    missed = select(DayOutcome.client_id).where(
-        DayOutcome.client_id == client_id,
-        DayOutcome.outcome.in_(("missed", "held")),
-        DayOutcome.dose_day >= today - _LOOK_BACK,
-    )
-    return bool(session.scalar(select(carried.exists() | missed.exists())))
+    known = outcomes_of(session, client_id=client_id, first=today - _LOOK_BACK, last=today)
+    return any(day.outcome in ("missed", "held") for day in known) or bool(session.scalar(select(carried.exists())))
 
 
 def _observe_until(ruling: Ruling | None, hours_said: int | None, at: datetime) -> datetime | None:

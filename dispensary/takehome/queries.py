@@ -30,7 +30,7 @@ WITH person AS MATERIALIZED (
 ), uncovered AS (
     -- A bottle that came back full after its day was frozen as covered: the day is judged again without it.
     SELECT o.client_id, o.dose_day, bool_or(o.outcome IN ('observed', 'take_home') AND back.portion IS NULL) AS partly
-    FROM day_outcome o
+    FROM day_as_known o
     JOIN person p ON p.client_id = o.client_id AND o.dose_day >= p.record_from AND o.dose_day < %(on)s
     LEFT JOIN (
         SELECT r.client_id, r.dose_day, b.portion, r.at
@@ -113,7 +113,7 @@ SELECT o.client_id,
     bit_or('1'::bit({longest}) >> (o.dose_day - %(first)s::date)) FILTER (WHERE o.outcome IN ('observed', 'take_home')),
     bit_or('1'::bit({longest}) >> (o.dose_day - %(first)s::date)) FILTER (WHERE o.outcome = 'missed'),
     bit_or('1'::bit({longest}) >> (o.dose_day - %(first)s::date)) FILTER (WHERE o.outcome = 'held')
-FROM day_outcome o
+FROM day_as_known o
 WHERE {who} AND o.dose_day >= %(first)s AND o.dose_day < %(on)s
 GROUP BY o.client_id
 """
