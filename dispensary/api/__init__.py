@@ -19,11 +19,13 @@ from dispensary.api import (
     seen_again,
     session,
     supplies,
+    voids,
 )
 
 HANDLERS: list[ControllerRouterHandler] = [
     *session.HANDLERS,
     *supplies.HANDLERS,
+    *voids.HANDLERS,
     *exceptions.HANDLERS,
     *mishaps.HANDLERS,
     *calls.HANDLERS,

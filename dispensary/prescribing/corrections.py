@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import func, select, text
 
-from dispensary.database import WriteSession
+from dispensary.database import ReadSession, WriteSession
 from dispensary.prescribing.correction_models import DayCorrection
 from dispensary.prescribing.models import DayOutcome, Hold
 from dispensary.staff.rules import Actor
@@ -62,7 +62,7 @@ def day_was_otherwise(
     return True
 
 
-def is_closed(session: WriteSession, *, client_id: ClientId, day: DoseDay) -> bool:
+def is_closed(session: ReadSession, *, client_id: ClientId, day: DoseDay) -> bool:
     """Whether a client's dose day has its outcome."""
     closed = text("SELECT EXISTS (SELECT 1 FROM day_outcome WHERE client_id = :client AND dose_day = :day)")
     return bool(session.scalar(closed, {"client": client_id, "day": day}))

@@ -54,12 +54,8 @@ def void_supply(
         return known
     supply = _the_supply(session, actor, supply_id)
     client_id = ClientId(supply.client_id)
-    doses = session.scalars(select(Dose).where(Dose.supply_id == supply_id, Dose.voided_at.is_(None))).all()
-    bottles = session.scalars(
-        select(Bottle).where(Bottle.dose_id.in_([dose.id for dose in doses])).order_by(Bottle.dose_day, Bottle.portion)
-    ).all()
+    doses, bottles, closed = _contents(session, supply_id)
     _refuse_what_rests_on_it(session, supply, doses, bottles)
-    closed = [dose for dose in doses if is_closed(session, client_id=client_id, day=DoseDay(dose.dose_day))]
     _asked_well(session, actor, reason, second_id, pin, at, needs_two=bool(bottles or closed))
     assert actor.account_id is not None, "a supply is voided by a person"
     voided = SupplyVoid(
@@ -90,6 +86,27 @@ def void_supply(
 def void_of(session: ReadSession, *, supply_id: UUID) -> SupplyVoid | None:
     """Why, when and by whom a supply was voided; nothing while it stands."""
     return session.get(SupplyVoid, supply_id)
+
+
+def asks_for_two(session: ReadSession, *, supply_id: UUID) -> bool:
+    """Whether voiding this supply takes a second person: bottles are in it, or a day that has closed."""
+    _, bottles, closed = _contents(session, supply_id)
+    return bool(bottles or closed)
+
+
+def _contents(session: ReadSession, supply_id: UUID) -> tuple[Sequence[Dose], Sequence[Bottle], Sequence[Dose]]:
+    """The standing doses of a supply, its bottles wherever they are, and the doses whose day has closed."""
+    doses = session.scalars(select(Dose).where(Dose.supply_id == supply_id, Dose.voided_at.is_(None))).all()
+    bottles = session.scalars(
+        select(Bottle)
+        .join(Dose, Dose.id == Bottle.dose_id)
+        .where(Dose.supply_id == supply_id)
+        .order_by(Bottle.dose_day, Bottle.portion)
+    ).all()
+    closed = [
+        dose for dose in doses if is_closed(session, client_id=ClientId(dose.client_id), day=DoseDay(dose.dose_day))
+    ]
+    return doses, bottles, closed
 
 
 def _voided_by(session: WriteSession, actor: Actor, key: str, digest: bytes) -> SupplyVoid | None:

@@ -7,6 +7,7 @@ do not make it wrong.
 
 from __future__ import annotations
 
+from dispensary.verification.bottles import BOTTLES
 from dispensary.verification.safe import PASSES, REGISTER, SUPPLIES, Check
 from dispensary.verification.unusual import UNUSUAL
 
@@ -141,7 +142,9 @@ OUTCOMES = (
         SELECT f.client_id, f.portion, f.dose_day, f.outcome FROM day_outcome f
         WHERE f.outcome IN ('missed', 'held') AND (f.given_mg <> 0 OR EXISTS (
             SELECT 1 FROM dose d WHERE d.client_id = f.client_id AND d.dose_day = f.dose_day
-            AND d.portion = f.portion AND d.voided_at IS NULL)) ORDER BY 1, 3, 2
+            AND d.portion = f.portion AND d.voided_at IS NULL)) AND NOT EXISTS (
+            SELECT 1 FROM day_correction c WHERE c.client_id = f.client_id AND c.dose_day = f.dose_day
+            AND c.portion = f.portion) ORDER BY 1, 3, 2
         """,
     ),
     Check(
@@ -216,4 +219,4 @@ TAKE_HOME = (
     ),
 )
 
-CHECKS = (*COVERAGE, *SUPPLIES, *REGISTER, *ORDERS, *DOSES, *OUTCOMES, *TAKE_HOME, *PASSES, *UNUSUAL)
+CHECKS = (*COVERAGE, *SUPPLIES, *REGISTER, *ORDERS, *DOSES, *OUTCOMES, *TAKE_HOME, *PASSES, *UNUSUAL, *BOTTLES)

@@ -92,3 +92,65 @@ def test_flexible_dosing_comes_to_a_full_database_and_loses_nothing(old_database
                 FROM client""")
         )
     assert one(old_database, "SELECT count(*), sum(mg) FROM dose") == (400, 16_000)
+
+
+_BOTTLES = """
+INSERT INTO register_book (id, site_id, product, lines, balance)
+SELECT id, id, 'methadone oral solution 5 mg/mL', 0, 0 FROM site;
+INSERT INTO lot (id, site_id, book_id, batch, strength, expires_on, balance, bottled, received_at)
+SELECT id, id, id, 'OLD-1', 5, '2027-01-01', 0, 0, '2026-01-01' FROM site;
+INSERT INTO register_line (id, book_id, seq, lot_id, at, dose_day, kind, ml, consumed_ml, taken_home_ml, balance,
+    lot_balance, reason, account_id)
+SELECT gen_random_uuid(), id, 0, id, '2026-01-01', '2026-01-01', 'received', 9000, 0, 0, 0, 0, '',
+    '00000000-0000-0000-0000-000000000002' FROM lot;
+UPDATE supply SET decision_id = id;
+INSERT INTO dose (id, supply_id, site_id, client_id, order_id, dose_day, portion, portions, kind, mg, ml, lot_id,
+    closed_day)
+SELECT gen_random_uuid(), id, site_id, id, id, '2026-02-03', 1, 2, 'take_home', 50, 10, site_id, false FROM client;
+INSERT INTO pickup (id, site_id, client_id, episode_id, collect_on, state, prepared_by, prepared_at, closed_at, reason)
+SELECT id, site_id, id, id, '2026-02-09', CASE right(number, 1) WHEN '0' THEN 'cancelled' ELSE 'prepared' END,
+    '00000000-0000-0000-0000-000000000002', '2026-02-02', CASE right(number, 1) WHEN '0' THEN '2026-02-03'::timestamptz
+    END, CASE right(number, 1) WHEN '0' THEN 'moved' ELSE '' END FROM client;
+INSERT INTO bottle (id, serial, site_id, client_id, order_id, pickup_id, dose_id, lot_id, dose_day, portion, portions,
+    mg, ml, state, packed_by, packed_at)
+SELECT id, 'S' || id, site_id, client_id, order_id, NULL::uuid, id, lot_id, dose_day, 1, 2, 50, 10, 'handed_over',
+    '00000000-0000-0000-0000-000000000002'::uuid, '2026-02-02'::timestamptz FROM dose WHERE kind = 'take_home'
+UNION ALL
+SELECT id, 'P' || id, site_id, client_id, client_id, id, NULL::uuid, site_id, collect_on, 1, 2, 50, 10,
+    CASE state WHEN 'prepared' THEN 'prepared' ELSE 'back_in_stock' END, '00000000-0000-0000-0000-000000000002'::uuid,
+    '2026-02-02'::timestamptz FROM pickup;
+"""
+_BACK = """
+INSERT INTO bottle_return (id, bottle_id, site_id, client_id, dose_day, is_full, returned_on, reason, recorded_by, at)
+SELECT gen_random_uuid(), b.id, b.site_id, b.client_id, b.dose_day, right(c.number, 1) = '5', '2026-02-04',
+    CASE right(c.number, 1) WHEN '5' THEN 'ill' ELSE '' END, '00000000-0000-0000-0000-000000000002', '2026-02-04'
+FROM bottle b JOIN client c ON c.id = b.client_id WHERE b.state = 'handed_over' AND right(c.number, 1) IN ('5', '6');
+"""
+
+
+def test_every_bottle_of_a_full_database_gets_its_record(old_database: Database) -> None:
+    with old_database.engine.begin() as connection:
+        connection.exec_driver_sql(_BOTTLES)
+    with old_database.engine.connect() as connection:
+        command.upgrade(_config(connection), "0004_dosing")
+        connection.commit()
+    with old_database.engine.begin() as connection:
+        connection.exec_driver_sql(_BACK)
+
+    assert migrate(old_database)[0] == "0005_bottles"
+
+    with old_database.reading() as session:
+        records = session.execute(
+            text("""SELECT record, state, count(*) FROM (
+                        SELECT b.state, (SELECT string_agg(e.state, ' ' ORDER BY e.seq) FROM bottle_event e
+                            WHERE e.bottle_id = b.id) AS record FROM bottle b) AS each
+                    GROUP BY 1, 2 ORDER BY 1""")
+        ).all()
+    assert [tuple(row) for row in records] == [
+        ("handed_over", "handed_over", 160),
+        ("handed_over returned_empty", "returned_empty", 20),
+        ("handed_over returned_full", "returned_full", 20),
+        ("prepared", "prepared", 180),
+        ("prepared back_in_stock", "back_in_stock", 20),
+    ]
+    assert one(old_database, "SELECT bottled FROM lot") == (1800,)
