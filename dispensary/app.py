@@ -22,6 +22,7 @@ from dispensary.database import Database
 from dispensary.settings import Settings
 from dispensary.web import health, problem
 from dispensary.web.given import given
+from dispensary.web.guessing import Guesses
 from dispensary.web.icon import icon
 from dispensary.web.openapi import CompleteJson
 from dispensary.web.places import DESKS
@@ -93,7 +94,7 @@ def create_app(
             render_plugins=[CompleteJson()],
             use_handler_docstrings=True,
         ),
-        state=State({"settings": settings}),
+        state=State({"settings": settings, "guesses": Guesses()}),
         lifespan=list(lifespan),
         logging_config=None,
     )

@@ -119,7 +119,7 @@ def _by_pass(database: TheDatabase, actor: TheActor, site: TheSite, text: str, n
             _arrived(session, site, verified.client_id, now)
     except Refused as refused:
         with database.writing() as session:
-            record_refused_pass(session, site_id=site.id, account_id=actor.account_id, why=refused.first.code, at=now)
+            record_refused_pass(session, site_id=site.id, account_id=actor.account_id, refusal=refused.first, at=now)
         with database.reading() as session:
             return page("counter/counter.html", headers=MAY_LOOK, refused=refused, **_counter(session, site, now))
     return Redirect(f"/counter/clients/{verified.client_id}?pickup={verified.pickup_id}", status_code=303)

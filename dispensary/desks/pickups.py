@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import date, timedelta
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -13,21 +14,25 @@ from litestar.response import Redirect, Response, Template
 from litestar.types import ControllerRouterHandler
 
 from dispensary.clients import queries as clients
-from dispensary.database import ReadSession
+from dispensary.database import Database, ReadSession, WriteSession
 from dispensary.refusals import NotThere, Refusal, Refused
 from dispensary.staff import audit
 from dispensary.staff.models import Site
+from dispensary.staff.queries import Place, names_of
+from dispensary.staff.rules import Actor
 from dispensary.supplies import queries
-from dispensary.supplies.handover import prepare_and_tell
+from dispensary.supplies.handover import issue_again, not_this_person, prepare_and_tell, tell_again
 from dispensary.supplies.models import Pickup, PickupPass
 from dispensary.supplies.moment import read_moment
-from dispensary.supplies.pickups import cancel_pickup, live_pass, shown
+from dispensary.supplies.pickups import bottles_of, cancel_pickup, live_pass, passes_of, shown
 from dispensary.supplies.printing.labels import bottle_labels
 from dispensary.supplies.printing.passcard import pass_card
 from dispensary.supplies.rules import LONGEST_SUPPLY
 from dispensary.supplies.shown import proposed_days
+from dispensary.supplies.verifying import CARDS_OFF, pass_rules, refused_between
 from dispensary.units import ClientId, DoseDay
-from dispensary.web.forms import Form, one, several
+from dispensary.web.consultation import looked_at
+from dispensary.web.forms import Form, key_of, one, several
 from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSettings, TheSite
 from dispensary.web.guards import requires_dispenser
 from dispensary.web.paper import pdf
@@ -42,15 +47,27 @@ def _day(text: str, *, field: str) -> date:
 
 @get("/counter/pickups", sync_to_thread=True, guards=[requires_dispenser])
 def pickups(database: TheDatabase, site: TheSite, clock: TheClock) -> Template:
-    """The prepared pickups of today and the next days, with their passes."""
-    today = site.dose_day(clock())
+    """The prepared pickups of today and the next days, what is out with a carrier, and how many passes were refused."""
+    now = clock()
+    today = site.dose_day(now)
+    since, until = site.window_of(today)
     with database.reading() as session:
         days = [today + timedelta(days=n) for n in range(8)]
         waiting = {day: queries.pickups_on(session, site_id=site.id, day=day) for day in days}
         overdue = queries.pickups_before(session, site_id=site.id, day=today)
         people = [ClientId(w.pickup.client_id) for ws in [*waiting.values(), overdue] for w in ws]
         faces = clients.faces(session, people)
-    return page("counter/pickups.html", waiting=waiting, overdue=overdue, faces=faces, today=today)
+        refused_passes = len(refused_between(session, site_id=site.id, since=since, until=until))
+        cards = pass_rules(session, site.id).cards
+    return page(
+        "counter/pickups.html",
+        waiting=waiting,
+        overdue=overdue,
+        faces=faces,
+        today=today,
+        refused_passes=refused_passes,
+        cards=cards,
+    )
 
 
 @get("/counter/clients/{client_id:uuid}/pickup", sync_to_thread=True, guards=[requires_dispenser])
@@ -134,6 +151,152 @@ def prepare(
     return Redirect("/counter/pickups", status_code=303)
 
 
+@get("/counter/pickups/{pickup_id:uuid}", sync_to_thread=True, guards=[requires_dispenser])
+def one_pickup(
+    pickup_id: FromPath[UUID],
+    database: TheDatabase,
+    actor: TheActor,
+    site: TheSite,
+    clock: TheClock,
+    done: FromQuery[str] = "",
+) -> Template:
+    """One prepared pickup: its client, its bottles, its pass, and what can be done with them. A look as well."""
+    return _one_page(_AtPickup(database, actor, site, pickup_id, clock()), done=done)
+
+
+@dataclass(frozen=True)
+class _AtPickup:
+    """Who works at the counter, when, and which pickup is before them."""
+
+    database: Database
+    actor: Actor
+    site: Place
+    pickup_id: UUID
+    now: datetime
+
+    @property
+    def today(self) -> DoseDay:
+        return self.site.dose_day(self.now)
+
+    def does(self, act: Callable[[WriteSession], str]) -> Response[Any]:
+        """Does one act, and says on the pickup's page what came of it; refused, the page says why."""
+        try:
+            done = self.database.write(act)
+        except NotThere:
+            raise
+        except Refused as refused:
+            return _one_page(self, refused=refused)
+        return Redirect(f"/counter/pickups/{self.pickup_id}?done={done}", status_code=303)
+
+
+def _one_page(here: _AtPickup, *, done: str = "", refused: Refused | None = None) -> Template:
+    def read(session: WriteSession) -> dict[str, Any]:
+        pickup = session.get(Pickup, here.pickup_id)
+        if pickup is None or pickup.site_id != here.site.id:
+            raise NotThere(Refusal("no-pickup", "No such pickup is waiting.", "Look at the list again."))
+        client_id = ClientId(pickup.client_id)
+        looked_at(session, actor=here.actor, client_id=client_id, at=here.now, page="pickup")
+        return {
+            "pickup": pickup,
+            "face": clients.face_at(session, site_id=here.site.id, client_id=client_id),
+            "bottles": bottles_of(session, pickup_id=pickup.id),
+            "passes": passes_of(session, pickup_id=pickup.id),
+            "names": names_of(session, [pickup.prepared_by]),
+            "cards": pass_rules(session, here.site.id).cards,
+        }
+
+    return page(
+        "counter/pickup_one.html",
+        refused=refused,
+        done=done,
+        today=here.today,
+        now=here.now,
+        **here.database.write(read),
+    )
+
+
+@post("/counter/pickups/{pickup_id:uuid}/pass", sync_to_thread=True, guards=[requires_dispenser])
+def new_pass(
+    pickup_id: FromPath[UUID],
+    data: Form,
+    database: TheDatabase,
+    actor: TheActor,
+    site: TheSite,
+    settings: TheSettings,
+    clock: TheClock,
+) -> Response[Any]:
+    """Issues a new pass, since the phone or the card was lost or the old one was stopped, and texts it."""
+    here = _AtPickup(database, actor, site, pickup_id, clock())
+
+    def act(session: WriteSession) -> str:
+        told = issue_again(
+            session,
+            actor=actor,
+            pickup_id=pickup_id,
+            key=str(key_of(data)),
+            valid=site.window_of,
+            public_base_url=settings.public_base_url,
+            zone=site.zone,
+            at=here.now,
+        )
+        return "issued" if told else "issued-untold"
+
+    return here.does(act)
+
+
+@post("/counter/pickups/{pickup_id:uuid}/text", sync_to_thread=True, guards=[requires_dispenser])
+def text_again(
+    pickup_id: FromPath[UUID],
+    data: Form,
+    database: TheDatabase,
+    actor: TheActor,
+    site: TheSite,
+    settings: TheSettings,
+    clock: TheClock,
+) -> Response[Any]:
+    """Texts the code and the link of the live pass once more."""
+    here = _AtPickup(database, actor, site, pickup_id, clock())
+
+    def act(session: WriteSession) -> str:
+        told = tell_again(
+            session,
+            actor=actor,
+            pickup_id=pickup_id,
+            key=str(key_of(data)),
+            public_base_url=settings.public_base_url,
+            zone=site.zone,
+            at=here.now,
+        )
+        return "texted" if told else "untold"
+
+    return here.does(act)
+
+
+@post("/counter/pickups/{pickup_id:uuid}/wrong-person", sync_to_thread=True, guards=[requires_dispenser])
+def wrong_person(
+    pickup_id: FromPath[UUID], database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock
+) -> Response[Any]:
+    """Stops the pass that somebody else than the client showed. Nothing is handed over."""
+    here = _AtPickup(database, actor, site, pickup_id, clock())
+
+    def act(session: WriteSession) -> str:
+        not_this_person(session, actor=actor, pickup_id=pickup_id, zone=site.zone, today=here.today, at=here.now)
+        return "stopped"
+
+    return here.does(act)
+
+
+@get("/counter/pickups/refused", sync_to_thread=True, guards=[requires_dispenser])
+def refused_passes(database: TheDatabase, site: TheSite, clock: TheClock, on: FromQuery[str] = "") -> Template:
+    """The passes that were refused on a day: when, why, to whom, and whose they are where that is known."""
+    today = site.dose_day(clock())
+    day = min(_day(on, field="on") if on else today, today)
+    since, until = site.window_of(day)
+    with database.reading() as session:
+        rows = refused_between(session, site_id=site.id, since=since, until=until)
+    return page("counter/refused_passes.html", rows=rows, day=day, today=today, before=day - timedelta(days=1))
+
+
 @post("/counter/pickups/{pickup_id:uuid}/cancel", sync_to_thread=True, guards=[requires_dispenser])
 def cancel(
     pickup_id: FromPath[UUID], data: Form, database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock
@@ -154,6 +317,8 @@ def cancel(
 def card(pickup_id: FromPath[UUID], database: TheDatabase, site: TheSite) -> Response[bytes]:
     """The pass as a card to print: QR and code, nothing about the person."""
     with database.reading() as session:
+        if not pass_rules(session, site.id).cards:
+            raise Refused(CARDS_OFF)
         pickup, live = _live(session, site, pickup_id)
         token, code = shown(session, live.id)
     content = pass_card(token, code, day=pickup.collect_on, place=site.name, language=site.language)
@@ -182,4 +347,17 @@ def supply_labels(supply_id: FromPath[UUID], database: TheDatabase, site: TheSit
         return pdf(bottle_labels(session, site=session.get_one(Site, site.id), supply_id=supply_id), "labels.pdf")
 
 
-HANDLERS: list[ControllerRouterHandler] = [pickups, pickup_form, prepare, cancel, card, pickup_labels, supply_labels]
+HANDLERS: list[ControllerRouterHandler] = [
+    pickups,
+    one_pickup,
+    new_pass,
+    text_again,
+    wrong_person,
+    refused_passes,
+    pickup_form,
+    prepare,
+    cancel,
+    card,
+    pickup_labels,
+    supply_labels,
+]

@@ -166,7 +166,7 @@ def _by_pass(database: Database, actor: Actor, site: Place, text: str, now: date
             visit = front_desk.greet(session, actor=actor, site=site, client_id=verified.client_id, at=now)
     except Refused as refused:
         with database.writing() as session:
-            record_refused_pass(session, site_id=site.id, account_id=actor.account_id, why=refused.first.code, at=now)
+            record_refused_pass(session, site_id=site.id, account_id=actor.account_id, refusal=refused.first, at=now)
         with database.reading() as session:
             return page("reception/reception.html", refused=refused, **_first_page(session, actor, site, now))
     return Redirect(f"/reception?done={visit.id}", status_code=303)

@@ -18,9 +18,15 @@ class Pickup(Base):
 
     __tablename__ = "pickup"
     __table_args__ = (
-        Index("uq_pickup_open", "client_id", "collect_on", unique=True, postgresql_where=text("state = 'prepared'")),
+        Index(
+            "uq_pickup_open",
+            "client_id",
+            "collect_on",
+            unique=True,
+            postgresql_where=text("state IN ('prepared', 'out')"),
+        ),
         Index(None, "site_id", "collect_on"),
-        CheckConstraint("state IN ('prepared', 'collected', 'unclaimed', 'cancelled')", name="state"),
+        CheckConstraint("state IN ('prepared', 'out', 'collected', 'unclaimed', 'cancelled')", name="state"),
     )
 
     id: Mapped[Id]
@@ -46,7 +52,8 @@ class PickupPass(Base):
         ),
         Index(None, "pickup_id"),
         CheckConstraint("(ended_at IS NULL) = (end_reason IS NULL)", name="end_has_reason"),
-        CheckConstraint("end_reason IN ('redeemed', 'revoked', 'expired')", name="end_reason"),
+        CheckConstraint("end_reason IN ('redeemed', 'revoked', 'expired', 'wrong_person')", name="end_reason"),
+        Index("uq_pickup_pass_key", "pickup_id", "key", unique=True, postgresql_where=text("key <> ''")),
     )
 
     id: Mapped[Id]
@@ -55,6 +62,8 @@ class PickupPass(Base):
     token_digest: Mapped[Digest]
     code_digest: Mapped[Digest]
     issued_by: Mapped[AccountId | None] = mapped_column(ForeignKey("account.id"))
+    key: Mapped[str] = mapped_column(default="")
+    """The idempotency key with which it was asked for anew; empty for the first pass of a pickup."""
     issued_at: Mapped[datetime]
     valid_from: Mapped[datetime]
     valid_until: Mapped[datetime]
@@ -63,7 +72,10 @@ class PickupPass(Base):
 
 
 class PassAttempt(Base):
-    """A pass or code that was refused at a site, counted so that codes cannot be guessed."""
+    """A pass or code that was refused at a site, and which pass it was where that is known.
+
+    They are counted so that codes cannot be guessed, and listed so that somebody sees what is tried.
+    """
 
     __tablename__ = "pass_attempt"
     __table_args__ = (Index(None, "site_id", "at"),)
@@ -72,6 +84,7 @@ class PassAttempt(Base):
     site_id: Mapped[SiteId] = mapped_column(ForeignKey("site.id"))
     at: Mapped[datetime]
     account_id: Mapped[AccountId | None] = mapped_column(ForeignKey("account.id"))
+    pass_id: Mapped[UUID | None] = mapped_column(ForeignKey("pickup_pass.id"))
     why: Mapped[str]
 
 
@@ -84,8 +97,18 @@ class Supply(Base):
         Index(None, "client_id", "at"),
         Index(None, "site_id", "dose_day"),
         Index("uq_supply_pickup", "pickup_id", unique=True, postgresql_where=text("voided_at IS NULL")),
+        Index("ix_supply_agent_consent_id", "agent_consent_id", postgresql_where=text("agent_consent_id IS NOT NULL")),
         CheckConstraint("origin IN ('counter', 'import')", name="origin"),
-        CheckConstraint("identified_by IN ('photo', 'second_identifier', 'import')", name="identified_by"),
+        CheckConstraint("identified_by IN ('photo', 'second_identifier', 'document', 'import')", name="identified_by"),
+        CheckConstraint("collected_by IN ('client', 'agent', 'carrier')", name="collected_by"),
+        CheckConstraint(
+            "(collected_by = 'agent') = (agent_id IS NOT NULL) AND (agent_id IS NULL) = (agent_consent_id IS NULL)",
+            name="agent_has_consent",
+        ),
+        CheckConstraint("collected_by = 'client' OR pickup_id IS NOT NULL", name="collected_with_pickup"),
+        CheckConstraint("(identified_by = 'document') = (collected_by = 'agent')", name="agent_shows_document"),
+        CheckConstraint("id_requested OR NOT id_provided", name="id_provided_when_requested"),
+        CheckConstraint("collected_by <> 'agent' OR id_provided", name="agent_is_identified"),
     )
 
     id: Mapped[Id]
@@ -101,6 +124,14 @@ class Supply(Base):
     decision_id: Mapped[UUID | None] = mapped_column(ForeignKey("decision.id"))
     pickup_id: Mapped[UUID | None] = mapped_column(ForeignKey("pickup.id"))
     identified_by: Mapped[str]
+    """`photo` or `second_identifier` of the client, or the `document` of the agent who collects."""
+    collected_by: Mapped[str] = mapped_column(default="client", server_default="client")
+    """`client`, `agent`, or `carrier`: somebody of the staff, who handed it to the client at their home."""
+    agent_id: Mapped[UUID | None] = mapped_column(ForeignKey("agent.id"))
+    agent_consent_id: Mapped[UUID | None] = mapped_column(ForeignKey("agent_consent.id"))
+    id_requested: Mapped[bool] = mapped_column(default=False, server_default="false")
+    """Whether a document was asked for, and shown: the UK's register has a column for each."""
+    id_provided: Mapped[bool] = mapped_column(default=False, server_default="false")
     observation: Mapped[str] = mapped_column(default="")
     """What the safety check found, when it found anything."""
     second_look: Mapped[str] = mapped_column(default="")

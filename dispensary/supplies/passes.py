@@ -1,13 +1,19 @@
-"""What a pass is made of: a signed token for the QR, and a short code to type when the QR cannot be read. Pure.
+"""What a pass is made of: signed tokens for the QR and the link, and a short code to type. Pure.
 
-Neither says anything about a person. Both follow from the pass's id and the signing key, so that a pass can be shown
-again without being stored; the database keeps digests only.
+None of them says anything about a person. All follow from the pass's id and the signing key, so that a pass can be
+shown again without being stored; the database keeps digests only. Three kinds of token have the same opaque bits and a
+signature of their own, so that one cannot be made from another:
+
+- of a card, which stays as it is printed;
+- of a screen, which holds the minute in which it was drawn: a picture of a phone is known by its age;
+- of a link, which opens the page on the phone and is no pass by itself.
 """
 
 from __future__ import annotations
 
 import base64
 import hmac
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
@@ -17,11 +23,19 @@ from stdnum.exceptions import ValidationError
 from dispensary.keys import Vault
 from dispensary.supplies import serials
 
-PREFIX = "TH"
+CARD, SCREEN, LINK = "TH", "TS", "TL"
+"""How each kind begins. Letters alone, and only such as no keyboard layout of a scanner moves."""
 _OPAQUE = 16
-_SIGNATURE = 9
-TOKEN_LENGTH = len(PREFIX) + (_OPAQUE + _SIGNATURE) * 8 // 5
+_SIGNED = 9
+"""What follows the opaque bits: a signature of 72 bits; on a screen three bytes of minute and a signature of 48."""
+_STEP = 3
+TOKEN_LENGTH = len(CARD) + (_OPAQUE + _SIGNED) * 8 // 5
 """Fixed, so that what a scanner types is known to be whole: 42 characters of A-Z and 2-7."""
+_STEPS_SINCE = datetime(2025, 1, 1, tzinfo=UTC)
+REDRAWN = timedelta(minutes=1)
+"""How often the page on the phone is drawn anew. Three bytes of minutes last until 2056."""
+FRESH = timedelta(minutes=3)
+"""How old a screen may be: long enough for a page that loads slowly, too short to carry a picture of it here."""
 CODE_DIGITS = 7
 """Before the check digit: 10 million codes, over 23 bits, and wrong ones are counted by site."""
 
@@ -29,7 +43,9 @@ CODE_DIGITS = 7
 class Reading(StrEnum):
     """What a scanned or typed text is."""
 
-    TOKEN = "token"  # noqa: S105
+    CARD = "card"
+    SCREEN = "screen"
+    LINK = "link"
     CODE = "code"
     MISTYPED = "mistyped"
     TAMPERED = "tampered"
@@ -39,14 +55,44 @@ class Reading(StrEnum):
     BOTTLE_MISTYPED = "mistyped bottle"
 
 
+_KINDS = {CARD: Reading.CARD, SCREEN: Reading.SCREEN, LINK: Reading.LINK}
+
+
 def token_of(vault: Vault, pass_id: UUID) -> str:
-    """The QR's content, upper-case base32: 128 opaque bits and a signature of 72 bits over them."""
-    opaque = vault.sign("pass.token", pass_id.bytes)[:_OPAQUE]
-    return PREFIX + base64.b32encode(opaque + _signature(vault, opaque)).decode()
+    """The card's QR, upper-case base32: 128 opaque bits and a signature over them."""
+    return _static(vault, CARD, _opaque(vault, pass_id))
 
 
-def _signature(vault: Vault, opaque: bytes) -> bytes:
-    return vault.sign("pass.signature", opaque)[:_SIGNATURE]
+def link_of(vault: Vault, pass_id: UUID) -> str:
+    """The last part of the address of the page on the phone."""
+    return _static(vault, LINK, _opaque(vault, pass_id))
+
+
+def screen_of(vault: Vault, pass_id: UUID, at: datetime) -> str:
+    """The QR that the page on the phone shows at this moment."""
+    opaque = _opaque(vault, pass_id)
+    step = ((at - _STEPS_SINCE) // REDRAWN).to_bytes(_STEP, "big")
+    return _written(SCREEN, opaque, step + _screen_signature(vault, opaque, step))
+
+
+def _opaque(vault: Vault, pass_id: UUID) -> bytes:
+    return vault.sign("pass.token", pass_id.bytes)[:_OPAQUE]
+
+
+def _static(vault: Vault, kind: str, opaque: bytes) -> str:
+    return _written(kind, opaque, _signature(vault, kind, opaque))
+
+
+def _written(kind: str, opaque: bytes, signed: bytes) -> str:
+    return kind + base64.b32encode(opaque + signed).decode()
+
+
+def _signature(vault: Vault, kind: str, opaque: bytes) -> bytes:
+    return vault.sign("pass.signature" if kind == CARD else f"pass.signature.{kind}", opaque)[:_SIGNED]
+
+
+def _screen_signature(vault: Vault, opaque: bytes, step: bytes) -> bytes:
+    return vault.sign("pass.screen", opaque + step)[: _SIGNED - _STEP]
 
 
 def code_of(vault: Vault, pass_id: UUID) -> str:
@@ -81,19 +127,37 @@ def read(vault: Vault, text: str) -> Reading:
         except ValidationError:
             return Reading.MISTYPED
         return Reading.CODE
-    if not text.startswith(PREFIX) or len(text) != TOKEN_LENGTH:
+    if text[: len(CARD)] not in _KINDS or len(text) != TOKEN_LENGTH:
         return Reading.NOT_A_PASS
+    kind = text[: len(CARD)]
     try:
-        raw = base64.b32decode(text[len(PREFIX) :])
+        raw = base64.b32decode(text[len(kind) :])
     except ValueError:
         return Reading.TAMPERED
-    genuine = hmac.compare_digest(_signature(vault, raw[:_OPAQUE]), raw[_OPAQUE:])
-    return Reading.TOKEN if genuine else Reading.TAMPERED
+    opaque, signed = raw[:_OPAQUE], raw[_OPAQUE:]
+    if kind == SCREEN:
+        step, given = signed[:_STEP], signed[_STEP:]
+        genuine = hmac.compare_digest(_screen_signature(vault, opaque, step), given)
+    else:
+        genuine = hmac.compare_digest(_signature(vault, kind, opaque), signed)
+    return _KINDS[kind] if genuine else Reading.TAMPERED
+
+
+def drawn_at(token: str) -> datetime:
+    """The minute in which the page on the phone drew this token of a screen."""
+    raw = base64.b32decode(plain_text(token)[len(SCREEN) :])
+    return _STEPS_SINCE + int.from_bytes(raw[_OPAQUE : _OPAQUE + _STEP], "big") * REDRAWN
+
+
+def is_fresh(token: str, at: datetime) -> bool:
+    """Whether a token of a screen was drawn just now; a picture that somebody carries here is older."""
+    return abs(at - drawn_at(token)) <= FRESH
 
 
 def token_digest(vault: Vault, token: str) -> bytes:
-    """By which a token is found."""
-    return vault.blind("pass.token", plain_text(token))
+    """By which a pass is found, whatever kind of token shows it: that of its card."""
+    opaque = base64.b32decode(plain_text(token)[len(CARD) :])[:_OPAQUE]
+    return vault.blind("pass.token", _static(vault, CARD, opaque))
 
 
 def code_digest(vault: Vault, site_id: UUID, code: str) -> bytes:

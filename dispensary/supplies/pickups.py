@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from dispensary.clients.service import the_client, the_episode
+from dispensary.clients.service import lock_client, the_client, the_episode
 from dispensary.database import ReadSession, WriteSession, broken_constraint
 from dispensary.refusals import BadInput, NotThere, Refusal, Refused
 from dispensary.staff import audit
@@ -25,17 +25,18 @@ from dispensary.supplies.models import Bottle, Pickup, PickupPass
 from dispensary.supplies.moment import read_moment
 from dispensary.supplies.packing import bottle_row, pack
 from dispensary.supplies.rules import Wanted, doses_of, may_prepare
-from dispensary.units import ClientId, DoseDay, new_id
+from dispensary.units import ClientId, DoseDay, SiteId, new_id
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A prepared pickup with what shows it: the QR's token and the typed code. Neither is stored."""
+    """A prepared pickup with what shows it: the card's QR, the typed code, the link of the page. None is stored."""
 
     pickup_id: UUID
     pass_id: UUID
     token: str
     code: str
+    link: str
     bottles: int
 
 
@@ -92,7 +93,9 @@ def prepare_pickup(
     audit.record(
         session, actor=actor, act="prepared pickup", subject="client", subject_id=client_id, at=at, details=details
     )
-    return Prepared(pickup.id, issued.id, *shown(session, issued.id), bottles=len(packed))
+    token, code = shown(session, issued.id)
+    link = passes.link_of(session.vault, issued.id)
+    return Prepared(pickup.id, issued.id, token, code, link, bottles=len(packed))
 
 
 def _prepared_already(day: date) -> Refusal:
@@ -105,12 +108,18 @@ def _prepared_already(day: date) -> Refusal:
 
 
 def shown(session: ReadSession, pass_id: UUID) -> tuple[str, str]:
-    """The token and the code of a pass, made again from its id and the key."""
+    """The card's token and the code of a pass, made again from its id and the key."""
     return passes.token_of(session.vault, pass_id), passes.code_of(session.vault, pass_id)
 
 
 def issue_pass(
-    session: WriteSession, *, actor: Actor, pickup: Pickup, valid: tuple[datetime, datetime], at: datetime
+    session: WriteSession,
+    *,
+    actor: Actor,
+    pickup: Pickup,
+    valid: tuple[datetime, datetime],
+    at: datetime,
+    key: str = "",
 ) -> PickupPass:
     """Issues a pass for a pickup; an earlier live one is revoked, since a lost one must not open it too."""
     end_passes(session, pickup_id=pickup.id, reason="revoked", at=at)
@@ -133,6 +142,7 @@ def issue_pass(
         token_digest=passes.token_digest(session.vault, passes.token_of(session.vault, pass_id)),
         code_digest=code_digest,
         issued_by=actor.account_id,
+        key=key,
         issued_at=at,
         valid_from=valid[0],
         valid_until=valid[1],
@@ -147,8 +157,15 @@ def live_pass(session: ReadSession, *, pickup_id: UUID) -> PickupPass | None:
     return session.scalar(select(PickupPass).where(PickupPass.pickup_id == pickup_id, PickupPass.ended_at.is_(None)))
 
 
+def passes_of(session: ReadSession, *, pickup_id: UUID) -> Sequence[PickupPass]:
+    """Every pass that was issued for a pickup, the newest first."""
+    return session.scalars(
+        select(PickupPass).where(PickupPass.pickup_id == pickup_id).order_by(PickupPass.issued_at.desc(), PickupPass.id)
+    ).all()
+
+
 def end_passes(session: WriteSession, *, pickup_id: UUID, reason: str, at: datetime) -> None:
-    """Ends every live pass of a pickup: redeemed, revoked or expired."""
+    """Ends every live pass of a pickup: redeemed, revoked, expired, or shown by the wrong person."""
     session.execute(
         update(PickupPass)
         .where(PickupPass.pickup_id == pickup_id, PickupPass.ended_at.is_(None))
@@ -156,21 +173,52 @@ def end_passes(session: WriteSession, *, pickup_id: UUID, reason: str, at: datet
     )
 
 
-def prepared_bottles(session: ReadSession, pickup_id: UUID) -> Sequence[Bottle]:
-    """The bottles of a pickup that wait to be collected, by day and portion."""
+def prepared_bottles(session: ReadSession, pickup_id: UUID, *, carried: bool = False) -> Sequence[Bottle]:
+    """The bottles of a pickup that wait to be collected, or are out with a carrier, by day and portion."""
+    states = (BottleState.OUT,) if carried else (BottleState.PREPARED, BottleState.CHECKED)
     return session.scalars(
         select(Bottle)
-        .where(Bottle.pickup_id == pickup_id, Bottle.state.in_((BottleState.PREPARED, BottleState.CHECKED)))
+        .where(Bottle.pickup_id == pickup_id, Bottle.state.in_(states))
         .order_by(Bottle.dose_day, Bottle.portion)
     ).all()
 
 
-def the_pickup(session: WriteSession, pickup_id: UUID, *, client_id: ClientId, today: DoseDay) -> Pickup:
-    """The pickup, locked, when it waits for this client today. Raises Refused with what became of it otherwise."""
+def bottles_of(session: ReadSession, *, pickup_id: UUID) -> Sequence[Bottle]:
+    """Every bottle of a pickup, wherever it is now, by day and portion."""
+    return session.scalars(
+        select(Bottle).where(Bottle.pickup_id == pickup_id).order_by(Bottle.dose_day, Bottle.portion)
+    ).all()
+
+
+def waiting_pickup(session: WriteSession, *, pickup_id: UUID, site_id: SiteId) -> Pickup:
+    """A pickup of the site that waits to be collected or is on its way, with its client and itself locked, in order.
+
+    Raises NotThere for any other.
+    """
+    gone = NotThere(Refusal("no-pickup", "No such pickup is waiting.", "Look at the list again."))
+    pickup = session.get(Pickup, pickup_id)
+    if pickup is None or pickup.site_id != site_id:
+        raise gone
+    lock_client(session, ClientId(pickup.client_id), site_id)
+    session.refresh(pickup, with_for_update=True)
+    if pickup.state not in ("prepared", "out"):
+        raise gone
+    return pickup
+
+
+def the_pickup(
+    session: WriteSession, pickup_id: UUID, *, client_id: ClientId, today: DoseDay, carried: bool = False
+) -> Pickup:
+    """The pickup, locked, when it waits for this client today, in the safe or with a carrier.
+
+    Raises Refused with what became of it otherwise.
+    """
     pickup = session.get(Pickup, pickup_id, with_for_update=True)
     if pickup is None or pickup.client_id != client_id:
         raise NotThere(Refusal("no-pickup", "There is no such pickup for this client.", "Scan the pass again."))
-    if pickup.state != "prepared":
+    if pickup.state == "out" and not carried:
+        raise Refused(OUT)
+    if pickup.state != ("out" if carried else "prepared"):
         raise Refused(
             Refusal(
                 "pass-used",
@@ -191,7 +239,17 @@ def the_pickup(session: WriteSession, pickup_id: UUID, *, client_id: ClientId, t
     return pickup
 
 
-_BECAME = {"collected": "collected", "unclaimed": "not collected and put back into stock", "cancelled": "cancelled"}
+OUT = Refusal(
+    "pickup-out",
+    "These bottles are with a carrier, on the way to the client's home.",
+    "Call the carrier who is named under Pickups. The bottles are handed over there, or brought back first.",
+)
+_BECAME = {
+    "prepared": "brought back",
+    "collected": "collected",
+    "unclaimed": "not collected and put back into stock",
+    "cancelled": "cancelled",
+}
 
 
 def put_back(

@@ -53,6 +53,10 @@ class Wanted:
     observation: str = ""
     second_look: str = ""
     pickup_id: UUID | None = None
+    collected_by: str = "client"
+    """`client`, `agent`, or `carrier`: somebody of the staff, who hands it to the client at their home."""
+    consent_id: UUID | None = None
+    """The client's consent by which an agent collects. It names the agent, who is known by a `document`."""
 
 
 @dataclass(frozen=True)
@@ -213,7 +217,7 @@ def _asked_well(moment: Moment, wanted: Wanted) -> list[Refusal]:
     faults = []
     if not wanted.observed and not wanted.take_home_days:
         faults.append(Refusal("nothing-asked", "Nothing was chosen to hand over.", "Choose the dose or the bottles."))
-    if moment.day_closed:
+    if moment.day_closed and wanted.collected_by != "carrier":  # what happened at a home may be entered late
         faults.append(_day_closed(moment))
     if len(set(wanted.take_home_days)) != len(wanted.take_home_days):
         faults.append(Refusal("day-twice", "A day was chosen twice.", "Choose each day once."))
@@ -260,7 +264,7 @@ def identified(identified_by: str) -> tuple[Refusal, ...]:
 
 
 def _safe_to_hand_over(wanted: Wanted) -> list[Refusal]:
-    faults = list(identified(wanted.identified_by))
+    faults = [] if wanted.collected_by == "agent" else list(identified(wanted.identified_by))
     if not wanted.well:
         faults.append(
             Refusal(

@@ -10,6 +10,7 @@ from dispensary.database import WriteSession
 from dispensary.refusals import Refused
 from dispensary.staff import audit
 from dispensary.staff.rules import Actor
+from dispensary.supplies.collecting import collector_of
 from dispensary.supplies.exception_rows import seen_again
 from dispensary.supplies.moment import read_moment
 from dispensary.supplies.packing import pack
@@ -47,16 +48,26 @@ def dispense(
     Supply, doses, bottles, register lines, pickup, pass and audit entry are one unit of work. Raises Refused with every
     reason, also when something else is due now than was `shown`; a repeated key with another content is refused.
     """
-    digest = request_digest(key, client_id, wanted.observed, sorted(wanted.take_home_days), wanted.pickup_id)
+    asked = (client_id, wanted.observed, sorted(wanted.take_home_days), wanted.pickup_id)
+    who = (wanted.collected_by, wanted.consent_id) if wanted.collected_by != "client" else ()
+    digest = request_digest(key, *asked, *who)
+    carried = wanted.collected_by == "carrier"
     lock_client(session, client_id, actor.site_id)
-    bottles = prepared_bottles(session, wanted.pickup_id) if wanted.pickup_id else []
+    bottles = prepared_bottles(session, wanted.pickup_id, carried=carried) if wanted.pickup_id else []
     days = sorted({*wanted.take_home_days, *(DoseDay(bottle.dose_day) for bottle in bottles)})
     wanted = replace(wanted, take_home_days=tuple(days))
     reading = read_moment(session, site_id=actor.site_id, client_id=client_id, today=today, days=days, key=key)
     if reading.earlier:
         return answered(reading.earlier, digest)
-    pickup = the_pickup(session, wanted.pickup_id, client_id=client_id, today=today) if wanted.pickup_id else None
-    faults = (*not_as_shown(reading.moment, wanted, shown), *may_dispense(reading.moment, wanted))
+    pickup = (
+        the_pickup(session, wanted.pickup_id, client_id=client_id, today=today, carried=carried)
+        if wanted.pickup_id
+        else None
+    )
+    collector, not_by_them = collector_of(
+        session, actor=actor, client_id=client_id, wanted=wanted, bottles=len(bottles), today=today
+    )
+    faults = (*not_as_shown(reading.moment, wanted, shown), *may_dispense(reading.moment, wanted), *not_by_them)
     if faults:
         raise Refused(*faults)
     if reading.episode_id is None:
@@ -81,6 +92,7 @@ def dispense(
             second_look=wanted.second_look,
             decision_id=reading.decision.id if reading.decision else None,
             pickup_id=pickup.id if pickup else None,
+            collector=collector,
         )
         write_doses(session, actor, client_id, supply_id, packed, at)
         if pickup:
@@ -91,5 +103,6 @@ def dispense(
             seen_again(session, actor=actor, client_id=client_id, outcome="seen again, dosed", today=today, at=at)
         session.flush()
     details = {"supply": supply_id, "doses": answer["doses"], "identified_by": wanted.identified_by}
+    details |= {"collected_by": collector.by, "agent": collector.agent_id} if collector.by != "client" else {}
     audit.record(session, actor=actor, act="dispensed", subject="client", subject_id=client_id, at=at, details=details)
     return Handed(supply_id, answer)

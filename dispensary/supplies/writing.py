@@ -21,8 +21,10 @@ from dispensary.database import WriteSession, broken_constraint
 from dispensary.refusals import BadInput, Refusal, Refused
 from dispensary.staff.rules import Actor
 from dispensary.stock.service import write_line
+from dispensary.supplies import collecting
 from dispensary.supplies.bottle_rules import BottleState
 from dispensary.supplies.bottle_states import move_bottles
+from dispensary.supplies.collecting import Collector
 from dispensary.supplies.models import Bottle
 from dispensary.supplies.moment import Earlier
 from dispensary.supplies.packing import Packed, bottle_row
@@ -56,15 +58,17 @@ BROKEN = {
         "dose-replaced", "This dose was vomited and given again: it cannot be undone.", "Call the prescriber."
     ),
     "extra_dose_allowed": Refusal("not-allowed-mg", "More than the prescriber allowed.", "Call the prescriber."),
+    **collecting.BROKEN,
 }
 """What PostgreSQL's own refusals mean at the counter: who came second is told so, and nothing of theirs is kept."""
 
 _SUPPLY = """
 INSERT INTO supply (id, site_id, client_id, episode_id, dose_day, at, key, request_sha256, decision_id, pickup_id,
-    identified_by, observation, second_look, dispensed_by, origin, answer)
+    identified_by, observation, second_look, dispensed_by, origin, answer, collected_by, agent_id, agent_consent_id,
+    id_requested, id_provided)
 VALUES (%(id)s, %(site_id)s, %(client_id)s, %(episode_id)s, %(dose_day)s, %(at)s, %(key)s, %(request_sha256)s,
     %(decision_id)s, %(pickup_id)s, %(identified_by)s, %(observation)s, %(second_look)s, %(dispensed_by)s, 'counter',
-    %(answer)s)
+    %(answer)s, %(collected_by)s, %(agent_id)s, %(agent_consent_id)s, %(id_requested)s, %(id_provided)s)
 """
 _DOSE = """
 INSERT INTO dose (id, supply_id, site_id, client_id, order_id, dose_day, portion, portions, kind, mg, ml, lot_id,
@@ -151,6 +155,7 @@ def write_supply(
     second_look: str = "",
     decision_id: UUID | None = None,
     pickup_id: UUID | None = None,
+    collector: Collector = Collector(),
 ) -> None:
     session.run(
         _SUPPLY,
@@ -170,6 +175,11 @@ def write_supply(
             "second_look": second_look.strip(),
             "dispensed_by": actor.account_id,
             "answer": Jsonb(answer),
+            "collected_by": collector.by,
+            "agent_id": collector.agent_id,
+            "agent_consent_id": collector.consent_id,
+            "id_requested": collector.id_requested,
+            "id_provided": collector.id_provided,
         },
     )
 

@@ -11,6 +11,7 @@ from decimal import Decimal
 from random import Random
 
 import pytest
+from PIL import Image
 from pypdf import PdfReader
 from sqlalchemy import text
 
@@ -37,6 +38,7 @@ from notifications.gateways.console import ConsoleGateway
 from scheduling.rules import Hours
 from tests.dispensary.visiting import hire, open_site
 from tests.e2e.conftest import PHONE, House, Person
+from tests.paper import codes_in
 
 EVENING = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)  # Monday, four in the afternoon in Kuala Lumpur
 PHONE_NUMBER = "+60123456789"
@@ -185,7 +187,7 @@ def test_a_clinic_morning(house: House, person: Callable[..., Person], tmp_path:
     phone.sees("Ready to collect")
     shown = phone.page.locator(".texts").inner_text()
     code = re.findall(r"\b\d{4} \d{4}\b", shown)[-1]
-    link = re.findall(r"/p/(TH[A-Z2-7]{40})", shown)[-1]
+    link = re.findall(r"/p/(TL[A-Z2-7]{40})", shown)[-1]
     passes = person(PHONE)
     passes.page.goto(f"/p/{link}")
     passes.sees(code)
@@ -205,7 +207,10 @@ def test_a_clinic_morning(house: House, person: Callable[..., Person], tmp_path:
     # The scan opens the client with photo and dose before anything is poured; three keys hand everything over.
     house.clock.goes_on(minutes=6)
     pharmacist.signs_in("pharmacist", "/counter")  # half an hour without use ended the first sign-in
-    pharmacist.scans(link)
+    passes.page.reload()  # as it does by itself every minute
+    shown = Image.open(io.BytesIO(passes.page.locator(".pass-qr").screenshot())).convert("L")
+    (on_screen,) = codes_in(shown)
+    pharmacist.scans(on_screen)
     pharmacist.sees("Rosli bin Hassan", "80\N{NO-BREAK SPACE}mg", "6 prepared bottles")
     pharmacist.page.wait_for_function("document.querySelector('img.photo').naturalWidth > 100")
     assert pharmacist.page.evaluate("document.documentElement.scrollHeight") <= 800, "no scrolling at the counter"
@@ -219,10 +224,10 @@ def test_a_clinic_morning(house: House, person: Callable[..., Person], tmp_path:
     assert "80 mg" in printed
 
     # The same pass again, by scan and by code, opens nothing.
-    for again in (link, code):
+    for again in (on_screen, code):
         pharmacist.page.goto("/counter")
         pharmacist.scans(again)
-        pharmacist.sees("This pass was used before.", "pass-used")
+        pharmacist.sees("This pass was used before: at 07:16", "pass-used")
     pharmacist.picture("counter-refused")
     assert clinic.one("SELECT count(*) FROM bottle WHERE state = 'handed_over'") == 6
     send_texts(house.database, ConsoleGateway(), house.clock)
