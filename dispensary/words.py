@@ -37,6 +37,11 @@ def _translations(language: str) -> NullTranslations:
     return Translations(compiled)
 
 
+def catalogues() -> tuple[str, ...]:
+    """The languages that words can be read in: English, and each that has a file of translations."""
+    return (SOURCE, *sorted(path.parent.parent.name for path in LOCALES.glob("*/LC_MESSAGES/dispensary.po")))
+
+
 @cache
 def _exists(wanted: str) -> bool:
     try:

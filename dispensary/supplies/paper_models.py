@@ -18,6 +18,7 @@ class PaperSetting(Base):
     __table_args__ = (
         CheckConstraint("law IN ('none', 'US', 'UK', 'NSW', 'MY')", name="law"),
         CheckConstraint("size IN ('small', 'large')", name="size"),
+        CheckConstraint("printer IN ('sheet', 'roll', 'zpl203', 'zpl300')", name="printer"),
         CheckConstraint("jsonb_array_length(languages) BETWEEN 1 AND 2", name="languages"),
         CheckConstraint("dilution_ml > 0", name="dilution_volume"),
         CheckConstraint(
@@ -39,7 +40,9 @@ class PaperSetting(Base):
     directions: Mapped[dict[str, Any]]
     """Further directions in the site's own words, by language."""
     size: Mapped[str]
-    """`small` (70 x 50 mm) or `large` (100 x 68 mm)."""
+    """`small` (70 x 50 mm) or `large` (99 x 68 mm)."""
+    printer: Mapped[str]
+    """What labels come out of: a `sheet` or a `roll` from any printer, or a label printer that speaks ZPL."""
     dilution_ml: Mapped[Millilitres | None]
     """What a bottle is made up to, where the site's rule has a volume: the site's own figure."""
     dilution_with: Mapped[str]

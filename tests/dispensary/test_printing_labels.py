@@ -17,12 +17,12 @@ from dispensary.prescribing.models import DoseOrder
 from dispensary.refusals import BadInput, NotThere
 from dispensary.staff.models import Site
 from dispensary.supplies.models import Bottle, Dose, Pickup, Supply
+from dispensary.supplies.paper import Paper, Printer
 from dispensary.supplies.pickups import Prepared, cancel_pickup, prepare_pickup
+from dispensary.supplies.printing.label_text import portion_name
 from dispensary.supplies.printing.labels import (
-    LabelPaper,
     bottle_labels,
     initials_of,
-    portion_name,
     with_strength,
 )
 from dispensary.supplies.serials import bottle_code, spoken_serial
@@ -44,8 +44,12 @@ class Counter:
             return session.scalars(select(Site)).one()
 
     def labels(self, *, at: Site | None = None, **of: object) -> bytes:
+        """In English unless the site speaks otherwise; what is no bottle's or sheet's is how the site prints."""
+        site = at or self.site()
+        how = {name: of.pop(name) for name in ("named", "printer") if name in of}
         with self.place.database.reading() as session:
-            return bottle_labels(session, site=at or self.site(), **of)  # type: ignore[arg-type]
+            paper = Paper(languages=(site.language,), **how)  # type: ignore[arg-type]
+            return bottle_labels(session, site=site, paper=paper, **of)  # type: ignore[arg-type]
 
     def serials(self, client_id: ClientId) -> list[str]:
         with self.place.database.reading() as session:
@@ -133,7 +137,7 @@ def test_fourteen_bottles_have_fourteen_labels_whose_codes_are_their_serials(
 @pytest.mark.parametrize("painter", PAINTERS)
 def test_a_label_printer_gets_a_page_for_each_label(counter: Counter, painter: Painter) -> None:
     client_id, supply_id = carrying(counter, 3)
-    roll = counter.labels(supply_id=supply_id, paper=LabelPaper.ROLL)
+    roll = counter.labels(supply_id=supply_id, printer=Printer.ROLL)
     assert [codes_in(page) for page in painter(roll)] == [[code] for code in counter.codes(client_id)]
 
 
@@ -161,7 +165,7 @@ def test_a_label_is_read_when_it_is_blurred_and_when_a_drop_ran_over_it(counter:
                 packed_at=counter.place.now,
             )
         )
-    (page,) = painter(counter.labels(pickup_id=pickup_id, paper=LabelPaper.ROLL))
+    (page,) = painter(counter.labels(pickup_id=pickup_id, printer=Printer.ROLL))
     assert codes_in(page.filter(ImageFilter.GaussianBlur(2))) == [bottle_code("019283746556473")]
     where = zxingcpp.read_barcodes(page)[0].position
     side = where.top_right.x - where.top_left.x
@@ -212,7 +216,7 @@ def test_a_sheet_has_no_sixteenth_label(counter: Counter, skip: int) -> None:
 
 def test_a_split_dose_says_which_bottle_is_for_the_morning(counter: Counter) -> None:
     _, supply_id = carrying(counter, 1, mg="80", parts=("50", "30"))
-    first, second = pages_of(counter.labels(supply_id=supply_id, paper=LabelPaper.ROLL))
+    first, second = pages_of(counter.labels(supply_id=supply_id, printer=Printer.ROLL))
     morning, evening = (" ".join(page.extract_text().split()) for page in (first, second))
     assert "Morning: 1 of 2" in morning
     assert "50 mg = 10 mL" in morning
@@ -278,7 +282,7 @@ def test_a_long_clinic_name_and_address_stand_in_full(counter: Counter) -> None:
     with counter.place.database.writing() as session:
         session.execute(update(Site).values(name=name, address=address))
     _, supply_id = carrying(counter, 1, mg="137.25")
-    said = words_of(counter.labels(supply_id=supply_id, paper=LabelPaper.ROLL))
+    said = words_of(counter.labels(supply_id=supply_id, printer=Printer.ROLL))
     assert name in said
     assert f"{address}, +60 3-4041 2233" in said
     assert "Methadone oral solution 5 mg/mL" in said

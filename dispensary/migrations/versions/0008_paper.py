@@ -23,11 +23,13 @@ def upgrade() -> None:
         sa.Column("fields", postgresql.JSONB(), nullable=False),
         sa.Column("directions", postgresql.JSONB(), nullable=False),
         sa.Column("size", sa.Text(), nullable=False),
+        sa.Column("printer", sa.Text(), nullable=False),
         sa.Column("dilution_ml", sa.Numeric(10, 3), nullable=True),
         sa.Column("dilution_with", sa.Text(), nullable=False),
         sa.Column("dilution_source", sa.Text(), nullable=False),
         sa.CheckConstraint("law IN ('none', 'US', 'UK', 'NSW', 'MY')", name=op.f("ck_paper_setting_law")),
         sa.CheckConstraint("size IN ('small', 'large')", name=op.f("ck_paper_setting_size")),
+        sa.CheckConstraint("printer IN ('sheet', 'roll', 'zpl203', 'zpl300')", name=op.f("ck_paper_setting_printer")),
         sa.CheckConstraint("jsonb_array_length(languages) BETWEEN 1 AND 2", name=op.f("ck_paper_setting_languages")),
         sa.CheckConstraint("dilution_ml > 0", name=op.f("ck_paper_setting_dilution_volume")),
         sa.CheckConstraint(

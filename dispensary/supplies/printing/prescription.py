@@ -14,7 +14,7 @@ from dispensary.refusals import NotThere, Refusal
 from dispensary.staff.models import Account, Site
 from dispensary.supplies.printing.amounts import milligrams_in_words
 from dispensary.supplies.printing.fonts import readable
-from dispensary.supplies.printing.labels import portion_name
+from dispensary.supplies.printing.label_text import portion_name
 from dispensary.supplies.printing.sheet import A4, Sheet, leading, printed
 from dispensary.supplies.printing.wording import long_day, moment, plain_day
 from dispensary.units import ClientId, plain
