@@ -17,7 +17,6 @@ from dispensary.clients import queries as clients
 from dispensary.database import Database, ReadSession, WriteSession
 from dispensary.refusals import NotThere, Refusal, Refused
 from dispensary.staff import audit
-from dispensary.staff.models import Site
 from dispensary.staff.queries import Place, names_of
 from dispensary.staff.rules import Actor
 from dispensary.supplies import queries
@@ -25,7 +24,6 @@ from dispensary.supplies.handover import issue_again, not_this_person, prepare_a
 from dispensary.supplies.models import Pickup, PickupPass
 from dispensary.supplies.moment import read_moment
 from dispensary.supplies.pickups import bottles_of, cancel_pickup, live_pass, passes_of, shown
-from dispensary.supplies.printing.labels import bottle_labels
 from dispensary.supplies.printing.passcard import pass_card
 from dispensary.supplies.rules import LONGEST_SUPPLY
 from dispensary.supplies.shown import proposed_days
@@ -333,20 +331,6 @@ def _live(session: ReadSession, site: TheSite, pickup_id: FromPath[UUID]) -> tup
     return pickup, live
 
 
-@get("/counter/pickups/{pickup_id:uuid}/labels.pdf", sync_to_thread=True, guards=[requires_dispenser])
-def pickup_labels(pickup_id: FromPath[UUID], database: TheDatabase, site: TheSite) -> Response[bytes]:
-    """A label for each bottle of a prepared pickup."""
-    with database.reading() as session:
-        return pdf(bottle_labels(session, site=session.get_one(Site, site.id), pickup_id=pickup_id), "labels.pdf")
-
-
-@get("/counter/supplies/{supply_id:uuid}/labels.pdf", sync_to_thread=True, guards=[requires_dispenser])
-def supply_labels(supply_id: FromPath[UUID], database: TheDatabase, site: TheSite) -> Response[bytes]:
-    """A label for each bottle of a supply."""
-    with database.reading() as session:
-        return pdf(bottle_labels(session, site=session.get_one(Site, site.id), supply_id=supply_id), "labels.pdf")
-
-
 HANDLERS: list[ControllerRouterHandler] = [
     pickups,
     one_pickup,
@@ -358,6 +342,4 @@ HANDLERS: list[ControllerRouterHandler] = [
     prepare,
     cancel,
     card,
-    pickup_labels,
-    supply_labels,
 ]

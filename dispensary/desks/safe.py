@@ -3,32 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
 from litestar import get, post
-from litestar.params import FromPath, FromQuery
 from litestar.response import Redirect, Response, Template
 from litestar.types import ControllerRouterHandler
 
 from dispensary.clients import queries as clients
 from dispensary.database import ReadSession
-from dispensary.refusals import BadInput, NotThere, Refusal, Refused
-from dispensary.staff.models import Site
+from dispensary.refusals import BadInput, Refusal, Refused
 from dispensary.stock import queries as stock
-from dispensary.stock.models import RegisterBook
 from dispensary.stock.service import receive_lot
 from dispensary.supplies import queries
 from dispensary.supplies.closing import Counted, close_day, left_open, to_count
-from dispensary.supplies.printing.daylog import day_log
-from dispensary.supplies.printing.register import line_kinds
-from dispensary.supplies.printing.register_print import register_pdf
 from dispensary.units import BadAmount, ClientId, DoseDay, millilitres, strength
 from dispensary.web.forms import Form, one
 from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
 from dispensary.web.guards import requires_dispenser
-from dispensary.web.paper import pdf
 from dispensary.web.templating import page
 from dispensary.web.typed import LONGEST_NOTE, Typed
 
@@ -102,55 +95,6 @@ def _amount(read: Callable[[str], Amount], data: Mapping[str, Any], field: str) 
         raise BadInput(Refusal("bad-amount", str(reason), "Correct it.", field=field)) from None
 
 
-@get("/counter/registers/{book_id:uuid}", sync_to_thread=True, guards=[requires_dispenser])
-def register(
-    book_id: FromPath[UUID],
-    database: TheDatabase,
-    site: TheSite,
-    clock: TheClock,
-    first: FromQuery[str] = "",
-    last: FromQuery[str] = "",
-) -> Template:
-    """The lines of a register between two days, with the running balance."""
-    today = site.dose_day(clock())
-    until = _day(last, field="last") if last else today
-    since = _day(first, field="first") if first else until - timedelta(days=6)
-    with database.reading() as session:
-        book = _book(session, site, book_id)
-        lines = stock.register_lines(session, book_id=book_id, first=since, last=until)
-    return page("counter/register.html", book=book, lines=lines, kinds=line_kinds(), first=since, last=until)
-
-
-def _book(session: ReadSession, site: TheSite, book_id: FromPath[UUID]) -> RegisterBook:
-    book = session.get(RegisterBook, book_id)
-    if book is None or book.site_id != site.id:
-        raise NotThere(Refusal("no-book", "There is no such register at this site.", "Look at the stock page."))
-    return book
-
-
-@get("/counter/registers/{book_id:uuid}/register.pdf", sync_to_thread=True, guards=[requires_dispenser])
-def register_print(
-    book_id: FromPath[UUID],
-    database: TheDatabase,
-    site: TheSite,
-    clock: TheClock,
-    first: FromQuery[str],
-    last: FromQuery[str],
-) -> Response[bytes]:
-    """The register between two days, to print."""
-    with database.reading() as session:
-        book = _book(session, site, book_id)
-        content = register_pdf(
-            session,
-            book_id=book.id,
-            first=_day(first, field="first"),
-            last=_day(last, field="last"),
-            site=session.get_one(Site, site.id),
-            printed_at=clock(),
-        )
-    return pdf(content, "register.pdf")
-
-
 # The close
 
 
@@ -216,20 +160,9 @@ def _counts(data: Mapping[str, Any], asked: list[UUID]) -> dict[UUID, Counted]:
     return counts
 
 
-@get("/counter/days/{day:date}/log.pdf", sync_to_thread=True, guards=[requires_dispenser])
-def log_of_day(day: FromPath[date], database: TheDatabase, site: TheSite, clock: TheClock) -> Response[bytes]:
-    """The day's dispensing log and register, to print and initial."""
-    with database.reading() as session:
-        content = day_log(session, site=session.get_one(Site, site.id), day=day, printed_at=clock())
-    return pdf(content, f"log-{day}.pdf")
-
-
 HANDLERS: list[ControllerRouterHandler] = [
     safe,
     receive,
-    register,
-    register_print,
     close_form,
     close,
-    log_of_day,
 ]

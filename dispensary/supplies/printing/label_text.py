@@ -104,7 +104,7 @@ def label_text(label: BottleLabel, site: Site, paper: Paper) -> LabelText:
         whose="  ".join(filter(None, (label.number, label.name, _born(label)))),
         product=label.product,
         amount=f"{plain(label.mg)} mg = {plain(label.ml)} mL",
-        small=tuple(line for line in small if line.text),
+        small=tuple(dict.fromkeys(line for line in small if line.text)),
         qr=bottle_code(label.serial),
         serial=spoken_serial(label.serial),
     )
