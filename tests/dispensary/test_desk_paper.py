@@ -10,6 +10,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select
 
+from dispensary.clients import queries as clients
 from dispensary.clients.models import Client
 from dispensary.database import Database
 from dispensary.staff.models import AuditEntry, Site
@@ -19,6 +20,7 @@ from dispensary.stock.service import count_lot
 from dispensary.supplies.models import Supply
 from dispensary.supplies.paper import paper_of
 from dispensary.supplies.pickups import prepare_pickup
+from dispensary.supplies.printing.labels import initials_of
 from dispensary.supplies.printing.law import Field
 from dispensary.units import ClientId, millilitres
 from tests.dispensary.desk_place import Desks, desks
@@ -202,12 +204,13 @@ class TestThePackList:
                 )
         with here.database.reading() as session:
             numbers = {each.id: each.number for each in session.scalars(select(Client))}
+            name = clients.face_at(session, site_id=place.site_id, client_id=whole).name
+        initials = initials_of(name)
 
         said = words_of(counter.get(f"/counter/pickups/pack-list.pdf?on={here.today}").content)
 
-        assert f"no time {numbers[whole]} A. T. 2 25 Nov to 26 Nov 62.5 12.5 LOT-HRP" in said
-        assert "1 25 Nov, Evening 30 6 LOT-HRP" in said
-        assert "1 25 Nov, Morning 50 10 LOT-HRP" in said
+        assert f"no time {numbers[whole]} {initials} 2 25 Nov to 26 Nov 62.5 12.5 LOT-HRP" in said
+        assert "1 25 Nov, Morning 50 10 LOT-HRP [ ] [ ] 1 25 Nov, Evening 30 6 LOT-HRP" in said
         assert "LOT-HRP 4 bottles 205 41" in said
         assert "Prepared Checked by" in said
         assert "Ahmad" not in said

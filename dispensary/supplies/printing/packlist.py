@@ -70,7 +70,7 @@ def _clients(on: Report, rows: Sequence[PackRow], zone: str) -> None:
     )
     for row in rows:
         first = True
-        for (lot, mg, ml, portion, portions), alike in groupby(sorted(row.bottles, key=_alike), key=_alike):
+        for (lot, portions, portion, mg, ml), alike in groupby(sorted(row.bottles, key=_alike), key=_alike):
             bottles = list(alike)
             days = day_runs(bottle.day for bottle in bottles)
             table.row(
@@ -83,7 +83,6 @@ def _clients(on: Report, rows: Sequence[PackRow], zone: str) -> None:
                 lot,
                 _BOX,
                 _BOX,
-                bold=False,
             )
             first = False
 
@@ -91,8 +90,8 @@ def _clients(on: Report, rows: Sequence[PackRow], zone: str) -> None:
 _BOX = "[      ]"
 
 
-def _alike(bottle: PackBottle) -> tuple[str, Decimal, Decimal, int, int]:
-    return bottle.lot, bottle.mg, bottle.ml, bottle.portion, bottle.portions
+def _alike(bottle: PackBottle) -> tuple[str, int, int, Decimal, Decimal]:
+    return bottle.lot, bottle.portions, bottle.portion, bottle.mg, bottle.ml
 
 
 def _lots(on: Report, rows: Sequence[PackRow]) -> None:
