@@ -127,7 +127,9 @@ def enrolled(session: WriteSession, place: Clinic, *, mg: str, began: date, part
         session,
         actor=place.doctor,
         number=f"H{number:04d}",
-        identity=Identity(name=f"Ahmad Test {number}", born=date(1985, 4, 3)),
+        identity=Identity(
+            name=f"Ahmad Test {number}", born=date(1985, 4, 3), second_identifier="a scar on the left hand"
+        ),
         began_on=began,
         today=place.today,
         at=place.now,

@@ -70,20 +70,24 @@ def test_the_handbook_explains_every_refusal_that_the_counter_can_show() -> None
         "mishaps",
         "wrong_doses",
     )
+    flagged = ("flags", "flags_rules", "safety_rules")
     bottles = ("returns", "recalls", "full_bottles", "voiding")
     files = [
-        *(f"dispensary/supplies/{room}.py" for room in (*usual, *unusual, *bottles)),
+        *(f"dispensary/supplies/{room}.py" for room in (*usual, *unusual, *bottles, *flagged)),
         *(
             f"dispensary/{room}.py"
             for room in ("staff/countersign", "stock/rules", "stock/service", "web/unusual_acts", "web/bottle_acts")
         ),
-        *(f"dispensary/desks/{page}.py" for page in ("counter", "pickups", "exceptional", "noting", "bottles", "safe")),
+        *(f"dispensary/desks/{page}.py" for page in ("counter", "giving", "pickups", "exceptional", "noting")),
+        *(f"dispensary/desks/{page}.py" for page in ("bottles", "safe")),
     ]
     shown = {code for file in files for code in codes_in(ROOT / file)}
     shown |= {"second-look", "ten-fold", "take-home-per-supply", "take-home-per-week"}  # said by rooms that these ask
+    # said by what reads a form, and by the clients room
+    shown |= {"no-choice", "not-a-day", "say-first", "known-already", "nothing-known"}
     shown |= {"observation"}  # by the name of its field
     never_by_a_press = {"bad-day", "no-client", "no-book", "no-pass"}  # only by an address that somebody typed
-    never_by_a_press |= {"no-dose", "no-exception", "no-bottle", "no-recall", "no-page", "no-id", "no-photo"}
+    never_by_a_press |= {"no-dose", "no-exception", "no-bottle", "no-recall", "no-page", "no-id", "no-photo", "no-flag"}
     never_by_a_press |= {"no-amount", "minutes", "observe-hours", "counted"}  # the page's own fields say it before
     never_by_a_press |= {"no-supply", "imported"}
     never_by_a_press |= {"full-returns", "source"}  # the office's own fields say it before

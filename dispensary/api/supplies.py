@@ -14,6 +14,7 @@ from litestar.types import ControllerRouterHandler
 from dispensary.supplies import queries
 from dispensary.supplies.handover import hand_over
 from dispensary.supplies.rules import Wanted
+from dispensary.supplies.safety_rules import Found
 from dispensary.supplies.shown import Shown
 from dispensary.units import ClientId, DoseDay
 from dispensary.web.consultation import looked_at
@@ -29,12 +30,17 @@ class SupplyRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     observed: bool = True
     take_home_days: Annotated[list[date], msgspec.Meta(max_length=29)] = []
     identified_by: Annotated[str, msgspec.Meta(max_length=20)] = ""
+    """`photo`, `second_identifier`, or the birth date that the client said, as 1984-05-06."""
     well: bool = False
+    found: Found | None = None
+    """What is not right, where the dispenser lets the dose go on; `observation` says more. Needs `well` to be false."""
     observation: Annotated[str, msgspec.Meta(max_length=500)] = ""
     second_look: Annotated[str, msgspec.Meta(max_length=500)] = ""
     pickup_id: UUID | None = None
     dose_day: date | None = None
     """The day that the dose was poured for. Where it is another day by now, nothing leaves."""
+    said: Annotated[list[UUID], msgspec.Meta(max_length=20)] = []
+    """Flags whose message was said to the client."""
     poured_mg: Annotated[str, msgspec.Meta(max_length=20)] = ""
     """What was poured to be taken here. Where another amount is due by now, nothing leaves."""
 
@@ -81,6 +87,7 @@ def dispense(
         take_home_days=tuple(DoseDay(day) for day in data.take_home_days),
         identified_by=data.identified_by,
         well=data.well,
+        found=data.found.value if data.found else "",
         observation=data.observation,
         second_look=data.second_look,
         pickup_id=data.pickup_id,
@@ -95,6 +102,7 @@ def dispense(
             client_id=ClientId(client_id),
             wanted=wanted,
             shown=shown,
+            answers=dict.fromkeys(data.said, True),
             key=data.key,
             today=site.dose_day(at),
             zone=site.zone,

@@ -30,8 +30,13 @@ class Face:
 
     @property
     def identified_by(self) -> str:
-        """How the client is positively identified: by photo, else by the second identifier or birth date."""
-        return "photo" if self.has_photo else "second_identifier"
+        """How the client is positively identified: by photo, else the second identifier, else the birth date.
+
+        Empty when nothing is written down that anybody could compare.
+        """
+        if self.has_photo:
+            return "photo"
+        return "second_identifier" if self.second_identifier else "born" if self.born else ""
 
 
 def face_of(session: ReadSession, client: Client) -> Face:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -42,6 +43,20 @@ class Identity:
     second_identifier: str = ""
     photo: bytes | None = None
     sex: Sex = Sex.UNKNOWN
+
+
+def day_as_said(text: str) -> date | None:
+    """A birth date as somebody says it, day first: 6.5.1984, 06051984, 6 5 1984, or as 1984-05-06; nothing else."""
+    parts = re.findall(r"\d+", text)
+    if len(parts) == 1 and len(parts[0]) == 8:
+        parts = [parts[0][:2], parts[0][2:4], parts[0][4:]]
+    if len(parts) != 3 or max(map(len, parts)) > 4:
+        return None
+    day, month, year = reversed(parts) if len(parts[0]) == 4 else parts
+    try:
+        return date(int(year), int(month), int(day)) if len(year) == 4 else None
+    except ValueError:
+        return None
 
 
 def folded(text: str) -> str:

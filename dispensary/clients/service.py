@@ -93,6 +93,39 @@ def _index_rows(session: ReadSession, site_id: SiteId, client: Client, identity:
     ]
 
 
+def note_identity(
+    session: WriteSession, *, actor: Actor, client_id: ClientId, born: date | None, second_identifier: str, at: datetime
+) -> None:
+    """Writes down what a client can be known by, where nothing was: neither photo nor identifier nor birth date.
+
+    What is on record is never overwritten here. Raises BadInput when nothing is said, Refused where there is something.
+    """
+    client = the_client(session, client_id, actor.site_id)
+    mark = second_identifier.strip()
+    if client.photo_sealed or client.second_identifier_sealed or client.born_sealed:
+        if mark and client.second_identifier_sealed and not client.photo_sealed:
+            known = session.vault.open("client.second_identifier", client.id, client.second_identifier_sealed)
+            if known == mark:
+                return
+        raise Refused(
+            Refusal("known-already", "The client can be identified by what is on record.", "Open the client again.")
+        )
+    if not mark and born is None:
+        raise BadInput(
+            Refusal(
+                "nothing-known",
+                "Nothing was written down that the client can be known by.",
+                "Ask for a document, and write the birth date, or a mark that the client chooses.",
+                field="known_mark",
+            )
+        )
+    sealed = _sealed(session, client_id, Identity(name="", born=born, second_identifier=mark))
+    client.born_sealed, client.second_identifier_sealed = sealed["born_sealed"], sealed["second_identifier_sealed"]
+    client.birth_year = born.year if born else client.birth_year
+    session.flush()
+    audit.record(session, actor=actor, act="noted identity", subject="client", subject_id=client_id, at=at)
+
+
 def the_client(session: WriteSession, client_id: ClientId, site_id: SiteId) -> Client:
     """The client, locked so that one act at a time changes what is ordered or covered. Raises NotThere."""
     client = session.scalar(

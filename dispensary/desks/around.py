@@ -14,6 +14,7 @@ from dispensary.database import ReadSession
 from dispensary.prescribing.models import Reduction
 from dispensary.staff.queries import colleagues
 from dispensary.staff.rules import Act, may
+from dispensary.supplies.flags import Flag, flags_of
 from dispensary.supplies.models import DoseException, Recall
 from dispensary.units import AccountId, ClientId, SiteId
 
@@ -30,6 +31,8 @@ class Around:
     reduction: Reduction | None
     """Less than the order, agreed by telephone, until somebody orders again."""
     taken_by: AccountId | None
+    flags: Sequence[Flag]
+    """What stops a dose or a bottle, and messages to the client, until they are cleared."""
 
 
 def around(session: ReadSession, *, client_id: ClientId) -> Around:
@@ -45,6 +48,7 @@ def around(session: ReadSession, *, client_id: ClientId) -> Around:
             select(Reduction).where(Reduction.client_id == client_id, Reduction.ended_at.is_(None))
         ),
         taken_by=assigned.account_id if assigned else None,
+        flags=flags_of(session, client_id=client_id),
     )
 
 

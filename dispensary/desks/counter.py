@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -20,24 +20,21 @@ from dispensary.desks.camera import MAY_LOOK
 from dispensary.desks.window import AtCounter, amount, choices, seen_again
 from dispensary.refusals import NotThere, Refusal, Refused
 from dispensary.supplies import passes, queries
-from dispensary.supplies.handover import hand_over
-from dispensary.supplies.rules import Wanted
 from dispensary.supplies.scanned import scan_bottle
-from dispensary.supplies.shown import Shown
 from dispensary.supplies.verifying import record_refused_pass, verify_pass
-from dispensary.supplies.writing import Handed
-from dispensary.units import ClientId, DoseDay, milligrams
-from dispensary.web.forms import Form, key_of, one, several
+from dispensary.units import ClientId
+from dispensary.web.forms import Form, one
 from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
 from dispensary.web.guards import requires_dispenser
 from dispensary.web.templating import page
-from dispensary.web.typed import LONGEST_NOTE, Typed
 from dispensary.words import weekday_names
 
 Chosen = Annotated[str, QueryParameter(name="pickup", required=False, max_length=40)]
 MOST_WAITING = 8
 MOST_SEEN_AGAIN = 3
 _OF_ABSENCE = ("absent", "absent-call")
+_SAID_ELSEWHERE = ("second-look", "not-identified", *_OF_ABSENCE)
+"""What the page has words of its own for."""
 
 
 @get("/counter", sync_to_thread=True, guards=[requires_dispenser])
@@ -200,7 +197,7 @@ def client_page(
         chosen=bool(chosen) and ready is not None and chosen == str(ready.pickup.id),
         absence=absence,
         proposed=() if stopped else window.proposed,
-        blocking=[refusal for refusal in window.refusals if refusal.code not in ("second-look", *_OF_ABSENCE)],
+        blocking=[refusal for refusal in window.refusals if refusal.code not in _SAID_ELSEWHERE],
         may_dose=window.due_mg is not None and not any(r.code != "second-look" for r in window.refusals),
         asks_for_call=opened.asks_for_call,
         prescribers=choices(opened.prescribers, only_one_is_chosen=True),
@@ -225,68 +222,4 @@ def photo(client_id: FromPath[UUID], database: TheDatabase, site: TheSite) -> Re
     return Response(found, media_type="image/png" if found.startswith(b"\x89PNG") else "image/jpeg")
 
 
-@post("/counter/clients/{client_id:uuid}/supply", sync_to_thread=True, guards=[requires_dispenser])
-def give(
-    client_id: FromPath[UUID], data: Form, database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock
-) -> Response[Any]:
-    """Hands over the dose and the bottles. Refused, the page comes again with every reason and all that was typed."""
-    here = AtCounter(database, actor, site, ClientId(client_id), clock())
-
-    def act(session: WriteSession) -> Handed:
-        return hand_over(
-            session,
-            actor=actor,
-            client_id=here.client_id,
-            wanted=_wanted(data),
-            shown=_shown(data),
-            key=str(key_of(data)),
-            today=here.today,
-            zone=site.zone,
-            at=here.now,
-        )
-
-    return here.does(
-        act,
-        then=lambda handed: f"/counter?done={handed.supply_id}",
-        else_again=lambda why: client_page(here, chosen=one(data, "pickup_id"), refused=why, typed=data),
-    )
-
-
-def _wanted(data: Mapping[str, Any]) -> Wanted:
-    pickup = one(data, "pickup_id")
-    try:
-        days = tuple(DoseDay(date.fromisoformat(day)) for day in several(data, "take_home_days") if day)
-        pickup_id = UUID(pickup) if pickup else None
-    except ValueError:
-        raise Refused(
-            Refusal("bad-day", "A chosen day or pickup was not readable.", "Open the client again.")
-        ) from None
-    with Typed(data) as typed:
-        observation = typed.text("observation", most=LONGEST_NOTE, required=False)
-        second_look = typed.text("second_look", most=LONGEST_NOTE, required=False)
-    return Wanted(
-        observed=one(data, "observed") == "yes",
-        take_home_days=days,
-        identified_by=one(data, "identified_by"),
-        well=one(data, "well") == "yes",
-        observation=observation,
-        second_look=second_look,
-        pickup_id=pickup_id,
-    )
-
-
-def _shown(data: Mapping[str, Any]) -> Shown:
-    """What the page showed when it was opened; what is not readable of it was not on a page of ours."""
-    try:
-        return Shown(
-            day=DoseDay(date.fromisoformat(day)) if (day := one(data, "shown_day")) else None,
-            mg=milligrams(mg) if (mg := one(data, "shown_mg")) else None,
-            orders=frozenset(map(UUID, orders.split())) if (orders := one(data, "shown_orders")) else None,
-        )
-    except ValueError:
-        raise Refused(
-            Refusal("page-lost", "The page has lost what it showed.", "Open the client again before you pour.")
-        ) from None
-
-
-HANDLERS: list[ControllerRouterHandler] = [counter, find, call_next, day, client, photo, give]
+HANDLERS: list[ControllerRouterHandler] = [counter, find, call_next, day, client, photo]

@@ -55,7 +55,9 @@ WITH due AS (
            coalesce(d.mg, 0),
            CASE WHEN d.id IS NOT NULL THEN d.kind
                 WHEN EXISTS (SELECT 1 FROM hold h WHERE h.client_id = due.client_id AND h.released_at IS NULL
-                             AND h.days @> CAST(:day AS date)) THEN 'held'
+                             AND h.days @> CAST(:day AS date))
+                  OR EXISTS (SELECT 1 FROM stop_flag f WHERE f.client_id = due.client_id AND f.cleared_at IS NULL
+                             AND f.kind = 'stop_dose' AND f.days @> CAST(:day AS date)) THEN 'held'
                 ELSE 'missed' END,
            :at
     FROM due LEFT JOIN dose d ON d.client_id = due.client_id AND d.dose_day = :day

@@ -24,6 +24,7 @@ from dispensary.staff.rules import Actor
 from dispensary.supplies.calls import the_call
 from dispensary.supplies.exception_rows import locked_exception, still_open, write_exception
 from dispensary.supplies.exceptions_rules import ExceptionKind, OrderedSince, top_up_left
+from dispensary.supplies.identity import how_known
 from dispensary.supplies.models import Dose, DoseException, ExtraDose, Supply
 from dispensary.supplies.moment import Reading, read_moment
 from dispensary.supplies.packing import Packed, pack
@@ -80,6 +81,7 @@ def replace_dose(
                 {"dose": dose.id},
             )
         )
+    identified_by = how_known(session, client_id=client_id, said=identified_by)
     _safe(reading, identified_by, well=well)
     packed = _packed(session, actor, mg, dose.order_id, today)
     handed = _hand_over(
@@ -181,6 +183,7 @@ def top_up(
         )
     if faults:
         raise BadInput(*faults)
+    identified_by = how_known(session, client_id=client_id, said=identified_by)
     _safe(reading, identified_by, well=well)
     order_id = reading.moment.orders[today].order_id
     packed = _packed(session, actor, mg, order_id, today)

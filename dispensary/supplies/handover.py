@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
+from types import MappingProxyType
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -11,11 +12,13 @@ from sqlalchemy import select
 
 import notifications.service
 import scheduling.service
+from dispensary.clients.tasks import open_task
 from dispensary.database import WriteSession
 from dispensary.refusals import Refusal, Refused
 from dispensary.staff import audit
-from dispensary.staff.rules import Actor
+from dispensary.staff.rules import Actor, Role
 from dispensary.supplies import passes
+from dispensary.supplies.flags import answer_messages
 from dispensary.supplies.models import PickupPass
 from dispensary.supplies.pickups import (
     Prepared,
@@ -26,11 +29,19 @@ from dispensary.supplies.pickups import (
     waiting_pickup,
 )
 from dispensary.supplies.rules import Wanted
+from dispensary.supplies.safety_rules import Found
 from dispensary.supplies.service import Handed, dispense
 from dispensary.supplies.shown import Shown
 from dispensary.supplies.verifying import record_refused_pass
 from dispensary.units import ClientId, DoseDay
 from notifications.models import Message
+
+NO_ANSWERS: Mapping[UUID, bool] = MappingProxyType({})
+_ASKS: Mapping[str, tuple[Role, str]] = {
+    Found.ASKS_DOCTOR: (Role.DOCTOR, "the doctor"),
+    Found.ASKS_COUNSELLOR: (Role.NURSE, "a counsellor"),
+}
+"""Whose work it is when a client asks for somebody at the counter."""
 
 
 def hand_over(
@@ -44,8 +55,12 @@ def hand_over(
     zone: str,
     at: datetime,
     shown: Shown | None = None,
+    answers: Mapping[UUID, bool] = NO_ANSWERS,
 ) -> Handed:
     """Dispenses, ends the visit of a client who waits, and tells them by text when a pickup was collected.
+
+    Messages that were answered in the same gesture are kept with the supply (`answer_messages`), and whom the client
+    asked for gets a task for today.
 
     The text lets a client notice that somebody else collected in their name. All of it commits together.
     """
@@ -54,6 +69,8 @@ def hand_over(
     )
     if not handed.repeated:
         scheduling.service.finish_for(session, place_id=actor.site_id, holder_id=client_id, now=at)
+        answer_messages(session, actor=actor, client_id=client_id, answers=answers, supply_id=handed.supply_id, at=at)
+        _asked_for(session, actor, client_id, wanted, today, at)
         if wanted.pickup_id:
             notifications.service.queue(
                 session,
@@ -67,6 +84,25 @@ def hand_over(
                 valid_until=at + timedelta(hours=12),
             )
     return handed
+
+
+def _asked_for(
+    session: WriteSession, actor: Actor, client_id: ClientId, wanted: Wanted, today: DoseDay, at: datetime
+) -> None:
+    if wanted.well or wanted.found not in _ASKS:
+        return
+    role, whom = _ASKS[wanted.found]
+    open_task(
+        session,
+        site_id=actor.site_id,
+        client_id=client_id,
+        role=role,
+        kind="other",
+        sentence=f"Asks to speak to {whom}: {wanted.observation.strip()}",
+        due_on=today,
+        opened_by=actor.account_id,
+        at=at,
+    )
 
 
 def prepare_and_tell(

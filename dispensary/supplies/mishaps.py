@@ -24,10 +24,12 @@ from dispensary.stock.service import write_line
 from dispensary.supplies.calls import the_second
 from dispensary.supplies.exception_rows import known_exception, seen_again, write_exception
 from dispensary.supplies.exceptions_rules import ExceptionKind
+from dispensary.supplies.identity import how_known
 from dispensary.supplies.models import Dose, DoseException, Supply
 from dispensary.supplies.moment import Reading, read_moment
 from dispensary.supplies.packing import Packed, pack
-from dispensary.supplies.rules import DosePlan, Moment, Wanted, doses_of, identified, may_dispense
+from dispensary.supplies.rules import DosePlan, Moment, Wanted, doses_of, may_dispense
+from dispensary.supplies.safety_rules import identified
 from dispensary.supplies.writing import (
     Handed,
     answer_of,
@@ -140,6 +142,7 @@ def partly_taken(
     if poured is None:
         raise _nothing_poured(reading.moment)
     whole = poured.packed.plan.mg
+    identified_by = how_known(session, client_id=client_id, said=identified_by)
     faults = [*identified(identified_by), *_lacks(session, actor, reason, second_id, second_pin, at)]
     if not 0 < swallowed_mg < whole:
         faults.append(

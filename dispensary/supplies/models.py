@@ -99,7 +99,9 @@ class Supply(Base):
         Index("uq_supply_pickup", "pickup_id", unique=True, postgresql_where=text("voided_at IS NULL")),
         Index("ix_supply_agent_consent_id", "agent_consent_id", postgresql_where=text("agent_consent_id IS NOT NULL")),
         CheckConstraint("origin IN ('counter', 'import')", name="origin"),
-        CheckConstraint("identified_by IN ('photo', 'second_identifier', 'document', 'import')", name="identified_by"),
+        CheckConstraint(
+            "identified_by IN ('photo', 'second_identifier', 'born', 'document', 'import')", name="identified_by"
+        ),
         CheckConstraint("collected_by IN ('client', 'agent', 'carrier')", name="collected_by"),
         CheckConstraint(
             "(collected_by = 'agent') = (agent_id IS NOT NULL) AND (agent_id IS NULL) = (agent_consent_id IS NULL)",
@@ -109,6 +111,11 @@ class Supply(Base):
         CheckConstraint("(identified_by = 'document') = (collected_by = 'agent')", name="agent_shows_document"),
         CheckConstraint("id_requested OR NOT id_provided", name="id_provided_when_requested"),
         CheckConstraint("collected_by <> 'agent' OR id_provided", name="agent_is_identified"),
+        CheckConstraint(
+            "found IS NULL OR (found IN ('unwell', 'asks_doctor', 'asks_counsellor', 'other') AND observation <> '')",
+            name="found",
+        ),
+        Index("ix_supply_found", "client_id", "at", postgresql_where=text("found IS NOT NULL")),
     )
 
     id: Mapped[Id]
@@ -124,7 +131,7 @@ class Supply(Base):
     decision_id: Mapped[UUID | None] = mapped_column(ForeignKey("decision.id"))
     pickup_id: Mapped[UUID | None] = mapped_column(ForeignKey("pickup.id"))
     identified_by: Mapped[str]
-    """`photo` or `second_identifier` of the client, or the `document` of the agent who collects."""
+    """`photo`, `second_identifier` or `born` of the client, or the `document` of the agent who collects."""
     collected_by: Mapped[str] = mapped_column(default="client", server_default="client")
     """`client`, `agent`, or `carrier`: somebody of the staff, who handed it to the client at their home."""
     agent_id: Mapped[UUID | None] = mapped_column(ForeignKey("agent.id"))
@@ -132,8 +139,10 @@ class Supply(Base):
     id_requested: Mapped[bool] = mapped_column(default=False, server_default="false")
     """Whether a document was asked for, and shown: the UK's register has a column for each."""
     id_provided: Mapped[bool] = mapped_column(default=False, server_default="false")
+    found: Mapped[str | None]
+    """What the safety check found although the dose was given; nothing when all was well."""
     observation: Mapped[str] = mapped_column(default="")
-    """What the safety check found, when it found anything."""
+    """The same in the dispenser's words."""
     second_look: Mapped[str] = mapped_column(default="")
     """Why a dose that jumps from the last one was right."""
     dispensed_by: Mapped[AccountId | None] = mapped_column(ForeignKey("account.id"))

@@ -18,6 +18,7 @@ from dispensary.prescribing.adopting import guideline_of
 from dispensary.prescribing.rules import JumpGuard
 from dispensary.prescribing.sections import Topic
 from dispensary.supplies.absence import Reduced
+from dispensary.supplies.flags_rules import FlagKind, Stop
 from dispensary.supplies.rules import LONGEST_SUPPLY, Moment, OrderInForce
 from dispensary.takehome.models import Decision
 from dispensary.takehome.queries import decision_on, limits_of
@@ -48,6 +49,11 @@ SELECT s.jump_percent, s.jump_mg, s.missed_days_ask, latest.dose_day AS last_day
         AND x.closed_at IS NULL AND NOT x.blocks) AS waits,
     EXISTS (SELECT 1 FROM dose_exception x WHERE x.client_id = %(client)s AND x.dose_day = %(today)s
         AND x.kind = 'intoxicated') AS withheld,
+    (SELECT jsonb_agg(jsonb_build_array(f.id, f.kind, f.sentence, lower(f.days), upper(f.days),
+            coalesce(a.name, f.owner_role)) ORDER BY f.kind, f.set_at)
+       FROM stop_flag f LEFT JOIN account a ON a.id = f.owner_id
+       WHERE f.client_id = %(client)s AND f.cleared_at IS NULL AND f.kind <> 'say_first'
+        AND f.days && daterange(%(today)s, %(last)s, '[]')) AS stops,
     earlier.id AS earlier_id, earlier.request_sha256 AS earlier_request, earlier.answer AS earlier_answer
 FROM site s
 LEFT JOIN LATERAL (SELECT d.dose_day, o.mg FROM dose d JOIN dose_order o ON o.id = d.order_id
@@ -84,6 +90,7 @@ class _Found(NamedTuple):
     blocked: list[str] | None
     waits: bool
     withheld: bool
+    stops: list[list[Any]] | None
     earlier_id: UUID | None
     earlier_request: bytes
     earlier_answer: dict[str, Any]
@@ -153,6 +160,7 @@ def read_moment(
         blocked=tuple(DoseDay(date.fromisoformat(day)) for day in found.blocked or ()),
         waits=found.waits,
         withheld=found.withheld,
+        stops=_stops(found.stops or []),
     )
     earlier = (
         Earlier(found.earlier_id, bytes(found.earlier_request), found.earlier_answer) if found.earlier_id else None
@@ -195,6 +203,20 @@ def _covered(rows: list[list[Any]], orders: Mapping[DoseDay, OrderInForce]) -> d
         if day in orders and len(orders[day].portions) != portions:
             has[day].update(range(1, len(orders[day].portions) + 1))
     return {day: frozenset(those) for day, those in has.items()}
+
+
+def _stops(rows: list[list[Any]]) -> tuple[Stop, ...]:
+    return tuple(
+        Stop(
+            UUID(flag_id),
+            FlagKind(kind),
+            sentence,
+            date.fromisoformat(first),
+            date.fromisoformat(until) if until else None,
+            owner,
+        )
+        for flag_id, kind, sentence, first, until, owner in rows
+    )
 
 
 def _reduced(row: list[Any] | None) -> Reduced | None:

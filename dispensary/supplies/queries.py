@@ -19,6 +19,8 @@ from dispensary.prescribing.guideline import Ruling
 from dispensary.refusals import NotThere, Refusal
 from dispensary.supplies.bottle_rules import IN_THE_SAFE, WITH_CLIENT
 from dispensary.supplies.extras import ToppedUp, top_up_today
+from dispensary.supplies.flags import Flag, flags_of, standing
+from dispensary.supplies.found import found_last
 from dispensary.supplies.models import (
     Bottle,
     BottleReturn,
@@ -90,6 +92,10 @@ class AtTheWindow:
     """Bottles that are called back and not counted yet."""
     had_today: Sequence[HadToday]
     top_up: ToppedUp
+    flags: Sequence[Flag]
+    """What stands today: stops, and messages that are still to be said."""
+    found_last: Supply | None
+    """The last hand-over of these days at which something was not right."""
 
     @property
     def due_mg(self) -> Decimal | None:
@@ -158,6 +164,8 @@ def at_the_window(session: ReadSession, *, site_id: SiteId, client_id: ClientId,
         recall=open_recall(session, client_id=client_id),
         had_today=had_today(session, client_id=client_id, today=today),
         top_up=top_up_today(session, client_id=client_id, reading=reading),
+        flags=standing(flags_of(session, client_id=client_id), on=today),
+        found_last=found_last(session, client_id=client_id, today=today),
     )
 
 

@@ -13,6 +13,8 @@ from dispensary.prescribing.rules import JumpGuard, jump_refusal
 from dispensary.refusals import Refusal
 from dispensary.supplies.absence import Absence, Reduced, absence_refusal, judged, ordered_knowing
 from dispensary.supplies.exceptions_rules import nothing_carried_home, reduced_portions
+from dispensary.supplies.flags_rules import Stop, stopped
+from dispensary.supplies.safety_rules import identified, well_enough
 from dispensary.takehome.carrying import DecisionLimits, take_home_allowed
 from dispensary.units import DoseDay, Milligrams, plain
 
@@ -47,9 +49,11 @@ class Wanted:
     observed: bool
     take_home_days: tuple[DoseDay, ...] = ()
     identified_by: str = ""
-    """`photo` or `second_identifier`: how the client was known at the moment of handing over."""
+    """How the client was known: `photo`, `second_identifier`, or the birth date that they said (`how_known`)."""
     well: bool = False
     """The safety check before each dose: sober, well, no questions (WHO 2009; Australian guidelines 2003, 4.3)."""
+    found: str = ""
+    """What is not as it should be (`Found`), where the dispenser lets the dose go on: then `observation` says more."""
     observation: str = ""
     second_look: str = ""
     pickup_id: UUID | None = None
@@ -93,6 +97,8 @@ class Moment:
     """Whether a dose was withheld today because the client did not seem safe to dose."""
     waits: bool = False
     """Whether something of today still waits for the client to be seen again."""
+    stops: tuple[Stop, ...] = ()
+    """Flags that withhold, on today or on a day ahead, until their owner clears them."""
 
     @property
     def absence(self) -> Absence:
@@ -178,13 +184,14 @@ def may_dispense(moment: Moment, wanted: Wanted) -> tuple[Refusal, ...]:
 
     Nothing here looks at test results, bookings or missed pickups: they never block a dose.
     """
-    faults = [*_asked_well(moment, wanted), *_safe_to_hand_over(wanted)]
+    faults = [*_asked_well(moment, wanted), *_safe(wanted)]
     if wanted.observed:
         faults += _day_allows(moment, moment.today, "take today")
     for day in wanted.take_home_days:
         faults += _day_allows(moment, day, "carry home")
         faults += _something_to_carry(moment, day, observed=wanted.observed)
     faults += _blocked(moment)
+    faults += _stopped(moment, wanted)
     faults += _jumps(moment, wanted)
     faults += _absence(moment, wanted)
     if wanted.take_home_days:
@@ -193,14 +200,19 @@ def may_dispense(moment: Moment, wanted: Wanted) -> tuple[Refusal, ...]:
     return tuple(faults)
 
 
+def _safe(wanted: Wanted) -> tuple[Refusal, ...]:
+    who = () if wanted.collected_by == "agent" else identified(wanted.identified_by)
+    return (*who, *well_enough(well=wanted.well, found=wanted.found, observation=wanted.observation))
+
+
 def may_give_extra(moment: Moment, *, identified_by: str, well: bool) -> tuple[Refusal, ...]:
     """Why nothing may be given beside the day's dose; empty when it may. How much is the prescriber's word."""
-    faults = _safe_to_hand_over(Wanted(observed=True, identified_by=identified_by, well=well))
+    faults = [*identified(identified_by), *well_enough(well=well)]
     if moment.day_closed:
         faults.append(_day_closed(moment))
     if moment.today in moment.held:
         faults.append(_held(moment, moment.today))
-    return (*faults, *_blocked(moment))
+    return (*faults, *_blocked(moment), *_stopped(moment, Wanted(observed=True)))
 
 
 def may_prepare(moment: Moment, wanted: Wanted) -> tuple[Refusal, ...]:
@@ -210,7 +222,12 @@ def may_prepare(moment: Moment, wanted: Wanted) -> tuple[Refusal, ...]:
         faults += _day_allows(moment, day, "carry home")
     if wanted.take_home_days:
         faults += _take_home(moment, wanted.take_home_days)
+        faults += _stopped(moment, wanted)
     return tuple(faults)
+
+
+def _stopped(moment: Moment, wanted: Wanted) -> tuple[Refusal, ...]:
+    return stopped(moment.stops, today=moment.today, observed=wanted.observed, take_home_days=wanted.take_home_days)
 
 
 def _asked_well(moment: Moment, wanted: Wanted) -> list[Refusal]:
@@ -247,34 +264,6 @@ def _held(moment: Moment, day: DoseDay) -> Refusal:
         "Send the client to the prescriber before anything is prepared.",
         {"day": day},
     )
-
-
-def identified(identified_by: str) -> tuple[Refusal, ...]:
-    """Why nothing is handed over when nobody said how the client was known; empty when somebody did."""
-    if identified_by in ("photo", "second_identifier"):
-        return ()
-    return (
-        Refusal(
-            "not-identified",
-            "The client was not identified at the moment of handing over.",
-            "Compare the photo, or ask for the second identifier, and say which.",
-            field="identified_by",
-        ),
-    )
-
-
-def _safe_to_hand_over(wanted: Wanted) -> list[Refusal]:
-    faults = [] if wanted.collected_by == "agent" else list(identified(wanted.identified_by))
-    if not wanted.well:
-        faults.append(
-            Refusal(
-                "not-well",
-                "The safety check was not passed: sober, well, no questions.",
-                "Withhold for now, write what you saw, and see the client again later today; call the prescriber.",
-                field="well",
-            )
-        )
-    return faults
 
 
 def _day_allows(moment: Moment, day: DoseDay, doing: str) -> list[Refusal]:

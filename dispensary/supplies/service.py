@@ -12,6 +12,7 @@ from dispensary.staff import audit
 from dispensary.staff.rules import Actor
 from dispensary.supplies.collecting import collector_of
 from dispensary.supplies.exception_rows import seen_again
+from dispensary.supplies.identity import how_known
 from dispensary.supplies.moment import read_moment
 from dispensary.supplies.packing import pack
 from dispensary.supplies.pickups import end_passes, prepared_bottles, the_pickup
@@ -55,7 +56,10 @@ def dispense(
     lock_client(session, client_id, actor.site_id)
     bottles = prepared_bottles(session, wanted.pickup_id, carried=carried) if wanted.pickup_id else []
     days = sorted({*wanted.take_home_days, *(DoseDay(bottle.dose_day) for bottle in bottles)})
-    wanted = replace(wanted, take_home_days=tuple(days))
+    known = wanted.identified_by  # of an agent the document, which `collecting` judges
+    if wanted.collected_by != "agent":
+        known = how_known(session, client_id=client_id, said=known)
+    wanted = replace(wanted, take_home_days=tuple(days), identified_by=known)
     reading = read_moment(session, site_id=actor.site_id, client_id=client_id, today=today, days=days, key=key)
     if reading.earlier:
         return answered(reading.earlier, digest)
@@ -88,6 +92,7 @@ def dispense(
             digest=digest,
             answer=answer,
             identified_by=wanted.identified_by,
+            found="" if wanted.well else wanted.found,
             observation=wanted.observation,
             second_look=wanted.second_look,
             decision_id=reading.decision.id if reading.decision else None,

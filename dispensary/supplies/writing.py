@@ -41,6 +41,10 @@ BROKEN = {
     "dose_not_above_reduction": Refusal(
         "reduced", "This is more than was agreed with the prescriber for the day.", "Open the client again."
     ),
+    "dose_not_stopped": Refusal("stop-dose", "A prescriber has just stopped the dose.", "Open the client again."),
+    "bottles_not_stopped": Refusal(
+        "stop-bottles", "No bottle is carried home any more: that was just said.", "Open the client again."
+    ),
     "dose_not_blocked": Refusal(
         "review-first", "Another dose than ordered was given a moment ago.", "Call the prescriber."
     ),
@@ -64,11 +68,12 @@ BROKEN = {
 
 _SUPPLY = """
 INSERT INTO supply (id, site_id, client_id, episode_id, dose_day, at, key, request_sha256, decision_id, pickup_id,
-    identified_by, observation, second_look, dispensed_by, origin, answer, collected_by, agent_id, agent_consent_id,
-    id_requested, id_provided)
+    identified_by, found, observation, second_look, dispensed_by, origin, answer, collected_by, agent_id,
+    agent_consent_id, id_requested, id_provided)
 VALUES (%(id)s, %(site_id)s, %(client_id)s, %(episode_id)s, %(dose_day)s, %(at)s, %(key)s, %(request_sha256)s,
-    %(decision_id)s, %(pickup_id)s, %(identified_by)s, %(observation)s, %(second_look)s, %(dispensed_by)s, 'counter',
-    %(answer)s, %(collected_by)s, %(agent_id)s, %(agent_consent_id)s, %(id_requested)s, %(id_provided)s)
+    %(decision_id)s, %(pickup_id)s, %(identified_by)s, %(found)s, %(observation)s,
+    %(second_look)s, %(dispensed_by)s, 'counter', %(answer)s, %(collected_by)s, %(agent_id)s,
+    %(agent_consent_id)s, %(id_requested)s, %(id_provided)s)
 """
 _DOSE = """
 INSERT INTO dose (id, supply_id, site_id, client_id, order_id, dose_day, portion, portions, kind, mg, ml, lot_id,
@@ -151,6 +156,7 @@ def write_supply(
     digest: bytes,
     answer: dict[str, Any],
     identified_by: str,
+    found: str = "",
     observation: str = "",
     second_look: str = "",
     decision_id: UUID | None = None,
@@ -171,6 +177,7 @@ def write_supply(
             "decision_id": decision_id,
             "pickup_id": pickup_id,
             "identified_by": identified_by,
+            "found": found or None,
             "observation": observation.strip(),
             "second_look": second_look.strip(),
             "dispensed_by": actor.account_id,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dispensary.verification.bottles import BOTTLES
 from dispensary.verification.safe import PASSES, REGISTER, SUPPLIES, Check
+from dispensary.verification.stops import STOPS
 from dispensary.verification.unusual import UNUSUAL
 
 COVERAGE = (
@@ -219,4 +220,4 @@ TAKE_HOME = (
     ),
 )
 
-CHECKS = (*COVERAGE, *SUPPLIES, *REGISTER, *ORDERS, *DOSES, *OUTCOMES, *TAKE_HOME, *PASSES, *UNUSUAL, *BOTTLES)
+CHECKS = (*COVERAGE, *SUPPLIES, *REGISTER, *ORDERS, *DOSES, *OUTCOMES, *TAKE_HOME, *PASSES, *UNUSUAL, *BOTTLES, *STOPS)

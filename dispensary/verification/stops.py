@@ -1,0 +1,45 @@
+"""What stop flags must hold: nothing left while one stood against it, and each message was answered at its own client.
+
+Each query finds the rows that break one rule, and finds nothing when all is well.
+"""
+
+from __future__ import annotations
+
+from dispensary.verification.safe import Check
+
+STOPS = (
+    Check(
+        5,
+        "dose {id} of client {client_id} for {dose_day} left against a flag ({kind})",
+        """
+        SELECT d.id, d.client_id, d.dose_day, f.kind FROM stop_flag f
+        JOIN dose d ON d.client_id = f.client_id AND d.voided_at IS NULL
+            AND (f.kind = 'stop_dose' OR (f.kind = 'stop_bottles' AND d.kind = 'take_home'))
+        JOIN supply s ON s.id = d.supply_id AND s.origin = 'counter' AND s.at > f.set_at
+            AND (f.cleared_at IS NULL OR s.at < f.cleared_at)
+        WHERE f.days @> d.dose_day OR f.days @> s.dose_day ORDER BY 1, 4
+        """,
+    ),
+    Check(
+        5,
+        "flag {id} of client {client_id} {wrong}",
+        """
+        SELECT id, client_id, wrong FROM (
+            SELECT f.id, f.client_id, CASE
+                WHEN f.site_id <> c.site_id THEN 'is of another site than its client'
+                WHEN f.kind = 'stop_dose' AND f.owner_role <> 'doctor' THEN 'stops a dose, and no prescriber owns it'
+                WHEN f.cleared_at < f.set_at THEN 'was cleared before it was set'
+                WHEN f.owner_id IS NULL AND f.owner_role IS NULL THEN 'has no owner'
+            END AS wrong FROM stop_flag f JOIN client c ON c.id = f.client_id) AS judged
+        WHERE wrong IS NOT NULL ORDER BY 1
+        """,
+    ),
+    Check(
+        2,
+        "answer {id} to flag {flag_id} stands in a supply of another client",
+        """
+        SELECT a.id, a.flag_id FROM flag_answer a JOIN stop_flag f ON f.id = a.flag_id
+        JOIN supply s ON s.id = a.supply_id AND s.client_id <> f.client_id ORDER BY 1
+        """,
+    ),
+)
