@@ -6,9 +6,11 @@ from litestar.types import ControllerRouterHandler
 
 from dispensary.desks import (
     adopting,
+    agents,
     bottles,
     camera,
     caring,
+    collecting,
     consulting,
     counter,
     deciding,
@@ -54,6 +56,8 @@ HANDLERS: list[ControllerRouterHandler] = [
     *flags.HANDLERS,
     *pickups.HANDLERS,
     *printing.HANDLERS,
+    *collecting.HANDLERS,
+    *agents.HANDLERS,
     *safe.HANDLERS,
     *registers.HANDLERS,
     *passpage.HANDLERS,
