@@ -16,7 +16,7 @@ from dispensary.database import Database, WriteSession
 from dispensary.prescribing.models import DoseOrder
 from dispensary.refusals import BadInput, NotThere
 from dispensary.staff.models import Site
-from dispensary.supplies.models import Bottle, Dose, Pickup, Supply
+from dispensary.supplies.models import Bottle, Pickup
 from dispensary.supplies.paper import Paper, Printer
 from dispensary.supplies.pickups import Prepared, cancel_pickup, prepare_pickup
 from dispensary.supplies.printing.label_text import portion_name
@@ -28,6 +28,8 @@ from dispensary.supplies.printing.labels import (
 from dispensary.supplies.serials import bottle_code, spoken_serial
 from dispensary.units import ClientId, milligrams, millilitres, strength
 from tests.builders import Clinic, clinic, enrolled
+from tests.dispensary.test_voiding import PIN, void
+from tests.dispensary.visiting import has_pin
 from tests.paper import PAINTERS, Painter, codes_in, pages_of, painted_squares, words_of
 
 WARNINGS = "Keep locked away from children. May be fatal to others. Do not drive if drowsy. Return the empty bottle."
@@ -251,9 +253,9 @@ def test_bottles_that_went_back_into_stock_have_no_label(counter: Counter) -> No
 
 def test_a_voided_supply_has_no_label(counter: Counter) -> None:
     _, supply_id = carrying(counter, 1)
-    with counter.place.database.writing() as session:
-        session.execute(update(Dose).where(Dose.supply_id == supply_id).values(voided_at=counter.place.now))
-        session.execute(update(Supply).where(Supply.id == supply_id).values(voided_at=counter.place.now))
+    place = counter.place
+    has_pin(place.database, place.doctor, PIN, place.now)
+    void(place, supply_id, second=place.doctor, pin=PIN)
     with pytest.raises(NotThere):
         counter.labels(supply_id=supply_id)
 

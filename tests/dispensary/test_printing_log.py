@@ -8,7 +8,7 @@ from decimal import Decimal
 from uuid import UUID
 
 import pytest
-from sqlalchemy import CheckConstraint, select, update
+from sqlalchemy import CheckConstraint, select
 
 from dispensary.clients.models import Client
 from dispensary.database import Database
@@ -17,7 +17,6 @@ from dispensary.staff.models import Site
 from dispensary.stock.models import RegisterBook, RegisterLine
 from dispensary.stock.service import count_lot, receive_lot, write_line
 from dispensary.supplies.closing import Counted, close_day
-from dispensary.supplies.models import Dose, Supply
 from dispensary.supplies.pickups import prepare_pickup
 from dispensary.supplies.printing.daylog import day_log
 from dispensary.supplies.printing.register import line_kinds
@@ -25,6 +24,7 @@ from dispensary.supplies.printing.register_print import register_pdf
 from dispensary.supplies.printing.wording import day_runs
 from dispensary.units import ClientId, DoseDay, millilitres, strength
 from tests.builders import Clinic, clinic
+from tests.dispensary.test_voiding import void
 from tests.dispensary.unusual_place import spilled
 from tests.paper import pages_of, words_of
 
@@ -153,10 +153,8 @@ def test_a_voided_supply_stays_in_the_log_and_out_of_the_totals(place: Clinic) -
     kept, voided = place.client(mg="80"), place.client(mg="50")
     place.give(kept)
     supply_id = place.give(voided).supply_id
-    with place.database.writing() as session:
-        at = place.now + timedelta(minutes=40)
-        session.execute(update(Dose).where(Dose.supply_id == supply_id).values(voided_at=at))
-        session.execute(update(Supply).where(Supply.id == supply_id).values(voided_at=at))
+    place.now += timedelta(minutes=40)
+    void(place, supply_id)
     said = words_of(log_of(place))
     assert f"{number(place, voided)} Methadone oral solution 5 mg/mL 50 10 VOIDED 07:40 AY" in said
     assert "Total Methadone oral solution 5 mg/mL 80 16 0 0 0 bottles" in said
@@ -328,8 +326,8 @@ def test_each_dispenser_has_a_line_to_initial(place: Clinic) -> None:
     for _ in range(2):
         place.give(place.client(mg="80"))
     said = words_of(log_of(place))
-    assert re.search(r"Aishah binti Yusof \(AY\), 1 supply Initials Date and time", said)
-    assert re.search(r"Dr\. Lim Wei \(LW\), 2 supplies Initials Date and time", said)
+    assert re.search(r"Aishah binti Yusof \(AY\), 1 supply, 1 line Initials Date and time", said)
+    assert re.search(r"Dr\. Lim Wei \(LW\), 2 supplies, 2 lines Initials Date and time", said)
 
 
 def test_no_name_of_a_client_is_on_the_log(place: Clinic) -> None:

@@ -121,7 +121,7 @@ def test_the_columns_of_the_united_kingdoms_register_are_there_and_clients_stand
     ):
         assert heading in said, heading
     assert "Controlled drugs register: methadone oral solution 5 mg/mL" in said
-    assert f"2 24 Nov 2026 {number(place, carried)} {name(place, carried)} Dr. Lim Wei 37.5 the client" in said
+    assert f"2 24 Nov 2026 {number(place, carried)} {name(place, carried)} Dr. Lim Wei 37.5 client no no 4962.5" in said
     assert "1 24 Nov 2026 received, batch LOT-HRP 5000 5000" in said
 
 

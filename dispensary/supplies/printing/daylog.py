@@ -53,7 +53,7 @@ def day_log(session: ReadSession, *, site: Site, day: date, printed_at: datetime
         _counting(on, counts, site.zone)
         if closed is not None:
             _closing(on, closed, site.zone)
-        _initialling(on, dispensers)
+        _initialling(on, dispensers, lines)
 
     def title() -> str:
         return _("Dispensing log, %(day)s", day=long_day(day))
@@ -165,7 +165,7 @@ def _closing(on: Report, closed: Closed, zone: str) -> None:
     table.row(*map(Decimal, (close.observed, close.taken_home, close.missed, close.held, close.unclaimed)))
 
 
-def _initialling(on: Report, dispensers: Sequence[Dispenser]) -> None:
+def _initialling(on: Report, dispensers: Sequence[Dispenser], lines: Sequence[Dispensed]) -> None:
     on.heading(_("Initialled by each dispenser"))
     if not dispensers:
         on.line(_("Nobody dispensed on this day."))
@@ -173,7 +173,9 @@ def _initialling(on: Report, dispensers: Sequence[Dispenser]) -> None:
         on.room(11)
         sheet, y = on.sheet, on.sheet.y + 4
         supplies = ngettext("%(n)s supply", "%(n)s supplies", dispenser.supplies) % {"n": dispenser.supplies}
-        sheet.text(MARGIN, y, f"{dispenser.name} ({dispenser.initials}), {supplies}", size=9, width=105)
+        own = sum(line.by == dispenser.account_id for line in lines)
+        counted = ngettext("%(n)s line", "%(n)s lines", own) % {"n": own}
+        sheet.text(MARGIN, y, f"{dispenser.name} ({dispenser.initials}), {supplies}, {counted}", size=9, width=105)
         for x, words, length in ((112, _("Initials"), 40), (180, _("Date and time"), 55)):
             sheet.text(MARGIN + x, y, words, size=9)
             start = x + sheet.wide(words, 9) + 2

@@ -15,7 +15,7 @@ from dispensary.staff.models import Account
 from dispensary.stock.models import Lot, RegisterBook, StockCount
 from dispensary.supplies.models import DayClose, Dose, Supply
 from dispensary.supplies.printing.labels import with_strength
-from dispensary.units import SiteId
+from dispensary.units import AccountId, SiteId
 
 
 @dataclass
@@ -26,6 +26,7 @@ class Dispensed:
     number: str
     product: str
     """Substance, form and strength; empty for history that another system's stock supplied."""
+    by: AccountId | None
     initials: str
     voided_at: datetime | None
     consumed_mg: Decimal = Decimal(0)
@@ -52,6 +53,7 @@ class Dispensed:
 class Dispenser:
     """Who dispensed on the day, and how many supplies."""
 
+    account_id: AccountId
     name: str
     initials: str
     supplies: int
@@ -75,7 +77,7 @@ def dispensed_on(session: ReadSession, *, site_id: SiteId, day: date) -> list[Di
         voided = dose.voided_at or supply.voided_at
         key = (supply.id, named, voided)
         if key not in lines:
-            lines[key] = Dispensed(supply.at, number, named, initials or "", voided)
+            lines[key] = Dispensed(supply.at, number, named, supply.dispensed_by, initials or "", voided)
         lines[key].add(dose)
     return list(lines.values())
 
@@ -83,13 +85,13 @@ def dispensed_on(session: ReadSession, *, site_id: SiteId, day: date) -> list[Di
 def dispensers_on(session: ReadSession, *, site_id: SiteId, day: date) -> list[Dispenser]:
     """Everybody who dispensed on the day, by name."""
     rows = session.execute(
-        select(Account.name, Account.initials, func.count())
+        select(Account.id, Account.name, Account.initials, func.count())
         .join(Supply, Supply.dispensed_by == Account.id)
         .where(Supply.site_id == site_id, Supply.dose_day == day)
         .group_by(Account.id)
         .order_by(Account.name, Account.id)
     )
-    return [Dispenser(name, initials, supplies) for name, initials, supplies in rows]
+    return [Dispenser(*row) for row in rows]
 
 
 @dataclass(frozen=True)

@@ -117,6 +117,17 @@ def _person(entry: Entry) -> str:
     return line_kinds()[entry.kind]
 
 
+def _collected_by(entry: Entry) -> str:
+    words = {"client": _("client"), "agent": _("representative"), "carrier": _("health care professional")}
+    return f"{words[entry.collected_by]} {entry.agent}".strip() if entry.kind == "supplied" else ""
+
+
+def _yes_no(entry: Entry, said: bool) -> str:
+    if entry.kind != "supplied":
+        return ""
+    return _("yes") if said else _("no")
+
+
 def _received(entry: Entry) -> str:
     return _("received, batch %(batch)s", batch=entry.batch) if entry.kind == "received" else ""
 
@@ -157,9 +168,9 @@ _CELLS: dict[Shown, Callable[[Entry, str, str], Cell]] = {
     Shown.IN: lambda entry, product, zone: entry.ml if entry.ml > 0 else None,
     Shown.OUT: lambda entry, product, zone: -entry.ml if entry.ml < 0 else None,
     Shown.BALANCE: lambda entry, product, zone: entry.balance,
-    Shown.COLLECTED_BY: lambda entry, product, zone: _("the client") if entry.kind == "supplied" else "",
-    Shown.ID_REQUESTED: lambda entry, product, zone: "",
-    Shown.ID_PROVIDED: lambda entry, product, zone: "",
+    Shown.COLLECTED_BY: lambda entry, product, zone: _collected_by(entry),
+    Shown.ID_REQUESTED: lambda entry, product, zone: _yes_no(entry, entry.id_requested),
+    Shown.ID_PROVIDED: lambda entry, product, zone: _yes_no(entry, entry.id_provided),
     Shown.BY: lambda entry, product, zone: _who(entry),
     Shown.SIGNATURE: lambda entry, product, zone: _who(entry),
 }

@@ -17,6 +17,7 @@ from dispensary.database import ReadSession
 from dispensary.prescribing.models import DoseOrder
 from dispensary.staff.models import Account
 from dispensary.stock.models import Lot, RegisterBook, RegisterLine
+from dispensary.supplies.agents_models import Agent
 from dispensary.supplies.models import Bottle, Dose, Supply
 from dispensary.supplies.printing.labels import initials_of
 
@@ -43,7 +44,12 @@ class Entry:
     person: str
     """The client's name where the register has names, else the initials."""
     prescriber: str
-    supply_id: UUID | None
+    collected_by: str
+    """`client`, `agent` or `carrier`, for a supply."""
+    agent: str
+    """Who collected for the client, by name, where the register has names."""
+    id_requested: bool
+    id_provided: bool
     strength: Decimal
     consumed_ml: Decimal
     home_ml: Decimal
@@ -84,6 +90,8 @@ def book_between(
     for row in session.execute(_lines(book, first, last)):
         line: RegisterLine = row.RegisterLine
         client: Client | None = row.Client
+        supply: Supply | None = row.Supply
+        agent: Agent | None = row.Agent
         name = session.vault.open("client.name", client.id, client.name_sealed) if client else ""
         correction = None
         if row.later_seq is not None:
@@ -96,7 +104,10 @@ def book_between(
                 number=client.number if client else "",
                 person=name if names else initials_of(name),
                 prescriber=prescribers.get(line.supply_id, "") if line.supply_id else "",
-                supply_id=line.supply_id,
+                collected_by=supply.collected_by if supply else "",
+                agent=session.vault.open("agent.name", agent.id, agent.name_sealed) if agent and names else "",
+                id_requested=supply is not None and supply.id_requested,
+                id_provided=supply is not None and supply.id_provided,
                 strength=row.strength,
                 consumed_ml=line.consumed_ml,
                 home_ml=line.taken_home_ml,
@@ -130,6 +141,8 @@ def _lines(book: RegisterBook, first: date, last: date) -> Select[*tuple[Any, ..
         select(
             RegisterLine,
             Client,
+            Supply,
+            Agent,
             Lot.batch,
             Lot.strength,
             Account.initials,
@@ -145,6 +158,7 @@ def _lines(book: RegisterBook, first: date, last: date) -> Select[*tuple[Any, ..
         .outerjoin(second, second.id == RegisterLine.second_id)
         .outerjoin(Supply, Supply.id == RegisterLine.supply_id)
         .outerjoin(Client, Client.id == Supply.client_id)
+        .outerjoin(Agent, Agent.id == Supply.agent_id)
         .outerjoin(corrected, corrected.id == RegisterLine.corrects_id)
         .outerjoin(later, later.corrects_id == RegisterLine.id)
         .outerjoin(later_by, later_by.id == later.account_id)
