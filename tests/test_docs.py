@@ -82,7 +82,7 @@ def test_the_handbook_explains_every_refusal_that_the_counter_can_show() -> None
         "wrong_doses",
     )
     flagged = ("flags", "flags_rules", "safety_rules")
-    bottles = ("returns", "recalls", "full_bottles", "voiding")
+    bottles = ("returns", "recalls", "full_bottles", "voiding", "scanned")
     files = [
         *(f"dispensary/supplies/{room}.py" for room in (*usual, *unusual, *bottles, *flagged)),
         *(
@@ -90,7 +90,7 @@ def test_the_handbook_explains_every_refusal_that_the_counter_can_show() -> None
             for room in ("staff/countersign", "stock/rules", "stock/service", "web/unusual_acts", "web/bottle_acts")
         ),
         *(f"dispensary/desks/{page}.py" for page in ("counter", "giving", "pickups", "exceptional", "noting")),
-        *(f"dispensary/desks/{page}.py" for page in ("bottles", "safe")),
+        *(f"dispensary/desks/{page}.py" for page in ("bottles", "safe", "registers", "printing")),
     ]
     shown = {code for file in files for code in codes_in(ROOT / file)}
     shown |= {"second-look", "ten-fold", "take-home-per-supply", "take-home-per-week"}  # said by rooms that these ask
@@ -100,7 +100,7 @@ def test_the_handbook_explains_every_refusal_that_the_counter_can_show() -> None
     never_by_a_press = {"bad-day", "no-client", "no-book", "no-pass"}  # only by an address that somebody typed
     never_by_a_press |= {"no-dose", "no-exception", "no-bottle", "no-recall", "no-page", "no-id", "no-photo", "no-flag"}
     never_by_a_press |= {"no-amount", "minutes", "observe-hours", "counted"}  # the page's own fields say it before
-    never_by_a_press |= {"no-supply", "imported"}
+    never_by_a_press |= {"no-supply", "imported", "no-layout"}
     never_by_a_press |= {"full-returns", "source"}  # the office's own fields say it before
     never_by_a_press |= {"pickup-not-out"}  # said at a home
     never_by_a_press |= {"nothing-at-home", "bring-by", "cause"}  # bottles are called back at the consulting desk
