@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from functools import partial
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -29,6 +29,7 @@ from dispensary.staff.queries import Place, sites
 from dispensary.staff.rules import the_program
 from dispensary.staff.sessions import forget_ended
 from dispensary.supplies.closing import close_day
+from dispensary.supplies.nightwatch import ASSESS, CLOSE_AFTER, CLOSE_DAY, RETRY_AFTER, slot
 from dispensary.supplies.queries import day_close_of
 from dispensary.takehome.nightly import assess_everybody
 from dispensary.takehome.queries import policy_of
@@ -43,10 +44,7 @@ _LEADER_LOCK = 7_301_443
 REMIND_AT = time(18, 0)
 """Reminders go out the evening before, at this local time."""
 REMIND_AHEAD = timedelta(hours=36)
-CLOSE_AFTER = timedelta(hours=2)
-"""How long after the day boundary the night closes a day that the counter left open."""
-RETRY_AFTER = timedelta(hours=1)
-"""A job that failed runs again after this time."""
+_SOON = timedelta(seconds=20)
 
 Clock = Callable[[], datetime]
 
@@ -124,8 +122,10 @@ def start_jobs(database: Database, settings: Settings, clock: Clock) -> Backgrou
     else:
         log.warning("no way to send texts is set up: they wait in the outbox and expire")
     scheduler.add_job(led(lambda: queue_reminders(database, clock)), "interval", seconds=30, id="queue reminders")
-    scheduler.add_job(led(lambda: close_left_open(database, clock)), "interval", minutes=5, id="close days")
-    scheduler.add_job(led(lambda: assess_sites(database, clock)), "interval", minutes=5, id="assess take-home")
+    # What was due while the program was off is done soon after it starts, so that nobody is greeted by it for long.
+    soon = {"next_run_time": datetime.now(UTC) + _SOON, "trigger": "interval", "minutes": 5}
+    scheduler.add_job(led(lambda: close_left_open(database, clock)), id="close days", **soon)
+    scheduler.add_job(led(lambda: assess_sites(database, clock)), id="assess take-home", **soon)
     scheduler.add_job(led(lambda: forget_sign_ins(database, clock)), "interval", hours=6, id="forget sign-ins")
     scheduler.start()
     return scheduler
@@ -179,20 +179,26 @@ def queue_reminders(database: Database, clock: Clock) -> int:
     return queued
 
 
-def close_left_open(database: Database, clock: Clock) -> int:
+def close_left_open(
+    database: Database, clock: Clock, *, at: Place | None = None, retry_after: timedelta = RETRY_AFTER
+) -> int:
     """Closes, at each site, the dose day before today's when the counter did not: its missed days are frozen.
 
-    The count of the safe stays due. A failure is kept in `job_run` and tried again after an hour.
+    The count of the safe stays due. A failure is kept in `job_run` and tried again after an hour. Where `at` names a
+    site, that one alone is looked at.
     """
     now = clock()
     closed = 0
     with database.reading() as session:
-        opened = {site: site.dose_day(session.get_one(Site, site.id).opened_at) for site in sites(session)}
+        places = [at] if at else sites(session)
+        opened = {site: site.dose_day(session.get_one(Site, site.id).opened_at) for site in places}
     for site, first_day in opened.items():
         yesterday = DoseDay(site.dose_day(now - CLOSE_AFTER) - timedelta(days=1))
         if yesterday >= first_day:
             work = partial(_close, site=site, day=yesterday, at=now)
-            closed += run_once(database, job="close day", slot=f"{site.code} {yesterday}", clock=clock, work=work)
+            closed += run_once(
+                database, job=CLOSE_DAY, slot=slot(site, yesterday), clock=clock, work=work, retry_after=retry_after
+            )
     return closed
 
 
@@ -203,7 +209,9 @@ def _close(session: WriteSession, *, site: Place, day: DoseDay, at: datetime) ->
     return {"closed": "by the night", "missed": done.missed}
 
 
-def assess_sites(database: Database, clock: Clock) -> int:
+def assess_sites(
+    database: Database, clock: Clock, *, at: Place | None = None, retry_after: timedelta = RETRY_AFTER
+) -> int:
     """Assesses, once a night, everybody at each site whose day before is closed, by the policy that it follows then.
 
     A site whose day could not be closed waits for that: what was missed is known when the day is frozen.
@@ -211,7 +219,7 @@ def assess_sites(database: Database, clock: Clock) -> int:
     now = clock()
     assessed = 0
     with database.reading() as session:
-        days = {site: site.dose_day(now - CLOSE_AFTER) for site in sites(session)}
+        days = {site: site.dose_day(now - CLOSE_AFTER) for site in ([at] if at else sites(session))}
         ready = [
             (site, day)
             for site, day in days.items()
@@ -219,7 +227,9 @@ def assess_sites(database: Database, clock: Clock) -> int:
         ]
     for site, day in ready:
         work = partial(_assess, site=site, day=day, at=now)
-        assessed += run_once(database, job="assess take-home", slot=f"{site.code} {day}", clock=clock, work=work)
+        assessed += run_once(
+            database, job=ASSESS, slot=slot(site, day), clock=clock, work=work, retry_after=retry_after
+        )
     return assessed
 
 
@@ -229,8 +239,20 @@ def _assess(session: WriteSession, *, site: Place, day: DoseDay, at: datetime) -
     return assess_everybody(session, actor=the_program(site.id), site_id=site.id, on=day, at=at).as_json()
 
 
+def run_night(database: Database, clock: Clock, *, site: Place) -> None:
+    """Does at once, at one site, what the night left undone, also when it was tried a moment ago."""
+    close_left_open(database, clock, at=site, retry_after=timedelta(0))
+    assess_sites(database, clock, at=site, retry_after=timedelta(0))
+
+
 def run_once(
-    database: Database, *, job: str, slot: str, clock: Clock, work: Callable[[WriteSession], dict[str, object]]
+    database: Database,
+    *,
+    job: str,
+    slot: str,
+    clock: Clock,
+    work: Callable[[WriteSession], dict[str, object]],
+    retry_after: timedelta = RETRY_AFTER,
 ) -> bool:
     """Runs `work` in a unit of its own unless it has run for this slot; a failed run is repeated after an hour.
 
@@ -239,7 +261,7 @@ def run_once(
     now = clock()
     with database.reading() as session:
         earlier = session.get(JobRun, (job, slot))
-        if earlier and (not earlier.failure or earlier.began_at > now - RETRY_AFTER):
+        if earlier and (not earlier.failure or earlier.began_at > now - retry_after):
             return False
     try:
         with database.writing() as session:

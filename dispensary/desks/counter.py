@@ -79,9 +79,11 @@ def find(data: Form, database: TheDatabase, actor: TheActor, site: TheSite, cloc
     """Opens the client whose pass was scanned, whose code was typed, or whose number or name this is.
 
     A pass that does not open is said to be so, and why; it is kept on the list of refused passes. The label of a bottle
-    opens its client's bottles, with that one marked.
+    opens its client's bottles, with that one marked. Nothing at all calls whoever is next: Enter alone, after a dose.
     """
     now, sought = clock(), one(data, "sought")
+    if not sought:
+        return _next(database, site, now)
     reading = passes.read(database.vault, sought)
     if reading is passes.Reading.BOTTLE or reading is passes.Reading.BOTTLE_MISTYPED:
         return _by_bottle(database, actor, site, sought, now)
@@ -131,7 +133,10 @@ def _arrived(session: WriteSession, site: TheSite, client_id: ClientId, now: dat
 @post("/counter/next", sync_to_thread=True, guards=[requires_dispenser])
 def call_next(database: TheDatabase, site: TheSite, clock: TheClock) -> Redirect:
     """Calls whoever is next in the queue and opens them."""
-    now = clock()
+    return _next(database, site, clock())
+
+
+def _next(database: TheDatabase, site: TheSite, now: datetime) -> Redirect:
     with database.writing() as session:
         visit = scheduling.service.call_next(session, place_id=site.id, window=1, now=now)
         if visit is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any
 
 from litestar.concurrency import sync_to_thread
@@ -14,13 +15,26 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from dispensary.database import Database
 from dispensary.settings import Settings
 from dispensary.staff import sessions
+from dispensary.staff.queries import Place
 from dispensary.staff.sessions import SignedIn
+from dispensary.supplies.nightwatch import Undone, undone
+from dispensary.units import SiteId
 from dispensary.web.acting import refuse_anothers_page
 from dispensary.web.given import Clock
 from dispensary.web.guards import PUBLIC, not_signed_in
 from dispensary.words import spoken
 
 COOKIE = "takehome"
+NIGHT = "takehome.night"
+"""Where the scope of a page keeps what the night left undone; the templates find it there."""
+_FRESH = timedelta(seconds=15)
+_NIGHTS: dict[SiteId, tuple[datetime, tuple[Undone, ...]]] = {}
+
+
+def forget_night(site_id: SiteId) -> None:
+    """The next page looks anew at what the night left undone there."""
+    _NIGHTS.pop(site_id, None)
+
 
 Request = ASGIConnection[Any, Any, Any, Any]
 
@@ -37,6 +51,14 @@ class SignedInMiddleware(ASGIMiddleware):
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
+
+    def night(self, site: Place) -> tuple[Undone, ...]:
+        """What the night left undone at a site, looked up every few seconds and not for every page."""
+        now = self._clock()
+        known = _NIGHTS.get(site.id)
+        if known is None or not timedelta(0) <= now - known[0] < _FRESH:
+            known = _NIGHTS[site.id] = (now, self._database.glance(lambda glance: undone(glance, site=site, now=now)))
+        return known[1]
 
     def who(self, token: str) -> SignedIn | None:
         """Who is signed in by the token. Marks the sign-in as seen when it is a minute since the last time."""
@@ -62,6 +84,8 @@ class SignedInMiddleware(ASGIMiddleware):
         with spoken(who.site.language):
             if not scope["path"].startswith("/api/"):
                 await refuse_anothers_page(scope, receive, self._database, who)
+                if scope.get("method") == "GET":
+                    scope[NIGHT] = await sync_to_thread(self.night, who.site)  # type: ignore[literal-required]
             await next_app(scope, receive, send)
 
 

@@ -24,8 +24,9 @@ from dispensary.database import Database
 from dispensary.demo.people import Person as Drawn
 from dispensary.demo.people import people as drawn_people
 from dispensary.demo.people import portrait
-from dispensary.jobs import queue_reminders, send_texts
+from dispensary.jobs import queue_reminders, run_night, send_texts
 from dispensary.prescribing.service import order_dose
+from dispensary.staff.queries import place as site_of
 from dispensary.staff.rules import Actor, Role
 from dispensary.stock.service import receive_lot
 from dispensary.supplies.closing import close_day
@@ -174,6 +175,9 @@ def test_a_clinic_morning(house: House, person: Callable[..., Person], tmp_path:
 
     # Tuesday, before opening: the pharmacist packs six bottles; the text brings the code and the link.
     house.clock.moment = datetime(2026, 11, 23, 22, 20, tzinfo=UTC)
+    with house.database.reading() as session:
+        site = site_of(session, clinic.site.id)
+    run_night(house.database, house.clock, site=site)
     pharmacist = person().signs_in("pharmacist", "/counter")
     pharmacist.picture("counter")
     pharmacist.page.goto(f"/counter/clients/{clinic.client}/pickup?on=2026-11-24")

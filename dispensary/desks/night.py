@@ -1,0 +1,23 @@
+"""What the night left undone is tried at once, by an administrator."""
+
+from __future__ import annotations
+
+from litestar import post
+from litestar.response import Redirect
+from litestar.types import ControllerRouterHandler
+
+from dispensary.jobs import run_night
+from dispensary.web.given import TheClock, TheDatabase, TheSite
+from dispensary.web.guards import requires_administrator
+from dispensary.web.signed_in import forget_night
+
+
+@post("/office/night", sync_to_thread=True, guards=[requires_administrator])
+def try_now(database: TheDatabase, site: TheSite, clock: TheClock) -> Redirect:
+    """Closes the days that were left open and assesses everybody at this site now, whenever it was tried last."""
+    run_night(database, clock, site=site)
+    forget_night(site.id)
+    return Redirect("/office", status_code=303)
+
+
+HANDLERS: list[ControllerRouterHandler] = [try_now]

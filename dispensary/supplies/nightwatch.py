@@ -1,0 +1,74 @@
+"""What the night should have done at a site by now and has not: what failed, since when, and when it is tried again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Final
+
+from dispensary.staff.queries import Place
+from dispensary.staff.rules import dose_day
+from dispensary.straight import Straight
+
+CLOSE_DAY: Final = "close day"
+ASSESS: Final = "assess take-home"
+CLOSE_AFTER = timedelta(hours=2)
+"""How long after the day boundary the night closes a day that the counter left open."""
+RETRY_AFTER = timedelta(hours=1)
+"""A job that failed runs again after this time."""
+_GRACE = timedelta(minutes=30)
+"""How long after it was due a job may take before anybody is told (the house's own figure)."""
+
+_READ = """
+SELECT s.opened_at,
+    EXISTS (SELECT 1 FROM day_close c WHERE c.site_id = s.id AND c.dose_day = %(yesterday)s) AS closed,
+    c.failure, c.began_at, a.failure, a.began_at
+FROM site s
+LEFT JOIN job_run c ON c.job = 'close day' AND c.slot = %(close)s
+LEFT JOIN job_run a ON a.job = 'assess take-home' AND a.slot = %(assess)s
+WHERE s.id = %(site)s
+"""
+
+
+@dataclass(frozen=True)
+class Undone:
+    """A job of the night that is due and not done."""
+
+    job: str
+    day: date
+    """The day that it is about: the one to be closed, or the one for which everybody is assessed."""
+    since: datetime
+    """When it was due."""
+    failure: str
+    """What it failed with; empty when it did not run at all, as when the program was off."""
+    again_at: datetime | None
+    """When it is tried next; nothing when that is as soon as the program runs its jobs."""
+
+
+def slot(site: Place, day: date) -> str:
+    """The name of a job's slot: of one site and one day."""
+    return f"{site.code} {day}"
+
+
+def undone(glance: Straight, *, site: Place, now: datetime) -> tuple[Undone, ...]:
+    """What is due and not done, in one look. A day that the counter closed itself is done; a new site owes nothing."""
+    day = site.dose_day(now - CLOSE_AFTER)
+    yesterday = day - timedelta(days=1)
+    since = site.window_of(day)[0] + CLOSE_AFTER
+    if now < since + _GRACE:
+        return ()
+    values = {"site": site.id, "yesterday": yesterday, "close": slot(site, yesterday), "assess": slot(site, day)}
+    row = glance.run(_READ, values).fetchone()
+    if row is None or yesterday < dose_day(site.zone, site.day_starts, row[0]):
+        return ()
+    _, closed, close_failure, close_at, assess_failure, assess_at = row
+    if not closed:
+        return (_undone(CLOSE_DAY, yesterday, since, close_failure, close_at),)
+    if assess_failure or assess_at is None:
+        return (_undone(ASSESS, day, since, assess_failure, assess_at),)
+    return ()
+
+
+def _undone(job: str, day: date, since: datetime, failure: str | None, began_at: datetime | None) -> Undone:
+    again = began_at + RETRY_AFTER if failure and began_at else None
+    return Undone(job, day, since, failure or "", again)

@@ -1,0 +1,88 @@
+"""What the night left undone greets everybody at the site until it is done, and nobody else."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from dispensary.database import Database
+from dispensary.jobs import assess_sites, close_left_open, run_night
+from dispensary.staff.queries import place as site_of
+from dispensary.staff.rules import Role
+from dispensary.supplies.nightwatch import Undone, undone
+from tests.dispensary.desk_place import Desks, desks
+from tests.dispensary.visiting import text_of
+
+GREETING = "Tue 24 Nov 2026 was not closed by itself."
+
+
+@pytest.fixture
+def here(database: Database, now: datetime, tmp_path: Path) -> Desks:
+    """Wednesday, seven in the morning; nobody closed the first day, and no program ran in the night."""
+    place = desks(database, now, tmp_path)
+    place.place.client()
+    place.days_pass(1)
+    return place
+
+
+def looked(here: Desks, *, at: datetime | None = None) -> tuple[Undone, ...]:
+    with here.database.reading() as session:
+        site = site_of(session, here.place.site_id)
+    return here.database.glance(lambda glance: undone(glance, site=site, now=at or here.clock()))
+
+
+def test_a_job_that_never_ran_greets_once_it_is_overdue_and_is_gone_once_it_ran(here: Desks) -> None:
+    midnight = here.clock() - timedelta(hours=7)
+    assert looked(here, at=midnight + timedelta(hours=2, minutes=29)) == ()
+    (one,) = looked(here)
+    assert (one.job, one.failure, one.again_at) == ("close day", "", None)
+
+    close_left_open(here.database, here.clock)
+    assert [one.job for one in looked(here)] == ["assess take-home"]
+    assess_sites(here.database, here.clock)
+    assert looked(here) == ()
+
+
+def test_a_new_site_owes_nothing_and_a_day_that_the_counter_closed_is_done(
+    here: Desks, database: Database, tmp_path: Path
+) -> None:
+    fresh = desks(database, here.clock(), tmp_path, code="SAT")
+    assert looked(fresh) == ()
+
+
+def test_a_failure_says_when_it_is_tried_again_and_an_administrator_tries_at_once(here: Desks) -> None:
+    with here.database.writing() as session:
+        session.execute(text("ALTER TABLE day_outcome ADD CONSTRAINT broken CHECK (outcome = 'none')"))
+    close_left_open(here.database, here.clock)
+    (one,) = looked(here)
+    assert "broken" in one.failure
+    assert one.again_at == here.clock() + timedelta(hours=1)
+
+    pharmacist, administrator = here.seat(Role.PHARMACIST), here.administrator
+    for visitor, path in ((pharmacist, "/counter"), (administrator, "/office"), (here.doctor, "/consulting")):
+        said = text_of(visitor.get(path))
+        assert GREETING in said
+        assert "Tried again at 08:00." in said
+        assert ("Try now" in said) is (visitor is administrator)
+    assert pharmacist.post("/office/night").status_code == 403
+
+    with here.database.writing() as session:
+        session.execute(text("ALTER TABLE day_outcome DROP CONSTRAINT broken"))
+    assert close_left_open(here.database, here.clock) == 0, "within the hour it is not tried by itself"
+    assert administrator.post("/office/night").status_code == 303
+    assert GREETING not in text_of(administrator.get("/office"))
+    assert looked(here) == ()
+
+
+def test_it_is_looked_up_every_few_seconds_and_not_for_every_page(here: Desks) -> None:
+    pharmacist = here.seat(Role.PHARMACIST)
+    assert GREETING in text_of(pharmacist.get("/counter"))
+    with here.database.reading() as session:
+        site = site_of(session, here.place.site_id)
+    run_night(here.database, here.clock, site=site)
+    assert GREETING in text_of(pharmacist.get("/counter"))
+    here.clock.goes_on(seconds=15)
+    assert GREETING not in text_of(pharmacist.get("/counter"))
