@@ -283,7 +283,10 @@ class TestStopsAndMessages:
         assert counter.get(path).json() == []
 
     def test_the_desk_that_a_page_was_opened_from_is_where_it_leads_back(self, here: Desks, client: ClientId) -> None:
-        assert f'href="/consulting/clients/{client}"' in here.doctor.get(f"/consulting/clients/{client}/flags").text
+        assert (
+            f'href="/consulting/clients/{client}" data-key="0"'
+            in here.doctor.get(f"/consulting/clients/{client}/flags").text
+        )
         assert (
             self.sets(here.doctor, client, "say_first", desk="consulting")
             .headers["location"]

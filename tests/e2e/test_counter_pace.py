@@ -177,6 +177,7 @@ def test_the_worst_client_fits_one_screen_and_no_phone_scrolls_sideways(
     assert counter.page.evaluate(bottom) <= DESK["height"]
     counter.page.goto(f"/counter/clients/{client}/flags")
     counter.picture("counter-flags")
+    assert counter.page.evaluate(bottom) <= DESK["height"]
 
     phone = Person(chromium, house, PHONE).signs_in("pharmacist", "/counter")
     for below in ("", "/flags"):
