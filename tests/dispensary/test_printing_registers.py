@@ -22,6 +22,8 @@ from dispensary.supplies.printing.register_print import register_pdf
 from dispensary.supplies.serials import spoken_serial
 from dispensary.units import ClientId
 from tests.builders import Clinic, clinic
+from tests.dispensary.test_agents import collects, consent
+from tests.dispensary.test_pickups import prepared
 from tests.paper import pages_of, words_of
 
 AT = datetime(2026, 11, 24, 10, 5, tzinfo=UTC)
@@ -124,6 +126,16 @@ def test_the_columns_of_the_united_kingdoms_register_are_there_and_clients_stand
     assert "Controlled drugs register: methadone oral solution 5 mg/mL" in said
     assert f"2 24 Nov 2026 {number(place, carried)} {name(place, carried)} Dr. Lim Wei 37.5 client no no 4962.5" in said
     assert "1 24 Nov 2026 received, batch LOT-HRP 5000 5000" in said
+
+
+def test_a_representative_stands_in_the_register_by_name_with_the_document_that_was_shown(place: Clinic) -> None:
+    client = place.client(mg="60")
+    place.decide(client, per_supply=2)
+    pickup, consent_id = prepared(place, client, 1), consent(place, client)
+    assert collects(place, client, pickup, consent_id) == "collected"
+
+    assert "12 representative Siti binti Rosli yes yes 4988" in words_of(printed(place, "uk-register"))
+    assert "Siti" not in words_of(printed(place, "us-dispensing-log"))
 
 
 def test_the_columns_of_new_south_wales_are_there_on_numbered_pages(place: Clinic, carried: ClientId) -> None:
