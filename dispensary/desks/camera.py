@@ -1,4 +1,4 @@
-"""The camera of the counter: a frame that the browser posts is read here, where the browser cannot read it itself."""
+"""The camera of the counter, and of a carrier: a frame is read here, where the browser cannot read it itself."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from litestar.concurrency import sync_to_thread
 from litestar.types import ControllerRouterHandler
 
 from dispensary.supplies.printing.camera import LARGEST_FRAME, text_in
-from dispensary.web.guards import requires_dispenser
+from dispensary.web.guards import requires_carrier, requires_dispenser
 
 MAY_LOOK = {"permissions-policy": "camera=(self), geolocation=(), microphone=()"}
 """For the pages that have the camera's button; every other page is refused the camera."""
@@ -26,6 +26,16 @@ _reading = threading.BoundedSemaphore(2)
 )
 async def read(request: Request[Any, Any, Any]) -> dict[str, str]:
     """The text of the code in the posted picture, or nothing. The picture is not kept."""
+    return await _text_in(request)
+
+
+@post("/carrying/camera", guards=[requires_carrier], request_max_body_size=LARGEST_FRAME, status_code=200)
+async def read_at_home(request: Request[Any, Any, Any]) -> dict[str, str]:
+    """The same, for a carrier's phone at a client's home."""
+    return await _text_in(request)
+
+
+async def _text_in(request: Request[Any, Any, Any]) -> dict[str, str]:
     frame = await request.body()
     if not _reading.acquire(blocking=False):
         return {"text": ""}
@@ -35,4 +45,4 @@ async def read(request: Request[Any, Any, Any]) -> dict[str, str]:
         _reading.release()
 
 
-HANDLERS: list[ControllerRouterHandler] = [read]
+HANDLERS: list[ControllerRouterHandler] = [read, read_at_home]

@@ -20,6 +20,7 @@ from dispensary.staff import audit
 from dispensary.staff.queries import Place, names_of
 from dispensary.staff.rules import Actor
 from dispensary.supplies import queries
+from dispensary.supplies.carrying import carriers, out_now
 from dispensary.supplies.handover import issue_again, not_this_person, prepare_and_tell, tell_again
 from dispensary.supplies.models import Pickup, PickupPass
 from dispensary.supplies.moment import read_moment
@@ -57,8 +58,10 @@ def pickups(database: TheDatabase, site: TheSite, clock: TheClock) -> Template:
         faces = clients.faces(session, people)
         refused_passes = len(refused_between(session, site_id=site.id, since=since, until=until))
         cards = pass_rules(session, site.id).cards
+        out = out_now(session, site_id=site.id)
     return page(
         "counter/pickups.html",
+        out=out,
         waiting=waiting,
         overdue=overdue,
         faces=faces,
@@ -159,11 +162,11 @@ def one_pickup(
     done: FromQuery[str] = "",
 ) -> Template:
     """One prepared pickup: its client, its bottles, its pass, and what can be done with them. A look as well."""
-    return _one_page(_AtPickup(database, actor, site, pickup_id, clock()), done=done)
+    return pickup_page(AtPickup(database, actor, site, pickup_id, clock()), done=done)
 
 
 @dataclass(frozen=True)
-class _AtPickup:
+class AtPickup:
     """Who works at the counter, when, and which pickup is before them."""
 
     database: Database
@@ -176,18 +179,22 @@ class _AtPickup:
     def today(self) -> DoseDay:
         return self.site.dose_day(self.now)
 
-    def does(self, act: Callable[[WriteSession], str]) -> Response[Any]:
+    def does(self, act: Callable[[WriteSession], str], typed: Mapping[str, Any] | None = None) -> Response[Any]:
         """Does one act, and says on the pickup's page what came of it; refused, the page says why."""
         try:
             done = self.database.write(act)
         except NotThere:
             raise
         except Refused as refused:
-            return _one_page(self, refused=refused)
+            return pickup_page(self, refused=refused, typed=typed)
         return Redirect(f"/counter/pickups/{self.pickup_id}?done={done}", status_code=303)
 
 
-def _one_page(here: _AtPickup, *, done: str = "", refused: Refused | None = None) -> Template:
+def pickup_page(
+    here: AtPickup, *, done: str = "", refused: Refused | None = None, typed: Mapping[str, Any] | None = None
+) -> Template:
+    """A pickup's page, with what was refused and typed when something was."""
+
     def read(session: WriteSession) -> dict[str, Any]:
         pickup = session.get(Pickup, here.pickup_id)
         if pickup is None or pickup.site_id != here.site.id:
@@ -200,6 +207,8 @@ def _one_page(here: _AtPickup, *, done: str = "", refused: Refused | None = None
             "bottles": bottles_of(session, pickup_id=pickup.id),
             "passes": passes_of(session, pickup_id=pickup.id),
             "names": names_of(session, [pickup.prepared_by]),
+            "out": next((o for o in out_now(session, site_id=here.site.id) if o.carrying.pickup_id == pickup.id), None),
+            "carriers": carriers(session, actor=here.actor),
             "cards": pass_rules(session, here.site.id).cards,
         }
 
@@ -224,7 +233,7 @@ def new_pass(
     clock: TheClock,
 ) -> Response[Any]:
     """Issues a new pass, since the phone or the card was lost or the old one was stopped, and texts it."""
-    here = _AtPickup(database, actor, site, pickup_id, clock())
+    here = AtPickup(database, actor, site, pickup_id, clock())
 
     def act(session: WriteSession) -> str:
         told = issue_again(
@@ -253,7 +262,7 @@ def text_again(
     clock: TheClock,
 ) -> Response[Any]:
     """Texts the code and the link of the live pass once more."""
-    here = _AtPickup(database, actor, site, pickup_id, clock())
+    here = AtPickup(database, actor, site, pickup_id, clock())
 
     def act(session: WriteSession) -> str:
         told = tell_again(
@@ -275,7 +284,7 @@ def wrong_person(
     pickup_id: FromPath[UUID], database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock
 ) -> Response[Any]:
     """Stops the pass that somebody else than the client showed. Nothing is handed over."""
-    here = _AtPickup(database, actor, site, pickup_id, clock())
+    here = AtPickup(database, actor, site, pickup_id, clock())
 
     def act(session: WriteSession) -> str:
         not_this_person(session, actor=actor, pickup_id=pickup_id, zone=site.zone, today=here.today, at=here.now)

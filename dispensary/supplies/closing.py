@@ -19,6 +19,7 @@ from dispensary.staff.rules import Actor, dose_day
 from dispensary.stock.models import Lot, StockCount
 from dispensary.stock.queries import lots
 from dispensary.stock.service import count_lot
+from dispensary.supplies.carrying import call_off, out_now
 from dispensary.supplies.exception_rows import not_seen_again
 from dispensary.supplies.models import DayClose, Pickup, PickupPass
 from dispensary.supplies.pickups import put_back
@@ -83,6 +84,7 @@ def close_day(
 
     Each ordered portion gets its outcome and keeps it. With `counts` (the counter's close) prepared bottles that nobody
     collected go back into stock, every lot is counted, and a difference becomes a register line with its reason.
+    It is refused while bottles are out with a carrier: each is named, and answered for first.
     Without (the night's close) the count stays due. No dose for the day is possible afterwards. Raises BadInput or
     Refused, and then nothing is closed.
     """
@@ -90,6 +92,8 @@ def close_day(
         raise BadInput(Refusal("close-future", f"{day} has not begun.", "Close today or an earlier day."))
     if session.get(DayClose, (actor.site_id, day)) is not None:
         raise Refused(Refusal("closed-already", f"{day} is closed.", "Nothing to do.", {"day": day}))
+    if counts is not None:
+        _nothing_is_out(session, actor=actor, at=at)
     for earlier in left_open(session, site_id=actor.site_id, before=day):
         _close(session, actor=actor, day=earlier, counts=None, at=at)
     closed = _close(session, actor=actor, day=day, counts=counts, at=at)
@@ -98,6 +102,26 @@ def close_day(
         session, actor=actor, act="closed day", subject="site", subject_id=actor.site_id, at=at, details=details
     )
     return closed
+
+
+def _nothing_is_out(session: WriteSession, *, actor: Actor, at: datetime) -> None:
+    """Calls off what was counted out and never taken. Raises Refused with everything that a carrier still has."""
+    faults = []
+    for out in out_now(session, site_id=actor.site_id):
+        if out.carrying.state == "counted":
+            reason = "the day was closed before it was taken"
+            call_off(session, actor=actor, carrying_id=out.carrying.id, reason=reason, at=at)
+            continue
+        faults.append(
+            Refusal(
+                "still-out",
+                f"{out.carrying.bottles} bottles for {out.number} are still out with {out.carrier}.",
+                "Count them in under Pickups, or let the carrier enter when they were handed over.",
+                {"pickup": out.carrying.pickup_id},
+            )
+        )
+    if faults:
+        raise Refused(*faults)
 
 
 def _alone(session: WriteSession, site_id: SiteId) -> Site | None:

@@ -48,10 +48,19 @@ class Verified:
     pass_id: UUID
 
 
-def verify_pass(session: ReadSession, *, site_id: SiteId, text: str, at: datetime, carried: bool = False) -> Verified:
+def verify_pass(
+    session: ReadSession,
+    *,
+    site_id: SiteId,
+    text: str,
+    at: datetime,
+    carried: bool = False,
+    typed_at: datetime | None = None,
+) -> Verified:
     """Whose pickup a scanned or typed pass opens. It redeems nothing. Raises Refused: each reason has its own code.
 
-    At a home the bottles are with their carrier (`carried`), at a counter in the safe: a pass opens there alone.
+    At a home the bottles are with their carrier (`carried`), at a counter in the safe: a pass opens there alone. What
+    happened at a home may be entered late: `typed_at` is then the moment by which guessing is counted.
     """
     vault = session.vault
     reading = passes.read(vault, text)
@@ -60,7 +69,7 @@ def verify_pass(session: ReadSession, *, site_id: SiteId, text: str, at: datetim
     found = select(PickupPass, Pickup, Site).join(Pickup, Pickup.id == PickupPass.pickup_id)
     found = found.join(Site, Site.id == PickupPass.site_id)
     if reading is passes.Reading.CODE:
-        _refuse_guessing(session, site_id, at)
+        _refuse_guessing(session, site_id, typed_at or at)
         digest = passes.code_digest(vault, site_id, text)
         found = found.where(PickupPass.site_id == site_id, PickupPass.code_digest == digest)
     else:
@@ -70,7 +79,7 @@ def verify_pass(session: ReadSession, *, site_id: SiteId, text: str, at: datetim
         raise Refused(Refusal("pass-unknown", "No pickup waits for this pass.", "Find the client by name or number."))
     the_pass, pickup, site = row
     refusal = (
-        _why_not(the_pass, site_id, site, at)
+        _why_not(the_pass, site_id, site, at, carried=carried)
         or _not_like_this(session, the_pass, site, reading, text, at)
         or _elsewhere(the_pass, pickup, carried=carried)
     )
@@ -110,7 +119,7 @@ def _local(site: Site, moment: datetime) -> str:
     return f"{moment.astimezone(ZoneInfo(site.zone)):%H:%M}"
 
 
-def _why_not(the_pass: PickupPass, site_id: SiteId, site: Site, at: datetime) -> Refusal | None:
+def _why_not(the_pass: PickupPass, site_id: SiteId, site: Site, at: datetime, *, carried: bool) -> Refusal | None:
     """What ended this pass, or keeps it from opening here and now."""
     about: dict[str, object] = {"pass": the_pass.id}
     ended = the_pass.ended_at or at
@@ -132,7 +141,8 @@ def _why_not(the_pass: PickupPass, site_id: SiteId, site: Site, at: datetime) ->
         )
     if the_pass.end_reason == "revoked":
         return Refusal("pass-revoked", "This pass was replaced or withdrawn.", "Ask for the newer one.", about)
-    if the_pass.end_reason == "expired" or at > the_pass.valid_until:
+    # What was handed over at a home in time is entered afterwards, when the night has ended the pass.
+    if at > the_pass.valid_until or (the_pass.end_reason == "expired" and not carried):
         return Refusal("pass-expired", "This pass has expired.", "Give today's dose; prepare the bottles again.", about)
     if at < the_pass.valid_from:
         return Refusal("pass-too-early", "This pass is for a later day.", "Give today's dose at the counter.", about)

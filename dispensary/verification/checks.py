@@ -8,6 +8,7 @@ do not make it wrong.
 from __future__ import annotations
 
 from dispensary.verification.bottles import BOTTLES
+from dispensary.verification.collecting import COLLECTING
 from dispensary.verification.safe import PASSES, REGISTER, SUPPLIES, Check
 from dispensary.verification.stops import STOPS
 from dispensary.verification.unusual import UNUSUAL
@@ -220,4 +221,17 @@ TAKE_HOME = (
     ),
 )
 
-CHECKS = (*COVERAGE, *SUPPLIES, *REGISTER, *ORDERS, *DOSES, *OUTCOMES, *TAKE_HOME, *PASSES, *UNUSUAL, *BOTTLES, *STOPS)
+CHECKS = (
+    *COVERAGE,
+    *SUPPLIES,
+    *REGISTER,
+    *ORDERS,
+    *DOSES,
+    *OUTCOMES,
+    *TAKE_HOME,
+    *PASSES,
+    *COLLECTING,
+    *UNUSUAL,
+    *BOTTLES,
+    *STOPS,
+)

@@ -69,7 +69,7 @@ SUPPLIES = (
         WHERE CASE b.state
             WHEN 'prepared' THEN p.state IS DISTINCT FROM 'prepared'
             WHEN 'checked' THEN p.state IS DISTINCT FROM 'prepared'
-            WHEN 'out' THEN p.state IS DISTINCT FROM 'prepared'
+            WHEN 'out' THEN p.state IS DISTINCT FROM 'out'
             WHEN 'back_in_stock' THEN p.state IS DISTINCT FROM 'unclaimed' AND p.state IS DISTINCT FROM 'cancelled'
                 AND b.dose_id IS NULL
             ELSE p.state IS NOT NULL AND b.dose_id IS NOT NULL AND p.state <> 'collected' END
@@ -228,7 +228,7 @@ PASSES = (
         "pickup {pickup_id} is {state} and pass {id} still opens it",
         """
         SELECT t.pickup_id, p.state, t.id FROM pickup_pass t JOIN pickup p ON p.id = t.pickup_id
-        WHERE t.ended_at IS NULL AND p.state <> 'prepared' ORDER BY 1, 3
+        WHERE t.ended_at IS NULL AND p.state NOT IN ('prepared', 'out') ORDER BY 1, 3
         """,
     ),
 )

@@ -20,6 +20,7 @@ from dispensary.database import ReadSession
 from dispensary.keys import BadKeys
 from dispensary.staff import audit
 from dispensary.staff.models import Site
+from dispensary.supplies.agents_models import Agent
 from dispensary.takehome.models import Assessment
 from dispensary.takehome.service import replay
 from dispensary.units import SiteId
@@ -42,6 +43,7 @@ INVARIANTS = {
     10: "a text is sent once and only where it is wanted",
     12: "the audit trail is whole",
     13: "what names a person is sealed for its own row",
+    16: "who collects may, and what is out is with somebody",
 }
 """The rules that are verified, by their number in the design. The others do not show in the tables."""
 
@@ -94,6 +96,7 @@ def _looks(now: datetime) -> list[_Look]:
         _Look(INVARIANTS[10], lambda session: _texts(session, now)),
         _Look(INVARIANTS[12], _audit),
         _Look(INVARIANTS[13], _sealed),
+        _Look(INVARIANTS[13], _agents_sealed),
     ]
 
 
@@ -159,3 +162,16 @@ def _sealed(session: ReadSession) -> Iterator[Finding]:
         if digest != vault.blind(f"client.number|{client.site_id}", plain_number(client.number)):
             yield Finding(13, f"client {client.id} is not found by its own number")
         session.expunge(client)
+
+
+def _agents_sealed(session: ReadSession) -> Iterator[Finding]:
+    """Each sealed field of an agent opens in its own row."""
+    for agent in session.scalars(select(Agent).order_by(Agent.id).execution_options(yield_per=_ROWS_AT_ONCE)):
+        for column in ("name", "document", "born", "photo"):
+            sealed = getattr(agent, f"{column}_sealed")
+            try:
+                if sealed is not None:
+                    session.vault.open_bytes(f"agent.{column}", agent.id, sealed)
+            except BadKeys as reason:
+                yield Finding(13, str(reason).rstrip("."))
+        session.expunge(agent)

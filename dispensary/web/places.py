@@ -31,6 +31,7 @@ DESKS: tuple[Desk, ...] = (
         _("Order doses, decide on take-home, answer alerts."),
         (Act.ORDER, Act.ENROL),
     ),
+    Desk(_("Home visits"), "/carrying", _("Bottles that you carry to a home."), (Act.CARRY,)),
     Desk(_("Reception"), "/reception", _("Book times and check people in."), (Act.BOOK, Act.CHECK_IN)),
     Desk(_("Evaluation"), "/evaluation", _("See what the programme achieves, and export it."), (Act.EXPORT,)),
     Desk(_("Office"), "/office", _("Accounts, hours, closures and the site itself."), (Act.RUN_SITE,)),

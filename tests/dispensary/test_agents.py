@@ -320,6 +320,35 @@ class TestPostgreSQLRefuses:
         assert refused(lambda: written("once")) == "agent_adult"
 
 
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("UPDATE agent_consent SET agreed_at = NULL, agreed_by = NULL", "to whom no prescriber had agreed"),
+        ("UPDATE agent_consent SET revoked_at = recorded_at, revoked_why = 'x'", "whose consent was revoked"),
+        ("UPDATE agent_consent SET most_bottles = 1", "with more bottles than were consented to"),
+        ("UPDATE agent_consent SET last_day = last_day - 8, signed_on = signed_on - 9", "outside the days"),
+        ("UPDATE agent SET birth_year = 2012", "under 18"),
+        ("UPDATE dose SET kind = 'observed'", "was collected by the agent, and a dose of it was observed"),
+        ("UPDATE agent SET name_sealed = document_sealed", "agent.name of"),
+        (
+            "INSERT INTO supply SELECT (jsonb_populate_record(s, jsonb_build_object('id', gen_random_uuid(), 'key', "
+            "'another', 'pickup_id', gen_random_uuid()))).* FROM supply s",
+            "was for one collection, and was used 2 times",
+        ),
+    ],
+    ids=range(8),
+)
+def test_damage_is_found_and_named(place: Clinic, client: ClientId, sql: str, expected: str) -> None:
+    pickup, consent_id = prepared(place, client, 1, 2), consent(place, client)
+    assert collects(place, client, pickup, consent_id) == "collected"
+    with place.database.writing() as session:
+        session.execute(text("SET LOCAL session_replication_role = replica"))
+        session.execute(text(sql))
+    with place.database.reading() as session:
+        found = [str(finding) for finding in verify(session, now=place.now)]
+    assert any(expected in finding for finding in found), found
+
+
 @pytest.fixture
 def house(database: Database, now: datetime, tmp_path: Path) -> Desks:
     return desks(database, now, tmp_path)

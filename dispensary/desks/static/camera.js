@@ -66,7 +66,7 @@ async function look() {
   if (found && field) {
     stop();
     field.value = found;
-    field.form.requestSubmit();
+    if (!("fills" in part("open").dataset)) field.form.requestSubmit();
     return;
   }
   timer = setTimeout(look, EVERY_MS);

@@ -1,0 +1,232 @@
+"""Bottles for a home: counted out and in at the counter; taken, and handed over, on the carrier's phone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from litestar import get, post
+from litestar.params import FromPath, FromQuery
+from litestar.response import Redirect, Response, Template
+from litestar.types import ControllerRouterHandler
+
+from dispensary.clients.queries import face_at, photo_of
+from dispensary.database import Database, WriteSession
+from dispensary.desks.camera import MAY_LOOK
+from dispensary.desks.pickups import AtPickup
+from dispensary.refusals import NotThere, Refusal, Refused
+from dispensary.staff.queries import Place
+from dispensary.staff.rules import Actor
+from dispensary.supplies.carrying import bring_back, call_off, count_out, deliver, out_now, take
+from dispensary.supplies.carrying_models import Carrying
+from dispensary.supplies.pickups import bottles_of
+from dispensary.supplies.verifying import record_refused_pass
+from dispensary.units import ClientId
+from dispensary.web.consultation import looked_at
+from dispensary.web.forms import Form, key_of, one
+from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
+from dispensary.web.guards import requires_carrier, requires_dispenser
+from dispensary.web.templating import page
+from dispensary.web.typed import LONGEST_NOTE, Typed
+
+_MOST = 112
+
+
+@post("/counter/pickups/{pickup_id:uuid}/carry", sync_to_thread=True, guards=[requires_dispenser])
+def carry(
+    pickup_id: FromPath[UUID], data: Form, database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock
+) -> Response[Any]:
+    """Counts the bottles out to a carrier."""
+    here = AtPickup(database, actor, site, pickup_id, clock())
+
+    def act(session: WriteSession) -> str:
+        with Typed(data) as typed:
+            carrier_id = typed.id("carrier_id") if one(data, "carrier_id") else None
+            bottles = typed.whole_or_none("bottles", 0, _MOST)
+        count_out(
+            session,
+            actor=actor,
+            pickup_id=pickup_id,
+            carrier_id=carrier_id,
+            bottles=bottles,
+            today=here.today,
+            at=here.now,
+        )
+        return "counted-out"
+
+    return here.does(act, typed=data)
+
+
+@post(
+    "/counter/pickups/{pickup_id:uuid}/carried/{carrying_id:uuid}/back",
+    sync_to_thread=True,
+    guards=[requires_dispenser],
+)
+def back(
+    pickup_id: FromPath[UUID],
+    carrying_id: FromPath[UUID],
+    data: Form,
+    database: TheDatabase,
+    actor: TheActor,
+    site: TheSite,
+    clock: TheClock,
+) -> Response[Any]:
+    """Counts in what a carrier brought back, or calls off what was never taken."""
+    here = AtPickup(database, actor, site, pickup_id, clock())
+
+    def act(session: WriteSession) -> str:
+        with Typed(data) as typed:
+            reason = typed.text("reason", most=LONGEST_NOTE, required=False)
+            bottles = typed.whole_or_none("bottles", 0, _MOST)
+        if one(data, "never_taken") == "yes":
+            call_off(session, actor=actor, carrying_id=carrying_id, reason=reason, at=here.now)
+            return "called-off"
+        bring_back(
+            session,
+            actor=actor,
+            carrying_id=carrying_id,
+            bottles=bottles,
+            reason=reason,
+            into_stock=one(data, "into_stock") == "yes",
+            today=here.today,
+            at=here.now,
+        )
+        return "back"
+
+    return here.does(act, typed=data)
+
+
+@get("/carrying", sync_to_thread=True, guards=[requires_carrier])
+def mine(database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock, done: FromQuery[str] = "") -> Template:
+    """What the actor is to take, and has out."""
+    with database.reading() as session:
+        rows = out_now(session, site_id=site.id, carrier_id=actor.account_id)
+    return page("carrying/mine.html", rows=rows, done=done, today=site.dose_day(clock()))
+
+
+@get("/carrying/{carrying_id:uuid}", sync_to_thread=True, guards=[requires_carrier])
+def one_home(
+    carrying_id: FromPath[UUID], database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock
+) -> Template:
+    """One client's bottles: to take, or to hand over. The look is written down."""
+    return _page(database, actor, site, carrying_id, clock())
+
+
+def _page(
+    database: Database,
+    actor: Actor,
+    site: Place,
+    carrying_id: UUID,
+    now: datetime,
+    refused: Refused | None = None,
+    typed: Mapping[str, Any] | None = None,
+) -> Template:
+    def read(session: WriteSession) -> dict[str, Any]:
+        carrying = session.get(Carrying, carrying_id)
+        if carrying is None or carrying.site_id != site.id or carrying.carrier_id != actor.account_id:
+            raise _not_mine()
+        client_id = ClientId(carrying.client_id)
+        looked_at(session, actor=actor, client_id=client_id, at=now, page="carrying")
+        return {
+            "carrying": carrying,
+            "face": face_at(session, site_id=site.id, client_id=client_id),
+            "bottles": bottles_of(session, pickup_id=carrying.pickup_id),
+        }
+
+    return page(
+        "carrying/home.html",
+        headers=MAY_LOOK,
+        refused=refused,
+        typed=typed,
+        now=now.astimezone(ZoneInfo(site.zone)),
+        **database.write(read),
+    )
+
+
+def _not_mine() -> NotThere:
+    return NotThere(Refusal("not-carried", "These bottles are not out with you.", "Look at your list."))
+
+
+@get("/carrying/{carrying_id:uuid}/photo", sync_to_thread=True, guards=[requires_carrier])
+def photo(carrying_id: FromPath[UUID], database: TheDatabase, actor: TheActor, site: TheSite) -> Response[bytes]:
+    """The photo of the client to whom the actor carries, while they do: never kept by the browser."""
+    with database.reading() as session:
+        carrying = session.get(Carrying, carrying_id)
+        if carrying is None or carrying.carrier_id != actor.account_id or carrying.ended_at is not None:
+            raise _not_mine()
+        found = photo_of(session, ClientId(carrying.client_id), site_id=site.id)
+    if found is None:
+        raise NotThere(Refusal("no-photo", "There is no photo of this client."))
+    return Response(found, media_type="image/png" if found.startswith(b"\x89PNG") else "image/jpeg")
+
+
+@post("/carrying/{carrying_id:uuid}/take", sync_to_thread=True, guards=[requires_carrier])
+def taken(
+    carrying_id: FromPath[UUID], data: Form, database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock
+) -> Response[Any]:
+    """The carrier confirms the count and takes the bottles."""
+    now = clock()
+
+    def act(session: WriteSession) -> None:
+        with Typed(data) as typed:
+            bottles = typed.whole_or_none("bottles", 0, _MOST)
+        take(session, actor=actor, carrying_id=carrying_id, bottles=bottles, today=site.dose_day(now), at=now)
+
+    try:
+        database.write(act)
+    except NotThere:
+        raise
+    except Refused as refused:
+        return _page(database, actor, site, carrying_id, now, refused, data)
+    return Redirect(f"/carrying/{carrying_id}", status_code=303)
+
+
+@post("/carrying/{carrying_id:uuid}/deliver", sync_to_thread=True, guards=[requires_carrier])
+def delivered(
+    carrying_id: FromPath[UUID], data: Form, database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock
+) -> Response[Any]:
+    """Hands the bottles over; a pass that does not open them is written down as any other that is refused."""
+    now = clock()
+
+    def act(session: WriteSession) -> object:
+        with Typed(data) as typed:
+            shown = typed.text("shown", most=120)
+        return deliver(
+            session,
+            actor=actor,
+            carrying_id=carrying_id,
+            shown=shown,
+            identified_by=one(data, "identified_by"),
+            well=one(data, "well") == "yes",
+            happened_at=_moment(data, site),
+            key=str(key_of(data)),
+            zone=site.zone,
+            at=now,
+        )
+
+    try:
+        database.write(act)
+    except NotThere:
+        raise
+    except Refused as refused:
+        if refused.first.code.startswith(("pass-", "code-", "pickup-not-out")):
+            with database.writing() as session:
+                about = refused.first
+                record_refused_pass(session, site_id=site.id, account_id=actor.account_id, refusal=about, at=now)
+        return _page(database, actor, site, carrying_id, now, refused, data)
+    return Redirect("/carrying?done=delivered", status_code=303)
+
+
+def _moment(data: Mapping[str, Any], site: Place) -> datetime | None:
+    """When it was, at the site's clock, where it is entered late; nothing for now."""
+    if not one(data, "happened_on") and not one(data, "happened_time"):
+        return None
+    with Typed(data) as typed:
+        day, time = typed.day("happened_on"), typed.time("happened_time")
+    return datetime.combine(day, time, ZoneInfo(site.zone))
+
+
+HANDLERS: list[ControllerRouterHandler] = [carry, back, mine, one_home, photo, taken, delivered]
