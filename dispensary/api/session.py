@@ -1,7 +1,8 @@
 """Signing in and out by JSON.
 
 A program first gets this resource, which gives it the CSRF token and cookie, and sends the token as `X-CSRFToken` with
-everything that it posts; the sign-in itself is the cookie that the post answers with.
+everything that it posts; the sign-in itself is the cookie that the post answers with. It opens /api and no page, and
+has no screen that closes after minutes without a touch: it ends after 30 minutes without a request, and after 12 hours.
 """
 
 from __future__ import annotations
@@ -76,7 +77,10 @@ def sign_in(
     settings: TheSettings,
     clock: TheClock,
 ) -> Response[None]:
-    """Signs in. Five failures of a name, or twenty from an address, in 15 minutes are answered by 429."""
+    """Signs a program in, for /api alone.
+
+    Five failures of a name, or twenty from an address, in 15 minutes are answered by 429.
+    """
     token = enter(
         database,
         username=data.username,
@@ -84,6 +88,7 @@ def sign_in(
         address=address_of(request, settings),
         at=clock(),
         presented=presented_token(request),
+        program=True,
     )
     return Response(None, status_code=204, cookies=[token_cookie(token, settings)])
 

@@ -24,6 +24,7 @@ from dispensary.desks import (
     giving,
     guidelines,
     handed,
+    locking,
     night,
     office,
     opening,
@@ -47,6 +48,7 @@ from dispensary.desks import (
 
 HANDLERS: list[ControllerRouterHandler] = [
     *signin.HANDLERS,
+    *locking.HANDLERS,
     *pin.HANDLERS,
     *counter.HANDLERS,
     *camera.HANDLERS,

@@ -10,7 +10,8 @@ from litestar.response import Redirect, Response, Template
 from litestar.types import ControllerRouterHandler
 
 from dispensary.refusals import NotAllowed, Refusal, Refused
-from dispensary.staff import queries, sessions
+from dispensary.settings import Settings
+from dispensary.staff import queries, sessions, stations
 from dispensary.units import SiteId
 from dispensary.web.entering import enter
 from dispensary.web.forms import Form, one
@@ -20,17 +21,21 @@ from dispensary.web.signed_in import address_of, no_cookie, presented_token, tok
 from dispensary.web.templating import page
 
 
-def _own_path(wanted: str) -> str:
+def own_path(wanted: str) -> str:
     """A path of this house to go on to, or the first page: never another site's, however it is written."""
     if not wanted.startswith("/") or wanted.startswith(("//", "/\\")) or not wanted.isprintable():
         return "/"
     return wanted
 
 
-@get("/signin", sync_to_thread=False)
-def sign_in_page(request: Request[Any, Any, Any]) -> Template:
-    """Where one signs in; afterwards one is led to `next`."""
-    return page("signin.html", next=_own_path(request.query_params.get("next", "/")))
+@get("/signin", sync_to_thread=True, opt={"looks_up": True})
+def sign_in_page(request: Request[Any, Any, Any], database: TheDatabase, clock: TheClock) -> Template:
+    """Where one signs in; afterwards one is led to `next`. Who is in this browser's shift may come back by PIN."""
+    token, shift = presented_token(request), None
+    if token:
+        with database.reading() as session:
+            shift = stations.shift_of(session, token=token, at=clock())
+    return page("signin.html", next=own_path(request.query_params.get("next", "/")), shift=shift)
 
 
 @post("/signin", sync_to_thread=True)
@@ -42,7 +47,7 @@ def sign_in(
     clock: TheClock,
 ) -> Response[Any]:
     """Signs in and leads on. Refused, the page comes again with the name that was typed, and never the password."""
-    onward = _own_path(one(data, "next"))
+    onward = own_path(one(data, "next"))
     username, password = one(data, "username"), data.get("password")
     try:
         token = enter(
@@ -54,7 +59,7 @@ def sign_in(
             presented=presented_token(request),
         )
     except Refused as refused:
-        return page("signin.html", refused=refused, typed={"username": username}, next=onward)
+        return page("signin.html", refused=refused, typed={"username": username}, next=onward, shift=None)
     return Redirect(onward, status_code=303, cookies=[token_cookie(token, settings)])
 
 
@@ -82,18 +87,24 @@ def switch_site(data: Form, who: TheVisitor, database: TheDatabase, settings: Th
 
 @post("/signout", sync_to_thread=True, guards=[requires_sign_in])
 def sign_out(who: TheVisitor, database: TheDatabase, settings: TheSettings, clock: TheClock) -> Redirect:
-    """Signs out here."""
+    """Signs out here; who else is in the shift of this browser finds its screen closed."""
     with database.writing() as session:
-        sessions.sign_out(session, who=who, at=clock())
-    return Redirect("/signin", status_code=303, cookies=[no_cookie(settings)])
+        token = sessions.sign_out(session, who=who, at=clock())
+    return _left(token, settings)
 
 
 @post("/signout-everywhere", sync_to_thread=True, guards=[requires_sign_in])
 def sign_out_everywhere(who: TheVisitor, database: TheDatabase, settings: TheSettings, clock: TheClock) -> Redirect:
     """Signs the account out on this device and on all others."""
     with database.writing() as session:
-        sessions.sign_out_everywhere(session, who=who, at=clock())
-    return Redirect("/signin", status_code=303, cookies=[no_cookie(settings)])
+        token = sessions.sign_out_everywhere(session, who=who, at=clock())
+    return _left(token, settings)
+
+
+def _left(token: str | None, settings: Settings) -> Redirect:
+    if token is None:
+        return Redirect("/signin", status_code=303, cookies=[no_cookie(settings)])
+    return Redirect("/lock", status_code=303, cookies=[token_cookie(token, settings)])
 
 
 HANDLERS: list[ControllerRouterHandler] = [

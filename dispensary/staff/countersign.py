@@ -121,7 +121,7 @@ def _not_proven(session: WriteSession, actor: Actor, second_id: AccountId, pin: 
             "They sign in with their password once, here or at another computer; then it is heard again.",
             field="second_pin",
         )
-    if not pins.pin_is_right(counted, pin):
+    if not password_is_right(counted, pin):
         return Refusal("wrong-pin", "This is not their PIN.", "Let them type it again.", field="second_pin")
     with session.aside() as beside:
         pins.forget_wrong(beside, account_id=second_id)

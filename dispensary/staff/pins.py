@@ -66,7 +66,7 @@ def has_pin(session: ReadSession, account_id: AccountId) -> bool:
 def count_pin(session: WriteSession, *, account_id: AccountId) -> str | None:
     """Counts a guess and returns the hash to compare it with; nothing when the PIN is not heard, or there is none.
 
-    Commit it before `pin_is_right`: a thousand guesses at once are then five.
+    Commit it before it is compared (`password_is_right`): a thousand guesses at once are then five.
     """
     return session.scalar(
         update(CounterPin)
@@ -74,11 +74,6 @@ def count_pin(session: WriteSession, *, account_id: AccountId) -> str | None:
         .values(wrong=CounterPin.wrong + 1)
         .returning(CounterPin.pin_hash)
     )
-
-
-def pin_is_right(counted: str | None, pin: str) -> bool:
-    """Whether these digits are the PIN that was counted. Without one it takes as long and says no."""
-    return password_is_right(counted, pin)
 
 
 def forget_wrong(session: WriteSession, *, account_id: AccountId) -> None:

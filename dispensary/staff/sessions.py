@@ -4,6 +4,9 @@ A sign-in has two steps, each a unit of work of its own. `count_attempt` counts 
 password is right, so that a guesser who sends a thousand at once has as many tries as one who waits, and a refused
 sign-in, which keeps nothing, is still counted. `sign_in` then looks at the password and takes the count back when it
 was right.
+
+Whoever signs in on a page is from then on in the shift of that browser (stations.py); a program that signs in by JSON
+is in none.
 """
 
 from __future__ import annotations
@@ -11,7 +14,6 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from hashlib import sha256
 from uuid import UUID
 
 from sqlalchemy import delete, func, insert, select, text, update
@@ -19,8 +21,9 @@ from sqlalchemy.orm import aliased
 
 from dispensary.database import ReadSession, WriteSession
 from dispensary.refusals import NotAllowed, Refusal, Refused
-from dispensary.staff import audit
+from dispensary.staff import audit, stations
 from dispensary.staff.models import Account, RoleGrant, SignIn, SignInAttempt, Site
+from dispensary.staff.pin_rules import LOCK_AFTER_MINUTES, TOUCH_EVERY
 from dispensary.staff.pins import forget_wrong
 from dispensary.staff.queries import Place
 from dispensary.staff.rules import (
@@ -33,14 +36,22 @@ from dispensary.staff.rules import (
     too_many_guesses,
 )
 from dispensary.staff.service import password_hash, password_is_right, wants_rehash
+from dispensary.staff.shift_models import Station
+from dispensary.staff.stations import digest_of
 from dispensary.straight import Straight
 from dispensary.units import AccountId, SiteId, new_id
 
-_TOUCH_EVERY = timedelta(minutes=1)
+_TOUCH_PROGRAM_EVERY = timedelta(minutes=1)
 
 
 class NotSignedIn(Refused):
     """Nobody is signed in here, or not any more, or the name and password do not belong together."""
+
+    status = 401
+
+
+class Locked(Refused):
+    """The screen was closed, or nobody touched it for so long that it counts as closed: a PIN opens it again."""
 
     status = 401
 
@@ -70,15 +81,25 @@ class SignedIn:
     works_elsewhere: bool
     seen_at: datetime
     token_digest: bytes
+    station_id: UUID | None = None
+    """The browser; none for a program."""
+    locked_at: datetime | None = None
+    lock_after: timedelta = timedelta(minutes=LOCK_AFTER_MINUTES)
+    """How long a page may stand untouched at this site."""
+
+    def locked(self, at: datetime) -> bool:
+        """Whether the screen is closed: by somebody, or since nobody touched it. A program has no screen.
+
+        Never earlier than the site says, and later by the fineness of the last touch at most.
+        """
+        if self.station_id is None:
+            return False
+        return self.locked_at is not None or self.seen_at + self.lock_after + TOUCH_EVERY <= at
 
     @property
     def acting(self) -> str:
         """For whom and where a page is drawn, as its forms carry it."""
         return f"{self.actor.account_id}@{self.site.code}"
-
-
-def _digest(token: str) -> bytes:
-    return sha256(token.encode()).digest()
 
 
 def count_attempt(session: WriteSession, *, username: str, address: str, at: datetime) -> Attempt:
@@ -129,12 +150,20 @@ def count_attempt(session: WriteSession, *, username: str, address: str, at: dat
 
 
 def sign_in(
-    session: WriteSession, *, attempt: Attempt, password: str, at: datetime, presented: str | None = None
+    session: WriteSession,
+    *,
+    attempt: Attempt,
+    password: str,
+    at: datetime,
+    presented: str | None = None,
+    program: bool = False,
 ) -> tuple[str, SignIn]:
     """Signs an account in and returns the new token, which is kept nowhere: the database has its digest alone.
 
-    `presented` is what the browser's cookie held before. It is never adopted: whatever it stood for ends here. An
-    account that works at several sites begins at the first by code. Raises NotSignedIn, the same for a wrong name.
+    `presented` is what the browser's cookie held before. It is never adopted, and opens nothing from now on: whoever
+    was in front of that browser stays in its shift and comes back by PIN. A `program` is in no shift. An account that
+    works at several sites begins where the others of the shift are, or else at the first by code. Raises NotSignedIn,
+    the same for a wrong name.
     """
     account = session.scalar(select(Account).where(Account.username == attempt.username))
     known = account is not None and account.left_at is None
@@ -147,33 +176,37 @@ def sign_in(
                 "Type both again. If you have forgotten the password, ask an administrator.",
             )
         )
-    site_id = session.scalar(
+    works_at = session.scalars(
         select(Site.id)
         .join(RoleGrant, RoleGrant.site_id == Site.id)
         .where(RoleGrant.account_id == account.id)
         .order_by(Site.code)
-        .limit(1)
-    )
-    if site_id is None:
+    ).all()
+    if not works_at:
         raise NotAllowed(Refusal("no-role", "This account has no role at any site.", "Ask an administrator."))
     if wants_rehash(account.password_hash):
         account.password_hash = password_hash(password)
-    if presented:
-        session.execute(delete(SignIn).where(SignIn.token_digest == _digest(presented)))
+    place = None
+    if program:
+        session.execute(delete(SignIn).where(SignIn.token_digest == digest_of(presented or "")))
+    else:
+        place = stations.step_in(session, presented=presented, account_id=account.id, at=at)
     take_back(session, attempt)
     forget_wrong(session, account_id=account.id)
     token = secrets.token_urlsafe(32)
     signed_in = SignIn(
-        token_digest=_digest(token),
+        token_digest=digest_of(token),
         account_id=account.id,
-        site_id=site_id,
+        site_id=place.site_id if place and place.site_id in works_at else works_at[0],
         began_at=at,
         seen_at=at,
         ends_at=at + LONGEST_SIGN_IN,
+        station_id=place.station_id if place else None,
+        place=place.number if place else None,
     )
     session.add(signed_in)
     session.flush()
-    _write_down(session, account.id, site_id, "sign in", at)
+    _write_down(session, account.id, signed_in.site_id, "sign in", at)
     return token, signed_in
 
 
@@ -210,7 +243,8 @@ SELECT sign_in.account_id, sign_in.site_id, seen_at, account.name, initials, sit
     (SELECT array_agg(role) FROM role_grant
         WHERE role_grant.account_id = sign_in.account_id AND role_grant.site_id = sign_in.site_id),
     EXISTS (SELECT 1 FROM role_grant
-        WHERE role_grant.account_id = sign_in.account_id AND role_grant.site_id <> sign_in.site_id)
+        WHERE role_grant.account_id = sign_in.account_id AND role_grant.site_id <> sign_in.site_id),
+    station_id, locked_at, (SELECT lock_after_minutes FROM shift_setting WHERE shift_setting.site_id = sign_in.site_id)
 FROM sign_in
 JOIN account ON account.id = sign_in.account_id
 JOIN site ON site.id = sign_in.site_id
@@ -221,28 +255,47 @@ WHERE token_digest = %(digest)s AND ends_at > %(at)s AND seen_at > %(used_since)
 def signed_in(session: ReadSession | Straight, *, token: str, at: datetime) -> SignedIn | None:
     """Who is signed in by this token, in one query; nothing when it is unknown, idle for 30 minutes, or 12 hours old.
 
+    Whether their screen is closed is for the caller to ask.
+
     Roles are read anew each time, so that a grant, a revocation and a closed account count from the next request on.
     """
-    digest = _digest(token)
+    digest = digest_of(token)
     values = {"digest": digest, "at": at, "used_since": at - IDLE_LIMIT}
     row = session.run(_WHO, values).fetchone()
     if row is None or not row[11]:  # the account's roles here
         return None
-    account_id, site_id, seen_at, name, initials, code, site, zone, day_starts, language, region, roles, elsewhere = row
-    actor = Actor(account_id, site_id, frozenset(Role(role) for role in roles), name, initials)
-    return SignedIn(actor, Place(site_id, code, site, zone, day_starts, language, region), elsewhere, seen_at, digest)
+    account_id, site_id, seen_at, name, initials, code, site, zone, day_starts, language, region = row[:11]
+    roles, elsewhere, station_id, locked_at, minutes = row[11:]
+    return SignedIn(
+        actor=Actor(account_id, site_id, frozenset(Role(role) for role in roles), name, initials),
+        site=Place(site_id, code, site, zone, day_starts, language, region),
+        works_elsewhere=elsewhere,
+        seen_at=seen_at,
+        token_digest=digest,
+        station_id=station_id,
+        locked_at=locked_at,
+        lock_after=timedelta(minutes=minutes or LOCK_AFTER_MINUTES),
+    )
 
 
 def stale(who: SignedIn, *, at: datetime) -> bool:
-    """Whether it is a minute since the sign-in was last marked as seen."""
-    return at - who.seen_at >= _TOUCH_EVERY
+    """Whether the last touch that is kept is so old that this one is worth a write."""
+    return at - who.seen_at >= _touch_every(who)
+
+
+def _touch_every(who: SignedIn) -> timedelta:
+    return TOUCH_EVERY if who.station_id else _TOUCH_PROGRAM_EVERY
 
 
 def mark_seen(session: WriteSession, *, who: SignedIn, at: datetime) -> None:
-    """Puts the idle limit off. At most once a minute, since every request would otherwise write."""
+    """Puts the idle limits off. Not with every request, since each would otherwise write; see `stale`."""
     session.execute(
         update(SignIn)
-        .where(SignIn.token_digest == who.token_digest, SignIn.seen_at <= at - _TOUCH_EVERY)
+        .where(
+            SignIn.token_digest == who.token_digest,
+            SignIn.seen_at <= at - _touch_every(who),
+            SignIn.locked_at.is_(None),
+        )
         .values(seen_at=at)
     )
 
@@ -256,36 +309,58 @@ def switch_site(session: WriteSession, *, who: SignedIn, site_id: SiteId, at: da
     if account_id is None or not works_there:
         raise NotAllowed(Refusal("no-role", "This account has no role at that site.", field="site_id"))
     token = secrets.token_urlsafe(32)
-    session.execute(
+    gone_on = session.execute(
         update(SignIn)
         .where(SignIn.token_digest == who.token_digest)
-        .values(token_digest=_digest(token), site_id=site_id, seen_at=at)
+        .values(token_digest=digest_of(token), site_id=site_id, seen_at=at)
+        .returning(SignIn.account_id)
     )
+    if gone_on.first() is None:
+        raise stations.somebody_came_first()
     _write_down(session, account_id, site_id, "switch site", at)
     return token
 
 
-def sign_out(session: WriteSession, *, who: SignedIn, at: datetime) -> None:
-    """Ends this sign-in. The others of the account go on."""
+def sign_out(session: WriteSession, *, who: SignedIn, at: datetime) -> str | None:
+    """Ends this sign-in; the others of the account go on.
+
+    Returns a token for the closed screen of who else is in the shift of this browser; nothing when nobody is.
+    """
     session.execute(delete(SignIn).where(SignIn.token_digest == who.token_digest))
-    if who.actor.account_id is not None:
-        _write_down(session, who.actor.account_id, who.actor.site_id, "sign out", at)
+    return _left(session, who, "sign out", at)
 
 
-def sign_out_everywhere(session: WriteSession, *, who: SignedIn, at: datetime) -> None:
-    """Ends every sign-in of the account, on this device and on all others."""
+def sign_out_everywhere(session: WriteSession, *, who: SignedIn, at: datetime) -> str | None:
+    """Ends every sign-in of the account, on this device and on all others. Returns as `sign_out`."""
     session.execute(delete(SignIn).where(SignIn.account_id == who.actor.account_id))
+    return _left(session, who, "sign out everywhere", at)
+
+
+def _left(session: WriteSession, who: SignedIn, act: str, at: datetime) -> str | None:
+    token = stations.hand_on(session, station_id=who.station_id, at=at) if who.station_id else None
     if who.actor.account_id is not None:
-        _write_down(session, who.actor.account_id, who.actor.site_id, "sign out everywhere", at)
+        _write_down(session, who.actor.account_id, who.actor.site_id, act, at)
+    return token
 
 
 def forget_ended(session: WriteSession, *, at: datetime) -> int:
     """Deletes sign-ins that have ended and attempts that no longer count; returns how many rows. For a daily job."""
+    other = aliased(SignIn)
+    used = select(other.token_digest).where(
+        other.seen_at > at - IDLE_LIMIT,
+        (other.token_digest == SignIn.token_digest) | (other.station_id == SignIn.station_id),
+    )
     ended = session.execute(
         delete(SignIn)
-        .where((SignIn.ends_at <= at) | (SignIn.seen_at <= at - IDLE_LIMIT))
+        .where((SignIn.ends_at <= at) | ~used.exists())
         .returning(SignIn.token_digest)
+        .execution_options(synchronize_session=False)
     ).all()
+    session.execute(
+        delete(Station)
+        .where(~select(SignIn.token_digest).where(SignIn.station_id == Station.id).exists())
+        .execution_options(synchronize_session=False)
+    )
     old = session.execute(
         delete(SignInAttempt).where(SignInAttempt.at <= at - GUESSING_WINDOW).returning(SignInAttempt.id)
     ).all()

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dispensary.verification.bottles import BOTTLES
 from dispensary.verification.collecting import COLLECTING
 from dispensary.verification.safe import PASSES, REGISTER, SUPPLIES, Check
+from dispensary.verification.shift import SHIFT
 from dispensary.verification.stops import STOPS
 from dispensary.verification.unusual import UNUSUAL
 
@@ -234,4 +235,5 @@ CHECKS = (
     *UNUSUAL,
     *BOTTLES,
     *STOPS,
+    *SHIFT,
 )

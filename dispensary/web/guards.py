@@ -14,11 +14,12 @@ from litestar.types import Guard
 
 from dispensary.refusals import NotAllowed, Refusal
 from dispensary.staff.rules import Act, may
-from dispensary.staff.sessions import NotSignedIn, SignedIn
+from dispensary.staff.sessions import Locked, NotSignedIn, SignedIn
 
 PUBLIC = {
     "/favicon.ico",
     "/signin",
+    "/lock",
     "/api/session",
     "/health/live",
     "/health/ready",
@@ -48,6 +49,17 @@ def not_signed_in() -> NotSignedIn:
             "not-signed-in",
             "You are not signed in, or your sign-in has ended.",
             "Sign in. It ends after 30 minutes without use.",
+        )
+    )
+
+
+def locked() -> Locked:
+    """The refusal for a screen that is closed."""
+    return Locked(
+        Refusal(
+            "locked",
+            "This screen is closed: nobody touched it for a while, or somebody closed it.",
+            "Come back to it by your PIN. Nothing was recorded meanwhile.",
         )
     )
 

@@ -18,7 +18,7 @@ from dispensary.database import broken_constraint, collided
 from dispensary.logs import failure
 from dispensary.refusals import BadInput, Refusal, Refused
 from dispensary.settings import Settings
-from dispensary.staff.sessions import NotSignedIn
+from dispensary.staff.sessions import Locked, NotSignedIn
 from dispensary.web.acting import AnothersPage
 from dispensary.web.shell import request_number
 from dispensary.web.templating import page
@@ -82,6 +82,8 @@ def as_problem(refused: Refused) -> Response[dict[str, Any]]:
 def _headers(refused: Refused) -> dict[str, str]:
     if refused.status == HTTPStatus.SERVICE_UNAVAILABLE:
         return {"Retry-After": "5"}
+    if isinstance(refused, Locked):
+        return {"X-Locked": "1"}
     minutes = refused.first.evidence.get("minutes")
     if refused.status == HTTPStatus.TOO_MANY_REQUESTS and isinstance(minutes, int):
         return {"Retry-After": str(minutes * 60)}
@@ -100,9 +102,15 @@ def say(request: AnyRequest, refused: Refused) -> Response[Any]:
     """The answer to a refused request, for whoever asked."""
     if not wants_page(request):
         return as_problem(refused)
-    if isinstance(refused, NotSignedIn) and request.method == "GET":
-        path = request.scope["path"]
-        return Redirect("/signin" if path == "/" else f"/signin?next={quote(path)}", status_code=303)
+    if isinstance(refused, NotSignedIn | Locked) and request.method == "GET" and "x-keep" not in request.headers:
+        door = "/lock" if isinstance(refused, Locked) else "/signin"
+        path, query = request.scope["path"], request.scope["query_string"].decode("latin-1")
+        onward = f"{path}?{query}" if query else path
+        return Redirect(door if onward == "/" else f"{door}?next={quote(onward)}", status_code=303)
+    if isinstance(refused, Locked):
+        shown = page("refused.html", refused=refused, back=f"/lock?next={quote(_came_from(request))}", kept=True)
+        shown.headers.update(_headers(refused))
+        return shown
     shown = page("refused.html", refused=refused, back=_came_from(request), kept=request.method == "POST")
     shown.headers.update(_headers(refused))
     return shown

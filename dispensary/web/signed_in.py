@@ -21,7 +21,7 @@ from dispensary.supplies.nightwatch import Undone, undone
 from dispensary.units import SiteId
 from dispensary.web.acting import refuse_anothers_page
 from dispensary.web.given import Clock
-from dispensary.web.guards import PUBLIC, not_signed_in
+from dispensary.web.guards import PUBLIC, locked, not_signed_in
 from dispensary.words import spoken
 
 COOKIE = "takehome"
@@ -60,29 +60,43 @@ class SignedInMiddleware(ASGIMiddleware):
             known = _NIGHTS[site.id] = (now, self._database.glance(lambda glance: undone(glance, site=site, now=now)))
         return known[1]
 
-    def who(self, token: str) -> SignedIn | None:
-        """Who is signed in by the token. Marks the sign-in as seen when it is a minute since the last time."""
+    def who(self, token: str, *, quiet: bool) -> tuple[SignedIn | None, bool]:
+        """Who is signed in by the token, and whether their screen is closed. Marks the touch, unless it was none.
+
+        What a page asks for by itself, such as its list anew, says so (`X-Quiet`), and keeps no screen open.
+        """
         now = self._clock()
         found = self._database.glance(lambda glance: sessions.signed_in(glance, token=token, at=now))
-        if found is not None and sessions.stale(found, at=now):
+        if found is None or found.locked(now):
+            return found, found is not None
+        if not quiet and sessions.stale(found, at=now):
             with self._database.writing() as session:
                 sessions.mark_seen(session, who=found, at=now)
-        return found
+        return found, False
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         open_path = scope.get("path_template") in PUBLIC
-        token = presented_token(ASGIConnection(scope))
+        connection: Request = ASGIConnection(scope)
+        token = presented_token(connection)
         who: SignedIn | None = None
+        closed = False
         if token and (not open_path or scope["route_handler"].opt.get("looks_up")):
-            who = await sync_to_thread(self.who, token)
-        if who is None and not open_path:
-            raise not_signed_in()
-        scope["user"] = who
+            quiet = open_path or "x-quiet" in connection.headers
+            who, closed = await sync_to_thread(self.who, token, quiet=quiet)
+        page = not scope["path"].startswith("/api/")
+        if who is not None and who.station_id is None and page:
+            who = None  # a program's: a page would be one that nobody's touch keeps open, and that never closes
+        if not open_path:
+            if who is None:
+                raise not_signed_in()
+            if closed:
+                raise locked()
+        scope["user"] = None if closed else who
         if who is None:
             await next_app(scope, receive, send)
             return
         with spoken(who.site.language):
-            if not scope["path"].startswith("/api/"):
+            if page and not open_path:
                 await refuse_anothers_page(scope, receive, self._database, who)
                 if scope.get("method") == "GET":
                     scope[NIGHT] = await sync_to_thread(self.night, who.site)  # type: ignore[literal-required]

@@ -349,4 +349,16 @@ UNUSUAL_DAMAGES: list[tuple[str, str]] = [
         "UPDATE decision SET consecutive = 2; UPDATE dose SET voided_at = NULL WHERE kind = 'take_home'",
         r"has bottles for 3 days in a row where 2 were decided",
     ),
+    # 12
+    (
+        "DROP INDEX uq_sign_in_front; INSERT INTO station SELECT site_id, now() FROM role_grant LIMIT 1; "
+        "INSERT INTO sign_in SELECT decode(md5(account_id::text), 'hex'), account_id, site_id, now(), now(), now(), "
+        "site_id, row_number() OVER () FROM role_grant",
+        r"2 people are in front of browser",
+    ),
+    (
+        "INSERT INTO sign_in SELECT '-', account_id, site_id, now(), now(), now() + interval '13 hours' "
+        "FROM role_grant LIMIT 1",
+        r"account .* is signed in until .*, more than 12 hours after",
+    ),
 ]

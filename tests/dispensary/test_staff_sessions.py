@@ -15,11 +15,18 @@ from dispensary.staff.rules import Actor, Role, the_program
 from tests.dispensary.visiting import PASSWORD, acts_of, hire, open_site
 
 
-def enter(database: Database, username: str, at: datetime, password: str = PASSWORD, address: str = "10.0.0.1") -> str:
+def enter(
+    database: Database,
+    username: str,
+    at: datetime,
+    password: str = PASSWORD,
+    address: str = "10.0.0.1",
+    program: bool = False,
+) -> str:
     with database.writing() as session:
         attempt = sessions.count_attempt(session, username=username, address=address, at=at)
     with database.writing() as session:
-        return sessions.sign_in(session, attempt=attempt, password=password, at=at)[0]
+        return sessions.sign_in(session, attempt=attempt, password=password, at=at, program=program)[0]
 
 
 def who_is(database: Database, token: str, at: datetime) -> sessions.SignedIn | None:
@@ -190,16 +197,18 @@ class TestBeingSignedIn:
             assert self.marked(database, token, now + timedelta(minutes=minutes))
         assert who_is(database, token, now + timedelta(hours=12)) is None
 
-    def test_it_is_marked_as_seen_at_most_once_a_minute(self, database: Database, now: datetime, token: str) -> None:
-        who = who_is(database, token, now)
+    @pytest.mark.parametrize(("program", "every"), [(False, 5), (True, 60)])
+    def test_not_every_request_writes(self, database: Database, now: datetime, program: bool, every: int) -> None:
+        hire(database, open_site(database, now, code="PR"), "rosa", [Role.DOCTOR], now)
+        who = who_is(database, enter(database, "rosa", now, program=program), now)
         assert who is not None
-        assert not sessions.stale(who, at=now + timedelta(seconds=59))
-        assert sessions.stale(who, at=now + timedelta(seconds=60))
-        for seconds in (59, 60, 61):
+        assert not sessions.stale(who, at=now + timedelta(seconds=every - 1))
+        assert sessions.stale(who, at=now + timedelta(seconds=every))
+        for seconds in (every - 1, every, every + 1):
             with database.writing() as session:
                 sessions.mark_seen(session, who=who, at=now + timedelta(seconds=seconds))
         with database.reading() as session:
-            assert session.scalar(select(SignIn.seen_at)) == now + timedelta(seconds=60)
+            assert session.scalar(select(SignIn.seen_at)) == now + timedelta(seconds=every)
 
     @pytest.mark.parametrize("token", ["", "x", "é" * 50, "0" * 10_000])
     def test_what_is_no_token_is_nobody(self, database: Database, now: datetime, token: str) -> None:

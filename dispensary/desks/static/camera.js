@@ -46,6 +46,7 @@ async function textIn(video) {
       "Content-Type": "image/jpeg",
       Accept: "application/json",
       "X-CSRFToken": document.querySelector("[name=_csrf_token]").value,
+      "X-Quiet": "1",
       "X-Acting": document.querySelector("[name=_acting]").value,
     },
   });
@@ -102,4 +103,5 @@ document.addEventListener("keydown", (event) => {
 });
 document.addEventListener("house:replaced", offer);
 addEventListener("pagehide", stop);
+document.addEventListener("house:closed", stop);
 offer();

@@ -6,6 +6,7 @@ const PATIENCE_MS = 15000;
 const AWAY = [502, 503, 504];
 
 let sending = null;
+let closed = false; // the screen: what is answered meanwhile is asked for again when it opens, and shown then
 
 function banner(state) {
   const shown = document.getElementById("keep-banner");
@@ -32,6 +33,11 @@ async function send(work) {
       headers: { Accept: "text/html", "X-Keep": "1" },
       signal: stop.signal,
     });
+    if (answer.headers.has("X-Locked")) {
+      document.dispatchEvent(new Event("house:locked"));
+      return;
+    }
+    if (closed) return;
     if (answer.status === 401) {
       banner("signed-out");
       return;
@@ -44,6 +50,7 @@ async function send(work) {
     if (onward) location.assign(onward);
     else put(await answer.text());
   } catch {
+    if (closed) return;
     banner("away");
     work.timer = setTimeout(send, AGAIN_MS, work);
   } finally {
@@ -62,6 +69,20 @@ document.addEventListener("submit", (event) => {
   for (const each of form.querySelectorAll("button")) each.disabled = true;
   form.inert = true; // what is sent again is what was sent first: nothing can be changed meanwhile
   send(sending);
+});
+
+// lock.js: the page was taken off the screen; it came back to whom it was drawn for; or somebody else goes on here.
+document.addEventListener("house:closed", () => {
+  closed = true;
+  clearTimeout(sending?.timer);
+});
+document.addEventListener("house:opened", () => {
+  closed = false;
+  if (sending) send(sending);
+});
+document.addEventListener("house:left", () => {
+  clearTimeout(sending?.timer);
+  sending = null;
 });
 
 document.addEventListener("click", (event) => {

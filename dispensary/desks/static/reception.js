@@ -6,7 +6,7 @@ async function refresh() {
   if (document.hidden) return;
   let fresh;
   try {
-    const answer = await fetch("/reception", { headers: { Accept: "text/html" } });
+    const answer = await fetch("/reception", { headers: { Accept: "text/html", "X-Quiet": "1" } });
     if (!answer.ok || answer.redirected) return;
     fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
   } catch {
