@@ -13,8 +13,10 @@ from litestar.types import ControllerRouterHandler
 from dispensary.database import Database, WriteSession
 from dispensary.refusals import Refused
 from dispensary.staff.models import Site
+from dispensary.staff.pin_rules import LOCK_AFTER_BOUNDS
 from dispensary.staff.queries import Place
 from dispensary.staff.sites import SiteFacts, change_site
+from dispensary.staff.stations import lock_after, set_lock_after
 from dispensary.web.forms import Form
 from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
 from dispensary.web.guards import requires_administrator
@@ -38,7 +40,8 @@ def _site_page(
 ) -> Template:
     with database.reading() as session:
         kept = session.get_one(Site, here.id)
-        return page("office/site.html", kept=kept, done=done, refused=refused, typed=typed)
+        minutes = lock_after(session, site_id=here.id)
+        return page("office/site.html", kept=kept, lock_after=minutes, done=done, refused=refused, typed=typed)
 
 
 @post("/office/site", sync_to_thread=True, guards=[requires_administrator])
@@ -66,4 +69,20 @@ def change(data: Form, database: TheDatabase, actor: TheActor, site: TheSite, cl
     return Redirect("/office/site?done=changed", status_code=303)
 
 
-HANDLERS: list[ControllerRouterHandler] = [site_form, change]
+@post("/office/site/lock", sync_to_thread=True, guards=[requires_administrator])
+def change_lock(data: Form, database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock) -> Response[Any]:
+    """Changes after how long an untouched screen closes; screens that are open follow it from their next page on."""
+
+    def act(session: WriteSession) -> None:
+        with Typed(data) as typed:
+            minutes = typed.whole("lock_after_minutes", *LOCK_AFTER_BOUNDS)
+        set_lock_after(session, actor=actor, minutes=minutes, at=clock())
+
+    try:
+        database.write(act)
+    except Refused as refused:
+        return _site_page(database, site, refused=refused, typed=data)
+    return Redirect("/office/site?done=changed", status_code=303)
+
+
+HANDLERS: list[ControllerRouterHandler] = [site_form, change, change_lock]

@@ -19,13 +19,14 @@ from uuid import UUID
 from sqlalchemy import delete, select, update
 
 from dispensary.database import ReadSession, WriteSession
-from dispensary.refusals import Refusal, Refused
+from dispensary.refusals import BadInput, Refusal, Refused
 from dispensary.staff import audit
 from dispensary.staff.models import Account, RoleGrant, SignIn
-from dispensary.staff.pin_rules import MOST_AT_STATION, WRONG_PINS
+from dispensary.staff.pin_rules import LOCK_AFTER_BOUNDS, LOCK_AFTER_MINUTES, MOST_AT_STATION, WRONG_PINS
 from dispensary.staff.queries import Place, place
 from dispensary.staff.rules import IDLE_LIMIT, Actor
-from dispensary.staff.shift_models import CounterPin, Station
+from dispensary.staff.service import refuse_unless_runs_site
+from dispensary.staff.shift_models import CounterPin, ShiftSetting, Station
 from dispensary.units import AccountId, SiteId, new_id
 
 
@@ -218,3 +219,26 @@ def hand_on(session: WriteSession, *, station_id: UUID, at: datetime) -> str | N
         .values(token_digest=digest_of(token), seen_at=at)
     )
     return token
+
+
+def lock_after(session: ReadSession, *, site_id: SiteId) -> int:
+    """After how many minutes without a touch this site's screens close."""
+    setting = session.get(ShiftSetting, site_id)
+    return setting.lock_after_minutes if setting else LOCK_AFTER_MINUTES
+
+
+def set_lock_after(session: WriteSession, *, actor: Actor, minutes: int, at: datetime) -> None:
+    """Sets it for the actor's site, from the next request on. Raises NotAllowed, and BadInput for what is no choice."""
+    refuse_unless_runs_site(actor, actor.site_id)
+    least, most = LOCK_AFTER_BOUNDS
+    if not least <= minutes <= most:
+        words = f"A screen closes after {least} to {most} minutes without a touch."
+        raise BadInput(Refusal("bad-lock-after", words, field="lock_after_minutes"))
+    before = lock_after(session, site_id=actor.site_id)
+    session.merge(ShiftSetting(site_id=actor.site_id, lock_after_minutes=minutes))
+    session.flush()
+    if before != minutes:
+        details = {"lock_after_minutes": [before, minutes]}
+        audit.record(
+            session, actor=actor, act="changed site", subject="site", subject_id=actor.site_id, at=at, details=details
+        )
