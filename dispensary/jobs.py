@@ -31,6 +31,7 @@ from dispensary.staff.sessions import forget_ended
 from dispensary.supplies.closing import close_day
 from dispensary.supplies.nightwatch import ASSESS, CLOSE_AFTER, CLOSE_DAY, RETRY_AFTER, slot
 from dispensary.supplies.queries import day_close_of
+from dispensary.supplies.random_recalls import call_back_at_random
 from dispensary.takehome.nightly import assess_everybody
 from dispensary.takehome.queries import policy_of
 from dispensary.units import DoseDay
@@ -126,6 +127,7 @@ def start_jobs(database: Database, settings: Settings, clock: Clock) -> Backgrou
     soon = {"next_run_time": datetime.now(UTC) + _SOON, "trigger": "interval", "minutes": 5}
     scheduler.add_job(led(lambda: close_left_open(database, clock)), id="close days", **soon)
     scheduler.add_job(led(lambda: assess_sites(database, clock)), id="assess take-home", **soon)
+    scheduler.add_job(led(lambda: recall_at_random(database, clock)), id="recall at random", **soon)
     scheduler.add_job(led(lambda: forget_sign_ins(database, clock)), "interval", hours=6, id="forget sign-ins")
     scheduler.start()
     return scheduler
@@ -243,6 +245,22 @@ def run_night(database: Database, clock: Clock, *, site: Place) -> None:
     """Does at once, at one site, what the night left undone, also when it was tried a moment ago."""
     close_left_open(database, clock, at=site, retry_after=timedelta(0))
     assess_sites(database, clock, at=site, retry_after=timedelta(0))
+
+
+def recall_at_random(database: Database, clock: Clock) -> int:
+    """Calls bottles back, once a day at each site that has such a rule, from whoever chance has chosen for the day."""
+    now = clock()
+    with database.reading() as session:
+        days = {site: site.dose_day(now - CLOSE_AFTER) for site in sites(session)}
+    ran = 0
+    for site, day in days.items():
+        work = partial(_recall, site=site, day=day, at=now)
+        ran += run_once(database, job="recall at random", slot=f"{site.code} {day}", clock=clock, work=work)
+    return ran
+
+
+def _recall(session: WriteSession, *, site: Place, day: DoseDay, at: datetime) -> dict[str, object]:
+    return {"called": call_back_at_random(session, actor=the_program(site.id), today=day, at=at)}
 
 
 def run_once(

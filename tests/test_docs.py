@@ -84,7 +84,7 @@ def test_the_handbook_explains_every_refusal_that_the_counter_can_show() -> None
         "wrong_doses",
     )
     flagged = ("flags", "flags_rules", "safety_rules")
-    bottles = ("returns", "recalls", "full_bottles", "voiding", "scanned")
+    bottles = ("returns", "recalls", "full_bottles", "voiding", "scanned", "losses", "batch")
     files = [
         *(f"dispensary/supplies/{room}.py" for room in (*usual, *unusual, *bottles, *flagged)),
         *(
@@ -102,7 +102,14 @@ def test_the_handbook_explains_every_refusal_that_the_counter_can_show() -> None
     never_by_a_press = {"bad-day", "no-client", "no-book", "no-pass"}  # only by an address that somebody typed
     never_by_a_press |= {"no-dose", "no-exception", "no-bottle", "no-recall", "no-page", "no-id", "no-photo", "no-flag"}
     never_by_a_press |= {"no-amount", "minutes", "observe-hours", "counted"}  # the page's own fields say it before
-    never_by_a_press |= {"no-supply", "imported", "no-layout"}
+    never_by_a_press |= {"no-layout"}
+    never_by_a_press |= {
+        "no-supply",
+        "imported",
+        "no-report",
+        "decided-already",
+        "said",
+    }  # the last two: at the consulting desk
     never_by_a_press |= {"full-returns", "source"}  # the office's own fields say it before
     never_by_a_press |= {"nothing-at-home", "bring-by", "cause"}  # bottles are called back at the consulting desk
 

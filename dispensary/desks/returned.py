@@ -23,13 +23,12 @@ from dispensary.supplies.full_bottles import (
     destroyed_lately,
     restock_bottles,
     rule_of,
-    set_rule,
 )
 from dispensary.supplies.serials import spoken_serial
 from dispensary.units import ClientId
 from dispensary.web.forms import Form, one, secret, several
 from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
-from dispensary.web.guards import requires_administrator, requires_dispenser
+from dispensary.web.guards import requires_dispenser
 from dispensary.web.templating import page
 from dispensary.web.typed import LONGEST_NOTE, Typed
 
@@ -107,36 +106,5 @@ def _chosen(data: Mapping[str, Any]) -> list[UUID]:
         raise BadInput(Refusal("bottles", "A chosen bottle was not readable.", "Open the list again.")) from None
 
 
-@get("/office/bottles", sync_to_thread=True, guards=[requires_administrator])
-def rule_form(database: TheDatabase, site: TheSite) -> Template:
-    """What the site does with bottles that come back full."""
-    with database.reading() as session:
-        return _rule_page(session, site)
-
-
-def _rule_page(
-    session: ReadSession, site: TheSite, refused: Refused | None = None, typed: Mapping[str, Any] | None = None
-) -> Template:
-    rule, source = rule_of(session, site_id=site.id)
-    return page("office/bottles.html", refused=refused, typed=typed, rule=rule, source=source)
-
-
-@post("/office/bottles", sync_to_thread=True, guards=[requires_administrator])
-def rule_set(data: Form, database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock) -> Response[Any]:
-    """Sets what the site does with bottles that come back full."""
-    try:
-        with Typed(data) as typed:
-            source = typed.text("source", most=LONGEST_NOTE, required=False)
-        database.write(
-            lambda session: set_rule(
-                session, actor=actor, full_returns=one(data, "full_returns"), source=source, at=clock()
-            )
-        )
-    except Refused as refused:
-        with database.reading() as session:
-            return _rule_page(session, site, refused, data)
-    return Redirect("/office/bottles", status_code=303)
-
-
-HANDLERS: list[ControllerRouterHandler] = [returned, settle, rule_form, rule_set]
+HANDLERS: list[ControllerRouterHandler] = [returned, settle]
 """Mounted at /."""

@@ -308,7 +308,8 @@ class Recall(Base):
     """Bottles for this dose day and later ones are called back."""
     called_on: Mapped[date]
     bring_by: Mapped[date]
-    called_by: Mapped[AccountId] = mapped_column(ForeignKey("account.id"))
+    called_by: Mapped[AccountId | None] = mapped_column(ForeignKey("account.id"))
+    """Nobody when chance called them back, by the site's rule."""
     called_at: Mapped[datetime]
     state: Mapped[str] = mapped_column(default="open")
     expected_full: Mapped[int | None] = mapped_column(SmallInteger)

@@ -56,6 +56,9 @@ BROKEN = {
     "ck_lot_balance_not_negative": Refusal("no-stock", "The lot was used up a moment ago.", "Try again."),
     "ck_lot_bottled_is_there": Refusal("no-stock", "The lot was promised a moment ago.", "Try again."),
     "uq_supply_pickup": Refusal("pass-used", "This pickup was handed over a moment ago.", "Look at the record."),
+    "bottle_checked_first": Refusal(
+        "unchecked", "A prepared bottle has not been checked by a second person.", "Let a colleague check it first."
+    ),
     "uq_extra_dose_exception": Refusal("given-already", "This was given a moment ago.", "Look at the record."),
     "extra_dose_once": Refusal("given-already", "This dose was replaced before.", "Call the prescriber."),
     "dose_replaced_stands": Refusal(

@@ -169,10 +169,10 @@ REGISTER = (
             WHERE l.kind IN ('supplied', 'corrected') AND coalesce(l.supply_id, o.supply_id) IS NOT NULL
             GROUP BY 1, 2
         ), left_the_safe AS (
-            -- A dose that was undone never left it; a bottle that came back full did, and awaits destruction.
+            -- A dose that was undone never left it; a bottle that came back full, or was lost, did.
             SELECT d.supply_id, d.lot_id, d.kind, d.ml FROM dose d
-            WHERE d.voided_at IS NULL OR EXISTS (SELECT 1 FROM bottle b JOIN bottle_return r
-                ON r.bottle_id = b.id AND r.is_full WHERE b.dose_id = d.id)
+            WHERE d.voided_at IS NULL
+                OR EXISTS (SELECT 1 FROM bottle b WHERE b.dose_id = d.id AND b.state <> 'void')
             UNION ALL
             SELECT x.supply_id, x.lot_id, 'observed', x.ml FROM extra_dose x WHERE x.voided_at IS NULL
         ), given AS (

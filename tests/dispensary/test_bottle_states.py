@@ -155,8 +155,8 @@ class TestItsRecord:
                     try:
                         with session.begin_nested():
                             move_bottles(
-                                session, actor=place.pharmacist, bottle_ids=[bottle], into=after, at=place.now,
-                                note="tried", second_id=place.doctor.account_id, dose_ids={bottle: dose},
+                                session, actor=place.doctor, bottle_ids=[bottle], into=after, at=place.now,
+                                note="tried", second_id=place.pharmacist.account_id, dose_ids={bottle: dose},
                             )  # fmt: skip
                         moved = True
                     except IntegrityError:

@@ -11,7 +11,6 @@ from sqlalchemy import select
 from dispensary.clients.models import Client
 from dispensary.database import Database
 from dispensary.documents import BadDocument
-from dispensary.prescribing.models import DoseOrder
 from dispensary.staff.models import Site
 from dispensary.stock.models import RegisterBook, RegisterLine
 from dispensary.stock.service import write_line
@@ -154,9 +153,7 @@ def test_the_columns_of_new_south_wales_are_there_on_numbered_pages(place: Clini
     ):
         assert heading in said, heading
     assert "Drug register: methadone oral solution 5 mg/mL" in said
-    with place.database.reading() as session:
-        order = str(session.scalars(select(DoseOrder.id)).one())
-    assert f"{number(place, carried)} {name(place, carried)} Dr. Lim Wei {order[-8:].upper()} 37.5" in said
+    assert f"{number(place, carried)} {name(place, carried)} Dr. Lim Wei" in said
     assert "Page 1 of 1" in said
     assert "Lines 1 to 2" in said
 

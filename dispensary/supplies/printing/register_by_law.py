@@ -161,7 +161,7 @@ _CELLS: dict[Shown, Callable[[Entry, str, str], Cell]] = {
     Shown.OBTAINED_FROM: lambda entry, product, zone: _received(entry),
     Shown.SUPPLIED_TO: lambda entry, product, zone: "" if entry.kind == "received" else _person(entry),
     Shown.PRESCRIBER: lambda entry, product, zone: entry.prescriber,
-    Shown.REFERENCE: lambda entry, product, zone: entry.reference,
+    Shown.REFERENCE: lambda entry, product, zone: "",
     Shown.SERIALS: lambda entry, product, zone: ", ".join(map(spoken_serial, entry.serials)),
     Shown.CONSUMED: lambda entry, product, zone: _mg(entry.consumed_ml, entry),
     Shown.TAKEN_HOME: lambda entry, product, zone: _taken_home(entry, substance_and_form(product)[1]),

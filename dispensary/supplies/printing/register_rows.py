@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, Text, cast, func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import aliased
 
 from dispensary.clients.models import Client
@@ -20,8 +20,6 @@ from dispensary.stock.models import Lot, RegisterBook, RegisterLine
 from dispensary.supplies.agents_models import Agent
 from dispensary.supplies.models import Bottle, Dose, Supply
 from dispensary.supplies.printing.labels import initials_of
-
-_SHORT = 8
 
 
 @dataclass(frozen=True)
@@ -46,8 +44,6 @@ class Entry:
     person: str
     """The client's name where the register has names, else the initials."""
     prescriber: str
-    reference: str
-    """The last eight signs of the order's number, as it stands under the prescription's code."""
     collected_by: str
     """`client`, `agent` or `carrier`, for a supply."""
     agent: str
@@ -89,7 +85,7 @@ def book_between(
     """
     lines = select(RegisterLine.id).where(RegisterLine.book_id == book.id, RegisterLine.dose_day.between(first, last))
     serials = _serials(session, lines)
-    orders = _orders(session, lines)
+    prescribers = _prescribers(session, lines)
     entries = []
     for row in session.execute(_lines(book, first, last)):
         line: RegisterLine = row.RegisterLine
@@ -107,8 +103,7 @@ def book_between(
                 kind=line.kind,
                 number=client.number if client else "",
                 person=name if names else initials_of(name),
-                prescriber=orders[line.supply_id][0] if line.supply_id in orders else "",
-                reference=orders[line.supply_id][1] if line.supply_id in orders else "",
+                prescriber=prescribers.get(line.supply_id, "") if line.supply_id else "",
                 collected_by=supply.collected_by if supply else "",
                 agent=session.vault.open("agent.name", agent.id, agent.name_sealed) if agent and names else "",
                 id_requested=supply is not None and supply.id_requested,
@@ -186,18 +181,13 @@ def _serials(session: ReadSession, lines: Select[UUID]) -> dict[tuple[UUID | Non
     return found
 
 
-def _orders(session: ReadSession, lines: Select[UUID]) -> dict[UUID | None, tuple[str, str]]:
-    """Who ordered what each supply gave, and the end of the order's number."""
-    number = func.upper(func.right(cast(DoseOrder.id, Text), _SHORT))
+def _prescribers(session: ReadSession, lines: Select[UUID]) -> dict[UUID, str]:
+    """Who ordered what each supply gave."""
     rows = session.execute(
-        select(
-            Dose.supply_id,
-            func.string_agg(Account.name.distinct(), ", ").label("names"),
-            func.string_agg(number.distinct(), ", ").label("numbers"),
-        )
+        select(Dose.supply_id, func.string_agg(Account.name.distinct(), ", ").label("names"))
         .join(DoseOrder, DoseOrder.id == Dose.order_id)
-        .outerjoin(Account, Account.id == DoseOrder.ordered_by)
+        .join(Account, Account.id == DoseOrder.ordered_by)
         .where(Dose.supply_id.in_(select(RegisterLine.supply_id).where(RegisterLine.id.in_(lines))))
         .group_by(Dose.supply_id)
     )
-    return {row.supply_id: (row.names or "", row.numbers) for row in rows}
+    return {row.supply_id: row.names for row in rows}
