@@ -57,7 +57,9 @@ SUPPLIES = (
         "take-home dose {id} of client {client_id} for {dose_day} has no bottle",
         """
         SELECT d.id, d.client_id, d.dose_day FROM dose d JOIN supply s ON s.id = d.supply_id AND s.origin = 'counter'
-        WHERE d.kind = 'take_home' AND NOT EXISTS (SELECT 1 FROM bottle_event b WHERE b.dose_id = d.id) ORDER BY 1
+        WHERE d.kind = 'take_home' AND NOT EXISTS (SELECT 1 FROM bottle b WHERE b.dose_id = d.id)
+            AND NOT (d.voided_at IS NOT NULL AND EXISTS (SELECT 1 FROM bottle_event e WHERE e.dose_id = d.id))
+        ORDER BY 1
         """,
     ),
     Check(

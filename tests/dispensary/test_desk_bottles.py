@@ -103,7 +103,7 @@ class TestWithoutARecall:
         said = text_of(counter.get(answer.headers["location"]))
         assert "Brought back today: 1 empty, 1 full." in said
         assert "Without a dose by it: Thu 26 Nov 2026." in said
-        assert "1 full bottle waits in the safe to be destroyed." in said
+        assert "1 full bottle that came back waits apart from the stock." in said
         assert here.acts_about(client).count("took back bottles") == 1
         assert nothing_is_broken(here)
 

@@ -165,6 +165,7 @@ def test_the_clockwork_starts_sends_and_stops(place: Clinic, tmp_path: Path) -> 
             "queue reminders",
             "close days",
             "assess take-home",
+            "recall at random",
             "forget sign-ins",
         }
         for job in scheduler.get_jobs():
