@@ -255,7 +255,7 @@ def recall_at_random(database: Database, clock: Clock) -> int:
     ran = 0
     for site, day in days.items():
         work = partial(_recall, site=site, day=day, at=now)
-        ran += run_once(database, job="recall at random", slot=f"{site.code} {day}", clock=clock, work=work)
+        ran += run_once(database, job="recall at random", slot=slot(site, day), clock=clock, work=work)
     return ran
 
 
