@@ -20,6 +20,7 @@ from dispensary.desks.camera import MAY_LOOK
 from dispensary.desks.window import AtCounter, amount, choices, seen_again
 from dispensary.refusals import NotThere, Refusal, Refused
 from dispensary.supplies import passes, queries
+from dispensary.supplies.day_list import day_list
 from dispensary.supplies.scanned import scan_bottle
 from dispensary.supplies.verifying import record_refused_pass, verify_pass
 from dispensary.units import ClientId
@@ -49,7 +50,7 @@ def counter(
 
 def _counter(session: ReadSession, site: TheSite, now: datetime, done: FromQuery[UUID | None] = None) -> dict[str, Any]:
     today = site.dose_day(now)
-    day = queries.day_list(session, site_id=site.id, day=today)
+    day = day_list(session, site_id=site.id, day=today)
     visits = [
         visit
         for visit in scheduling.queries.queue(session, site.id, today, now)
@@ -152,7 +153,7 @@ def day(database: TheDatabase, site: TheSite, clock: TheClock) -> Template:
     now = clock()
     today = site.dose_day(now)
     with database.reading() as session:
-        rows = queries.day_list(session, site_id=site.id, day=today)
+        rows = day_list(session, site_id=site.id, day=today)
         booked = {b.holder_id: b.starts_at for b in scheduling.queries.bookings_on(session, site.id, today)}
         again = seen_again(session, site_id=site.id, today=today)
     return page("counter/day.html", rows=rows, booked=booked, again=again, today=today, now=now, amount=amount)

@@ -18,6 +18,7 @@ from dispensary.stock import queries as stock
 from dispensary.stock.service import receive_lot
 from dispensary.supplies import queries
 from dispensary.supplies.closing import Counted, close_day, left_open, to_count
+from dispensary.supplies.day_list import day_list
 from dispensary.units import BadAmount, ClientId, DoseDay, millilitres, strength
 from dispensary.web.forms import Form, one
 from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
@@ -113,7 +114,7 @@ def _close_page(
     typed: Mapping[str, Any] | None = None,
 ) -> Template:
     closed = queries.day_close_of(session, site_id=site.id, day=today)
-    day = queries.day_list(session, site_id=site.id, day=today)
+    day = day_list(session, site_id=site.id, day=today)
     uncollected = [
         *queries.pickups_before(session, site_id=site.id, day=today),
         *queries.pickups_on(session, site_id=site.id, day=today),

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import func, or_, select, text, update
+from sqlalchemy.dialects.postgresql import Range
 
 import scheduling.service
+from dispensary.clients.guest_models import GuestStay
 from dispensary.clients.models import Client
 from dispensary.database import ReadSession, WriteSession
 from dispensary.refusals import BadInput, Refusal, Refused
@@ -21,6 +23,7 @@ from dispensary.stock.queries import lots
 from dispensary.stock.service import count_lot
 from dispensary.supplies.carrying import call_off, out_now
 from dispensary.supplies.exception_rows import not_seen_again
+from dispensary.supplies.freezing import freeze_day
 from dispensary.supplies.models import DayClose, Pickup, PickupPass
 from dispensary.supplies.pickups import put_back
 from dispensary.units import DoseDay, Millilitres, SiteId
@@ -34,43 +37,6 @@ class Counted:
     reason: str = ""
 
 
-# One outcome a portion of each order in force, from the order that is in force now, as the day closes. A day that was
-# covered by bottles before its dose was divided otherwise is frozen as it was covered. Of the day on which a stay ended
-# what was given is frozen, and nothing is missed.
-_FREEZE = text("""
-WITH due AS (
-    SELECT o.client_id, o.episode_id, taken.id AS order_id, part.portion, cardinality(taken.portions) AS portions,
-           taken.portions[part.portion] AS ordered_mg, e.ended_on
-    FROM dose_order o
-    JOIN episode e ON e.id = o.episode_id AND e.site_id = :site AND e.began_on <= :day
-        AND (e.ended_on IS NULL OR e.ended_on >= :day)
-    LEFT JOIN LATERAL (SELECT d.order_id FROM dose d WHERE d.client_id = o.client_id AND d.dose_day = :day
-        AND d.voided_at IS NULL AND d.portions <> cardinality(o.portions) LIMIT 1) otherwise ON true
-    JOIN dose_order taken ON taken.id = coalesce(otherwise.order_id, o.id)
-    CROSS JOIN LATERAL generate_subscripts(taken.portions, 1) AS part(portion)
-    WHERE o.voided_at IS NULL AND o.days @> CAST(:day AS date)
-), frozen AS (
-    INSERT INTO day_outcome (client_id, dose_day, portion, portions, site_id, episode_id, order_id, ordered_mg,
-                             given_mg, outcome, frozen_at)
-    SELECT due.client_id, :day, due.portion, due.portions, :site, due.episode_id, due.order_id, due.ordered_mg,
-           coalesce(d.mg, 0),
-           CASE WHEN d.id IS NOT NULL THEN d.kind
-                WHEN EXISTS (SELECT 1 FROM hold h WHERE h.client_id = due.client_id AND h.released_at IS NULL
-                             AND h.days @> CAST(:day AS date))
-                  OR EXISTS (SELECT 1 FROM stop_flag f WHERE f.client_id = due.client_id AND f.cleared_at IS NULL
-                             AND f.kind = 'stop_dose' AND f.days @> CAST(:day AS date)) THEN 'held'
-                ELSE 'missed' END,
-           :at
-    FROM due LEFT JOIN dose d ON d.client_id = due.client_id AND d.dose_day = :day
-        AND d.portion = due.portion AND d.voided_at IS NULL
-    WHERE d.id IS NOT NULL OR due.ended_on IS DISTINCT FROM CAST(:day AS date)
-    ON CONFLICT DO NOTHING
-    RETURNING outcome
-)
-SELECT outcome, count(*) AS n FROM frozen GROUP BY outcome
-""")
-
-
 def close_day(
     session: WriteSession,
     *,
@@ -82,19 +48,21 @@ def close_day(
 ) -> DayClose:
     """Closes a dose day of the actor's site, with every earlier day that was left open.
 
-    Each ordered portion gets its outcome and keeps it. With `counts` (the counter's close) prepared bottles that nobody
-    collected go back into stock, every lot is counted, and a difference becomes a register line with its reason.
-    It is refused while bottles are out with a carrier: each is named, and answered for first.
-    Without (the night's close) the count stays due. No dose for the day is possible afterwards. Raises BadInput or
-    Refused, and then nothing is closed.
+    Each ordered portion gets its outcome and keeps it; a guest's day is frozen by the guest site's close. With `counts`
+    (the counter's close) prepared bottles that nobody collected go back into stock, every lot is counted, and a
+    difference becomes a register line with its reason. It is refused while bottles are out with a carrier: each is
+    named, and answered for first. Without (the night's close) the count stays due. No dose for the
+    day is possible afterwards. Raises BadInput or Refused, and then nothing is closed.
     """
     if _alone(session, actor.site_id) is None or day > today:
         raise BadInput(Refusal("close-future", f"{day} has not begun.", "Close today or an earlier day."))
     if session.get(DayClose, (actor.site_id, day)) is not None:
         raise Refused(Refusal("closed-already", f"{day} is closed.", "Nothing to do.", {"day": day}))
+    open_before = left_open(session, site_id=actor.site_id, before=day)
+    _lock_clients(session, actor.site_id, Range(min([*open_before, day]), day, bounds="[]"))
     if counts is not None:
         _nothing_is_out(session, actor=actor, at=at)
-    for earlier in left_open(session, site_id=actor.site_id, before=day):
+    for earlier in open_before:
         _close(session, actor=actor, day=earlier, counts=None, at=at)
     closed = _close(session, actor=actor, day=day, counts=counts, at=at)
     details = {"day": day, "missed": closed.missed, "unclaimed": closed.unclaimed, "counted": closed.counted}
@@ -125,16 +93,24 @@ def _nothing_is_out(session: WriteSession, *, actor: Actor, at: datetime) -> Non
 
 
 def _alone(session: WriteSession, site_id: SiteId) -> Site | None:
-    """The site, once no other close and no act on any of its clients is under way; until the unit ends, none begins.
+    """The site, once no other close of it and no answer to a guest's stay is under way; until the unit ends, none is.
 
-    Locks the site lightly, so that what merely refers to it (an audit entry) does not wait, and then each client: the
-    order in which a dose locks too (client, pickup, lot, audit), so that nobody waits in a circle.
+    Locked lightly, so that what merely refers to the site (an audit entry) does not wait.
     """
-    site = session.scalar(select(Site).where(Site.id == site_id).with_for_update(key_share=True))
-    session.execute(
-        select(Client.id).where(Client.site_id == site_id).order_by(Client.id).with_for_update(key_share=True)
+    return session.scalar(select(Site).where(Site.id == site_id).with_for_update(key_share=True))
+
+
+def _lock_clients(session: WriteSession, site_id: SiteId, days: Range[date]) -> None:
+    """Waits for each act on a client whose day may be frozen: the site's own, and its guests of these days.
+
+    After the site, and each client before pickups, lots and the audit chain: the order in which a dose locks too, so
+    that nobody waits in a circle.
+    """
+    guests = select(GuestStay.client_id).where(
+        GuestStay.guest_site_id == site_id, GuestStay.verified_at.is_not(None), GuestStay.days.overlaps(days)
     )
-    return site
+    whose = or_(Client.site_id == site_id, Client.id.in_(guests))
+    session.execute(select(Client.id).where(whose).order_by(Client.id).with_for_update(key_share=True))
 
 
 def left_open(session: ReadSession, *, site_id: SiteId, before: date) -> list[DoseDay]:
@@ -151,7 +127,7 @@ def left_open(session: ReadSession, *, site_id: SiteId, before: date) -> list[Do
 def _close(
     session: WriteSession, *, actor: Actor, day: DoseDay, counts: Mapping[UUID, Counted] | None, at: datetime
 ) -> DayClose:
-    outcomes = {row.outcome: row.n for row in session.execute(_FREEZE, {"site": actor.site_id, "day": day, "at": at})}
+    outcomes = freeze_day(session, site_id=actor.site_id, day=day, at=at)
     not_seen_again(session, actor=actor, day=day, at=at)
     unclaimed = sum(_unclaimed(session, actor=actor, day=day, at=at)) if counts is not None else 0
     session.execute(

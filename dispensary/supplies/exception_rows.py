@@ -9,7 +9,8 @@ from uuid import UUID, uuid5
 
 from sqlalchemy import select, update
 
-from dispensary.clients.service import lock_client
+from dispensary.clients.guests import lock_for_record
+from dispensary.clients.models import Client
 from dispensary.database import ReadSession, WriteSession
 from dispensary.prescribing.guideline import Ruling
 from dispensary.refusals import NotThere, Refusal, Refused
@@ -121,8 +122,8 @@ def known_exception(
     return known
 
 
-def the_dose(session: ReadSession, *, client_id: ClientId, dose_id: UUID, today: DoseDay) -> Dose:
-    """A dose that the client has for today. Raises NotThere."""
+def the_dose(session: ReadSession, actor: Actor, *, client_id: ClientId, dose_id: UUID, today: DoseDay) -> Dose:
+    """A dose that the client has for today, given at this site. Raises NotThere, or Refused for another site's."""
     dose = session.scalar(
         select(Dose).where(
             Dose.id == dose_id, Dose.client_id == client_id, Dose.dose_day == today, Dose.voided_at.is_(None)
@@ -130,17 +131,32 @@ def the_dose(session: ReadSession, *, client_id: ClientId, dose_id: UUID, today:
     )
     if dose is None:
         raise NotThere(Refusal("no-dose", "The client has no such dose today.", "Open the client again."))
+    if dose.site_id != actor.site_id:
+        raise Refused(
+            Refusal(
+                "given-elsewhere",
+                "This dose was given at another site.",
+                "Call the prescriber, and let the other site write it down.",
+                {"dose": dose.id},
+            )
+        )
     return dose
 
 
 def locked_exception(session: WriteSession, actor: Actor, exception_id: UUID) -> DoseException:
-    """The exception, after its client is locked: the order in which every act at the counter locks."""
+    """The exception, after its client is locked: the order in which every act at the counter locks.
+
+    What happened at another site's counter is answered and closed there, or at the client's home.
+    """
     client_id = session.scalar(
-        select(DoseException.client_id).where(DoseException.id == exception_id, DoseException.site_id == actor.site_id)
+        select(DoseException.client_id)
+        .join(Client, Client.id == DoseException.client_id)
+        .where(DoseException.id == exception_id)
+        .where((DoseException.site_id == actor.site_id) | (Client.site_id == actor.site_id))
     )
     if client_id is None:
         raise NotThere(Refusal("no-exception", "There is no such thing to answer here.", "Open the client again."))
-    lock_client(session, ClientId(client_id), actor.site_id)
+    lock_for_record(session, ClientId(client_id))
     return session.scalars(
         select(DoseException)
         .where(DoseException.id == exception_id)

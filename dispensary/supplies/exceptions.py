@@ -11,7 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from dispensary.clients.service import lock_client
+from dispensary.clients.guests import home_of, lock_at_counter
 from dispensary.database import WriteSession
 from dispensary.monitoring.models import Alert
 from dispensary.monitoring.service import open_alert, resolve_alert
@@ -58,12 +58,12 @@ def vomited(
     Nothing is given by this: a prescriber allows an amount (`answer`), which is then given once. Raises BadInput for
     minutes out of bounds, NotThere when the client has no such dose today, Refused when it is written down already.
     """
-    lock_client(session, client_id, actor.site_id)
+    home_id = lock_at_counter(session, client_id, actor.site_id, today)
     if (known := known_exception(session, actor, client_id, key, ExceptionKind.VOMITED)) is not None:
         return known
     if not 0 <= minutes <= _LONGEST_MINUTES:
         raise BadInput(Refusal("minutes", "Write after how many minutes.", "From 0 to 1440 minutes.", field="minutes"))
-    dose = the_dose(session, client_id=client_id, dose_id=dose_id, today=today)
+    dose = the_dose(session, actor, client_id=client_id, dose_id=dose_id, today=today)
     before = session.scalar(
         select(DoseException.id).where(
             DoseException.dose_id == dose_id, DoseException.kind == "vomited", DoseException.closed_at.is_(None)
@@ -73,7 +73,7 @@ def vomited(
         raise Refused(
             Refusal("recorded-already", "This is written down already.", "Go on there.", {"exception": before})
         )
-    guideline = guideline_of(session, actor.site_id, Topic.VOMITED, today)
+    guideline = guideline_of(session, home_id, Topic.VOMITED, today)
     ruling = None
     if guideline is not None:
         ruling = replacement(
@@ -172,12 +172,12 @@ def _seen_later(
 ) -> DoseException:
     if not words.strip():
         raise BadInput(Refusal(field, "Write what you saw or heard.", "One sentence is enough.", field=field))
-    lock_client(session, client_id, actor.site_id)
+    home_id = lock_at_counter(session, client_id, actor.site_id, today)
     if (known := known_exception(session, actor, client_id, key, kind)) is not None:
         return known
     open_alert(
         session,
-        site_id=actor.site_id,
+        site_id=home_id,
         client_id=client_id,
         cause=f"{'withheld' if kind is ExceptionKind.INTOXICATED else kind.value}:{at.isoformat()}",
         severity=severity,
@@ -206,7 +206,7 @@ def late(
     """
     if not note.strip():
         raise BadInput(Refusal("note", "Write when and why they came late.", "One sentence is enough.", field="note"))
-    lock_client(session, client_id, actor.site_id)
+    lock_at_counter(session, client_id, actor.site_id, today)
     if (known := known_exception(session, actor, client_id, key, ExceptionKind.LATE)) is not None:
         return known
     moment = read_moment(session, site_id=actor.site_id, client_id=client_id, today=today).moment
@@ -247,7 +247,8 @@ def answer(
             return about
         raise Refused(Refusal("answered-already", "A call about this is written down.", "Open the client again."))
     still_open(about)
-    faults = list(the_call(session, site_id=actor.site_id, prescriber_id=prescriber_id, said=said))
+    home_id = home_of(session, ClientId(about.client_id))
+    faults = list(the_call(session, site_id=home_id, prescriber_id=prescriber_id, said=said))
     if allowed_mg is not None:
         fault = _may_allow(about, allowed_mg, beyond)
         if fault is not None:
@@ -259,7 +260,7 @@ def answer(
     if beyond and allowed_mg is not None:
         open_alert(
             session,
-            site_id=actor.site_id,
+            site_id=home_id,
             client_id=ClientId(about.client_id),
             cause=f"beyond guideline:{about.id}",
             severity="warning",
@@ -292,7 +293,8 @@ def _may_allow(about: DoseException, mg: Milligrams, beyond: bool) -> Refusal | 
 def close(session: WriteSession, *, actor: Actor, exception_id: UUID, outcome: str, at: datetime) -> DoseException:
     """Closes an exception with how it ended; what blocks the next dose is closed by a prescriber alone.
 
-    Its alert is resolved with the same words. Raises BadInput without an outcome, NotAllowed, or Refused when it was
+    A prescriber of the client's home, that is. Its alert is resolved with the same words, by whoever closes it there.
+    Raises BadInput without an outcome, NotAllowed, or Refused when it was
     closed before.
     """
     about = locked_exception(session, actor, exception_id)
@@ -301,7 +303,8 @@ def close(session: WriteSession, *, actor: Actor, exception_id: UUID, outcome: s
     still_open(about)
     if not outcome.strip():
         raise BadInput(Refusal("outcome", "Say how it ended.", "Write a sentence.", field="outcome"))
-    if about.blocks and Role.DOCTOR not in actor.roles:
+    home_id = home_of(session, ClientId(about.client_id))
+    if about.blocks and (Role.DOCTOR not in actor.roles or actor.site_id != home_id):
         raise NotAllowed(
             Refusal("prescriber-closes", "The next dose waits for a prescriber.", "A prescriber closes this.")
         )
@@ -309,7 +312,10 @@ def close(session: WriteSession, *, actor: Actor, exception_id: UUID, outcome: s
     session.flush()
     for alert_id in session.scalars(
         select(Alert.id).where(
-            Alert.client_id == about.client_id, Alert.cause == cause_of(about), Alert.resolved_at.is_(None)
+            Alert.client_id == about.client_id,
+            Alert.site_id == actor.site_id,
+            Alert.cause == cause_of(about),
+            Alert.resolved_at.is_(None),
         )
     ).all():
         resolve_alert(session, actor=actor, alert_id=alert_id, resolution=outcome, at=at)

@@ -15,7 +15,8 @@ from uuid import UUID
 
 from sqlalchemy import func, select
 
-from dispensary.clients.service import lock_client, no_episode
+from dispensary.clients.guests import lock_at_counter
+from dispensary.clients.service import no_episode
 from dispensary.database import ReadSession, WriteSession
 from dispensary.prescribing.models import DoseOrder
 from dispensary.refusals import BadInput, Refusal, Refused
@@ -164,11 +165,11 @@ def top_up(
     more than that, Refused with every reason why nothing may be given.
     """
     digest = request_digest(key, "top-up", client_id, mg)
-    lock_client(session, client_id, actor.site_id)
+    lock_at_counter(session, client_id, actor.site_id, today)
     reading = read_moment(session, site_id=actor.site_id, client_id=client_id, today=today, key=key)
     if reading.earlier:
         return answered(reading.earlier, digest)
-    faults = list(the_call(session, site_id=actor.site_id, prescriber_id=prescriber_id, said=said))
+    faults = list(the_call(session, site_id=reading.home_id, prescriber_id=prescriber_id, said=said))
     room = top_up_today(session, client_id=client_id, reading=reading)
     if not 0 < mg <= room.left_mg:
         faults.append(

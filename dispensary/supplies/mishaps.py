@@ -14,7 +14,8 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import aliased
 
-from dispensary.clients.service import lock_client, no_episode
+from dispensary.clients.guests import lock_at_counter
+from dispensary.clients.service import no_episode
 from dispensary.database import ReadSession, WriteSession
 from dispensary.monitoring.service import open_alert
 from dispensary.refusals import BadInput, Refusal, Refused
@@ -69,7 +70,7 @@ def spilled(
     If it was recorded as given, that is undone. Raises BadInput with everything that is missing, Refused when nothing
     was poured today.
     """
-    lock_client(session, client_id, actor.site_id)
+    lock_at_counter(session, client_id, actor.site_id, today)
     if (known := known_exception(session, actor, client_id, key, ExceptionKind.SPILLED)) is not None:
         return known
     reading = read_moment(session, site_id=actor.site_id, client_id=client_id, today=today)
@@ -134,7 +135,7 @@ def partly_taken(
     that is missing, Refused when nothing was poured today.
     """
     digest = request_digest(key, "partly", client_id, swallowed_mg)
-    lock_client(session, client_id, actor.site_id)
+    lock_at_counter(session, client_id, actor.site_id, today)
     reading = read_moment(session, site_id=actor.site_id, client_id=client_id, today=today, key=key)
     if reading.earlier:
         return answered(reading.earlier, digest)
@@ -169,7 +170,7 @@ def partly_taken(
         _lost(session, actor, poured, left, said, second_id, today, at)
     open_alert(
         session,
-        site_id=actor.site_id,
+        site_id=reading.home_id,
         client_id=client_id,
         cause=f"partly taken:{at.isoformat()}",
         severity="warning",

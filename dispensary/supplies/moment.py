@@ -18,6 +18,7 @@ from dispensary.prescribing.adopting import guideline_of
 from dispensary.prescribing.rules import JumpGuard
 from dispensary.prescribing.sections import Topic
 from dispensary.supplies.absence import Reduced
+from dispensary.supplies.elsewhere import Elsewhere
 from dispensary.supplies.flags_rules import FlagKind, Stop
 from dispensary.supplies.rules import LONGEST_SUPPLY, Moment, OrderInForce
 from dispensary.takehome.models import Decision
@@ -26,11 +27,11 @@ from dispensary.units import ClientId, DoseDay, Milligrams, SiteId
 
 # Amounts travel as text inside JSON, since a JSON number would become a float.
 _READ = """
-SELECT s.jump_percent, s.jump_mg, s.missed_days_ask, latest.dose_day AS last_day, whole.dose_day AS whole_day,
+SELECT h.jump_percent, h.jump_mg, h.missed_days_ask, latest.dose_day AS last_day, whole.dose_day AS whole_day,
     coalesce(whole.mg, latest.mg) AS last_mg,
     EXISTS (SELECT 1 FROM day_close WHERE site_id = s.id AND dose_day = %(today)s) AS day_closed,
     (SELECT jsonb_agg(jsonb_build_array(o.id, lower(o.days), upper(o.days), o.portions::text[],
-        least(lower(o.days), (o.ordered_at AT TIME ZONE s.zone - (s.day_starts - time '00:00'))::date), o.places))
+        least(lower(o.days), (o.ordered_at AT TIME ZONE h.zone - (h.day_starts - time '00:00'))::date), o.places))
        FROM dose_order o WHERE o.client_id = %(client)s AND o.voided_at IS NULL
         AND o.days && daterange(%(today)s, %(last)s, '[]')) AS orders,
     (SELECT jsonb_agg(jsonb_build_array(d.dose_day, d.portion, d.portions))
@@ -54,8 +55,15 @@ SELECT s.jump_percent, s.jump_mg, s.missed_days_ask, latest.dose_day AS last_day
        FROM stop_flag f LEFT JOIN account a ON a.id = f.owner_id
        WHERE f.client_id = %(client)s AND f.cleared_at IS NULL AND f.kind <> 'say_first'
         AND f.days && daterange(%(today)s, %(last)s, '[]')) AS stops,
-    earlier.id AS earlier_id, earlier.request_sha256 AS earlier_request, earlier.answer AS earlier_answer
+    earlier.id AS earlier_id, earlier.request_sha256 AS earlier_request, earlier.answer AS earlier_answer,
+    h.id AS home_id, h.code AS home_code,
+    (SELECT jsonb_agg(jsonb_build_array(g.guest_site_id, there.code, lower(g.days), upper(g.days), g.bottles))
+       FROM guest_stay g JOIN site there ON there.id = g.guest_site_id
+       WHERE g.client_id = c.id AND g.verified_at IS NOT NULL
+        AND g.days && daterange(%(today)s, %(last)s, '[]')) AS stays
 FROM site s
+JOIN client c ON c.id = %(client)s
+JOIN site h ON h.id = c.site_id
 LEFT JOIN LATERAL (SELECT d.dose_day, o.mg FROM dose d JOIN dose_order o ON o.id = d.order_id
     WHERE d.client_id = %(client)s AND d.voided_at IS NULL AND d.dose_day < %(today)s AND NOT EXISTS (
         SELECT 1 FROM bottle b JOIN bottle_return r ON r.bottle_id = b.id AND r.is_full WHERE b.dose_id = d.id)
@@ -94,6 +102,9 @@ class _Found(NamedTuple):
     earlier_id: UUID | None
     earlier_request: bytes
     earlier_answer: dict[str, Any]
+    home_id: SiteId
+    home_code: str
+    stays: list[list[Any]] | None
 
 
 @dataclass(frozen=True)
@@ -109,6 +120,8 @@ class Earlier:
 class Reading:
     """The moment, the decision that its limits come from, and an earlier supply under the same key."""
 
+    home_id: SiteId
+    """Whose client this is: whose prescribers are called, whose guideline is followed."""
     moment: Moment
     episode_id: UUID | None
     decision: Decision | None
@@ -126,7 +139,8 @@ def read_moment(
 ) -> Reading:
     """Reads the moment for today and these take-home days. Lock the client first when something follows from it.
 
-    Days beyond the longest supply are left out: nothing leaves for them, and somebody may ask for the year 9999.
+    Days beyond the longest supply are left out: nothing leaves for them, and somebody may ask for the year 9999. The
+    guards and the guideline are those of the client's home; the closed days those of this site, where they come.
     """
     farthest = DoseDay(today + timedelta(days=LONGEST_SUPPLY))
     ahead = sorted(day for day in days if day <= farthest)
@@ -137,6 +151,7 @@ def read_moment(
     found = _Found._make(row)
     decision = decision_on(session, client_id, today) if ahead else None
     orders = _orders(found.orders or [], today, last)
+    elsewhere = _elsewhere(found, site_id, today, last)
     absent = found.last_day is not None and (today - found.last_day).days > 1
     moment = Moment(
         today=today,
@@ -155,17 +170,34 @@ def read_moment(
         closed_days=_closed_days(session, site_id, today, last, decision) if ahead else frozenset(),
         day_closed=found.day_closed,
         reduction=_reduced(found.reduction),
-        guideline=guideline_of(session, site_id, Topic.MISSED, today) if absent else None,
+        guideline=guideline_of(session, found.home_id, Topic.MISSED, today) if absent else None,
         day_of_treatment=day_of_treatment(session, client_id=client_id, on=today) if absent else None,
         blocked=tuple(DoseDay(date.fromisoformat(day)) for day in found.blocked or ()),
         waits=found.waits,
         withheld=found.withheld,
         stops=_stops(found.stops or []),
+        elsewhere=elsewhere,
+        observed_only=any(str(site_id) == there and not bottles for there, *_, bottles in found.stays or ()),
     )
     earlier = (
         Earlier(found.earlier_id, bytes(found.earlier_request), found.earlier_answer) if found.earlier_id else None
     )
-    return Reading(moment, found.episode_id, decision, earlier)
+    return Reading(found.home_id, moment, found.episode_id, decision, earlier)
+
+
+def _elsewhere(found: _Found, site_id: SiteId, first: date, last: date) -> dict[DoseDay, Elsewhere]:
+    """The days whose doses another site gives: where the client is a guest, or their home."""
+    away: dict[DoseDay, Elsewhere] = {}
+    if found.home_id != site_id:
+        home = Elsewhere(found.home_code, is_home=True)
+        away = dict.fromkeys(_each_day(first.isoformat(), None, first, last), home)
+    for there, code, begins, ends, _ in found.stays or ():
+        for day in _each_day(begins, ends, first, last):
+            if there == str(site_id):
+                del away[day]
+            else:
+                away[day] = Elsewhere(code, until=date.fromisoformat(ends))
+    return away
 
 
 def _each_day(begins: str, ends: str | None, first: date, last: date) -> Iterable[DoseDay]:

@@ -207,14 +207,20 @@ def waiting_pickup(session: WriteSession, *, pickup_id: UUID, site_id: SiteId) -
 
 
 def the_pickup(
-    session: WriteSession, pickup_id: UUID, *, client_id: ClientId, today: DoseDay, carried: bool = False
+    session: WriteSession,
+    pickup_id: UUID,
+    *,
+    site_id: SiteId,
+    client_id: ClientId,
+    today: DoseDay,
+    carried: bool = False,
 ) -> Pickup:
     """The pickup, locked, when it waits for this client today, in the safe or with a carrier.
 
     Raises Refused with what became of it otherwise.
     """
     pickup = session.get(Pickup, pickup_id, with_for_update=True)
-    if pickup is None or pickup.client_id != client_id:
+    if pickup is None or (pickup.client_id, pickup.site_id) != (client_id, site_id):
         raise NotThere(Refusal("no-pickup", "There is no such pickup for this client.", "Scan the pass again."))
     if pickup.state == "out" and not carried:
         raise Refused(OUT)

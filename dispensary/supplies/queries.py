@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, select, text
 
+from dispensary.clients.guests import face_at_counter
 from dispensary.clients.queries import Face, face_at
 from dispensary.database import ReadSession
 from dispensary.monitoring.models import Alert
@@ -138,9 +139,17 @@ class AtTheWindow:
         return days_without(self.reading.moment)
 
 
-def at_the_window(session: ReadSession, *, site_id: SiteId, client_id: ClientId, today: DoseDay) -> AtTheWindow:
-    """Everything that the counter shows of a client. Raises NotThere."""
-    face = face_at(session, site_id=site_id, client_id=client_id)
+def at_the_window(
+    session: ReadSession, *, site_id: SiteId, client_id: ClientId, today: DoseDay, guests: bool = False
+) -> AtTheWindow:
+    """Everything that the counter shows of a client: of the site, or with `guests` a verified guest of today too.
+
+    A guest's counter sees no more of the record than this. Raises NotThere.
+    """
+    if guests:
+        face = face_at_counter(session, site_id=site_id, client_id=client_id, today=today)
+    else:
+        face = face_at(session, site_id=site_id, client_id=client_id)
     ahead = [DoseDay(today + timedelta(days=n)) for n in range(1, LONGEST_SUPPLY + 1)]
     reading = read_moment(session, site_id=site_id, client_id=client_id, today=today, days=ahead)
     usual = Wanted(observed=True, identified_by=face.identified_by, well=True)
@@ -150,7 +159,7 @@ def at_the_window(session: ReadSession, *, site_id: SiteId, client_id: ClientId,
         refusals=may_dispense(reading.moment, usual),
         proposed=proposed_days(reading.moment),
         at_home=bottles_at_home(session, client_id=client_id, today=today),
-        waiting=pickups_waiting(session, client_id=client_id),
+        waiting=pickups_waiting(session, client_id=client_id, site_id=site_id),
         alerts=open_alerts_of(session, client_id=client_id),
         last_supply=session.scalar(
             select(Supply)
@@ -239,10 +248,12 @@ def last_observed_day(session: ReadSession, *, client_id: ClientId, from_day: da
     )
 
 
-def pickups_waiting(session: ReadSession, *, client_id: ClientId) -> list[Waiting]:
-    """The client's prepared pickups with their bottles, by day of collection."""
+def pickups_waiting(session: ReadSession, *, client_id: ClientId, site_id: SiteId) -> list[Waiting]:
+    """The client's pickups that stand prepared at this site, with their bottles, by day of collection."""
     pickups = session.scalars(
-        select(Pickup).where(Pickup.client_id == client_id, Pickup.state == "prepared").order_by(Pickup.collect_on)
+        select(Pickup)
+        .where(Pickup.client_id == client_id, Pickup.site_id == site_id, Pickup.state == "prepared")
+        .order_by(Pickup.collect_on)
     ).all()
     return _with_bottles(session, pickups)
 
@@ -285,71 +296,6 @@ def _missed(session: ReadSession, client_id: ClientId, today: date) -> int:
         {"client": client_id, "first": today - timedelta(days=30)},
     )
     return int(found or 0)
-
-
-_DAY_LIST = text("""
-SELECT c.id AS client_id, c.number, c.name_sealed, o.mg, cardinality(o.portions) AS portions,
-    CASE WHEN d.divided <> cardinality(o.portions) THEN cardinality(o.portions) ELSE coalesce(d.has, 0) END AS covered,
-    d.observed_at, d.carried, h.reason AS held,
-    ARRAY(SELECT x.kind FROM dose_exception x WHERE x.client_id = o.client_id AND x.dose_day = :day
-          GROUP BY x.kind ORDER BY min(x.recorded_at)) AS unusual
-FROM dose_order o
-JOIN episode e ON e.id = o.episode_id AND e.site_id = :site AND e.began_on <= :day
-    AND (e.ended_on IS NULL OR e.ended_on > :day)
-JOIN client c ON c.id = o.client_id
-LEFT JOIN LATERAL (SELECT count(*) AS has, max(dose.portions) AS divided,
-        max(s.at) FILTER (WHERE dose.kind = 'observed') AS observed_at, bool_or(dose.kind = 'take_home') AS carried
-    FROM dose JOIN supply s ON s.id = dose.supply_id
-    WHERE dose.client_id = o.client_id AND dose.dose_day = :day AND dose.voided_at IS NULL) d ON true
-LEFT JOIN LATERAL (SELECT reason FROM hold WHERE hold.client_id = o.client_id AND released_at IS NULL
-        AND days @> CAST(:day AS date) LIMIT 1) h ON true
-WHERE o.voided_at IS NULL AND o.days @> CAST(:day AS date)
-ORDER BY c.number
-""")
-
-
-@dataclass(frozen=True)
-class OnTheList:
-    """A client with an order on the day, and what became of it so far."""
-
-    client_id: ClientId
-    number: str
-    name: str
-    mg: Decimal
-    portions: int
-    covered: int
-    observed_at: datetime | None
-    carried: bool
-    held: str | None
-    unusual: tuple[str, ...] = ()
-    """The kinds of what was not as usual, in the order of the clock."""
-
-    @property
-    def state(self) -> str:
-        """`held`, `due`, `dosed` (observed today), or `at home` (covered by a bottle)."""
-        if self.covered >= self.portions:
-            return "dosed" if self.observed_at else "at home"
-        return "held" if self.held else "due"
-
-
-def day_list(session: ReadSession, *, site_id: SiteId, day: date) -> list[OnTheList]:
-    """Everybody who has an order in force at the site on this day, by client number."""
-    rows = session.execute(_DAY_LIST, {"site": site_id, "day": day})
-    return [
-        OnTheList(
-            client_id=ClientId(row.client_id),
-            number=row.number,
-            name=session.vault.open("client.name", row.client_id, bytes(row.name_sealed)),
-            mg=row.mg,
-            portions=row.portions,
-            covered=row.covered,
-            observed_at=row.observed_at,
-            carried=bool(row.carried),
-            held=row.held,
-            unusual=tuple(row.unusual),
-        )
-        for row in rows
-    ]
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from dispensary.prescribing.guideline import Guideline, Ruling
 from dispensary.prescribing.rules import JumpGuard, jump_refusal
 from dispensary.refusals import Refusal
 from dispensary.supplies.absence import Absence, Reduced, absence_refusal, judged, ordered_knowing
+from dispensary.supplies.elsewhere import Elsewhere, given_elsewhere, no_bottles_here
 from dispensary.supplies.exceptions_rules import nothing_carried_home, reduced_portions
 from dispensary.supplies.flags_rules import Stop, stopped
 from dispensary.supplies.safety_rules import identified, well_enough
@@ -99,6 +100,10 @@ class Moment:
     """Whether something of today still waits for the client to be seen again."""
     stops: tuple[Stop, ...] = ()
     """Flags that withhold, on today or on a day ahead, until their owner clears them."""
+    elsewhere: Mapping[DoseDay, Elsewhere] = field(default_factory=dict)
+    """Days whose doses another site gives."""
+    observed_only: bool = False
+    """Whether the client is a guest here whom home allowed no bottles."""
 
     @property
     def absence(self) -> Absence:
@@ -208,6 +213,7 @@ def _safe(wanted: Wanted) -> tuple[Refusal, ...]:
 def may_give_extra(moment: Moment, *, identified_by: str, well: bool) -> tuple[Refusal, ...]:
     """Why nothing may be given beside the day's dose; empty when it may. How much is the prescriber's word."""
     faults = [*identified(identified_by), *well_enough(well=well)]
+    faults += given_elsewhere(moment.elsewhere, moment.today)
     if moment.day_closed:
         faults.append(_day_closed(moment))
     if moment.today in moment.held:
@@ -236,6 +242,9 @@ def _asked_well(moment: Moment, wanted: Wanted) -> list[Refusal]:
         faults.append(Refusal("nothing-asked", "Nothing was chosen to hand over.", "Choose the dose or the bottles."))
     if moment.day_closed and wanted.collected_by != "carrier":  # what happened at a home may be entered late
         faults.append(_day_closed(moment))
+    faults += given_elsewhere(moment.elsewhere, moment.today)
+    if moment.observed_only and wanted.take_home_days:
+        faults.append(no_bottles_here())
     if len(set(wanted.take_home_days)) != len(wanted.take_home_days):
         faults.append(Refusal("day-twice", "A day was chosen twice.", "Choose each day once."))
     far = [day for day in wanted.take_home_days if not 0 <= (day - moment.today).days <= LONGEST_SUPPLY]
@@ -267,6 +276,8 @@ def _held(moment: Moment, day: DoseDay) -> Refusal:
 
 
 def _day_allows(moment: Moment, day: DoseDay, doing: str) -> list[Refusal]:
+    if day != moment.today and day in moment.elsewhere:
+        return given_elsewhere(moment.elsewhere, day)
     order = moment.orders.get(day)
     if order is None:
         return [

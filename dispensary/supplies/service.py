@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from dispensary.clients.service import lock_client, no_episode
+from dispensary.clients.guests import lock_at_counter
+from dispensary.clients.service import no_episode
 from dispensary.database import WriteSession
 from dispensary.refusals import Refused
 from dispensary.staff import audit
@@ -53,7 +54,7 @@ def dispense(
     who = (wanted.collected_by, wanted.consent_id) if wanted.collected_by != "client" else ()
     digest = request_digest(key, *asked, *who)
     carried = wanted.collected_by == "carrier"
-    lock_client(session, client_id, actor.site_id)
+    lock_at_counter(session, client_id, actor.site_id, today)
     bottles = prepared_bottles(session, wanted.pickup_id, carried=carried) if wanted.pickup_id else []
     days = sorted({*wanted.take_home_days, *(DoseDay(bottle.dose_day) for bottle in bottles)})
     known = wanted.identified_by  # of an agent the document, which `collecting` judges
@@ -64,7 +65,7 @@ def dispense(
     if reading.earlier:
         return answered(reading.earlier, digest)
     pickup = (
-        the_pickup(session, wanted.pickup_id, client_id=client_id, today=today, carried=carried)
+        the_pickup(session, wanted.pickup_id, site_id=actor.site_id, client_id=client_id, today=today, carried=carried)
         if wanted.pickup_id
         else None
     )

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import aliased
 
-from dispensary.clients.service import lock_client
+from dispensary.clients.guests import home_of, lock_for_record
 from dispensary.database import ReadSession, WriteSession
 from dispensary.monitoring.service import open_alert
 from dispensary.prescribing.corrections import day_was_otherwise, is_closed
@@ -121,7 +121,7 @@ def _the_supply(session: WriteSession, actor: Actor, supply_id: UUID) -> Supply:
     owner = session.scalar(select(Supply.client_id).where(Supply.id == supply_id, Supply.site_id == actor.site_id))
     if owner is None:
         raise NotThere(Refusal("no-supply", "There is no such supply at this site.", "Look at the client's page."))
-    lock_client(session, ClientId(owner), actor.site_id)
+    lock_for_record(session, ClientId(owner))
     supply = session.scalars(
         select(Supply).where(Supply.id == supply_id).execution_options(populate_existing=True)
     ).one()
@@ -281,7 +281,7 @@ def _correct_days(
         days = sorted({dose.dose_day for dose in closed})
         open_alert(
             session,
-            site_id=actor.site_id,
+            site_id=home_of(session, client_id),
             client_id=client_id,
             cause=f"day corrected:{supply_id}",
             severity="warning",

@@ -48,6 +48,12 @@ BROKEN = {
     "dose_not_blocked": Refusal(
         "review-first", "Another dose than ordered was given a moment ago.", "Call the prescriber."
     ),
+    "dose_at_its_site": Refusal(
+        "guest-elsewhere", "Another site gives the doses of this day since a moment ago.", "Open the client again."
+    ),
+    "guest_observed_only": Refusal(
+        "guest-observed-only", "The client's home site allowed no bottles here.", "Give today's dose at the counter."
+    ),
     "take_home_decided": Refusal("no-decision", "The take-home decision has just ended.", "Open the client again."),
     "take_home_per_supply": Refusal("take-home-limit", "More bottles than decided.", "Choose fewer days."),
     "take_home_per_week": Refusal("take-home-limit", "More bottles in a week than decided.", "Choose fewer days."),

@@ -8,7 +8,8 @@ from decimal import Decimal
 
 from sqlalchemy import func, select
 
-from dispensary.clients.service import lock_client, no_episode
+from dispensary.clients.guests import lock_at_counter
+from dispensary.clients.service import no_episode
 from dispensary.database import ReadSession, WriteSession
 from dispensary.monitoring.service import open_alert
 from dispensary.prescribing.adopting import guideline_of
@@ -88,15 +89,15 @@ def wrong_dose(
     or something is missing; Refused when the safe does not hold so much.
     """
     digest = request_digest(key, "wrong", client_id, wrong.given_mg)
-    lock_client(session, client_id, actor.site_id)
+    lock_at_counter(session, client_id, actor.site_id, today)
     reading = read_moment(session, site_id=actor.site_id, client_id=client_id, today=today, key=key)
     if reading.earlier:
         return answered(reading.earlier, digest)
     if reading.episode_id is None:
         raise no_episode()
     split = _split(session, actor, client_id, reading, wrong, today)
-    _looked_at(session, actor, wrong, split)
-    ruling = _ruling(session, actor, client_id, reading, wrong, split, today)
+    _looked_at(session, reading, wrong, split)
+    ruling = _ruling(session, client_id, reading, wrong, split, today)
     supply_id, exception_id = new_id(), exception_id_of(actor.site_id, client_id, key)
     answer = {
         **answer_of(supply_id, split.doses, at),
@@ -149,7 +150,7 @@ def wrong_dose(
     given, ordered = plain(split.swallowed_mg), plain(split.ordered_mg)
     open_alert(
         session,
-        site_id=actor.site_id,
+        site_id=reading.home_id,
         client_id=client_id,
         cause=cause_of(about),
         severity="urgent",
@@ -203,7 +204,7 @@ def _covered_mg(session: ReadSession, client_id: ClientId, today: DoseDay) -> De
     return found or Decimal(0)
 
 
-def _looked_at(session: ReadSession, actor: Actor, wrong: Wrong, split: _Split) -> None:
+def _looked_at(session: ReadSession, reading: Reading, wrong: Wrong, split: _Split) -> None:
     faults = []
     if wrong.given_mg <= 0 or split.swallowed_mg == split.ordered_mg:
         faults.append(
@@ -222,21 +223,20 @@ def _looked_at(session: ReadSession, actor: Actor, wrong: Wrong, split: _Split) 
             Refusal("observe-hours", "Write for how many hours.", f"From 0 to {MOST_HOURS}.", field="observe_hours")
         )
     if wrong.prescriber_id is not None or wrong.said.strip():
-        faults += the_call(session, site_id=actor.site_id, prescriber_id=wrong.prescriber_id, said=wrong.said)
+        faults += the_call(session, site_id=reading.home_id, prescriber_id=wrong.prescriber_id, said=wrong.said)
     if faults:
         raise BadInput(*faults)
 
 
 def _ruling(
     session: ReadSession,
-    actor: Actor,
     client_id: ClientId,
     reading: Reading,
     wrong: Wrong,
     split: _Split,
     today: DoseDay,
 ) -> Ruling | None:
-    guideline = guideline_of(session, actor.site_id, Topic.WRONG_DOSE, today)
+    guideline = guideline_of(session, reading.home_id, Topic.WRONG_DOSE, today)
     if guideline is None:
         return None
     return after_wrong_dose(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dispensary.verification.bottles import BOTTLES
 from dispensary.verification.collecting import COLLECTING
+from dispensary.verification.guests import GUESTS
 from dispensary.verification.safe import PASSES, REGISTER, SUPPLIES, Check
 from dispensary.verification.shift import SHIFT
 from dispensary.verification.stops import STOPS
@@ -125,7 +126,8 @@ OUTCOMES = (
         CROSS JOIN LATERAL generate_subscripts(o.portions, 1) AS part (portion)
         LEFT JOIN day_outcome f ON f.client_id = o.client_id AND f.dose_day = c.dose_day
             AND (f.portion = part.portion OR f.portions <> cardinality(o.portions))
-        WHERE f.client_id IS NULL ORDER BY 1, 2, 4, 3
+        WHERE f.client_id IS NULL AND NOT EXISTS (SELECT 1 FROM guest_stay g WHERE g.client_id = o.client_id
+            AND g.verified_at IS NOT NULL AND g.days @> c.dose_day) ORDER BY 1, 2, 4, 3
         """,
     ),
     Check(
@@ -236,4 +238,5 @@ CHECKS = (
     *BOTTLES,
     *STOPS,
     *SHIFT,
+    *GUESTS,
 )

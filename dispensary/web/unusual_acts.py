@@ -11,6 +11,7 @@ from enum import StrEnum
 from uuid import UUID
 
 import scheduling.service
+from dispensary.clients.guests import home_of
 from dispensary.database import ReadSession, WriteSession
 from dispensary.refusals import NotThere, Refusal
 from dispensary.staff.rules import Actor
@@ -70,9 +71,13 @@ def what_comes_next(one: Unusual, today: DoseDay) -> tuple[Next, ...]:
 
 
 def exception_of(session: ReadSession, *, actor: Actor, client_id: ClientId, exception_id: UUID) -> DoseException:
-    """An exception of this client at the actor's site, and of nobody else. Raises NotThere."""
+    """An exception of this client, written at the actor's site or about its own client. Raises NotThere."""
     about = session.get(DoseException, exception_id)
-    if about is None or (about.client_id, about.site_id) != (client_id, actor.site_id):
+    if (
+        about is None
+        or about.client_id != client_id
+        or actor.site_id not in (about.site_id, home_of(session, client_id))
+    ):
         raise NotThere(Refusal("no-exception", "There is no such thing to answer here.", "Open the client again."))
     return about
 

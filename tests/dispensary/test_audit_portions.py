@@ -15,9 +15,10 @@ from dispensary.refusals import Refused
 from dispensary.staff.queries import place as site_of
 from dispensary.stock.models import Lot
 from dispensary.supplies.closing import close_day
+from dispensary.supplies.day_list import day_list
 from dispensary.supplies.models import Pickup
 from dispensary.supplies.pickups import Prepared, prepare_pickup
-from dispensary.supplies.queries import at_the_window, day_list
+from dispensary.supplies.queries import at_the_window
 from dispensary.units import ClientId, DoseDay
 from tests.builders import Clinic, clinic
 from tests.dispensary.test_audit_counter import orders
