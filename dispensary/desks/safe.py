@@ -17,6 +17,7 @@ from dispensary.refusals import BadInput, Refusal, Refused
 from dispensary.stock import queries as stock
 from dispensary.stock.service import receive_lot
 from dispensary.supplies import queries
+from dispensary.supplies.carrying import out_now
 from dispensary.supplies.closing import Counted, close_day, left_open, to_count
 from dispensary.supplies.day_list import day_list
 from dispensary.units import BadAmount, ClientId, DoseDay, millilitres, strength
@@ -128,6 +129,7 @@ def _close_page(
         due=[row for row in day if row.state == "due"],
         dosed=sum(row.state == "dosed" for row in day),
         uncollected=uncollected,
+        out=out_now(session, site_id=site.id),
         faces=clients.faces(session, [ClientId(w.pickup.client_id) for w in uncollected]),
         counts=to_count(session, site_id=site.id, day=today),
         earlier=left_open(session, site_id=site.id, before=today),

@@ -13,7 +13,9 @@ from sqlalchemy import func, select
 from dispensary.clients.models import Client
 from dispensary.database import ReadSession, WriteSession
 from dispensary.refusals import Refusal, Refused
+from dispensary.staff import audit
 from dispensary.staff.models import Account, Site
+from dispensary.staff.rules import Actor
 from dispensary.supplies import passes
 from dispensary.supplies.models import PassAttempt, Pickup, PickupPass
 from dispensary.supplies.pass_models import PassSetting
@@ -37,6 +39,20 @@ def pass_rules(session: ReadSession, site_id: SiteId) -> PassRules:
     """What holds at the site."""
     kept = session.get(PassSetting, site_id)
     return PassRules(kept.cards, kept.agent_months) if kept else PassRules()
+
+
+def set_pass_rules(session: WriteSession, *, actor: Actor, rules: PassRules, at: datetime) -> None:
+    """Sets what holds at the site from now on. Consents that were signed before hold as they were signed."""
+    kept = session.get(PassSetting, actor.site_id)
+    if kept is None:
+        session.add(PassSetting(site_id=actor.site_id, cards=rules.cards, agent_months=rules.agent_months))
+    else:
+        kept.cards, kept.agent_months = rules.cards, rules.agent_months
+    session.flush()
+    details = {"cards": rules.cards, "agent_months": rules.agent_months}
+    audit.record(
+        session, actor=actor, act="set pass rules", subject="site", subject_id=actor.site_id, at=at, details=details
+    )
 
 
 @dataclass(frozen=True)

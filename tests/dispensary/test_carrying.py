@@ -377,6 +377,7 @@ def test_from_the_counter_to_the_home_and_on_the_phone(database: Database, now: 
     assert "out since 07:00" in text_of(nurse.get("/carrying"))
     assert "Out with a carrier" in text_of(counter.get("/counter/pickups"))
     assert "The client's code" in text_of(nurse.get(home))
+    assert "2 bottles for" in text_of(counter.get("/counter/close"))
     key = {"key": "0192f000-0000-7000-8000-000000000001"}
     wrong = nurse.post(f"{home}/deliver", {**key, "shown": "12345678", "well": "yes"})
     assert "code-mistyped" in wrong.text or "pass-unknown" in wrong.text

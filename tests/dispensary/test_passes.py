@@ -357,3 +357,16 @@ class TestAtTheCounter:
             session.add(PassSetting(site_id=house.place.site_id, cards=False, agent_months=0))
         assert counter.get(f"{here}/card.pdf").status_code == 409
         assert "Print the pass as a card" not in counter.get(here).text
+
+
+def test_the_office_sets_whether_cards_open_and_how_long_a_consent_may_hold(house: Desks) -> None:
+    office = house.administrator
+    assert office.post("/office/passes", {"agent_months": "3"}).status_code == 303
+    assert 'value="3"' in office.get("/office/passes").text
+    assert "not-a-number" in office.post("/office/passes", {"agent_months": "13"}).text
+    _, pickup = waiting(house)
+    counter = house.seat(Role.PHARMACIST)
+    assert "pass-card-off" in counter.post("/counter/find", {"sought": pickup.token}).text
+    assert office.post("/office/passes", {"agent_months": "0", "cards": "yes"}).status_code == 303
+    assert counter.post("/counter/find", {"sought": pickup.token}).status_code == 303
+    assert counter.get("/office/passes").status_code == 403
