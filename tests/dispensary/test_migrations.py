@@ -154,3 +154,9 @@ def test_every_bottle_of_a_full_database_gets_its_record(old_database: Database)
         ("prepared back_in_stock", "back_in_stock", 20),
     ]
     assert one(old_database, "SELECT bottled FROM lot") == (1800,)
+
+
+def test_whoever_collected_before_anybody_asked_was_the_client(old_database: Database) -> None:
+    migrate(old_database)
+    asked = "SELECT count(*), bool_and(collected_by = 'client' AND NOT id_requested AND agent_id IS NULL) FROM supply"
+    assert one(old_database, asked) == (200, True)
