@@ -98,7 +98,7 @@ class Supply(Base):
         Index(None, "site_id", "dose_day"),
         Index("uq_supply_pickup", "pickup_id", unique=True, postgresql_where=text("voided_at IS NULL")),
         Index("ix_supply_agent_consent_id", "agent_consent_id", postgresql_where=text("agent_consent_id IS NOT NULL")),
-        CheckConstraint("origin IN ('counter', 'import')", name="origin"),
+        CheckConstraint("origin IN ('counter', 'import', 'outage')", name="origin"),
         CheckConstraint(
             "identified_by IN ('photo', 'second_identifier', 'born', 'document', 'import')", name="identified_by"
         ),
@@ -147,6 +147,7 @@ class Supply(Base):
     """Why a dose that jumps from the last one was right."""
     dispensed_by: Mapped[AccountId | None] = mapped_column(ForeignKey("account.id"))
     origin: Mapped[str] = mapped_column(default="counter")
+    """`import` came from another system; `outage` was written on paper and entered afterwards (its `late_entry`)."""
     answer: Mapped[dict[str, Any]]
     voided_at: Mapped[datetime | None]
 
