@@ -21,14 +21,17 @@ from dispensary.staff.queries import Place
 
 _ROWS_AT_ONCE = 5000
 
-# Imported history has no moment of its own on the supply: it was on record when its days were frozen.
+# Imported history has no moment of its own on the supply: it was on record when its days were frozen. What was entered
+# from paper after an outage was on record when it was entered.
 _GIVEN = """
     SELECT d.client_id, d.dose_day, d.portion, d.portions
     FROM dose d
     JOIN supply s ON s.id = d.supply_id
     LEFT JOIN day_outcome brought_in ON s.origin = 'import' AND brought_in.client_id = d.client_id
         AND brought_in.dose_day = d.dose_day AND brought_in.portion = d.portion
-    WHERE CASE WHEN s.origin = 'import' THEN brought_in.frozen_at ELSE s.at END <= :as_of
+    LEFT JOIN late_entry entered ON s.origin = 'outage' AND entered.supply_id = s.id
+    WHERE CASE s.origin WHEN 'import' THEN brought_in.frozen_at WHEN 'outage' THEN entered.recorded_at ELSE s.at END
+        <= :as_of
       AND (d.voided_at IS NULL OR d.voided_at > :as_of)
 """
 

@@ -248,7 +248,7 @@ def poured_today(
         select(Dose)
         .join(Supply, Supply.id == Dose.supply_id)
         .where(Dose.client_id == client_id, Dose.dose_day == today, Dose.kind == "observed", Dose.voided_at.is_(None))
-        .where(Supply.origin == "counter", Supply.site_id == actor.site_id, Supply.dose_day == today)
+        .where(Supply.origin != "import", Supply.site_id == actor.site_id, Supply.dose_day == today)
         .order_by(Supply.at.desc(), Dose.portion.desc())
         .limit(1)
     ).one_or_none()

@@ -328,7 +328,7 @@ def supplies_of(session: ReadSession, *, client_id: ClientId, most: int = 30) ->
     """The client's latest supplies, the newest first, as they were answered."""
     rows = session.scalars(
         select(Supply)
-        .where(Supply.client_id == client_id, Supply.origin == "counter")
+        .where(Supply.client_id == client_id, Supply.origin != "import")
         .order_by(Supply.at.desc())
         .limit(most)
     )

@@ -81,7 +81,7 @@ INSERT INTO supply (id, site_id, client_id, episode_id, dose_day, at, key, reque
     agent_consent_id, id_requested, id_provided)
 VALUES (%(id)s, %(site_id)s, %(client_id)s, %(episode_id)s, %(dose_day)s, %(at)s, %(key)s, %(request_sha256)s,
     %(decision_id)s, %(pickup_id)s, %(identified_by)s, %(found)s, %(observation)s,
-    %(second_look)s, %(dispensed_by)s, 'counter', %(answer)s, %(collected_by)s, %(agent_id)s,
+    %(second_look)s, %(dispensed_by)s, %(origin)s, %(answer)s, %(collected_by)s, %(agent_id)s,
     %(agent_consent_id)s, %(id_requested)s, %(id_provided)s)
 """
 _DOSE = """
@@ -171,6 +171,7 @@ def write_supply(
     decision_id: UUID | None = None,
     pickup_id: UUID | None = None,
     collector: Collector = Collector(),
+    origin: str = "counter",
 ) -> None:
     session.run(
         _SUPPLY,
@@ -190,6 +191,7 @@ def write_supply(
             "observation": observation.strip(),
             "second_look": second_look.strip(),
             "dispensed_by": actor.account_id,
+            "origin": origin,
             "answer": Jsonb(answer),
             "collected_by": collector.by,
             "agent_id": collector.agent_id,
@@ -244,7 +246,14 @@ def write_doses(
 
 
 def write_register(
-    session: WriteSession, actor: Actor, supply_id: UUID, packed: Sequence[Packed], day: DoseDay, at: datetime
+    session: WriteSession,
+    actor: Actor,
+    supply_id: UUID,
+    packed: Sequence[Packed],
+    day: DoseDay,
+    at: datetime,
+    *,
+    reason: str = "",
 ) -> None:
     """One line for each lot that was drawn from: what was consumed and what was taken home stand apart in it."""
     drawn: dict[tuple[UUID, UUID], dict[str, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
@@ -263,4 +272,5 @@ def write_register(
             consumed_ml=amounts["observed"],
             taken_home_ml=amounts["take_home"],
             supply_id=supply_id,
+            reason=reason,
         )

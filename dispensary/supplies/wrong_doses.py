@@ -39,7 +39,7 @@ from dispensary.supplies.writing import (
     write_register,
     write_supply,
 )
-from dispensary.units import AccountId, ClientId, DoseDay, Milligrams, Millilitres, new_id, plain
+from dispensary.units import AccountId, ClientId, DoseDay, Milligrams, Millilitres, SiteId, new_id, plain
 
 MOST_HOURS = 72
 _LOOK_BACK = timedelta(days=14)
@@ -97,7 +97,15 @@ def wrong_dose(
         raise no_episode()
     split = _split(session, actor, client_id, reading, wrong, today)
     _looked_at(session, reading, wrong, split)
-    ruling = _ruling(session, client_id, reading, wrong, split, today)
+    ruling = ruling_on_wrong_dose(
+        session,
+        client_id=client_id,
+        reading=reading,
+        ordered_mg=split.ordered_mg,
+        given_mg=split.swallowed_mg,
+        intoxicated=wrong.intoxicated,
+        today=today,
+    )
     supply_id, exception_id = new_id(), exception_id_of(actor.site_id, client_id, key)
     answer = {
         **answer_of(supply_id, split.doses, at),
@@ -137,7 +145,7 @@ def wrong_dose(
             dose_id=dose_ids[0] if dose_ids else split.stands.id if split.stands else None,
             prescriber_id=wrong.prescriber_id,
             said=wrong.said,
-            observe_until=_observe_until(ruling, wrong.observe_hours, at) if split.above else None,
+            observe_until=observe_until(ruling, wrong.observe_hours, at) if split.above else None,
             blocks=split.above,
             today=today,
             at=at,
@@ -228,24 +236,27 @@ def _looked_at(session: ReadSession, reading: Reading, wrong: Wrong, split: _Spl
         raise BadInput(*faults)
 
 
-def _ruling(
+def ruling_on_wrong_dose(
     session: ReadSession,
+    *,
     client_id: ClientId,
     reading: Reading,
-    wrong: Wrong,
-    split: _Split,
+    ordered_mg: Milligrams,
+    given_mg: Milligrams,
+    intoxicated: bool,
     today: DoseDay,
 ) -> Ruling | None:
+    """What the site's guideline says of another amount than ordered; nothing where it follows none."""
     guideline = guideline_of(session, reading.home_id, Topic.WRONG_DOSE, today)
     if guideline is None:
         return None
     return after_wrong_dose(
         guideline,
-        ordered_mg=split.ordered_mg,
-        given_mg=split.swallowed_mg,
+        ordered_mg=ordered_mg,
+        given_mg=given_mg,
         day_of_treatment=day_of_treatment(session, client_id=client_id, on=today),
         takes_home_or_not_daily=_not_seen_daily(session, client_id, reading, today),
-        intoxicated=wrong.intoxicated,
+        intoxicated=intoxicated,
     )
 
 
@@ -263,7 +274,8 @@ def _not_seen_daily(session: ReadSession, client_id: ClientId, reading: Reading,
     return any(day.outcome in ("missed", "held") for day in known) or bool(session.scalar(select(carried.exists())))
 
 
-def _observe_until(ruling: Ruling | None, hours_said: int | None, at: datetime) -> datetime | None:
+def observe_until(ruling: Ruling | None, hours_said: int | None, at: datetime) -> datetime | None:
+    """Until when the client is observed, from `at` on: the guideline's hours, or more where the prescriber said so."""
     ruled = ruling.figures.get("observe_hours") if ruling else None
     hours = max(Decimal(str(ruled or 0)), Decimal(hours_said or 0))
     return at + timedelta(minutes=int(hours * 60)) if hours else None

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dispensary.verification.bottles import BOTTLES
 from dispensary.verification.collecting import COLLECTING
 from dispensary.verification.guests import GUESTS
+from dispensary.verification.late import JUDGED, KNOWN_THEN, LATE, RECORDED
 from dispensary.verification.safe import PASSES, REGISTER, SUPPLIES, Check
 from dispensary.verification.shift import SHIFT
 from dispensary.verification.stops import STOPS
@@ -90,7 +91,7 @@ DOSES = (
             SELECT d.id, d.client_id, d.dose_day, CASE
                 WHEN o.client_id <> d.client_id THEN 'was given on another client''s order'
                 WHEN o.voided_at <= s.at THEN 'was given on an order that had been set aside'
-                WHEN NOT o.days @> d.dose_day AND NOT coalesce(s.origin = 'counter' AND o.ended_at >= s.at
+                WHEN NOT o.days @> d.dose_day AND NOT coalesce(s.origin <> 'import' AND o.ended_at >= s.at
                     AND d.dose_day >= upper(o.days), false) THEN 'lies outside the days of its order'
                 WHEN d.portions <> cardinality(o.portions) THEN 'is split otherwise than its order'
                 WHEN d.mg > o.portions[d.portion]
@@ -107,7 +108,7 @@ DOSES = (
         """
         SELECT d.id, d.client_id, d.dose_day FROM hold h
         JOIN dose d ON d.client_id = h.client_id AND h.days @> d.dose_day AND d.voided_at IS NULL
-        JOIN supply s ON s.id = d.supply_id AND s.origin = 'counter' AND s.at > h.placed_at
+        JOIN supply s ON s.id = d.supply_id AND s.origin <> 'import' AND s.at > h.placed_at
             AND (h.released_at IS NULL OR s.at < h.released_at) ORDER BY 1
         """,
     ),
@@ -168,11 +169,11 @@ TAKE_HOME = (
     Check(
         7,
         "supply {id} of client {client_id} has bottles without a take-home decision in force",
-        """
+        f"""
         SELECT DISTINCT s.id, s.client_id FROM supply s
         JOIN dose d ON d.supply_id = s.id AND d.kind = 'take_home' AND d.voided_at IS NULL
         LEFT JOIN decision c ON c.id = s.decision_id
-        WHERE s.origin = 'counter' AND (c.id IS NULL OR c.client_id <> s.client_id OR c.voided_at < s.at
+        WHERE {JUDGED} AND (c.id IS NULL OR c.client_id <> s.client_id OR c.voided_at < s.at
             OR s.dose_day < lower(c.days)
             OR (s.dose_day >= upper(c.days) AND NOT EXISTS (
                 SELECT 1 FROM decision later WHERE later.episode_id = c.episode_id AND later.decided_at >= s.at
@@ -182,13 +183,13 @@ TAKE_HOME = (
     Check(
         7,
         "supply {id} of client {client_id} has bottles for {carried} days where {per_supply} were decided",
-        """
+        f"""
         SELECT s.id, s.client_id, count(DISTINCT d.dose_day) AS carried, c.per_supply
         FROM supply s JOIN decision c ON c.id = s.decision_id
         JOIN supply given ON given.client_id = s.client_id AND given.at <= s.at
         JOIN dose d ON d.supply_id = given.id AND d.kind = 'take_home' AND d.voided_at IS NULL
             AND d.dose_day >= s.dose_day AND NOT (d.closed_day AND c.closed_days_apart)
-        WHERE s.origin = 'counter' AND given.dose_day >= s.dose_day - 28 AND EXISTS (
+        WHERE {JUDGED} AND {KNOWN_THEN} AND given.dose_day >= s.dose_day - 28 AND EXISTS (
             SELECT 1 FROM dose own WHERE own.supply_id = s.id AND own.kind = 'take_home' AND own.voided_at IS NULL
             AND NOT (own.closed_day AND c.closed_days_apart))
         GROUP BY s.id, c.per_supply HAVING count(DISTINCT d.dose_day) > c.per_supply ORDER BY 1
@@ -197,20 +198,21 @@ TAKE_HOME = (
     Check(
         7,
         "with supply {id} client {client_id} has bottles for {carried} days of the week of {week}, not {per_week}",
-        """
+        f"""
         WITH touched AS (
-            SELECT DISTINCT s.id, s.client_id, s.at, c.per_week, c.closed_days_apart,
+            SELECT DISTINCT s.id, s.client_id, s.at, {RECORDED} AS recorded, c.per_week, c.closed_days_apart,
                 date_trunc('week', d.dose_day)::date AS week
             FROM supply s JOIN decision c ON c.id = s.decision_id AND c.per_week IS NOT NULL
             JOIN dose d ON d.supply_id = s.id AND d.kind = 'take_home' AND d.voided_at IS NULL
                 AND NOT (d.closed_day AND c.closed_days_apart)
-            WHERE s.origin = 'counter'
+            WHERE {JUDGED}
         )
         SELECT t.id, t.client_id, t.week, t.per_week, count(DISTINCT d.dose_day) AS carried
         FROM touched t
         JOIN dose d ON d.client_id = t.client_id AND d.kind = 'take_home' AND d.voided_at IS NULL
             AND d.dose_day >= t.week AND d.dose_day < t.week + 7 AND NOT (d.closed_day AND t.closed_days_apart)
         JOIN supply earlier ON earlier.id = d.supply_id AND earlier.at <= t.at
+            AND NOT EXISTS (SELECT 1 FROM late_entry e WHERE e.supply_id = earlier.id AND e.recorded_at > t.recorded)
         GROUP BY t.id, t.client_id, t.week, t.per_week HAVING count(DISTINCT d.dose_day) > t.per_week ORDER BY 1, 3
         """,
     ),
@@ -239,4 +241,5 @@ CHECKS = (
     *STOPS,
     *SHIFT,
     *GUESTS,
+    *LATE,
 )

@@ -30,7 +30,7 @@ SUPPLIES = (
                     WHEN 'array' THEN jsonb_array_length(s.answer -> 'doses') ELSE 0 END
                 + CASE jsonb_typeof(s.answer -> 'extra')
                     WHEN 'array' THEN jsonb_array_length(s.answer -> 'extra') ELSE 0 END AS answered
-            FROM supply s WHERE s.origin = 'counter') AS whole
+            FROM supply s WHERE s.origin <> 'import') AS whole
         WHERE recorded = 0 OR answered <> recorded ORDER BY 1
         """,
     ),
@@ -56,7 +56,7 @@ SUPPLIES = (
         2,
         "take-home dose {id} of client {client_id} for {dose_day} has no bottle",
         """
-        SELECT d.id, d.client_id, d.dose_day FROM dose d JOIN supply s ON s.id = d.supply_id AND s.origin = 'counter'
+        SELECT d.id, d.client_id, d.dose_day FROM dose d JOIN supply s ON s.id = d.supply_id AND s.origin <> 'import'
         WHERE d.kind = 'take_home' AND NOT EXISTS (SELECT 1 FROM bottle b WHERE b.dose_id = d.id)
             AND NOT (d.voided_at IS NOT NULL AND EXISTS (SELECT 1 FROM bottle_event e WHERE e.dose_id = d.id))
         ORDER BY 1
@@ -181,7 +181,7 @@ REGISTER = (
             SELECT d.supply_id, d.lot_id, sum(d.ml) AS poured,
                 coalesce(sum(d.ml) FILTER (WHERE d.kind = 'observed'), 0) AS consumed,
                 coalesce(sum(d.ml) FILTER (WHERE d.kind = 'take_home'), 0) AS taken_home
-            FROM left_the_safe d JOIN supply s ON s.id = d.supply_id AND s.origin = 'counter'
+            FROM left_the_safe d JOIN supply s ON s.id = d.supply_id AND s.origin <> 'import'
             GROUP BY 1, 2
         )
         SELECT coalesce(written.supply_id, given.supply_id) AS supply_id,

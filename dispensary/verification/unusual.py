@@ -5,6 +5,7 @@ Each query finds the rows that break one rule, and finds nothing when all is wel
 
 from __future__ import annotations
 
+from dispensary.verification.late import JUDGED, KNOWN_THEN
 from dispensary.verification.safe import Check
 
 EXTRA = (
@@ -58,7 +59,7 @@ EXTRA = (
         """
         SELECT d.id, d.client_id, d.dose_day FROM dose_exception e
         JOIN dose d ON d.client_id = e.client_id AND d.dose_day >= e.dose_day AND d.voided_at IS NULL
-        JOIN supply s ON s.id = d.supply_id AND s.origin = 'counter' AND s.at > e.recorded_at
+        JOIN supply s ON s.id = d.supply_id AND s.origin <> 'import' AND s.at > e.recorded_at
             AND (e.closed_at IS NULL OR s.at < e.closed_at)
         WHERE e.blocks ORDER BY 1
         """,
@@ -72,7 +73,7 @@ REDUCTIONS = (
         """
         SELECT r.client_id, d.dose_day, r.mg, sum(d.mg) AS given FROM reduction r
         JOIN dose d ON d.client_id = r.client_id AND d.dose_day >= r.from_day AND d.voided_at IS NULL
-        WHERE EXISTS (SELECT 1 FROM dose after JOIN supply s ON s.id = after.supply_id AND s.origin = 'counter'
+        WHERE EXISTS (SELECT 1 FROM dose after JOIN supply s ON s.id = after.supply_id AND s.origin <> 'import'
             WHERE after.client_id = d.client_id AND after.dose_day = d.dose_day AND after.voided_at IS NULL
             AND s.at > r.recorded_at AND (r.ended_at IS NULL OR s.at < r.ended_at))
         GROUP BY r.id, d.dose_day HAVING sum(d.mg) > r.mg ORDER BY 1, 2
@@ -144,18 +145,18 @@ PATTERNS = (
     Check(
         7,
         "supply {id} of client {client_id} has a bottle for {dose_day}, which is no day of the weekly pattern",
-        """
+        f"""
         SELECT s.id, s.client_id, d.dose_day FROM supply s
         JOIN decision c ON c.id = s.decision_id AND c.weekdays IS NOT NULL
         JOIN dose d ON d.supply_id = s.id AND d.kind = 'take_home' AND d.voided_at IS NULL
-        WHERE s.origin = 'counter' AND NOT (d.closed_day AND c.closed_days_apart)
+        WHERE {JUDGED} AND NOT (d.closed_day AND c.closed_days_apart)
             AND NOT (extract(isodow FROM d.dose_day)::int - 1) = ANY (c.weekdays) ORDER BY 1, 3
         """,
     ),
     Check(
         7,
         "with supply {id} client {client_id} has bottles for {days} days in a row where {consecutive} were decided",
-        """
+        f"""
         WITH in_hand AS (
             SELECT DISTINCT s.id, s.client_id, c.consecutive, d.dose_day,
                 bool_or(NOT (d.closed_day AND c.closed_days_apart)) OVER (PARTITION BY s.id, d.dose_day) AS counts
@@ -163,7 +164,7 @@ PATTERNS = (
             JOIN dose d ON d.client_id = s.client_id AND d.kind = 'take_home' AND d.voided_at IS NULL
                 AND d.dose_day >= s.dose_day
             JOIN supply given ON given.id = d.supply_id AND given.at <= s.at
-            WHERE s.origin = 'counter' AND EXISTS (SELECT 1 FROM dose own WHERE own.supply_id = s.id
+            WHERE {JUDGED} AND {KNOWN_THEN} AND EXISTS (SELECT 1 FROM dose own WHERE own.supply_id = s.id
                 AND own.kind = 'take_home' AND own.voided_at IS NULL AND NOT (own.closed_day AND c.closed_days_apart))
         ), runs AS (
             SELECT id, client_id, consecutive, counts,
