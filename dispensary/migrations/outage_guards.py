@@ -1,8 +1,9 @@
 """The triggers of what is entered from paper after an outage: what a dose may do that no dose at the counter may.
 
-Three functions of earlier migrations are written anew, each with one more condition and all of its others. A dose of a
-closed day passes with its late entry and the correction of that day, bottles that no decision allowed pass where their
-late entry says so, and a dose that was given before anybody knew that an earlier one was wrong is not held up by it.
+Four functions of earlier migrations are written anew, each with one more condition and all of its others. A dose of a
+closed day passes with its late entry and the correction of that day. Bottles that nobody had allowed pass where their
+late entry says so. A dose that was given before a flag was set, or before anybody knew that an earlier one was wrong,
+is not held up by it.
 """
 
 from __future__ import annotations
@@ -128,6 +129,27 @@ BEGIN
 END $$;
 """
 
+STOPS = f"""
+CREATE OR REPLACE FUNCTION dose_within_stops() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE against text;
+BEGIN
+    SELECT f.kind INTO against FROM stop_flag f
+        JOIN supply s ON s.id = NEW.supply_id AND s.origin <> 'import'
+        LEFT JOIN late_entry e ON e.supply_id = s.id AND s.origin = 'outage'
+        WHERE f.client_id = NEW.client_id AND f.cleared_at IS NULL
+        AND (e.supply_id IS NULL OR (f.set_at <= s.at AND NOT (f.kind = 'stop_bottles' AND e.beyond_decision)))
+        AND (f.kind = 'stop_dose' OR (f.kind = 'stop_bottles' AND NEW.kind = 'take_home'))
+        AND (f.days @> NEW.dose_day OR f.days @> s.dose_day)
+        ORDER BY f.kind LIMIT 1;
+    IF against = 'stop_dose' THEN
+        RAISE EXCEPTION 'a prescriber stops the dose' {_REFUSE} 'dose_not_stopped';
+    ELSIF against IS NOT NULL THEN
+        RAISE EXCEPTION 'no bottle is carried home' {_REFUSE} 'bottles_not_stopped';
+    END IF;
+    RETURN NEW;
+END $$;
+"""
+
 # What was written on paper says so, and nothing else does.
 LATE = f"""
 CREATE FUNCTION late_entry_is_true() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -156,6 +178,7 @@ GUARDS = (
     DOSES,
     REDUCTIONS,
     TAKE_HOME,
+    STOPS,
     LATE,
     "CREATE TRIGGER never_changed BEFORE UPDATE OR DELETE ON late_entry FOR EACH ROW EXECUTE FUNCTION never_changed()",
     "CREATE TRIGGER never_emptied BEFORE TRUNCATE ON late_entry FOR EACH STATEMENT EXECUTE FUNCTION never_changed()",

@@ -139,7 +139,7 @@ def _looked_through(
     then = then_in_force(session, line=line)
     known = reading.moment.reduction
     agreed = then.agreed if then.agreed and (known is None or then.agreed.mg < known.mg) else known
-    moment = replace(reading.moment, reduction=agreed, blocked=then.in_force.blocked)
+    moment = replace(reading.moment, reduction=agreed, blocked=then.in_force.blocked, stops=then.in_force.stops)
     reading = replace(reading, moment=moment)
     kept = kept_as(moment, then.in_force, line)
     giver = giver_of(session, actor, line)
@@ -189,7 +189,7 @@ def _cannot_be(line: PaperLine, kept: Kept, at: datetime) -> list[Refusal]:
         faults.append(
             Refusal("day-out-of-reach", "A bottle is for a day that cannot be meant.", "Correct it.", field="bottles")
         )
-    if line.identified_by not in ("photo", "second_identifier"):
+    if line.identified_by not in ("photo", "second_identifier", "born"):
         faults.append(
             Refusal("not-identified", "It is not said how the client was known.", "Choose.", field="identified_by")
         )

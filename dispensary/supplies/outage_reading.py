@@ -16,6 +16,7 @@ from dispensary.refusals import Refusal
 from dispensary.staff.models import Account, RoleGrant
 from dispensary.staff.rules import Act, Actor, Role, may
 from dispensary.supplies.absence import Reduced
+from dispensary.supplies.flags_rules import FlagKind, Stop
 from dispensary.supplies.outage_rules import PaperLine, ThenInForce
 from dispensary.supplies.rules import DosePlan
 from dispensary.units import AccountId, ClientId, DoseDay, Milligrams, SiteId
@@ -28,6 +29,12 @@ JOIN hold h ON h.client_id = %(client)s AND h.days @> day AND h.placed_at <= %(a
 _BLOCKED = """
 SELECT dose_day FROM dose_exception WHERE client_id = %(client)s AND blocks AND recorded_at <= %(at)s
     AND (closed_at IS NULL OR closed_at > %(at)s) AND dose_day <= %(last)s ORDER BY dose_day
+"""
+_STOPS = """
+SELECT f.id, f.kind, f.sentence, lower(f.days), upper(f.days), coalesce(a.name, f.owner_role)
+FROM stop_flag f LEFT JOIN account a ON a.id = f.owner_id
+WHERE f.client_id = %(client)s AND f.kind <> 'say_first' AND f.set_at <= %(at)s
+    AND (f.cleared_at IS NULL OR f.cleared_at > %(at)s) ORDER BY f.kind, f.set_at
 """
 _AGREED = """
 SELECT mg, from_day FROM reduction WHERE client_id = %(client)s AND recorded_at <= %(at)s
@@ -77,9 +84,10 @@ def then_in_force(session: ReadSession, *, line: PaperLine) -> Then:
     asked = {"client": line.client_id, "at": line.at, "days": days, "last": max(days)}
     held = {DoseDay(day): reason for day, reason in session.run(_HELD, asked)}
     blocked = tuple(DoseDay(day) for (day,) in session.run(_BLOCKED, asked))
+    stops = tuple(Stop(row[0], FlagKind(row[1]), *row[2:]) for row in session.run(_STOPS, asked))
     agreed = session.run(_AGREED, asked).fetchone()
     reduced = Reduced(Milligrams(Decimal(agreed[0])), agreed[1], 0) if agreed else None
-    return Then(ThenInForce(held, blocked), reduced)
+    return Then(ThenInForce(held, stops, blocked), reduced)
 
 
 def closed_portions(session: ReadSession, client_id: ClientId, plans: Sequence[DosePlan]) -> list[DosePlan]:

@@ -14,6 +14,7 @@ from hashlib import sha256
 from uuid import UUID
 
 from dispensary.refusals import Refusal
+from dispensary.supplies.flags_rules import FlagKind, Stop
 from dispensary.supplies.rules import LONGEST_SUPPLY, DosePlan, Moment, due_portions, portion_here, portions_on
 from dispensary.units import AccountId, ClientId, DoseDay, Milligrams, plain
 
@@ -23,11 +24,13 @@ _KEPT_AS = {
     "already-covered": _IN_ERROR,
     "no-order": _IN_ERROR,
     "held": _IN_ERROR,
+    "stop-dose": _IN_ERROR,
     "review-first": _IN_ERROR,
     "above-order": "As much as was ordered is the dose, the rest is kept as given in error. " + _IN_ERROR,
     "less-than-ordered": "The dose is what was given. The prescriber is told.",
     "day-closed": "The closed day stays as it was frozen; a correction stands beside it.",
     "supervised-portion": _COVERS,
+    "stop-bottles": _COVERS,
     "no-decision": _COVERS,
     "not-well-today": _COVERS,
     "take-home-per-supply": _COVERS,
@@ -43,7 +46,7 @@ _KEPT_AS = {
     "absent-call": "The dose counts. The prescriber is told.",
 }
 _NOT_FOR_PRESCRIBER = {"day-closed", "pickup-waits", "entered-before", "other-lot"}
-_BEYOND = {"no-decision", "not-well-today", "supervised-portion"}
+_BEYOND = {"stop-bottles", "no-decision", "not-well-today", "supervised-portion"}
 
 
 @dataclass(frozen=True)
@@ -108,6 +111,8 @@ class ThenInForce:
     """What was in force when the paper was written, though it may have ended since."""
 
     held: Mapping[DoseDay, str]
+    stops: tuple[Stop, ...]
+    """Flags that withheld."""
     blocked: tuple[DoseDay, ...]
     """Days on which something had gone wrong that no prescriber had reviewed by then."""
 
@@ -162,8 +167,14 @@ def kept_as(moment: Moment, then: ThenInForce, line: PaperLine) -> Kept:
 
 
 def stopped(moment: Moment, then: ThenInForce, day: DoseDay) -> bool:
-    """Whether a prescriber held the dose of the day, or had yet to review what went wrong before."""
-    return day in moment.held or day in then.held or any(before <= day for before in then.blocked)
+    """Whether a prescriber held or stopped the dose of the day, or had yet to review what went wrong before."""
+    flagged = [stop for stop in then.stops if stop.kind is FlagKind.STOP_DOSE]
+    return (
+        day in moment.held
+        or day in then.held
+        or any(before <= day for before in then.blocked)
+        or any(stop.stands_on(each) for stop in flagged for each in (day, moment.today))
+    )
 
 
 def _plan(moment: Moment, day: DoseDay, portion: int, kind: str, mg: Milligrams) -> DosePlan:

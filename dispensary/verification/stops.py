@@ -15,7 +15,9 @@ STOPS = (
         SELECT d.id, d.client_id, d.dose_day, f.kind FROM stop_flag f
         JOIN dose d ON d.client_id = f.client_id AND d.voided_at IS NULL
             AND (f.kind = 'stop_dose' OR (f.kind = 'stop_bottles' AND d.kind = 'take_home'))
-        JOIN supply s ON s.id = d.supply_id AND s.origin = 'counter' AND s.at > f.set_at
+        JOIN supply s ON s.id = d.supply_id AND s.origin <> 'import' AND s.at > f.set_at
+            AND NOT (f.kind = 'stop_bottles' AND EXISTS (SELECT 1 FROM late_entry e WHERE e.supply_id = s.id
+                AND e.beyond_decision))
             AND (f.cleared_at IS NULL OR s.at < f.cleared_at)
         WHERE f.days @> d.dose_day OR f.days @> s.dose_day ORDER BY 1, 4
         """,

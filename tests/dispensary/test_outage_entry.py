@@ -14,7 +14,10 @@ from sqlalchemy.exc import IntegrityError
 from dispensary.database import Database
 from dispensary.prescribing.service import hold_doses, order_dose
 from dispensary.refusals import BadInput, Refused
+from dispensary.staff.rules import Role
 from dispensary.stock.service import receive_lot
+from dispensary.supplies.flags import set_flag
+from dispensary.supplies.flags_rules import FlagKind
 from dispensary.supplies.outage_entry import NotLookedAt, enter_line
 from dispensary.supplies.outage_rules import PaperLine, bottle_days
 from dispensary.supplies.voiding import void_supply
@@ -221,6 +224,20 @@ class TestALineAgainstARule:
         with pytest.raises(Refused) as again:
             place.give(client)
         assert codes(again) == ["already-covered"]
+
+    @pytest.mark.parametrize(("kind", "covers"), [("stop_dose", 0), ("stop_bottles", 2)])
+    def test_against_a_flag_that_stood_then(self, place: Clinic, kind: str, covers: int) -> None:
+        client = place.client(mg="60")
+        place.decide(client, per_supply=2)
+        with place.database.writing() as session:
+            set_flag(
+                session, actor=place.doctor, client_id=client, kind=FlagKind(kind), sentence="comes with the car",
+                owner_id=None, owner_role=Role.DOCTOR, from_day=place.today, last_day=None, today=place.today,
+                at=place.now,
+            )  # fmt: skip
+        line = paper(place, client, bottle_days=place.ahead(1))
+        assert keep(place, line) == [kind.replace("_", "-")]
+        assert one(place, "SELECT count(*) FROM dose") == covers
 
     def test_from_a_lot_that_is_empty_is_taken_from_another_and_says_so(self, place: Clinic) -> None:
         client = place.client(mg="80")
