@@ -28,6 +28,7 @@ from dispensary.staff.models import JobRun, Site
 from dispensary.staff.queries import Place, sites
 from dispensary.staff.rules import the_program
 from dispensary.staff.sessions import forget_ended
+from dispensary.stock.discrepancies import look
 from dispensary.supplies.closing import close_day
 from dispensary.supplies.nightwatch import ASSESS, CLOSE_AFTER, CLOSE_DAY, RETRY_AFTER, slot
 from dispensary.supplies.queries import day_close_of
@@ -42,6 +43,7 @@ from notifications.gateways.twilio import TwilioGateway
 log = logging.getLogger(__name__)
 
 _LEADER_LOCK = 7_301_443
+LOOK = "look at the safe"
 REMIND_AT = time(18, 0)
 """Reminders go out the evening before, at this local time."""
 REMIND_AHEAD = timedelta(hours=36)
@@ -128,6 +130,7 @@ def start_jobs(database: Database, settings: Settings, clock: Clock) -> Backgrou
     scheduler.add_job(led(lambda: close_left_open(database, clock)), id="close days", **soon)
     scheduler.add_job(led(lambda: assess_sites(database, clock)), id="assess take-home", **soon)
     scheduler.add_job(led(lambda: recall_at_random(database, clock)), id="recall at random", **soon)
+    scheduler.add_job(led(lambda: look_at_safes(database, clock)), id="look at the safe", **soon)
     scheduler.add_job(led(lambda: forget_sign_ins(database, clock)), "interval", hours=6, id="forget sign-ins")
     scheduler.start()
     return scheduler
@@ -241,10 +244,29 @@ def _assess(session: WriteSession, *, site: Place, day: DoseDay, at: datetime) -
     return assess_everybody(session, actor=the_program(site.id), site_id=site.id, on=day, at=at).as_json()
 
 
+def look_at_safes(
+    database: Database, clock: Clock, *, at: Place | None = None, retry_after: timedelta = RETRY_AFTER
+) -> int:
+    """Looks, once a night at each site, for what must not be in its safe; what is found greets the counter."""
+    now = clock()
+    looked = 0
+    with database.reading() as session:
+        days = {site: site.dose_day(now - CLOSE_AFTER) for site in ([at] if at else sites(session))}
+    for site, day in days.items():
+        work = partial(_look, site=site, at=now)
+        looked += run_once(database, job=LOOK, slot=slot(site, day), clock=clock, work=work, retry_after=retry_after)
+    return looked
+
+
+def _look(session: WriteSession, *, site: Place, at: datetime) -> dict[str, object]:
+    return {"discrepancies": len(look(session, actor=the_program(site.id), at=at))}
+
+
 def run_night(database: Database, clock: Clock, *, site: Place) -> None:
     """Does at once, at one site, what the night left undone, also when it was tried a moment ago."""
     close_left_open(database, clock, at=site, retry_after=timedelta(0))
     assess_sites(database, clock, at=site, retry_after=timedelta(0))
+    look_at_safes(database, clock, at=site, retry_after=timedelta(0))
 
 
 def recall_at_random(database: Database, clock: Clock) -> int:

@@ -15,7 +15,7 @@ from dispensary.database import Database, WriteSession
 from dispensary.prescribing.service import order_dose
 from dispensary.staff.models import Account, RoleGrant, Site
 from dispensary.staff.rules import Actor, Role, dose_day
-from dispensary.stock.service import receive_lot
+from dispensary.stock.receiving import receive_lot
 from dispensary.supplies.rules import Wanted
 from dispensary.supplies.service import Handed, dispense
 from dispensary.takehome.deciding import decide

@@ -69,10 +69,12 @@ def test_the_handbook_explains_every_refusal_that_the_counter_can_show() -> None
         "agents",
         "carrying",
         "packing",
+        "poured",
         "service",
         "closing",
         "writing",
     )
+    safe = ("rules", "service", "receiving", "counting", "transfers", "destroying")
     unusual = (
         "absence",
         "calls",
@@ -89,16 +91,17 @@ def test_the_handbook_explains_every_refusal_that_the_counter_can_show() -> None
         *(f"dispensary/supplies/{room}.py" for room in (*usual, *unusual, *bottles, *flagged)),
         *(
             f"dispensary/{room}.py"
-            for room in ("staff/countersign", "stock/rules", "stock/service", "web/unusual_acts", "web/bottle_acts")
+            for room in ("staff/countersign", "web/unusual_acts", "web/bottle_acts", "web/safe_acts")
         ),
+        *(f"dispensary/stock/{room}.py" for room in safe),
         *(f"dispensary/desks/{page}.py" for page in ("counter", "giving", "pickups", "exceptional", "noting")),
-        *(f"dispensary/desks/{page}.py" for page in ("bottles", "safe", "registers", "printing")),
+        *(f"dispensary/desks/{page}.py" for page in ("bottles", "closing", "registers", "printing")),
     ]
     shown = {code for file in files for code in codes_in(ROOT / file)}
     shown |= {"second-look", "ten-fold", "take-home-per-supply", "take-home-per-week"}  # said by rooms that these ask
     # said by what reads a form, and by the clients room
     shown |= {"no-choice", "not-a-day", "say-first", "known-already", "nothing-known"}
-    shown |= {"observation"}  # by the name of its field
+    shown |= {"observation", "bad-amount"}  # by the name of its field; by whatever reads an amount
     never_by_a_press = {"bad-day", "no-client", "no-book", "no-pass"}  # only by an address that somebody typed
     never_by_a_press |= {"no-dose", "no-exception", "no-bottle", "no-recall", "no-page", "no-id", "no-photo", "no-flag"}
     never_by_a_press |= {"no-amount", "minutes", "observe-hours", "counted"}  # the page's own fields say it before

@@ -17,9 +17,11 @@ from dispensary.api import (
     orders,
     plans,
     returns,
+    safe,
     seen_again,
     session,
     supplies,
+    transfers,
     voids,
 )
 
@@ -38,6 +40,8 @@ HANDLERS: list[ControllerRouterHandler] = [
     *plans.HANDLERS,
     *decisions.HANDLERS,
     *lots.HANDLERS,
+    *safe.HANDLERS,
+    *transfers.HANDLERS,
     *bookings.HANDLERS,
     *checks.HANDLERS,
 ]

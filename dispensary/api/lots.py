@@ -8,32 +8,42 @@ from uuid import UUID
 
 import msgspec
 from litestar import get, post
-from litestar.params import FromQuery, JSONBody
+from litestar.params import FromPath, FromQuery, JSONBody
 from litestar.types import ControllerRouterHandler
 
+from dispensary.api.exceptions import Amount, Key, Words
 from dispensary.refusals import BadInput, Refusal
 from dispensary.staff.rules import Act
 from dispensary.stock import queries
 from dispensary.stock.models import Lot
-from dispensary.stock.service import receive_lot
+from dispensary.stock.receiving import Came, open_lot
 from dispensary.units import plain
+from dispensary.web import safe_acts
 from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
 from dispensary.web.guards import requires
+from dispensary.web.safe_acts import Delivered
 from dispensary.web.typed import Typed
 
 LONGEST_SPAN = 366
 """Days of the register that are read at once."""
 
-Amount = Annotated[str, msgspec.Meta(min_length=1, max_length=20)]
 
+class LotRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """A delivery: the batch as its label says it, from whom it came, and as many mL as the paper says.
 
-class LotRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """A batch as it says on its label. Strength in mg/mL and volume in mL as decimal text."""
+    Strength in mg/mL and volume in mL as decimal text. `measured_ml` and a `reason` where what was measured differs.
+    """
 
+    key: Key
     batch: Annotated[str, msgspec.Meta(min_length=1, max_length=40)]
     strength: Amount
     expires_on: date
     ml: Amount
+    supplier_name: Annotated[str, msgspec.Meta(max_length=120)]
+    document_no: Annotated[str, msgspec.Meta(max_length=60)]
+    supplier_address: Annotated[str, msgspec.Meta(max_length=200)] = ""
+    measured_ml: Amount | None = None
+    reason: Words = ""
 
 
 class LotAnswer(msgspec.Struct):
@@ -46,6 +56,7 @@ class LotAnswer(msgspec.Struct):
     balance_ml: str
     bottled_ml: str
     received_at: datetime
+    opened_at: datetime | None
 
 
 class Line(msgspec.Struct):
@@ -83,6 +94,7 @@ def _lot(lot: Lot) -> LotAnswer:
         plain(lot.balance),
         plain(lot.bottled),
         lot.received_at,
+        lot.opened_at,
     )
 
 
@@ -97,24 +109,40 @@ def lots(database: TheDatabase, site: TheSite, empty: FromQuery[bool] = False) -
 def receive(
     data: JSONBody[LotRequest], database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock
 ) -> LotAnswer:
-    """Puts a batch into the safe and the register. 409 when the batch is in the register already."""
+    """Puts a delivery into the safe and the register, once for its key; of a batch that is there, as another line.
+
+    409 when the batch is in the register with another strength or expiry.
+    """
     now = clock()
-    with Typed({"strength": data.strength, "ml": data.ml}) as typed:
+    with Typed({"strength": data.strength, "ml": data.ml, "measured_ml": data.measured_ml or ""}) as typed:
         strength, ml = typed.strength("strength"), typed.millilitres("ml")
+        measured = typed.millilitres("measured_ml", zero=True) if data.measured_ml is not None else None
+    came = Came(data.supplier_name, data.supplier_address, data.document_no, measured, data.reason)
+    delivered = Delivered(data.batch, strength, data.expires_on, ml, came)
+    today = site.dose_day(now)
     return _lot(
         database.write(
-            lambda session: receive_lot(
-                session,
-                actor=actor,
-                batch=data.batch,
-                strength=strength,
-                expires_on=data.expires_on,
-                ml=ml,
-                day=site.dose_day(now),
-                at=now,
+            lambda session: safe_acts.receive(
+                session, actor=actor, delivered=delivered, key=data.key, today=today, at=now
             )
         )
     )
+
+
+@post(
+    "/lots/{lot_id:uuid}/open",
+    sync_to_thread=True,
+    operation_id="openLot",
+    tags=["stock"],
+    guards=[requires(Act.RECEIVE_STOCK)],
+)
+def open_it(
+    lot_id: FromPath[UUID], database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock
+) -> LotAnswer:
+    """Writes down that the lot is opened. 409 when the site keeps one lot of a product open and another one is."""
+    now = clock()
+    today = site.dose_day(now)
+    return _lot(database.write(lambda session: open_lot(session, actor=actor, lot_id=lot_id, day=today, at=now)))
 
 
 @get(
@@ -174,4 +202,4 @@ def register(
         ]
 
 
-HANDLERS: list[ControllerRouterHandler] = [lots, receive, register]
+HANDLERS: list[ControllerRouterHandler] = [lots, receive, open_it, register]

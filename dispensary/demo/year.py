@@ -29,7 +29,7 @@ from dispensary.prescribing.queries import course_of, held_by
 from dispensary.prescribing.service import InHand
 from dispensary.staff.queries import Place
 from dispensary.staff.rules import Actor, dose_day
-from dispensary.stock.service import receive_lot
+from dispensary.stock.receiving import receive_lot
 from dispensary.takehome.carrying import DecisionLimits
 from dispensary.takehome.deciding import decide
 from dispensary.takehome.models import Assessment

@@ -27,6 +27,7 @@ from dispensary.units import ClientId
 from dispensary.web.forms import Form, one
 from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
 from dispensary.web.guards import requires_dispenser
+from dispensary.web.safe_acts import safe_says
 from dispensary.web.templating import page
 from dispensary.words import weekday_names
 
@@ -60,6 +61,7 @@ def _counter(session: ReadSession, site: TheSite, now: datetime, done: FromQuery
     handed = queries.supply_of(session, site_id=site.id, supply_id=done) if done else None
     again = seen_again(session, site_id=site.id, today=today)
     return {
+        "safe": safe_says(session, site_id=site.id, today=today),
         "today": today,
         "now": now,
         "counts": {state: sum(row.state == state for row in day) for state in ("due", "dosed", "at home", "held")},

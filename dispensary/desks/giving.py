@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -25,7 +26,7 @@ from dispensary.supplies.rules import Wanted
 from dispensary.supplies.safety_rules import Found
 from dispensary.supplies.shown import Shown
 from dispensary.supplies.writing import Handed
-from dispensary.units import ClientId, DoseDay, milligrams
+from dispensary.units import ClientId, DoseDay, milligrams, millilitres
 from dispensary.web.forms import Form, key_of, one, several
 from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
 from dispensary.web.guards import requires_dispenser
@@ -102,6 +103,11 @@ def _wanted(data: Mapping[str, Any]) -> tuple[Wanted, dict[UUID, bool]]:
     return wanted, answers
 
 
+def _lots(text: str) -> dict[UUID, Decimal]:
+    pairs = (each.partition(":") for each in text.split())
+    return {UUID(lot): millilitres(ml) for lot, _, ml in pairs}
+
+
 def _shown(data: Mapping[str, Any]) -> Shown:
     """What the page showed when it was opened; what is not readable of it was not on a page of ours."""
     try:
@@ -109,6 +115,7 @@ def _shown(data: Mapping[str, Any]) -> Shown:
             day=DoseDay(date.fromisoformat(day)) if (day := one(data, "shown_day")) else None,
             mg=milligrams(mg) if (mg := one(data, "shown_mg")) else None,
             orders=frozenset(map(UUID, orders.split())) if (orders := one(data, "shown_orders")) else None,
+            lots=_lots(lots) if (lots := one(data, "shown_lots")) else None,
         )
     except ValueError:
         raise Refused(

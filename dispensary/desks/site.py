@@ -58,7 +58,6 @@ def change(data: Form, database: TheDatabase, actor: TheActor, site: TheSite, cl
                 jump_percent=typed.whole("jump_percent", 1, 100),
                 jump_mg=typed.milligrams("jump_mg"),
                 missed_days_ask=typed.whole("missed_days_ask", 1, 5),
-                tolerance_ml=typed.millilitres("tolerance_ml", zero=True),
             )
         return change_site(session, actor=actor, facts=facts, at=clock())
 

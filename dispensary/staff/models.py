@@ -21,7 +21,7 @@ from sqlalchemy.dialects.postgresql import BYTEA
 from sqlalchemy.orm import Mapped, mapped_column
 
 from dispensary.columns import Base, Digest, Id
-from dispensary.units import AccountId, Milligrams, Millilitres, SiteId, new_id
+from dispensary.units import AccountId, Milligrams, SiteId, new_id
 
 
 class Site(Base):
@@ -53,8 +53,6 @@ class Site(Base):
 
     Three, as the UK guidelines (Orange Book 2017) and CPSO 2011 have it; a site may ask earlier.
     """
-    tolerance_ml: Mapped[Millilitres] = mapped_column(default=5)
-    """A count that differs by more than this asks for a reason (the site's own figure: no source gives one)."""
     opened_at: Mapped[datetime]
 
 

@@ -105,6 +105,12 @@ def colleagues(session: ReadSession, site_id: SiteId) -> list[Colleague]:
     ]
 
 
+def initials_of(session: ReadSession, account_ids: Sequence[UUID]) -> dict[UUID, str]:
+    """The initials of these accounts, for tables with no room for names."""
+    rows = session.execute(select(Account.id, Account.initials).where(Account.id.in_(account_ids)))
+    return dict(rows.all())
+
+
 def names_of(session: ReadSession, account_ids: Sequence[UUID]) -> dict[UUID, str]:
     """The names of these accounts, for pages that say who did something."""
     rows = session.execute(select(Account.id, Account.name).where(Account.id.in_(account_ids)))

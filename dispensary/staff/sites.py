@@ -16,7 +16,7 @@ from dispensary.staff import audit
 from dispensary.staff.models import Site
 from dispensary.staff.rules import Actor, the_program
 from dispensary.staff.service import refuse_unless_runs_site
-from dispensary.units import Milligrams, Millilitres, milligrams, millilitres
+from dispensary.units import Milligrams, milligrams
 
 
 def add_site(
@@ -35,7 +35,6 @@ def add_site(
     jump_percent: int = 30,
     jump_mg: str | int | Milligrams = 20,
     missed_days_ask: int = 3,
-    tolerance_ml: str | int | Millilitres = 5,
 ) -> Site:
     """Opens a site with its zone, day boundary and guards; its audit chain begins with it. Refuses what cannot be."""
     _refuse_impossible_site(zone=zone, region=region, day_starts=day_starts, name=name)
@@ -53,7 +52,6 @@ def add_site(
         jump_percent=jump_percent,
         jump_mg=milligrams(jump_mg),
         missed_days_ask=missed_days_ask,
-        tolerance_ml=millilitres(tolerance_ml, zero=True),
         opened_at=at,
     )
     session.add(site)
@@ -118,7 +116,6 @@ class SiteFacts:
     jump_percent: int
     jump_mg: Milligrams
     missed_days_ask: int
-    tolerance_ml: Millilitres
 
 
 def change_site(session: WriteSession, *, actor: Actor, facts: SiteFacts, at: datetime) -> Site:

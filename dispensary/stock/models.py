@@ -6,7 +6,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Numeric, UniqueConstraint
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Numeric, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from dispensary.columns import Base, Id
@@ -38,6 +38,7 @@ class Lot(Base):
         CheckConstraint("balance >= 0", name="balance_not_negative"),
         CheckConstraint("bottled BETWEEN 0 AND balance", name="bottled_is_there"),
         CheckConstraint("strength > 0", name="strength"),
+        CheckConstraint("opened_by IS NULL OR opened_at IS NOT NULL", name="opened_at_a_moment"),
         Index(None, "book_id"),
         UniqueConstraint("site_id", "batch"),
     )
@@ -52,6 +53,13 @@ class Lot(Base):
     bottled: Mapped[Millilitres] = mapped_column(default=Decimal(0))
     """What of the balance stands in prepared bottles. Moved by the bottles alone."""
     received_at: Mapped[datetime]
+    supplier_name: Mapped[str] = mapped_column(default="")
+    """From whom the batch came first, as the registers of some countries name it; each delivery has its own besides."""
+    supplier_address: Mapped[str] = mapped_column(default="")
+    document_no: Mapped[str] = mapped_column(default="")
+    opened_at: Mapped[datetime | None]
+    """When its first bottle was opened: said so, or at the latest when something was poured from it."""
+    opened_by: Mapped[AccountId | None] = mapped_column(ForeignKey("account.id"))
 
 
 class RegisterLine(Base):
@@ -71,6 +79,14 @@ class RegisterLine(Base):
         CheckConstraint("kind <> 'supplied' OR supply_id IS NOT NULL", name="supplied_to_somebody"),
         CheckConstraint("kind <> 'destroyed' OR second_id IS NOT NULL", name="destroyed_by_two"),
         CheckConstraint("second_id <> account_id", name="two_are_two"),
+        CheckConstraint("kind <> 'sent' OR transfer_id IS NOT NULL", name="sent_somewhere"),
+        Index(
+            "uq_register_line_transfer",
+            "transfer_id",
+            "kind",
+            unique=True,
+            postgresql_where=text("transfer_id IS NOT NULL"),
+        ),
         Index(None, "lot_id"),
         Index(None, "supply_id"),
         Index(None, "book_id", "dose_day"),
@@ -93,6 +109,8 @@ class RegisterLine(Base):
     lot_balance: Mapped[Millilitres]
     supply_id: Mapped[UUID | None]
     corrects_id: Mapped[UUID | None] = mapped_column(ForeignKey("register_line.id"))
+    transfer_id: Mapped[UUID | None] = mapped_column(ForeignKey("stock_transfer.id"))
+    """The transfer between sites by which it was sent, received, found short or over, or taken back."""
     reason: Mapped[str] = mapped_column(default="")
     account_id: Mapped[AccountId] = mapped_column(ForeignKey("account.id"))
     second_id: Mapped[AccountId | None] = mapped_column(ForeignKey("account.id"))
@@ -106,6 +124,8 @@ class StockCount(Base):
         Index(None, "site_id", "dose_day"),
         CheckConstraint("difference = measured - expected", name="difference"),
         CheckConstraint("difference = 0 OR reason <> ''", name="difference_has_reason"),
+        CheckConstraint("judged IN ('as_expected', 'within', 'beyond')", name="judged"),
+        CheckConstraint("judged IS NULL OR (judged = 'as_expected') = (difference = 0)", name="judged_by_difference"),
     )
 
     id: Mapped[Id]
@@ -118,3 +138,9 @@ class StockCount(Base):
     difference: Mapped[Decimal] = mapped_column(Numeric(10, 3))
     reason: Mapped[str] = mapped_column(default="")
     account_id: Mapped[AccountId] = mapped_column(ForeignKey("account.id"))
+    throughput: Mapped[Millilitres | None]
+    """What was supplied from the lot since the count before."""
+    tolerance: Mapped[Millilitres | None]
+    """By how much this count could differ, by the site's own figures; nothing where it has none."""
+    judged: Mapped[str | None]
+    """`as_expected`, `within` the tolerance or `beyond` it; nothing for a count of before counts were judged."""

@@ -11,6 +11,7 @@ from sqlalchemy import select
 from dispensary.database import ReadSession
 from dispensary.staff.models import Account
 from dispensary.stock.models import Lot, RegisterBook, RegisterLine
+from dispensary.stock.safe_models import Delivery
 from dispensary.units import SiteId
 
 
@@ -25,6 +26,17 @@ def lots(session: ReadSession, *, site_id: SiteId, with_stock_only: bool = True)
     """The lots of a site, first expired first."""
     chosen = select(Lot).where(Lot.site_id == site_id).order_by(Lot.expires_on, Lot.batch)
     return session.scalars(chosen.where(Lot.balance > 0) if with_stock_only else chosen).all()
+
+
+def suppliers(session: ReadSession, *, site_id: SiteId) -> Sequence[tuple[str, str]]:
+    """From whom deliveries came before, with the address that was written last, by name."""
+    rows = session.execute(
+        select(Delivery.supplier_name, Delivery.supplier_address)
+        .distinct(Delivery.supplier_name)
+        .where(Delivery.site_id == site_id)
+        .order_by(Delivery.supplier_name, Delivery.at.desc())
+    )
+    return [(name, address) for name, address in rows]
 
 
 def register_lines(

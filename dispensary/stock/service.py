@@ -1,84 +1,27 @@
-"""Receiving a lot, writing the register, counting the safe."""
+"""The register's lines, and what every act in the safe begins with."""
 
 from __future__ import annotations
 
 from datetime import date, datetime
 from decimal import Decimal
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import insert as upsert
-from sqlalchemy.exc import IntegrityError
 
-from dispensary.database import WriteSession, broken_constraint
+from dispensary.database import ReadSession, WriteSession
 from dispensary.refusals import BadInput, NotThere, Refusal, Refused
-from dispensary.staff import audit
+from dispensary.staff.models import Site
 from dispensary.staff.rules import Actor
-from dispensary.stock.models import Lot, RegisterBook, StockCount
-from dispensary.stock.rules import difference
-from dispensary.units import AccountId, Millilitres, SiteId, Strength, new_id, plain
+from dispensary.stock.models import Lot
+from dispensary.stock.safe_models import StockSetting
+from dispensary.units import AccountId, SiteId, new_id, plain
 
-PRODUCT = "methadone oral solution"
 _LINE = """
 INSERT INTO register_line (id, book_id, seq, lot_id, at, dose_day, kind, ml, consumed_ml, taken_home_ml, balance,
-    lot_balance, supply_id, corrects_id, reason, account_id, second_id)
+    lot_balance, supply_id, corrects_id, reason, account_id, second_id, transfer_id)
 VALUES (%(id)s, %(book_id)s, 0, %(lot_id)s, %(at)s, %(dose_day)s, %(kind)s, %(ml)s, %(consumed_ml)s, %(taken_home_ml)s,
-    0, 0, %(supply_id)s, %(corrects_id)s, %(reason)s, %(account_id)s, %(second_id)s)
+    0, 0, %(supply_id)s, %(corrects_id)s, %(reason)s, %(account_id)s, %(second_id)s, %(transfer_id)s)
 """
-
-
-def receive_lot(
-    session: WriteSession,
-    *,
-    actor: Actor,
-    batch: str,
-    strength: Strength,
-    expires_on: date,
-    ml: Millilitres,
-    day: date,
-    at: datetime,
-) -> Lot:
-    """Puts a batch into the safe and writes it into the register of its strength. Raises BadInput or Refused."""
-    batch = batch.strip().upper()
-    faults = []
-    if not 1 <= len(batch) <= 40:
-        faults.append(
-            Refusal("batch", "A batch number has 1 to 40 characters.", "Copy it from the bottle.", field="batch")
-        )
-    if expires_on < day:
-        faults.append(Refusal("expired", f"The lot expired on {expires_on}.", "Quarantine it.", field="expires_on"))
-    if faults:
-        raise BadInput(*faults)
-    book_id = _book(session, actor.site_id, f"{PRODUCT} {plain(strength)} mg/mL")
-    lot = Lot(
-        site_id=actor.site_id, book_id=book_id, batch=batch, strength=strength, expires_on=expires_on, received_at=at
-    )
-    session.add(lot)
-    try:
-        session.flush()
-    except IntegrityError as reason:
-        if broken_constraint(reason) == "uq_lot_site_id_batch":
-            known = Refusal(
-                "batch-known", f"Lot {batch} is already in the register.", "Check the batch.", field="batch"
-            )
-            raise Refused(known) from None
-        raise
-    write_line(session, actor=actor, lot_id=lot.id, book_id=book_id, kind="received", ml=ml, day=day, at=at)
-    details = {"batch": batch, "ml": ml, "strength": strength, "expires_on": expires_on}
-    audit.record(session, actor=actor, act="received lot", subject="lot", subject_id=lot.id, at=at, details=details)
-    session.refresh(lot)
-    return lot
-
-
-def _book(session: WriteSession, site_id: SiteId, product: str) -> UUID:
-    session.execute(
-        upsert(RegisterBook)
-        .values(id=new_id(), site_id=site_id, product=product)
-        .on_conflict_do_nothing(index_elements=["site_id", "product"])
-    )
-    return session.execute(
-        select(RegisterBook.id).where(RegisterBook.site_id == site_id, RegisterBook.product == product)
-    ).scalar_one()
 
 
 def write_line(
@@ -98,12 +41,14 @@ def write_line(
     reason: str = "",
     account_id: AccountId | None = None,
     second_id: AccountId | None = None,
-) -> None:
+    transfer_id: UUID | None = None,
+) -> UUID:
     """Adds a line to the register. PostgreSQL numbers it, moves both balances, and refuses one below zero."""
+    line_id = new_id()
     session.run(
         _LINE,
         {
-            "id": new_id(),
+            "id": line_id,
             "book_id": book_id,
             "lot_id": lot_id,
             "at": at,
@@ -117,57 +62,73 @@ def write_line(
             "reason": reason,
             "account_id": account_id or actor.account_id,
             "second_id": second_id,
+            "transfer_id": transfer_id,
         },
     )
+    return line_id
 
 
-def count_lot(
-    session: WriteSession, *, actor: Actor, lot_id: UUID, measured: Millilitres, reason: str, day: date, at: datetime
-) -> StockCount:
-    """Records what was measured of a lot (in bulk and in prepared bottles together) against what the register says.
+def alone_in_safe(session: WriteSession, site_id: SiteId) -> Site:
+    """The site, once no other act in its safe is under way: a repeated request waits here for the first one.
 
-    A difference needs a reason and becomes a line of the register, so that the balance is what is in the safe and the
-    difference stands in the book. Raises BadInput when the reason is missing.
+    A dose does not wait for it: the site is locked lightly, and the counter locks lots alone.
     """
-    lot = session.scalar(select(Lot).where(Lot.id == lot_id, Lot.site_id == actor.site_id).with_for_update())
+    site = session.scalar(select(Site).where(Site.id == site_id).with_for_update(key_share=True))
+    assert site is not None, "somebody is signed in at this site"
+    return site
+
+
+def id_for_key(site_id: SiteId, act: str, key: str) -> UUID:
+    """The id that the row of an act with this key has: written again, it is the same row. Raises BadInput."""
+    if not key:
+        return new_id()
+    if not 8 <= len(key) <= 80:
+        raise BadInput(Refusal("key", "The request has no idempotency key of 8 to 80 characters.", "Send one."))
+    return uuid5(site_id, f"{act}:{key}")
+
+
+def key_reused() -> Refused:
+    """The refusal of a key that belongs to another entry."""
+    return Refused(
+        Refusal(
+            "key-reused",
+            "This key belongs to something else that was written down.",
+            "Open the page again and look at what is in the safe.",
+        )
+    )
+
+
+def the_lot(session: WriteSession, actor: Actor, lot_id: UUID) -> Lot:
+    """A lot of the actor's site, locked. Raises NotThere."""
+    lot = session.scalar(
+        select(Lot)
+        .where(Lot.id == lot_id, Lot.site_id == actor.site_id)
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
+    )
     if lot is None:
         raise NotThere(Refusal("no-lot", "There is no such lot at this site.", "Look at the register."))
-    gap = difference(lot.balance, measured)
-    reason = reason.strip()
-    if gap and not reason:
-        kind = "more" if gap > 0 else "less"
-        raise BadInput(
-            Refusal(
-                "count-differs",
-                f"Lot {lot.batch}: {plain(abs(gap))} mL {kind} than the register says ({plain(lot.balance)} mL).",
-                "Measure again. If it stays so, write the reason: it will stand in the register.",
-                {"lot": lot.batch, "expected": lot.balance, "measured": measured},
-                field=f"reason_{lot_id}",
-            )
-        )
-    count = StockCount(
-        site_id=actor.site_id,
-        lot_id=lot_id,
-        dose_day=day,
-        at=at,
-        expected=lot.balance,
-        measured=measured,
-        difference=gap,
-        reason=reason if gap else "",
-        account_id=actor.account_id,
+    return lot
+
+
+def settings_of(session: ReadSession, site_id: SiteId) -> StockSetting:
+    """What the site has set for its safe; where it has set nothing, a row of nothing that is not kept."""
+    return session.get(StockSetting, site_id) or StockSetting(
+        site_id=site_id, mix_strengths=False, one_open_lot=False, source=""
     )
-    session.add(count)
-    session.flush()
-    if gap:
-        write_line(
-            session,
-            actor=actor,
-            lot_id=lot_id,
-            book_id=lot.book_id,
-            kind="counted",
-            ml=gap,
-            day=day,
-            at=at,
-            reason=reason,
+
+
+def enough_free(lot: Lot, ml: Decimal, doing: str) -> list[Refusal]:
+    """Why so much of a lot cannot leave it otherwise than by a dose: what stands in prepared bottles is promised."""
+    free = lot.balance - lot.bottled
+    if 0 < ml <= free:
+        return []
+    return [
+        Refusal(
+            "not-so-much",
+            f"Lot {lot.batch} holds {plain(free)} mL that are not promised: {plain(ml)} mL cannot be {doing}.",
+            "Correct the amount, or put prepared bottles back into stock first.",
+            {"free_ml": free, "ml": ml},
+            field="ml",
         )
-    return count
+    ]

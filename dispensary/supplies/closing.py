@@ -18,12 +18,13 @@ from dispensary.refusals import BadInput, Refusal, Refused
 from dispensary.staff import audit
 from dispensary.staff.models import Site
 from dispensary.staff.rules import Actor, dose_day
-from dispensary.stock.models import Lot, StockCount
+from dispensary.stock.counting import count_lot, last_counts
+from dispensary.stock.models import Lot
 from dispensary.stock.queries import lots
-from dispensary.stock.service import count_lot
 from dispensary.supplies.carrying import call_off, out_now
 from dispensary.supplies.exception_rows import not_seen_again
 from dispensary.supplies.freezing import freeze_day
+from dispensary.supplies.lasting import usual_dose
 from dispensary.supplies.models import DayClose, Pickup, PickupPass
 from dispensary.supplies.pickups import put_back
 from dispensary.units import DoseDay, Millilitres, SiteId
@@ -168,6 +169,7 @@ def _unclaimed(session: WriteSession, *, actor: Actor, day: DoseDay, at: datetim
 def _count(session: WriteSession, *, actor: Actor, day: DoseDay, counts: Mapping[UUID, Counted], at: datetime) -> None:
     missing: list[str] = []
     faults: list[Refusal] = []
+    usual_mg = usual_dose(session, site_id=actor.site_id, day=day)
     for lot in lots(session, site_id=actor.site_id):
         session.refresh(lot)
         counted = counts.get(lot.id)
@@ -176,7 +178,16 @@ def _count(session: WriteSession, *, actor: Actor, day: DoseDay, counts: Mapping
             continue
         measured = Millilitres(counted.bulk + lot.bottled)
         try:
-            count_lot(session, actor=actor, lot_id=lot.id, measured=measured, reason=counted.reason, day=day, at=at)
+            count_lot(
+                session,
+                actor=actor,
+                lot_id=lot.id,
+                measured=measured,
+                reason=counted.reason,
+                day=day,
+                at=at,
+                usual_mg=usual_mg,
+            )
         except BadInput as reason:
             faults += reason.refusals
     if missing:
@@ -207,14 +218,7 @@ def to_count(session: ReadSession, *, site_id: SiteId, day: date) -> list[ToCoun
             {"site": site_id, "day": day},
         )
     }
-    counted = {
-        row.lot_id: row.at
-        for row in session.execute(
-            select(StockCount.lot_id, func.max(StockCount.at).label("at"))
-            .where(StockCount.site_id == site_id)
-            .group_by(StockCount.lot_id)
-        )
-    }
+    counted = last_counts(session, site_id=site_id)
     rows = []
     for lot in lots(session, site_id=site_id):
         bottled = Millilitres(lot.bottled - returning.get(lot.id, 0))

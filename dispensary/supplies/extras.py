@@ -217,7 +217,9 @@ def _safe(reading: Reading, identified_by: str, *, well: bool) -> None:
 
 
 def _packed(session: WriteSession, actor: Actor, mg: Milligrams, order_id: UUID, today: DoseDay) -> list[Packed]:
-    plan = DosePlan(day=today, portion=1, portions=1, kind="observed", mg=mg, order_id=order_id, closed_day=False)
+    plan = DosePlan(
+        day=today, portion=1, portions=1, kind="observed", mg=mg, order_id=order_id, closed_day=False, extra=True
+    )
     return pack(session, site_id=actor.site_id, plans=[plan], bottles=[], day=today)
 
 

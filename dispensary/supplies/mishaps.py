@@ -6,13 +6,13 @@ said, and what was true. What was lost has a line of its own, with a reason.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
 from sqlalchemy import select
-from sqlalchemy.orm import aliased
 
 from dispensary.clients.guests import lock_at_counter
 from dispensary.clients.service import no_episode
@@ -20,16 +20,17 @@ from dispensary.database import ReadSession, WriteSession
 from dispensary.monitoring.service import open_alert
 from dispensary.refusals import BadInput, Refusal, Refused
 from dispensary.staff.rules import Actor, Role
-from dispensary.stock.models import Lot, RegisterLine
+from dispensary.stock.rules import Share
 from dispensary.stock.service import write_line
 from dispensary.supplies.calls import the_second
 from dispensary.supplies.exception_rows import known_exception, seen_again, write_exception
 from dispensary.supplies.exceptions_rules import ExceptionKind
 from dispensary.supplies.identity import how_known
-from dispensary.supplies.models import Dose, DoseException, Supply
+from dispensary.supplies.models import Dose, DoseException
 from dispensary.supplies.moment import Reading, read_moment
-from dispensary.supplies.packing import Packed, pack
-from dispensary.supplies.rules import DosePlan, Moment, Wanted, doses_of, may_dispense
+from dispensary.supplies.packing import Packed
+from dispensary.supplies.poured import poured_today, undo_dose
+from dispensary.supplies.rules import Moment, Wanted, may_dispense
 from dispensary.supplies.safety_rules import identified
 from dispensary.supplies.writing import (
     Handed,
@@ -41,16 +42,7 @@ from dispensary.supplies.writing import (
     write_register,
     write_supply,
 )
-from dispensary.units import AccountId, ClientId, DoseDay, Milligrams, Millilitres, Strength, new_id, plain, volume_of
-
-
-@dataclass(frozen=True)
-class Poured:
-    """Today's portion at the counter: recorded as given already, or only poured."""
-
-    packed: Packed
-    strength: Strength
-    recorded: Dose | None
+from dispensary.units import AccountId, ClientId, DoseDay, Milligrams, Millilitres, new_id, plain
 
 
 def spilled(
@@ -84,7 +76,7 @@ def spilled(
     with told_as_refusals():
         if poured.recorded is not None:
             undo_dose(session, actor=actor, dose=poured.recorded, reason=said, day=today, at=at)
-        _lost(session, actor, poured, poured.packed.ml, said, second_id, today, at)
+        _lost(session, actor, poured.packed.drawn, said, second_id, today, at)
     return write_exception(
         session,
         actor=actor,
@@ -158,7 +150,7 @@ def partly_taken(
     if faults:
         raise BadInput(*faults)
     said = f"partly taken: {reason.strip()}"
-    part = part_of(poured, swallowed_mg)
+    part = poured.part(swallowed_mg)
     with told_as_refusals():
         if poured.recorded is not None:
             undo_dose(session, actor=actor, dose=poured.recorded, reason=said, day=today, at=at)
@@ -167,7 +159,7 @@ def partly_taken(
             today=today, at=at,
         )  # fmt: skip
         left = Millilitres(poured.packed.ml - part.ml)
-        _lost(session, actor, poured, left, said, second_id, today, at)
+        _lost(session, actor, _left_of(poured.packed, part), said, second_id, today, at)
     open_alert(
         session,
         site_id=reading.home_id,
@@ -231,131 +223,35 @@ def _given(
     return Handed(supply_id, answer), dose_id
 
 
-def poured_today(
-    session: WriteSession,
-    actor: Actor,
-    client_id: ClientId,
-    reading: Reading,
-    today: DoseDay,
-    *,
-    holding: Milligrams = Milligrams(Decimal(0)),
-) -> Poured | None:
-    """Today's portion at the counter: the one that was recorded last, or the one that may be given now; nothing else.
-
-    A portion that was only poured is taken from a lot that holds it, and at least `holding` mg.
-    """
-    recorded = session.scalars(
-        select(Dose)
-        .join(Supply, Supply.id == Dose.supply_id)
-        .where(Dose.client_id == client_id, Dose.dose_day == today, Dose.kind == "observed", Dose.voided_at.is_(None))
-        .where(Supply.origin != "import", Supply.site_id == actor.site_id, Supply.dose_day == today)
-        .order_by(Supply.at.desc(), Dose.portion.desc())
-        .limit(1)
-    ).one_or_none()
-    if recorded is not None:
-        lot = session.get_one(Lot, recorded.lot_id)
-        plan = DosePlan(
-            day=today,
-            portion=recorded.portion,
-            portions=recorded.portions,
-            kind="observed",
-            mg=recorded.mg,
-            order_id=recorded.order_id,
-            closed_day=recorded.closed_day,
-        )
-        ml = recorded.ml or volume_of(recorded.mg, lot.strength)
-        return Poured(Packed(plan, lot.id, lot.book_id, ml), lot.strength, recorded)
-    wanted = Wanted(observed=True, identified_by="photo", well=True, second_look="it was poured")
-    if may_dispense(reading.moment, wanted):
-        return None
-    (plan,) = doses_of(reading.moment, wanted)
-    (packed,) = pack(
-        session, site_id=actor.site_id, plans=[replace(plan, mg=max(plan.mg, holding))], bottles=[], day=today
-    )
-    strength = session.get_one(Lot, packed.lot_id).strength
-    return Poured(replace(packed, plan=plan, ml=volume_of(plan.mg, strength)), strength, None)
-
-
-def part_of(poured: Poured, mg: Milligrams) -> Packed:
-    """So many mg of what was poured, from the same lot."""
-    return replace(poured.packed, plan=replace(poured.packed.plan, mg=mg), ml=volume_of(mg, poured.strength))
-
-
-def undo_dose(session: WriteSession, *, actor: Actor, dose: Dose, reason: str, day: DoseDay, at: datetime) -> None:
-    """A dose that was recorded and not given as it says is void, and its register line gets a counter-entry.
-
-    What else the line holds (bottles of the same lot) is written again at once. Raises Refused when the line was
-    corrected before.
-    """
-    correction = aliased(RegisterLine)
-    line = session.scalar(
-        select(RegisterLine)
-        .outerjoin(correction, correction.corrects_id == RegisterLine.id)
-        .where(RegisterLine.supply_id == dose.supply_id, RegisterLine.lot_id == dose.lot_id)
-        .where(RegisterLine.kind == "supplied", correction.id.is_(None))
-    )
-    if line is None or dose.ml is None:
-        raise Refused(
-            Refusal(
-                "corrected-already",
-                "The register line of this dose was corrected before.",
-                "Look at the register; a difference in the safe is entered when it is counted.",
-            )
-        )
-    dose.voided_at = at
-    session.flush()
-    write_line(
-        session,
-        actor=actor,
-        lot_id=line.lot_id,
-        book_id=line.book_id,
-        kind="corrected",
-        ml=-line.ml,
-        day=day,
-        at=at,
-        supply_id=line.supply_id,
-        corrects_id=line.id,
-        reason=reason,
-    )
-    consumed = line.consumed_ml - dose.ml
-    if consumed + line.taken_home_ml > 0:
-        write_line(
-            session,
-            actor=actor,
-            lot_id=line.lot_id,
-            book_id=line.book_id,
-            kind="supplied",
-            ml=-(consumed + line.taken_home_ml),
-            day=day,
-            at=at,
-            consumed_ml=consumed,
-            taken_home_ml=line.taken_home_ml,
-            supply_id=line.supply_id,
-        )
+def _left_of(whole: Packed, part: Packed) -> list[Share]:
+    """What is left in the cup, by the lots that it came from."""
+    gone = {share.lot_id: share.ml for share in part.drawn}
+    left = [replace(share, ml=Millilitres(share.ml - gone.get(share.lot_id, Decimal(0)))) for share in whole.drawn]
+    return [share for share in left if share.ml > 0]
 
 
 def _lost(
     session: WriteSession,
     actor: Actor,
-    poured: Poured,
-    ml: Millilitres,
+    shares: Sequence[Share],
     reason: str,
     second_id: AccountId | None,
     day: DoseDay,
     at: datetime,
 ) -> None:
-    write_line(
-        session,
-        actor=actor,
-        lot_id=poured.packed.lot_id,
-        book_id=poured.packed.book_id,
-        kind="lost",
-        ml=-ml,
-        day=day,
-        at=at,
-        reason=reason,
-        second_id=second_id,
-    )
+    for share in shares:
+        write_line(
+            session,
+            actor=actor,
+            lot_id=share.lot_id,
+            book_id=share.book_id,
+            kind="lost",
+            ml=-share.ml,
+            day=day,
+            at=at,
+            reason=reason,
+            second_id=second_id,
+        )
 
 
 def _lacks(

@@ -25,6 +25,7 @@ from dispensary.supplies.models import Bottle, Pickup, PickupPass
 from dispensary.supplies.moment import read_moment
 from dispensary.supplies.packing import bottle_row, pack
 from dispensary.supplies.rules import Wanted, doses_of, may_prepare
+from dispensary.supplies.writing import BROKEN
 from dispensary.units import ClientId, DoseDay, SiteId, new_id
 
 
@@ -85,6 +86,8 @@ def prepare_pickup(
     except IntegrityError as reason:
         if broken_constraint(reason) == "uq_pickup_open":
             raise Refused(_prepared_already(collect_on)) from None
+        if broken_constraint(reason) == "bottle_in_one_place":
+            raise Refused(BROKEN["bottle_in_one_place"]) from None
         if broken_constraint(reason) == "ck_lot_bottled_is_there":
             raise Refused(Refusal("no-stock", "The lot was promised a moment ago.", "Try again.")) from None
         raise

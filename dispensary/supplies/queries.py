@@ -34,6 +34,7 @@ from dispensary.supplies.models import (
     Supply,
 )
 from dispensary.supplies.moment import Reading, read_moment
+from dispensary.supplies.packing import Pour, to_pour
 from dispensary.supplies.recalls import open_recall
 from dispensary.supplies.rules import (
     LONGEST_SUPPLY,
@@ -97,6 +98,8 @@ class AtTheWindow:
     """What stands today: stops, and messages that are still to be said."""
     found_last: Supply | None
     """The last hand-over of these days at which something was not right."""
+    pours: tuple[Pour, ...]
+    """From which lots the portion that is due would be poured now; nothing when none is, or the safe has too little."""
 
     @property
     def due_mg(self) -> Decimal | None:
@@ -153,6 +156,8 @@ def at_the_window(
     ahead = [DoseDay(today + timedelta(days=n)) for n in range(1, LONGEST_SUPPLY + 1)]
     reading = read_moment(session, site_id=site_id, client_id=client_id, today=today, days=ahead)
     usual = Wanted(observed=True, identified_by=face.identified_by, well=True)
+    here = portion_here(reading.moment)
+    due_mg = portions_on(reading.moment, today)[here - 1] if here else None
     return AtTheWindow(
         face=face,
         reading=reading,
@@ -175,6 +180,7 @@ def at_the_window(
         top_up=top_up_today(session, client_id=client_id, reading=reading),
         flags=standing(flags_of(session, client_id=client_id), on=today),
         found_last=found_last(session, client_id=client_id, today=today),
+        pours=to_pour(session, site_id=site_id, mg=due_mg, day=today) if due_mg else (),
     )
 
 

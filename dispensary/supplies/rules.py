@@ -128,6 +128,8 @@ class DosePlan:
     mg: Milligrams
     order_id: UUID
     closed_day: bool
+    extra: bool = False
+    """Beside the day's dose: an entry of its own, which names one lot."""
 
 
 def due_portions(moment: Moment, day: DoseDay) -> tuple[int, ...]:

@@ -18,7 +18,7 @@ from dispensary.supplies.moment import read_moment
 from dispensary.supplies.packing import pack
 from dispensary.supplies.pickups import end_passes, prepared_bottles, the_pickup
 from dispensary.supplies.rules import Wanted, doses_of, may_dispense
-from dispensary.supplies.shown import Shown, not_as_shown
+from dispensary.supplies.shown import Shown, not_as_shown, poured_otherwise
 from dispensary.supplies.writing import (
     Handed,
     answer_of,
@@ -78,6 +78,9 @@ def dispense(
     if reading.episode_id is None:
         raise no_episode()
     packed = pack(session, site_id=actor.site_id, plans=doses_of(reading.moment, wanted), bottles=bottles, day=today)
+    drawn = {share.lot_id: share.ml for one in packed if one.plan.kind == "observed" for share in one.drawn}
+    if faults := poured_otherwise(drawn, shown):
+        raise Refused(*faults)
     supply_id = new_id()
     answer = answer_of(supply_id, packed, at)
     with told_as_refusals():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -37,6 +38,8 @@ class Shown:
     """The dose to be taken here."""
     orders: frozenset[UUID] | None = None
     """The orders of today and of the days ahead, from which bottles were filled."""
+    lots: Mapping[UUID, Decimal] | None = None
+    """The mL that were to be poured from each lot for the dose that is taken here."""
 
 
 def not_as_shown(moment: Moment, wanted: Wanted, shown: Shown | None) -> tuple[Refusal, ...]:
@@ -80,5 +83,19 @@ def not_as_shown(moment: Moment, wanted: Wanted, shown: Shown | None) -> tuple[R
             f"The order for {changed[0]} was changed since the page was opened.",
             "Look at each amount again before you fill a bottle.",
             {"days": changed},
+        ),
+    )
+
+
+def poured_otherwise(drawn: Mapping[UUID, Decimal], shown: Shown | None) -> tuple[Refusal, ...]:
+    """Why a dose would be recorded from other lots than it was poured from; empty when it is as the page showed it."""
+    if shown is None or shown.lots is None or not drawn or dict(drawn) == dict(shown.lots):
+        return ()
+    return (
+        Refusal(
+            "other-lots",
+            "The lots have changed since the page was opened: the dose would be recorded from others than it was "
+            "poured from.",
+            "Look at what is to be poured from which lot now, then hand over.",
         ),
     )

@@ -70,6 +70,11 @@ BROKEN = {
     "dose_replaced_stands": Refusal(
         "dose-replaced", "This dose was vomited and given again: it cannot be undone.", "Call the prescriber."
     ),
+    "bottle_in_one_place": Refusal(
+        "bottle-prepared",
+        "A bottle for one of these days stands prepared or is with the client already.",
+        "Hand over the prepared one, or put its pickup back into stock first.",
+    ),
     "extra_dose_allowed": Refusal("not-allowed-mg", "More than the prescriber allowed.", "Call the prescriber."),
     **collecting.BROKEN,
 }
@@ -90,6 +95,7 @@ INSERT INTO dose (id, supply_id, site_id, client_id, order_id, dose_day, portion
 VALUES (%(id)s, %(supply_id)s, %(site_id)s, %(client_id)s, %(order_id)s, %(dose_day)s, %(portion)s, %(portions)s,
     %(kind)s, %(mg)s, %(ml)s, %(lot_id)s, %(closed_day)s)
 """
+_PART = "INSERT INTO dose_part (dose_id, lot_id, mg, ml) VALUES (%(dose_id)s, %(lot_id)s, %(mg)s, %(ml)s)"
 
 
 @dataclass(frozen=True)
@@ -146,6 +152,11 @@ def answer_of(supply_id: UUID, packed: Sequence[Packed], at: datetime) -> dict[s
                 "kind": one.plan.kind,
                 "mg": str(one.plan.mg),
                 "ml": str(one.ml),
+                **(
+                    {"lots": [{"lot": str(each.lot_id), "ml": str(each.ml)} for each in one.shares]}
+                    if one.shares
+                    else {}
+                ),
             }
             for one in packed
         ],
@@ -232,6 +243,13 @@ def write_doses(
     ]
     if rows:
         session.straight.run_each(_DOSE, rows)
+    parts = [
+        {"dose_id": dose_id, "lot_id": share.lot_id, "mg": share.mg, "ml": share.ml}
+        for dose_id, one in zip(dose_ids, packed, strict=True)
+        for share in one.shares
+    ]
+    if parts:
+        session.straight.run_each(_PART, parts)
     prepared: dict[UUID, UUID] = {}
     fresh = []
     for dose_id, one in zip(dose_ids, packed, strict=True):
@@ -258,7 +276,8 @@ def write_register(
     """One line for each lot that was drawn from: what was consumed and what was taken home stand apart in it."""
     drawn: dict[tuple[UUID, UUID], dict[str, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
     for one in packed:
-        drawn[one.book_id, one.lot_id][one.plan.kind] += one.ml
+        for share in one.drawn:
+            drawn[share.book_id, share.lot_id][one.plan.kind] += share.ml
     for (book_id, lot_id), amounts in sorted(drawn.items()):
         write_line(
             session,

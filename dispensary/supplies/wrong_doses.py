@@ -24,10 +24,10 @@ from dispensary.supplies.calls import the_call
 from dispensary.supplies.exception_rows import cause_of, exception_id_of, seen_again, write_exception
 from dispensary.supplies.exceptions_rules import ExceptionKind
 from dispensary.supplies.extras import extra_answer, write_extra
-from dispensary.supplies.mishaps import Poured, part_of, poured_today, undo_dose
 from dispensary.supplies.models import Dose
 from dispensary.supplies.moment import Reading, day_of_treatment, read_moment
 from dispensary.supplies.packing import Packed, pack
+from dispensary.supplies.poured import Poured, poured_today, undo_dose
 from dispensary.supplies.rules import DosePlan
 from dispensary.supplies.writing import (
     Handed,
@@ -39,7 +39,7 @@ from dispensary.supplies.writing import (
     write_register,
     write_supply,
 )
-from dispensary.units import AccountId, ClientId, DoseDay, Milligrams, Millilitres, SiteId, new_id, plain
+from dispensary.units import AccountId, ClientId, DoseDay, Milligrams, Millilitres, new_id, plain, volume_of
 
 MOST_HOURS = 72
 _LOOK_BACK = timedelta(days=14)
@@ -185,24 +185,39 @@ def _split(
     if poured is None:
         has = Milligrams(_covered_mg(session, client_id, today))
         plan = DosePlan(
-            day=today, portion=1, portions=1, kind="observed", mg=given, order_id=new_id(), closed_day=False
+            day=today,
+            portion=1,
+            portions=1,
+            kind="observed",
+            mg=given,
+            order_id=new_id(),
+            closed_day=False,
+            extra=True,
         )
         extra = pack(session, site_id=actor.site_id, plans=[plan], bottles=[], day=today) if given > 0 else []
         return _Split(has, Milligrams(has + given), [], extra, undone=None, stands=None)
     due = poured.packed.plan.mg
-    dose = part_of(poured, min(given, due))
+    dose = poured.part(min(given, due)) if given > 0 else None
     above = [_above(poured, Milligrams(given - due))] if given > due else []
     if poured.recorded is None:
-        return _Split(due, given, [dose], above, undone=None, stands=None)
+        return _Split(due, given, [dose] if dose else [], above, undone=None, stands=None)
     if above:
         return _Split(due, given, [], above, undone=None, stands=poured.recorded)
-    return _Split(due, given, [dose], [], undone=poured.recorded, stands=None)
+    return _Split(due, given, [dose] if dose else [], [], undone=poured.recorded, stands=None)
 
 
 def _above(poured: Poured, mg: Milligrams) -> Packed:
-    """What was drawn above the dose, from the lot of the dose: both volumes together are that of the whole."""
-    whole = part_of(poured, Milligrams(poured.packed.plan.mg + mg))
-    return replace(part_of(poured, mg), ml=Millilitres(whole.ml - poured.packed.ml))
+    """What was drawn above the dose, from the last lot of the dose where it holds so much.
+
+    Where one lot gave all of it, both volumes together are that of the whole.
+    """
+    last = poured.packed.drawn[-1]
+    if poured.above is not None and poured.above.lot_id != last.lot_id:
+        return poured.above
+    strength = poured.strengths[last.lot_id]
+    whole = volume_of(Milligrams(last.mg + mg), strength)
+    plan = replace(poured.packed.plan, mg=mg, extra=True)
+    return Packed(plan, last.lot_id, last.book_id, Millilitres(whole - last.ml))
 
 
 def _covered_mg(session: ReadSession, client_id: ClientId, today: DoseDay) -> Decimal:

@@ -301,11 +301,14 @@ class TestTakeHome:
         assert (answer.status_code, answer.json()["code"]) == (422, "bad-value")
 
 
+DELIVERY = {"key": "delivery-1", "supplier_name": "Pharmaniaga", "document_no": "DO-1"}
+
+
 class TestTheSafe:
     def test_a_lot_is_received_and_stands_in_the_register(self, here: Desks) -> None:
         pharmacist = here.seat(Role.PHARMACIST)
         expires = (here.today + timedelta(days=200)).isoformat()
-        body = {"batch": "b-77", "strength": "10", "expires_on": expires, "ml": "1000.5"}
+        body = {"batch": "b-77", "strength": "10", "expires_on": expires, "ml": "1000.5", **DELIVERY}
 
         answer = pharmacist.send("POST", "/api/lots", body)
 
@@ -321,7 +324,9 @@ class TestTheSafe:
             "1000.5",
             "PH",
         )
-        assert pharmacist.send("POST", "/api/lots", body).json()["code"] == "batch-known"
+        assert pharmacist.send("POST", "/api/lots", body).json() == lot, "the same key, the same answer"
+        other = {**body, "key": "delivery-2", "strength": "5"}
+        assert pharmacist.send("POST", "/api/lots", other).json()["code"] == "batch-known"
 
     def test_a_dose_is_a_line_that_says_where_it_went(self, here: Desks, client: ClientId) -> None:
         handed = here.place.give(client)
@@ -356,10 +361,13 @@ class TestTheSafe:
             ({"strength": "101"}, "strength"),
             ({"expires_on": "2026-11-23"}, "expires_on"),
             ({"batch": ""}, "batch"),
+            ({"supplier_name": " "}, "supplier_name"),
+            ({"document_no": ""}, "document_no"),
+            ({"measured_ml": "499"}, "reason"),
         ],
     )
     def test_what_is_no_lot_is_refused(self, here: Desks, changed: dict[str, str], field: str) -> None:
-        body = {"batch": "B1", "strength": "5", "expires_on": "2028-01-01", "ml": "500", **changed}
+        body = {"batch": "B1", "strength": "5", "expires_on": "2028-01-01", "ml": "500", **DELIVERY, **changed}
 
         answer = here.seat(Role.PHARMACIST).send("POST", "/api/lots", body)
 

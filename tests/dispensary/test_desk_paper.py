@@ -15,8 +15,8 @@ from dispensary.clients.models import Client
 from dispensary.database import Database
 from dispensary.staff.models import AuditEntry, Site
 from dispensary.staff.rules import Role
+from dispensary.stock.counting import count_lot
 from dispensary.stock.models import RegisterBook
-from dispensary.stock.service import count_lot
 from dispensary.supplies.models import Supply
 from dispensary.supplies.paper import paper_of
 from dispensary.supplies.pickups import prepare_pickup

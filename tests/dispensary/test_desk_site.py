@@ -22,7 +22,6 @@ SET = {
     "jump_percent": "25",
     "jump_mg": "15",
     "missed_days_ask": "2",
-    "tolerance_ml": "3",
 }
 
 
@@ -56,7 +55,7 @@ def test_saving_what_is_set_already_changes_nothing(here: Desks) -> None:
 
 @pytest.mark.parametrize(
     ("field", "typed"),
-    [("name", ""), ("jump_percent", "0"), ("jump_mg", "-1"), ("missed_days_ask", "6"), ("tolerance_ml", "lots")],
+    [("name", ""), ("jump_percent", "0"), ("jump_mg", "-1"), ("missed_days_ask", "6")],
 )
 def test_what_cannot_be_is_said_beside_its_field_and_the_rest_stays_as_typed(
     here: Desks, field: str, typed: str

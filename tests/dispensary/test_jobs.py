@@ -166,6 +166,7 @@ def test_the_clockwork_starts_sends_and_stops(place: Clinic, tmp_path: Path) -> 
             "close days",
             "assess take-home",
             "recall at random",
+            "look at the safe",
             "forget sign-ins",
         }
         for job in scheduler.get_jobs():

@@ -14,8 +14,10 @@ from dispensary.clients.models import Client
 from dispensary.database import Database
 from dispensary.refusals import BadInput, NotThere
 from dispensary.staff.models import Site
+from dispensary.stock.counting import count_lot
 from dispensary.stock.models import RegisterBook, RegisterLine
-from dispensary.stock.service import count_lot, receive_lot, write_line
+from dispensary.stock.receiving import receive_lot
+from dispensary.stock.service import write_line
 from dispensary.supplies.closing import Counted, close_day
 from dispensary.supplies.pickups import prepare_pickup
 from dispensary.supplies.printing.daylog import day_log

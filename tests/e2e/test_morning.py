@@ -28,7 +28,7 @@ from dispensary.jobs import queue_reminders, run_night, send_texts
 from dispensary.prescribing.service import order_dose
 from dispensary.staff.queries import place as site_of
 from dispensary.staff.rules import Actor, Role
-from dispensary.stock.service import receive_lot
+from dispensary.stock.receiving import receive_lot
 from dispensary.supplies.closing import close_day
 from dispensary.supplies.rules import Wanted
 from dispensary.supplies.service import dispense
