@@ -11,15 +11,17 @@ from sqlalchemy import select
 from dispensary.clients.models import Client
 from dispensary.database import Database
 from dispensary.documents import BadDocument
+from dispensary.prescribing.models import DoseOrder
 from dispensary.staff.models import Site
 from dispensary.stock.models import RegisterBook, RegisterLine
+from dispensary.stock.receiving import Came, receive_lot
 from dispensary.stock.service import write_line
 from dispensary.supplies.models import Bottle
 from dispensary.supplies.printing.law import Shown, laws, layouts, parse_law
 from dispensary.supplies.printing.register_by_law import _CELLS, substance_and_form
 from dispensary.supplies.printing.register_print import register_pdf
 from dispensary.supplies.serials import spoken_serial
-from dispensary.units import ClientId
+from dispensary.units import ClientId, millilitres, strength
 from tests.builders import Clinic, clinic
 from tests.dispensary.test_agents import collects, consent
 from tests.dispensary.test_pickups import prepared
@@ -124,7 +126,7 @@ def test_the_columns_of_the_united_kingdoms_register_are_there_and_clients_stand
         assert heading in said, heading
     assert "Controlled drugs register: methadone oral solution 5 mg/mL" in said
     assert f"2 24 Nov 2026 {number(place, carried)} {name(place, carried)} Dr. Lim Wei 37.5 client no no 4962.5" in said
-    assert "1 24 Nov 2026 received, batch LOT-HRP 5000 5000" in said
+    assert "1 24 Nov 2026 batch LOT-HRP 5000 5000" in said
 
 
 def test_a_representative_stands_in_the_register_by_name_with_the_document_that_was_shown(place: Clinic) -> None:
@@ -135,6 +137,24 @@ def test_a_representative_stands_in_the_register_by_name_with_the_document_that_
 
     assert "12 representative Siti binti Rosli yes yes 4988" in words_of(printed(place, "uk-register"))
     assert "Siti" not in words_of(printed(place, "us-dispensing-log"))
+
+
+def test_a_delivery_says_from_whom_with_address_and_paper(place: Clinic) -> None:
+    with place.database.writing() as session:
+        receive_lot(
+            session,
+            actor=place.pharmacist,
+            batch="B77",
+            strength=strength("5"),
+            expires_on=place.today + timedelta(days=300),
+            ml=millilitres("1000"),
+            day=place.today,
+            at=place.now,
+            came=Came("Pharmaniaga", "7 Lorong Keluli", "DN-4711"),
+        )
+
+    assert "Pharmaniaga, 7 Lorong Keluli; batch B77 1000 6000" in words_of(printed(place, "uk-register"))
+    assert "Pharmaniaga, 7 Lorong Keluli; batch B77 DN-4711 1000 6000" in words_of(printed(place, "nsw-register"))
 
 
 def test_the_columns_of_new_south_wales_are_there_on_numbered_pages(place: Clinic, carried: ClientId) -> None:
@@ -153,7 +173,9 @@ def test_the_columns_of_new_south_wales_are_there_on_numbered_pages(place: Clini
     ):
         assert heading in said, heading
     assert "Drug register: methadone oral solution 5 mg/mL" in said
-    assert f"{number(place, carried)} {name(place, carried)} Dr. Lim Wei" in said
+    with place.database.reading() as session:
+        order = str(session.scalars(select(DoseOrder.id)).one())
+    assert f"{number(place, carried)} {name(place, carried)} Dr. Lim Wei {order[-8:].upper()} 37.5" in said
     assert "Page 1 of 1" in said
     assert "Lines 1 to 2" in said
 

@@ -109,12 +109,12 @@ def _client(entry: Entry) -> str:
 
 
 def _person(entry: Entry) -> str:
-    """Whom it went to, or what else the line is."""
+    """From whom it came or to whom it went, or what else the line is."""
     if entry.number:
         return _client(entry)
     if entry.kind == "received":
         return _received(entry)
-    return line_kinds()[entry.kind]
+    return ": ".join(filter(None, (line_kinds()[entry.kind], entry.party)))
 
 
 def _collected_by(entry: Entry) -> str:
@@ -129,7 +129,10 @@ def _yes_no(entry: Entry, said: bool) -> str:
 
 
 def _received(entry: Entry) -> str:
-    return _("received, batch %(batch)s", batch=entry.batch) if entry.kind == "received" else ""
+    """From whom, with the address, and which batch."""
+    if entry.kind != "received":
+        return ""
+    return "; ".join(filter(None, (entry.party, _("batch %(batch)s", batch=entry.batch))))
 
 
 def _mg(ml: Decimal, entry: Entry) -> str:
@@ -161,7 +164,7 @@ _CELLS: dict[Shown, Callable[[Entry, str, str], Cell]] = {
     Shown.OBTAINED_FROM: lambda entry, product, zone: _received(entry),
     Shown.SUPPLIED_TO: lambda entry, product, zone: "" if entry.kind == "received" else _person(entry),
     Shown.PRESCRIBER: lambda entry, product, zone: entry.prescriber,
-    Shown.REFERENCE: lambda entry, product, zone: "",
+    Shown.REFERENCE: lambda entry, product, zone: entry.reference,
     Shown.SERIALS: lambda entry, product, zone: ", ".join(map(spoken_serial, entry.serials)),
     Shown.CONSUMED: lambda entry, product, zone: _mg(entry.consumed_ml, entry),
     Shown.TAKEN_HOME: lambda entry, product, zone: _taken_home(entry, substance_and_form(product)[1]),

@@ -9,17 +9,20 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Row, Select, Text, and_, cast, func, or_, select
 from sqlalchemy.orm import aliased
 
 from dispensary.clients.models import Client
 from dispensary.database import ReadSession
 from dispensary.prescribing.models import DoseOrder
-from dispensary.staff.models import Account
+from dispensary.staff.models import Account, Site
 from dispensary.stock.models import Lot, RegisterBook, RegisterLine
+from dispensary.stock.safe_models import Delivery, StockTransfer
 from dispensary.supplies.agents_models import Agent
 from dispensary.supplies.models import Bottle, Dose, Supply
 from dispensary.supplies.printing.labels import initials_of
+
+_SHORT = 8
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,10 @@ class Entry:
     person: str
     """The client's name where the register has names, else the initials."""
     prescriber: str
+    reference: str
+    """The last eight signs of the order's number, as under the prescription's code, or the number of the paper."""
+    party: str
+    """From whom it came or to which site it went, with the address."""
     collected_by: str
     """`client`, `agent` or `carrier`, for a supply."""
     agent: str
@@ -85,7 +92,7 @@ def book_between(
     """
     lines = select(RegisterLine.id).where(RegisterLine.book_id == book.id, RegisterLine.dose_day.between(first, last))
     serials = _serials(session, lines)
-    prescribers = _prescribers(session, lines)
+    orders = _orders(session, lines)
     entries = []
     for row in session.execute(_lines(book, first, last)):
         line: RegisterLine = row.RegisterLine
@@ -103,7 +110,9 @@ def book_between(
                 kind=line.kind,
                 number=client.number if client else "",
                 person=name if names else initials_of(name),
-                prescriber=prescribers.get(line.supply_id, "") if line.supply_id else "",
+                prescriber=orders[line.supply_id][0] if line.supply_id in orders else "",
+                reference=orders[line.supply_id][1] if line.supply_id in orders else _paper(row),
+                party=_party(row),
                 collected_by=supply.collected_by if supply else "",
                 agent=session.vault.open("agent.name", agent.id, agent.name_sealed) if agent and names else "",
                 id_requested=supply is not None and supply.id_requested,
@@ -137,12 +146,17 @@ def book_between(
 def _lines(book: RegisterBook, first: date, last: date) -> Select[*tuple[Any, ...]]:
     corrected, later = aliased(RegisterLine), aliased(RegisterLine)
     second, later_by = aliased(Account), aliased(Account)
+    other = aliased(Site)
     return (
         select(
             RegisterLine,
             Client,
             Supply,
             Agent,
+            Delivery,
+            StockTransfer,
+            other.name.label("other_name"),
+            other.address.label("other_address"),
             Lot.batch,
             Lot.strength,
             Account.initials,
@@ -159,12 +173,36 @@ def _lines(book: RegisterBook, first: date, last: date) -> Select[*tuple[Any, ..
         .outerjoin(Supply, Supply.id == RegisterLine.supply_id)
         .outerjoin(Client, Client.id == Supply.client_id)
         .outerjoin(Agent, Agent.id == Supply.agent_id)
+        .outerjoin(Delivery, Delivery.line_id == RegisterLine.id)
+        .outerjoin(StockTransfer, StockTransfer.id == RegisterLine.transfer_id)
+        .outerjoin(
+            other,
+            and_(
+                or_(other.id == StockTransfer.to_site_id, other.id == StockTransfer.from_site_id),
+                other.id != book.site_id,
+            ),
+        )
         .outerjoin(corrected, corrected.id == RegisterLine.corrects_id)
         .outerjoin(later, later.corrects_id == RegisterLine.id)
         .outerjoin(later_by, later_by.id == later.account_id)
         .where(RegisterLine.book_id == book.id, RegisterLine.dose_day.between(first, last))
         .order_by(RegisterLine.seq)
     )
+
+
+def _party(row: Row[*tuple[Any, ...]]) -> str:
+    """The supplier of a delivery, or the other site of a transfer."""
+    delivery: Delivery | None = row.Delivery
+    if delivery is not None:
+        return ", ".join(filter(None, (delivery.supplier_name, delivery.supplier_address)))
+    return ", ".join(filter(None, (row.other_name, row.other_address)))
+
+
+def _paper(row: Row[*tuple[Any, ...]]) -> str:
+    """The number of the delivery's or the transfer's paper."""
+    delivery: Delivery | None = row.Delivery
+    transfer: StockTransfer | None = row.StockTransfer
+    return delivery.document_no if delivery else transfer.number if transfer else ""
 
 
 def _serials(session: ReadSession, lines: Select[UUID]) -> dict[tuple[UUID | None, UUID | None], list[str]]:
@@ -181,13 +219,18 @@ def _serials(session: ReadSession, lines: Select[UUID]) -> dict[tuple[UUID | Non
     return found
 
 
-def _prescribers(session: ReadSession, lines: Select[UUID]) -> dict[UUID, str]:
-    """Who ordered what each supply gave."""
+def _orders(session: ReadSession, lines: Select[UUID]) -> dict[UUID | None, tuple[str, str]]:
+    """Who ordered what each supply gave, and the end of the order's number."""
+    number = func.upper(func.right(cast(DoseOrder.id, Text), _SHORT))
     rows = session.execute(
-        select(Dose.supply_id, func.string_agg(Account.name.distinct(), ", ").label("names"))
+        select(
+            Dose.supply_id,
+            func.string_agg(Account.name.distinct(), ", ").label("names"),
+            func.string_agg(number.distinct(), ", ").label("numbers"),
+        )
         .join(DoseOrder, DoseOrder.id == Dose.order_id)
-        .join(Account, Account.id == DoseOrder.ordered_by)
+        .outerjoin(Account, Account.id == DoseOrder.ordered_by)
         .where(Dose.supply_id.in_(select(RegisterLine.supply_id).where(RegisterLine.id.in_(lines))))
         .group_by(Dose.supply_id)
     )
-    return {row.supply_id: row.names for row in rows}
+    return {row.supply_id: (row.names or "", row.numbers) for row in rows}
