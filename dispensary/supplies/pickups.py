@@ -300,8 +300,11 @@ def cancel_pickup(
     """Cancels a prepared pickup: its bottles go back into stock. Raises BadInput or NotThere."""
     if not reason.strip():
         raise BadInput(Refusal("reason", "Say why the bottles go back.", "It stands in the register.", field="reason"))
+    owner = session.scalar(select(Pickup.client_id).where(Pickup.id == pickup_id, Pickup.site_id == actor.site_id))
+    if owner is not None:
+        lock_client(session, ClientId(owner), actor.site_id)  # before the pickup: the order in which every act locks
     pickup = session.get(Pickup, pickup_id, with_for_update=True)
-    if pickup is None or pickup.site_id != actor.site_id or pickup.state != "prepared":
+    if pickup is None or owner is None or pickup.state != "prepared":
         raise NotThere(Refusal("no-pickup", "No such pickup is waiting.", "Look at the list again."))
     put_back(session, actor=actor, pickup=pickup, state="cancelled", reason=reason.strip(), day=day, at=at)
     audit.record(session, actor=actor, act="cancelled pickup", subject="client", subject_id=pickup.client_id, at=at)
