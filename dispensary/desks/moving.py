@@ -52,7 +52,7 @@ def _transfers_page(
             lots=[lot for lot in stock.lots(session, site_id=site.id) if lot.expires_on >= today],
             others=[each for each in sites(session) if each.id != site.id],
             transfers=transfers(session, site_id=site.id),
-            here=site,
+            this_site=site,
         )
 
 
@@ -100,7 +100,7 @@ def _transfer_page(
 ) -> Template:
     with database.reading() as session:
         one_of = the_transfer(session, site_id=site.id, transfer_id=transfer_id)
-    return page("counter/stock_transfer.html", refused=refused, typed=typed, one=one_of, here=site)
+    return page("counter/stock_transfer.html", refused=refused, typed=typed, one=one_of, this_site=site)
 
 
 @post("/counter/stock/transfers/{transfer_id:uuid}/receive", sync_to_thread=True, guards=[requires_dispenser])

@@ -59,7 +59,7 @@ def _safe_page(
         moving=transfers(session, site_id=site.id, in_transit_only=True),
         shortages=shortages(session, site_id=site.id),
         findings=findings(session, site_id=site.id),
-        here=site,
+        this_site=site,
         today=today,
     )
 

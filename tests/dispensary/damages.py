@@ -98,6 +98,45 @@ DAMAGES: list[tuple[str, str]] = [
         "UPDATE register_line SET supply_id = (SELECT id FROM supply WHERE origin = 'import' LIMIT 1) WHERE seq = 2",
         r"and 0 mL by its doses",
     ),
+    (
+        "UPDATE register_book SET balance = -1",
+        r"book .* holds -1.000 mL",
+    ),
+    (
+        "ALTER TABLE lot DROP CONSTRAINT ck_lot_balance_not_negative; ALTER TABLE lot DROP CONSTRAINT "
+        "ck_lot_bottled_is_there; UPDATE lot SET balance = -1",
+        r"lot LOT-HRP holds -1.000 mL",
+    ),
+    (
+        "UPDATE lot SET balance = balance + 5",
+        r"book .* holds [\d.]+ mL; its lots hold",
+    ),
+    (
+        "DELETE FROM supply WHERE id = (SELECT supply_id FROM register_line WHERE seq = 2)",
+        r"line 2 of book .* supplied 16.000 mL to nobody",
+    ),
+    (
+        "UPDATE register_line SET kind = 'sent', reason = 'x', transfer_id = gen_random_uuid() WHERE seq = 2",
+        r"sent 16.000 mL, and there is no such transfer",
+    ),
+    (
+        "UPDATE register_line SET kind = 'lost', reason = 'x' WHERE seq = 2",
+        r"dose .* for 2026-11-24 has no line in the register",
+    ),
+    (
+        "INSERT INTO dose_part SELECT id, lot_id, 1, 1 FROM dose WHERE kind = 'observed' AND mg = 80",
+        r"dose .* is 16.000 mL, and what 1 lots gave of it adds up to 1.000 mL",
+    ),
+    (
+        "INSERT INTO bottle SELECT (jsonb_populate_record(b, jsonb_build_object('id', gen_random_uuid(), 'serial', "
+        "'7', 'dose_id', NULL, 'state', 'prepared'))).* FROM bottle b WHERE state = 'handed_over' AND mg = 60 LIMIT 1",
+        r"bottles \d+ \((prepared|handed_over)\) and \d+ \((prepared|handed_over)\) are both for portion 1",
+    ),
+    (
+        "INSERT INTO stock_transfer SELECT gen_random_uuid(), site_id, gen_random_uuid(), id, NULL, batch, strength, "
+        "expires_on, 7, 'in_transit', 'x', gen_random_uuid(), now(), NULL, NULL, NULL, '' FROM lot",
+        r"transfer .* of 7.000 mL is in_transit, and its lines are: none",
+    ),
     # 4
     (
         "ALTER TABLE dose_order DROP CONSTRAINT dose_order_no_overlap; UPDATE dose_order SET days = "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -181,12 +182,13 @@ def test_the_page_says_what_to_pour_and_a_dose_of_other_lots_is_not_recorded(
     counter = here.seat(Role.PHARMACIST)
     opened = counter.get(f"/counter/clients/{client}")
     assert "4 mL from lot A-REST, then 12 mL from lot LOT-HRP" in " ".join(text_of(opened).split())
-    form = counter.form(opened, f"/counter/clients/{client}/supply")
+    form = dict(re.findall(r'<input type="hidden" name="(shown_\w+|observed)" value="([^"]*)"', opened.text))
 
     here.place.give(ClientId(other))
 
     answer = counter.post(
-        f"/counter/clients/{client}/supply", {**form, "identified_by": "second_identifier", "well": "yes"}
+        f"/counter/clients/{client}/supply",
+        {**form, "key": str(uuid4()), "identified_by": "photo", "well": "yes"},
     )
     assert "other-lots" in answer.text
     assert one(here.place, "SELECT count(*) FROM supply") == 1
@@ -200,7 +202,7 @@ LOTS = st.lists(
         batch=st.sampled_from("ABCD"),
         strength=st.sampled_from([strength("5"), strength("10"), strength("3.333")]),
         expires_on=st.dates(date(2026, 11, 1), date(2027, 1, 1)),
-        balance=st.decimals(0, 30, places=3).map(millilitres_or_zero := lambda ml: millilitres(ml, zero=True)),
+        balance=st.decimals(0, 30, places=3).map(lambda ml: millilitres(ml, zero=True)),
         bottled=st.just(millilitres("0", zero=True)),
     ),
     max_size=5,

@@ -17,7 +17,6 @@ from dispensary.stock.receiving import Came, open_lot
 from dispensary.units import milligrams, millilitres
 from tests.builders import Clinic, clinic
 from tests.dispensary.safe_place import (
-    PAPER,
     balance,
     counted,
     destroyed,
@@ -269,4 +268,3 @@ def test_a_count_that_is_sent_twice_is_one(place: Clinic) -> None:
     counted(place, "4990", reason="spilled", key=same)
     counted(place, "4990", reason="spilled", key=same)
     assert lines(place) == [("received", Decimal(5000)), ("counted", Decimal(-10))]
-    assert PAPER.document_no
