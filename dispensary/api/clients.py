@@ -20,7 +20,7 @@ from dispensary.clients.queries import Face
 from dispensary.clients.queries import find as find_clients
 from dispensary.clients.rules import LONGEST_NAME, Identity, Sex
 from dispensary.database import WriteSession
-from dispensary.staff.rules import Act
+from dispensary.staff.rules import Act, may
 from dispensary.supplies.queries import AtTheWindow, at_the_window
 from dispensary.supplies.rules import due_portions
 from dispensary.takehome.models import Decision
@@ -222,11 +222,17 @@ def enrol(data: JSONBody[Enrolment], database: TheDatabase, actor: TheActor, sit
 def read(
     client_id: FromPath[UUID], database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock
 ) -> ClientNow:
-    """One client as the counter would see them now. The look is written down."""
+    """One client as the counter would see them now; for a counter, also a verified guest. The look is written down."""
     now = clock()
     today = site.dose_day(now)
     with database.writing() as session:
-        window = at_the_window(session, site_id=site.id, client_id=ClientId(client_id), today=today)
+        window = at_the_window(
+            session,
+            site_id=site.id,
+            client_id=ClientId(client_id),
+            today=today,
+            guests=may(actor.roles, Act.DISPENSE),
+        )
         consultation.looked_at(session, actor=actor, client_id=ClientId(client_id), at=now, page="api")
     return _now(window, today)
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
+from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import aliased
@@ -138,6 +139,11 @@ class StayShown:
     home: str
     guest: str
 
+    @property
+    def last_day(self) -> date:
+        """The last dose day at the guest site; the day before the first one for a request that was withdrawn."""
+        return (self.stay.ended_on or self.stay.until_day) - timedelta(days=1)
+
 
 def stays_of(session: ReadSession, *, client_id: ClientId, until_after: date) -> Sequence[StayShown]:
     """The client's stays that are not over before this day, refused ones too, the first to begin first."""
@@ -148,6 +154,15 @@ def stays_at(session: ReadSession, *, site_id: SiteId, until_after: date) -> Seq
     """What a site has to do with, as home or as guest site, not over before this day, the first to begin first."""
     mine = or_(GuestStay.home_site_id == site_id, GuestStay.guest_site_id == site_id)
     return _shown(session, mine, GuestStay.until_day > until_after)
+
+
+def stay_at(session: ReadSession, *, site_id: SiteId, stay_id: UUID) -> StayShown:
+    """One stay of which the site is home or host. Raises NotThere."""
+    mine = or_(GuestStay.home_site_id == site_id, GuestStay.guest_site_id == site_id)
+    found = _shown(session, mine, GuestStay.id == stay_id)
+    if not found:
+        raise NotThere(Refusal("no-stay", "There is no such stay at this site.", "Open the list again."))
+    return found[0]
 
 
 def _shown(session: ReadSession, *which: ColumnElement[bool]) -> list[StayShown]:

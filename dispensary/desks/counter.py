@@ -15,12 +15,15 @@ from litestar.types import ControllerRouterHandler
 import scheduling.queries
 import scheduling.service
 from dispensary.clients import queries as clients
+from dispensary.clients.guest_rules import StayState
+from dispensary.clients.guests import find_at_counter, photo_at_counter, stays_at
 from dispensary.database import ReadSession, WriteSession
 from dispensary.desks.camera import MAY_LOOK
 from dispensary.desks.window import AtCounter, amount, choices, seen_again
 from dispensary.refusals import NotThere, Refusal, Refused
 from dispensary.supplies import passes, queries
 from dispensary.supplies.day_list import day_list
+from dispensary.supplies.guests import stay_state
 from dispensary.supplies.scanned import scan_bottle
 from dispensary.supplies.verifying import record_refused_pass, verify_pass
 from dispensary.units import ClientId
@@ -73,6 +76,10 @@ def _counter(session: ReadSession, site: TheSite, now: datetime, done: FromQuery
         "found": None,
         "again": again[:MOST_SEEN_AGAIN],
         "again_in_all": len(again),
+        "guests_asked": sum(
+            each.stay.home_site_id == site.id and stay_state(each.stay, today) is StayState.ASKED
+            for each in stays_at(session, site_id=site.id, until_after=today)
+        ),
         "amount": amount,
     }
 
@@ -93,7 +100,7 @@ def find(data: Form, database: TheDatabase, actor: TheActor, site: TheSite, cloc
     if reading is not passes.Reading.NOT_A_PASS and reading is not passes.Reading.MISTYPED:
         return _by_pass(database, actor, site, sought, now)
     with database.reading() as session:
-        found = clients.find(session, site_id=site.id, text=sought)
+        found = find_at_counter(session, site_id=site.id, today=site.dose_day(now), text=sought)
         if len(found) == 1:
             return Redirect(f"/counter/clients/{found[0].client_id}", status_code=303)
         if not found and reading is passes.Reading.MISTYPED:
@@ -210,6 +217,8 @@ def client_page(
         asks_for_call=opened.asks_for_call,
         prescribers=choices(opened.prescribers, only_one_is_chosen=True),
         agreed=opened.agreed,
+        stays=opened.stays,
+        is_guest=opened.is_guest,
         needs_look=needs_look,
         later_today=not stopped and bool(window.carried_today),
         limits=moment.limits,
@@ -221,10 +230,11 @@ def client_page(
 
 
 @get("/counter/clients/{client_id:uuid}/photo", sync_to_thread=True, guards=[requires_dispenser])
-def photo(client_id: FromPath[UUID], database: TheDatabase, site: TheSite) -> Response[bytes]:
+def photo(client_id: FromPath[UUID], database: TheDatabase, site: TheSite, clock: TheClock) -> Response[bytes]:
     """The client's photo, for the screen alone: never kept by the browser."""
     with database.reading() as session:
-        found = clients.photo_of(session, ClientId(client_id), site_id=site.id)
+        today = site.dose_day(clock())
+        found = photo_at_counter(session, ClientId(client_id), site_id=site.id, today=today)
     if found is None:
         raise NotThere(Refusal("no-photo", "There is no photo of this client."))
     return Response(found, media_type="image/png" if found.startswith(b"\x89PNG") else "image/jpeg")

@@ -11,7 +11,7 @@ from litestar.params import FromPath
 from litestar.response import Redirect, Response, Template
 from litestar.types import ControllerRouterHandler
 
-from dispensary.clients.queries import face_at
+from dispensary.clients.queries import faces
 from dispensary.database import WriteSession
 from dispensary.desks.noting import somebody
 from dispensary.desks.window import choices
@@ -80,7 +80,7 @@ def _page(
             refused=refused,
             typed=typed,
             seen=seen,
-            face=face_at(session, site_id=site.id, client_id=client_id),
+            face=faces(session, [client_id])[client_id],  # handed over here, though they may be a guest no more
             records=[(bottle, record_of(session, bottle_id=bottle.id)) for bottle in seen.bottles],
             voided=voided,
             names=names_of(session, [each for each in people if each]),

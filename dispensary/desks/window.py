@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 from litestar.response import Redirect, Response, Template
 from sqlalchemy import select
 
+from dispensary.clients.guest_rules import StayState
+from dispensary.clients.guests import StayShown, stays_of
 from dispensary.clients.queries import Face, faces
 from dispensary.database import Database, ReadSession, WriteSession
 from dispensary.prescribing.models import Reduction
@@ -21,6 +23,7 @@ from dispensary.staff.models import Account
 from dispensary.staff.queries import Place
 from dispensary.staff.rules import Actor
 from dispensary.supplies.calls import prescribers
+from dispensary.supplies.guests import stay_state
 from dispensary.supplies.queries import AtTheWindow, at_the_window
 from dispensary.supplies.unusual import Unusual, awaiting_review, to_see_again
 from dispensary.units import ClientId, DoseDay, SiteId, plain
@@ -41,11 +44,17 @@ class Opened:
     """Whether one of them is on duty, so that a loss is not written off alone."""
     agreed: tuple[Reduction, str] | None
     """Less than the order, as agreed by telephone, and with whom."""
+    stays: Sequence[StayShown]
+    """The client's guest stays that are not over, as far as the counter has to do with them."""
+    is_guest: bool
+    """Whether another site is the client's home."""
 
     @property
     def asks_for_call(self) -> bool:
         """Whether the site's guideline gives less after a call that nobody has made yet."""
         ruling = self.window.ruling
+        if self.is_guest:
+            return False  # home's prescriber agrees to it, and home writes it down
         refused = {refusal.code for refusal in self.window.refusals}
         return ruling is not None and ruling.instruction == Counter.REDUCED_AFTER_CALL and "absent-call" in refused
 
@@ -83,9 +92,18 @@ class AtCounter:
         return self.database.write(look)
 
     def _opened(self, session: ReadSession) -> Opened:
+        window = at_the_window(session, site_id=self.site.id, client_id=self.client_id, today=self.today, guests=True)
+        home_id = window.reading.home_id
         return Opened(
-            window=at_the_window(session, site_id=self.site.id, client_id=self.client_id, today=self.today),
-            prescribers=prescribers(session, site_id=self.site.id),
+            window=window,
+            prescribers=prescribers(session, site_id=home_id),
+            stays=[
+                each
+                for each in stays_of(session, client_id=self.client_id, until_after=self.today)
+                if self.site.id in (each.stay.home_site_id, each.stay.guest_site_id)
+                and stay_state(each.stay, self.today) in (StayState.ASKED, StayState.COMING, StayState.RUNNING)
+            ],
+            is_guest=home_id != self.site.id,
             seconds=who_can_stand_by(session, actor=self.actor),
             needs_second=bool(on_duty(session, actor=self.actor, at=self.now)),
             agreed=_agreed(session, self.client_id),

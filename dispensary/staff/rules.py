@@ -37,6 +37,7 @@ class Act(StrEnum):
     RESOLVE_ALERT = "resolve alert"
     DISPENSE = "dispense"
     PREPARE_PICKUP = "prepare pickup"
+    ARRANGE_GUEST = "arrange guest doses"
     CARRY = "carry to a home"
     CLOSE_DAY = "close day"
     RECEIVE_STOCK = "receive stock"
@@ -57,6 +58,7 @@ _MAY: dict[Act, frozenset[Role]] = {
     Act.RESOLVE_ALERT: frozenset({Role.DOCTOR, Role.NURSE, Role.PHARMACIST}),
     Act.DISPENSE: frozenset({Role.PHARMACIST}),
     Act.PREPARE_PICKUP: frozenset({Role.PHARMACIST}),
+    Act.ARRANGE_GUEST: frozenset({Role.PHARMACIST, Role.DOCTOR}),
     Act.CARRY: frozenset({Role.NURSE, Role.PHARMACIST}),
     Act.CLOSE_DAY: frozenset({Role.PHARMACIST}),
     Act.RECEIVE_STOCK: frozenset({Role.PHARMACIST}),

@@ -12,6 +12,7 @@ from sqlalchemy import select
 
 import notifications.service
 import scheduling.service
+from dispensary.clients.guests import home_of
 from dispensary.clients.tasks import open_task
 from dispensary.database import WriteSession
 from dispensary.refusals import Refusal, Refused
@@ -94,7 +95,7 @@ def _asked_for(
     role, whom = _ASKS[wanted.found]
     open_task(
         session,
-        site_id=actor.site_id,
+        site_id=home_of(session, client_id),
         client_id=client_id,
         role=role,
         kind="other",

@@ -147,7 +147,7 @@ def at_the_window(
 ) -> AtTheWindow:
     """Everything that the counter shows of a client: of the site, or with `guests` a verified guest of today too.
 
-    A guest's counter sees no more of the record than this. Raises NotThere.
+    A guest's counter sees no more of the record than this, and of the alerts the urgent ones. Raises NotThere.
     """
     if guests:
         face = face_at_counter(session, site_id=site_id, client_id=client_id, today=today)
@@ -165,7 +165,11 @@ def at_the_window(
         proposed=proposed_days(reading.moment),
         at_home=bottles_at_home(session, client_id=client_id, today=today),
         waiting=pickups_waiting(session, client_id=client_id, site_id=site_id),
-        alerts=open_alerts_of(session, client_id=client_id),
+        alerts=[
+            each
+            for each in open_alerts_of(session, client_id=client_id)
+            if reading.home_id == site_id or each.severity == "urgent"
+        ],
         last_supply=session.scalar(
             select(Supply)
             .where(Supply.client_id == client_id, Supply.voided_at.is_(None))

@@ -98,6 +98,7 @@ def requires(act: Act) -> Guard:
 requires_prescriber = requires(Act.ORDER)
 requires_dispenser = requires(Act.DISPENSE)
 requires_carrier = requires(Act.CARRY)
+requires_guest_arranger = requires(Act.ARRANGE_GUEST)
 requires_client_finder = requires(Act.FIND_CLIENT)
 requires_client_reader = requires(Act.LOOK_AT_CLIENT)
 requires_booker = requires(Act.BOOK)
