@@ -34,7 +34,10 @@ def seen_again(database: TheDatabase, site: TheSite, clock: TheClock) -> list[Se
     """Whom the counter observes or sees again today: wrong doses that wait for a review, then what is still to give."""
     today = site.dose_day(clock())
     with database.reading() as session:
-        found = [*awaiting_review(session, site_id=site.id), *to_see_again(session, site_id=site.id, day=today)]
+        found = [
+            *awaiting_review(session, site_id=site.id, today=today),
+            *to_see_again(session, site_id=site.id, day=today),
+        ]
         return [_again(one, today) for one in found]
 
 

@@ -156,6 +156,9 @@ class SeenAgain:
 
 def seen_again(session: ReadSession, *, site_id: SiteId, today: DoseDay) -> list[SeenAgain]:
     """Whom the counter sees again: who was given a wrong dose first, then whose dose of today is still to be given."""
-    found = [*awaiting_review(session, site_id=site_id), *to_see_again(session, site_id=site_id, day=today)]
+    found = [
+        *awaiting_review(session, site_id=site_id, today=today),
+        *to_see_again(session, site_id=site_id, day=today),
+    ]
     known = faces(session, {one.client_id for one in found})
     return [SeenAgain(one, known[one.client_id]) for one in found]

@@ -206,7 +206,8 @@ WHERE {_HERE} AND d.kind = 'suspension'
 """)
 
 _BLOCKED = text("""
-SELECT client_id, kind, dose_day FROM dose_exception WHERE site_id = :site AND closed_at IS NULL AND blocks
+SELECT x.client_id, x.kind, x.dose_day FROM dose_exception x JOIN client c ON c.id = x.client_id
+WHERE c.site_id = :site AND x.closed_at IS NULL AND x.blocks
 """)
 
 _REDUCED = text(f"""

@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import Select, or_, select
 from sqlalchemy.orm import aliased
 
+from dispensary.clients.guests import served_at
 from dispensary.clients.models import Client
 from dispensary.database import ReadSession
 from dispensary.staff.models import Account
@@ -109,6 +110,7 @@ def to_see_again(session: ReadSession, *, site_id: SiteId, day: date) -> Sequenc
     """Whose dose of the day is still to be given after all: withheld for now, refused, spilled."""
     chosen = _unusual().where(
         DoseException.site_id == site_id,
+        served_at(site_id, day),
         DoseException.dose_day == day,
         DoseException.closed_at.is_(None),
         DoseException.kind.in_(SEEN_AGAIN),
@@ -116,9 +118,12 @@ def to_see_again(session: ReadSession, *, site_id: SiteId, day: date) -> Sequenc
     return _read(session, chosen)
 
 
-def awaiting_review(session: ReadSession, *, site_id: SiteId) -> Sequence[Unusual]:
-    """Who was given another dose than ordered and has not been reviewed since; the longest open first."""
-    chosen = _unusual().where(DoseException.site_id == site_id, DoseException.closed_at.is_(None), DoseException.blocks)
+def awaiting_review(session: ReadSession, *, site_id: SiteId, today: date) -> Sequence[Unusual]:
+    """Who was given another dose than ordered and has not been reviewed since; the longest open first.
+
+    Of those whom this counter serves today: what happened to a guest is also home's to see.
+    """
+    chosen = _unusual().where(served_at(site_id, today), DoseException.closed_at.is_(None), DoseException.blocks)
     return _read(session, chosen)
 
 

@@ -424,7 +424,7 @@ def test_a_dose_above_the_order_is_recorded_as_it_was_and_blocks_the_next_until_
         place.give(client)
     assert codes(refused) == ["review-first"]
     with place.database.reading() as session:
-        (open_one,) = awaiting_review(session, site_id=place.site_id)
+        (open_one,) = awaiting_review(session, site_id=place.site_id, today=place.today)
     with pytest.raises(NotAllowed), place.database.writing() as session:
         exceptions.close(
             session, actor=place.pharmacist, exception_id=open_one.row.id, outcome="looked well", at=place.now

@@ -18,10 +18,13 @@ from dispensary.database import Database
 from dispensary.evaluation.queries import Period, dose_days
 from dispensary.prescribing.service import hold_doses, order_dose, stop_order
 from dispensary.refusals import BadInput, NotAllowed, NotThere, Refused
+from dispensary.stock.queries import books
 from dispensary.supplies.day_list import day_list
 from dispensary.supplies.exceptions import answer as call_about
 from dispensary.supplies.exceptions import vomited, withhold
 from dispensary.supplies.guests import answer, arrange, ask
+from dispensary.supplies.printing.reading import dispensed_on
+from dispensary.supplies.printing.register_rows import book_between
 from dispensary.supplies.queries import at_the_window
 from dispensary.supplies.returns import take_back
 from dispensary.supplies.voiding import void_supply
@@ -259,6 +262,16 @@ class TestWhileTheyAreGuests:
         assert (row.shown_number, row.state) == (f"{sites.number(client)}@HRP", "due")
         sites.guest.give(client)
         assert [row.state for row in self._list(sites.guest)] == ["dosed"]
+
+    def test_the_papers_of_the_guest_site_have_their_number_with_home(self, sites: TwoSites, client: ClientId) -> None:
+        sites.arrange(client)
+        sites.guest.give(client)
+        with sites.database.reading() as session:
+            (line,) = dispensed_on(session, site_id=sites.guest.site_id, day=sites.guest.today)
+            (book,) = books(session, site_id=sites.guest.site_id)
+            pages = book_between(session, book=book, first=sites.guest.today, last=sites.guest.today)
+        assert line.number == f"{sites.number(client)}@HRP"
+        assert [entry.number for entry in pages.entries if entry.kind == "supplied"] == [line.number]
 
     def test_every_act_stands_in_both_chains(self, sites: TwoSites, client: ClientId) -> None:
         sites.arrange(client)

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import func, select
 
+from dispensary.clients.guests import number_at
 from dispensary.clients.models import Client
 from dispensary.database import ReadSession
 from dispensary.staff.models import Account
@@ -62,7 +63,7 @@ class Dispenser:
 def dispensed_on(session: ReadSession, *, site_id: SiteId, day: date) -> list[Dispensed]:
     """Each supply of the day in the order of the clock, one line for each product; voided ones stay in the list."""
     rows = session.execute(
-        select(Supply, Dose, Client.number, RegisterBook.product, Lot.strength, Account.initials)
+        select(Supply, Dose, number_at(site_id), RegisterBook.product, Lot.strength, Account.initials)
         .join(Dose, Dose.supply_id == Supply.id)
         .join(Client, Client.id == Supply.client_id)
         .outerjoin(Lot, Lot.id == Dose.lot_id)

@@ -12,6 +12,7 @@ from uuid import UUID
 from sqlalchemy import Row, Select, Text, and_, cast, func, or_, select
 from sqlalchemy.orm import aliased
 
+from dispensary.clients.guests import number_at
 from dispensary.clients.models import Client
 from dispensary.database import ReadSession
 from dispensary.prescribing.models import DoseOrder
@@ -21,6 +22,7 @@ from dispensary.stock.safe_models import Delivery, StockTransfer
 from dispensary.supplies.agents_models import Agent
 from dispensary.supplies.models import Bottle, Dose, Supply
 from dispensary.supplies.printing.labels import initials_of
+from dispensary.units import SiteId
 
 _SHORT = 8
 
@@ -108,7 +110,7 @@ def book_between(
                 seq=line.seq,
                 at=line.at,
                 kind=line.kind,
-                number=client.number if client else "",
+                number=row.number if client else "",
                 person=name if names else initials_of(name),
                 prescriber=orders[line.supply_id][0] if line.supply_id in orders else "",
                 reference=orders[line.supply_id][1] if line.supply_id in orders else _paper(row),
@@ -151,6 +153,7 @@ def _lines(book: RegisterBook, first: date, last: date) -> Select[*tuple[Any, ..
         select(
             RegisterLine,
             Client,
+            number_at(SiteId(book.site_id)).label("number"),
             Supply,
             Agent,
             Delivery,
