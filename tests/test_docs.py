@@ -85,13 +85,19 @@ def test_the_handbook_explains_every_refusal_that_the_counter_can_show() -> None
         "mishaps",
         "wrong_doses",
     )
-    flagged = ("flags", "flags_rules", "safety_rules")
+    flagged = ("flags", "flags_rules", "safety_rules", "elsewhere", "guests")
     bottles = ("returns", "recalls", "full_bottles", "voiding", "scanned", "losses", "batch")
     files = [
         *(f"dispensary/supplies/{room}.py" for room in (*usual, *unusual, *bottles, *flagged)),
         *(
             f"dispensary/{room}.py"
-            for room in ("staff/countersign", "web/unusual_acts", "web/bottle_acts", "web/safe_acts")
+            for room in (
+                "staff/countersign",
+                "clients/guest_rules",
+                "web/unusual_acts",
+                "web/bottle_acts",
+                "web/safe_acts",
+            )
         ),
         *(f"dispensary/stock/{room}.py" for room in safe),
         *(f"dispensary/desks/{page}.py" for page in ("counter", "giving", "pickups", "exceptional", "noting")),

@@ -17,7 +17,7 @@ _CERTAINLY = _STAY.format(ended=">", verified="<")
 
 GUESTS = (
     Check(
-        17,
+        19,
         "supply {id} of client {client_id} gave {day} at {code}, and another site gave the doses of that day",
         f"""
         WITH h AS (
@@ -34,7 +34,7 @@ GUESTS = (
         """,
     ),
     Check(
-        17,
+        19,
         "bottle dose {id} of client {client_id} for {day} was given to a guest whom home allowed none",
         """
         SELECT d.id, d.client_id, d.dose_day AS day FROM dose d JOIN supply s ON s.id = d.supply_id
@@ -44,7 +44,7 @@ GUESTS = (
         """,
     ),
     Check(
-        17,
+        19,
         "stays {one} and {other} of client {client_id} overlap",
         """
         SELECT a.id AS one, b.id AS other, a.client_id FROM guest_stay a
@@ -53,7 +53,7 @@ GUESTS = (
         """,
     ),
     Check(
-        17,
+        19,
         "stay {id} names a home that is not the home of client {client_id}",
         """
         SELECT g.id, g.client_id FROM guest_stay g JOIN client c ON c.id = g.client_id
