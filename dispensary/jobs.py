@@ -11,11 +11,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, time, timedelta
 from functools import partial
+from pathlib import Path
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from apscheduler.schedulers.background import BackgroundScheduler
-from sqlalchemy import Connection, text, update
+from sqlalchemy import Connection, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
@@ -30,7 +31,10 @@ from dispensary.staff.rules import the_program
 from dispensary.staff.sessions import forget_ended
 from dispensary.stock.discrepancies import look
 from dispensary.supplies.closing import close_day
+from dispensary.supplies.models import DayClose
 from dispensary.supplies.nightwatch import ASSESS, CLOSE_AFTER, CLOSE_DAY, RETRY_AFTER, slot
+from dispensary.supplies.outage_making import DOWNTIME_PACK, make_pack
+from dispensary.supplies.outage_settings import has_password
 from dispensary.supplies.queries import day_close_of
 from dispensary.supplies.random_recalls import call_back_at_random
 from dispensary.takehome.nightly import assess_everybody
@@ -48,6 +52,9 @@ REMIND_AT = time(18, 0)
 """Reminders go out the evening before, at this local time."""
 REMIND_AHEAD = timedelta(hours=36)
 _SOON = timedelta(seconds=20)
+
+PACK_AFTER_CLOSE = timedelta(hours=1)
+"""For how long after a close its own pack is still made, when the program was off meanwhile."""
 
 Clock = Callable[[], datetime]
 
@@ -127,10 +134,12 @@ def start_jobs(database: Database, settings: Settings, clock: Clock) -> Backgrou
     scheduler.add_job(led(lambda: queue_reminders(database, clock)), "interval", seconds=30, id="queue reminders")
     # What was due while the program was off is done soon after it starts, so that nobody is greeted by it for long.
     soon = {"next_run_time": datetime.now(UTC) + _SOON, "trigger": "interval", "minutes": 5}
+    often = {**soon, "minutes": 1}
     scheduler.add_job(led(lambda: close_left_open(database, clock)), id="close days", **soon)
     scheduler.add_job(led(lambda: assess_sites(database, clock)), id="assess take-home", **soon)
     scheduler.add_job(led(lambda: recall_at_random(database, clock)), id="recall at random", **soon)
     scheduler.add_job(led(lambda: look_at_safes(database, clock)), id="look at the safe", **soon)
+    scheduler.add_job(led(lambda: make_packs(database, settings.data, clock)), id="downtime packs", **often)
     scheduler.add_job(led(lambda: forget_sign_ins(database, clock)), "interval", hours=6, id="forget sign-ins")
     scheduler.start()
     return scheduler
@@ -283,6 +292,28 @@ def recall_at_random(database: Database, clock: Clock) -> int:
 
 def _recall(session: WriteSession, *, site: Place, day: DoseDay, at: datetime) -> dict[str, object]:
     return {"called": call_back_at_random(session, actor=the_program(site.id), today=day, at=at)}
+
+
+def make_packs(database: Database, data: Path, clock: Clock) -> int:
+    """Makes each site's downtime pack every hour, and once more within a minute of a close; none without a password.
+
+    A failure is kept in `job_run`, greets whoever works there, and is tried again after an hour: the next pack anyway.
+    """
+    now = clock()
+    with database.reading() as session:
+        places = [site for site in sites(session) if has_password(session, site_id=site.id)]
+        just_closed = {
+            row.site_id: row.dose_day
+            for row in session.scalars(select(DayClose).where(DayClose.closed_at > now - PACK_AFTER_CLOSE))
+        }
+    made = 0
+    for site in places:
+        slots = [f"{site.code} {now.astimezone(UTC):%Y-%m-%d %H}h"]
+        if site.id in just_closed:
+            slots.append(f"{site.code} close {just_closed[site.id]}")
+        work = partial(make_pack, site_id=site.id, today=site.dose_day(now), data=data, at=now)
+        made += sum(run_once(database, job=DOWNTIME_PACK, slot=slot, clock=clock, work=work) for slot in slots)
+    return made
 
 
 def run_once(

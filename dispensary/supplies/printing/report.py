@@ -52,8 +52,13 @@ class Report:
             self.sheet.page()
 
 
-def report(draw: Callable[[Report], None], title: Callable[[], str], *, site: Site, printed_at: datetime) -> bytes:
-    """The PDF of a record of a site on A4 across, in the site's language. `title` is asked for in that language."""
+def report(
+    draw: Callable[[Report], None], title: Callable[[], str], *, site: Site, printed_at: datetime, password: str = ""
+) -> bytes:
+    """The PDF of a record of a site on A4 across, in the site's language. `title` is asked for in that language.
+
+    With a password it opens by that alone.
+    """
 
     def frame(sheet: Sheet) -> None:
         name = sheet.show(site.name)
@@ -78,4 +83,5 @@ def report(draw: Callable[[Report], None], title: Callable[[], str], *, site: Si
         sheet.page()
         draw(Report(sheet))
 
-    return printed(drawn, _WIDE, made_at=printed_at, title=f"{site.code} {printed_at:%Y-%m-%d}", language=site.language)
+    title_of_file = f"{site.code} {printed_at:%Y-%m-%d}"
+    return printed(drawn, _WIDE, made_at=printed_at, title=title_of_file, language=site.language, password=password)

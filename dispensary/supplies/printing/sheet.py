@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import secrets
 import unicodedata
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from io import BytesIO
 from itertools import groupby
 from pathlib import Path
 from typing import Literal, cast
@@ -51,6 +53,7 @@ class Sheet:
         title: str,
         language: str = "en",
         on_page: Callable[[Sheet], None] | None = None,
+        password: str = "",
     ) -> None:
         from fpdf import FPDF  # slow to import, and needed only when something is printed
 
@@ -62,6 +65,8 @@ class Sheet:
         self._widths: dict[tuple[str, bool], float] = {}
         self.on_page = on_page
         self._pdf = FPDF(unit="mm", format=size)
+        if password:
+            self._lock(password)
         self._pdf.set_auto_page_break(False)
         self._pdf.set_margin(0)
         self._pdf.c_margin = 0
@@ -76,6 +81,16 @@ class Sheet:
         self._pdf.set_fallback_fonts(self._names[1:], exact_match=False)
         if letters.shaped:
             self._pdf.set_text_shaping(True)
+
+    def _lock(self, password: str) -> None:
+        from fpdf.enums import EncryptionMethod
+
+        # The owner's password opens as well: nobody is told it.
+        self._pdf.set_encryption(
+            owner_password=secrets.token_urlsafe(32),
+            user_password=password,
+            encryption_method=EncryptionMethod.AES_256,
+        )
 
     @property
     def number(self) -> int:
@@ -238,6 +253,10 @@ class Sheet:
         self.box(x, y, width, height, grey=120)
         self._pdf.set_dash_pattern()
 
+    def picture(self, x: float, y: float, width: float, height: float, content: bytes) -> None:
+        """A photo (JPEG or PNG), as large as it can be within this frame without being stretched."""
+        self._pdf.image(BytesIO(content), x=x, y=y, w=width, h=height, keep_aspect_ratio=True)
+
     def qr(self, x: float, y: float, side: float, text: str) -> None:
         """A QR code with its quiet zone in a square of this side."""
         rows = qr.modules(text)
@@ -255,19 +274,21 @@ def printed(
     title: str,
     language: str,
     folders: Sequence[Path] | None = None,
+    password: str = "",
 ) -> bytes:
     """The PDF of what `draw` draws, its words in this language; the same bytes for the same drawing, moment and fonts.
+    With a password it opens by that alone (AES-256), and no two are the same.
 
     It is drawn in Helvetica first. When a sign was met that Helvetica lacks, it is drawn again in letters of the
     machine's own (in `folders`, default the standard ones). Should those fail in any way, the first drawing counts.
     """
     with spoken(language):
-        first = Sheet(size, made_at=made_at, title=title, language=language)
+        first = Sheet(size, made_at=made_at, title=title, language=language, password=password)
         draw(first)
         letters = letters_for(first.met, language=language, folders=folders)
         if letters.families:
             try:
-                again = Sheet(size, letters=letters, made_at=made_at, title=title, language=language)
+                again = Sheet(size, letters=letters, made_at=made_at, title=title, language=language, password=password)
                 draw(again)
                 return again.finished()
             except Exception:  # a font can be broken in as many ways as there are bytes; the paper must come out
