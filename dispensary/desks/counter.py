@@ -24,6 +24,7 @@ from dispensary.refusals import NotThere, Refusal, Refused
 from dispensary.supplies import passes, queries
 from dispensary.supplies.day_list import day_list
 from dispensary.supplies.guests import stay_state
+from dispensary.supplies.outage_settings import has_password
 from dispensary.supplies.scanned import scan_bottle
 from dispensary.supplies.verifying import record_refused_pass, verify_pass
 from dispensary.units import ClientId
@@ -81,6 +82,7 @@ def _counter(session: ReadSession, site: TheSite, now: datetime, done: FromQuery
             for each in stays_at(session, site_id=site.id, until_after=today)
         ),
         "amount": amount,
+        "has_pack": has_password(session, site_id=site.id),
     }
 
 

@@ -20,6 +20,7 @@ from dispensary.staff.countersign import who_can_stand_by
 from dispensary.staff.queries import names_of
 from dispensary.supplies.bottle_rules import WITH_CLIENT, BottleState
 from dispensary.supplies.bottle_states import record_of
+from dispensary.supplies.outage_models import LateEntry
 from dispensary.supplies.queries import supply_of
 from dispensary.supplies.serials import spoken_serial
 from dispensary.supplies.voiding import asks_for_two, void_of, void_supply
@@ -74,7 +75,12 @@ def _page(
         client_id = ClientId(seen.supply.client_id)
         looked_at(session, actor=actor, client_id=client_id, at=now, page="supply")
         voided = void_of(session, supply_id=supply_id)
-        people = [seen.supply.dispensed_by, *((voided.account_id, voided.second_id) if voided else ())]
+        late = session.get(LateEntry, supply_id)
+        people = [
+            seen.supply.dispensed_by,
+            *((voided.account_id, voided.second_id) if voided else ()),
+            *((late.recorded_by, late.witnessed_by) if late else ()),
+        ]
         return page(
             "counter/supply.html",
             refused=refused,
@@ -83,6 +89,7 @@ def _page(
             face=faces(session, [client_id])[client_id],  # handed over here, though they may be a guest no more
             records=[(bottle, record_of(session, bottle_id=bottle.id)) for bottle in seen.bottles],
             voided=voided,
+            late=late,
             names=names_of(session, [each for each in people if each]),
             words=bottle_words(),
             may_void=voided is None

@@ -16,6 +16,7 @@ from dispensary.desks import oversight
 from dispensary.staff.audit import broken_links
 from dispensary.staff.models import Site
 from dispensary.staff.queries import colleagues
+from dispensary.supplies.outage_settings import has_password
 from dispensary.takehome.policy import parse
 from dispensary.takehome.queries import policy_of
 from dispensary.web.given import TheClock, TheDatabase, TheSite
@@ -50,6 +51,7 @@ def office(database: TheDatabase, site: TheSite, clock: TheClock) -> Template:
             hours=hours,
             closure=closure,
             homeless=homeless,
+            has_pack=has_password(session, site_id=site.id),
             jobs=oversight.jobs(session, since=now - FAILURES_OF),
             texts=notifications.queries.counts(session),
             entries=oversight.length_of_chain(session, site_id=site.id),
