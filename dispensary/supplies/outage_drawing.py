@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import select
@@ -15,7 +16,7 @@ from dispensary.stock.rules import LotOnHand, choose_lot
 from dispensary.supplies.models import Bottle, Pickup
 from dispensary.supplies.outage_rules import PaperLine
 from dispensary.supplies.packing import Packed, lots_on_hand
-from dispensary.supplies.pickups import prepared_bottles
+from dispensary.supplies.pickups import prepared_bottles, put_back
 from dispensary.supplies.rules import DosePlan
 from dispensary.units import DoseDay, Millilitres, plain, volume_of
 
@@ -42,8 +43,13 @@ class WaitingPickup:
         return [Refusal("pickup-waits", f"Other bottles than these were prepared for this client ({days}).")]
 
 
-def waiting_pickup(session: WriteSession, line: PaperLine, plans: Sequence[DosePlan]) -> WaitingPickup | None:
-    """The client's prepared pickup, locked, when the line has bottles."""
+def waiting_pickup(
+    session: WriteSession, actor: Actor, line: PaperLine, plans: Sequence[DosePlan], *, today: DoseDay, at: datetime
+) -> WaitingPickup | None:
+    """The client's prepared pickup, locked, when the line has bottles; nothing when none waits.
+
+    One of other bottles is put back into stock: no day has a bottle with the client and another one in the safe.
+    """
     if not line.bottle_days:
         return None
     pickup = session.scalar(
@@ -54,6 +60,9 @@ def waiting_pickup(session: WriteSession, line: PaperLine, plans: Sequence[DoseP
     bottles = prepared_bottles(session, pickup.id)
     carried = {(p.day, p.portion, p.order_id, p.mg) for p in plans if p.kind == "take_home"}
     fits = {(DoseDay(b.dose_day), b.portion, b.order_id, b.mg) for b in bottles} == carried
+    if not fits:
+        reason = "other bottles were handed over, by paper"
+        put_back(session, actor=actor, pickup=pickup, state="cancelled", reason=reason, day=today, at=at)
     return WaitingPickup(pickup, bottles, fits)
 
 

@@ -151,7 +151,7 @@ def _looked_through(
         raise BadInput(*faults)
     assert episode_id is not None, "looked at above"
     assert giver.actor is not None, "looked at above"
-    pickup = waiting_pickup(session, line, kept.doses)
+    pickup = waiting_pickup(session, actor, line, kept.doses, today=today, at=at)
     above = _in_error(kept, line)
     doses, extra, other_lots = drawn(session, actor, line, kept.doses, above, pickup, today)
     wanted = Wanted(line.observed, line.bottle_days, line.identified_by, well=True, second_look="as the paper says")

@@ -38,7 +38,7 @@ _KEPT_AS = {
     "take-home-weekday": _COVERS,
     "take-home-consecutive": _COVERS,
     "order-changed": "The bottle is kept with what is ordered now. The prescriber is told.",
-    "pickup-waits": "Look in the safe: bottles that were carried away are not there. Put back what is.",
+    "pickup-waits": "They are put back into stock. Look in the safe whether they are there, and pour them back.",
     "entered-before": "Keep it only if the paper has two lines, for two hand-overs.",
     "other-lot": "The register takes it from the other lot. The next count shows the difference.",
     "ten-fold": "The prescriber is told.",

@@ -15,7 +15,7 @@ from dispensary.database import Database
 from dispensary.prescribing.service import hold_doses, order_dose
 from dispensary.refusals import BadInput, Refused
 from dispensary.staff.rules import Role
-from dispensary.stock.service import receive_lot
+from dispensary.stock.receiving import receive_lot
 from dispensary.supplies.flags import set_flag
 from dispensary.supplies.flags_rules import FlagKind
 from dispensary.supplies.outage_entry import NotLookedAt, enter_line
@@ -256,12 +256,12 @@ class TestALineAgainstARule:
         assert codes(refused) == ["no-stock"]
         assert "count the safe" in refused.value.first.remedy
 
-    def test_beside_other_prepared_bottles_leaves_them_and_says_so(self, place: Clinic) -> None:
+    def test_beside_other_prepared_bottles_puts_them_back_and_says_so(self, place: Clinic) -> None:
         client = place.client(mg="60")
         place.decide(client, per_supply=6)
         prepared(place, client, 1, 2)
         assert keep(place, paper(place, client, bottle_days=place.ahead(1))) == ["pickup-waits"]
-        assert one(place, "SELECT state FROM pickup") == "prepared"
+        assert one(place, "SELECT state FROM pickup") == "cancelled"
 
     def test_under_an_order_that_was_written_since_says_so(self, place: Clinic) -> None:
         client = place.client(mg="60")
