@@ -85,6 +85,9 @@ def test_flexible_dosing_comes_to_a_full_database_and_loses_nothing(old_database
     assert one(old_database, "SELECT count(*) FROM hold WHERE release_reason = ''") == (200,)
     # Where each portion is taken was not asked then: the first at the counter, the others as decided.
     assert one(old_database, "SELECT count(*) FROM dose_order WHERE places IS NULL") == (200,)
+    # By how much a count may differ came along; nothing else is set for the safe.
+    kept = "SELECT tolerance_ml, tolerance_percent, days_of_stock, mix_strengths FROM stock_setting"
+    assert one(old_database, kept) == (5, None, None, False)
     with old_database.writing() as session:
         session.execute(
             text("""INSERT INTO dose (id, supply_id, site_id, client_id, order_id, dose_day, portion, portions, kind,
