@@ -90,7 +90,9 @@ def test_a_plan_is_proposed_changed_and_signed_by_keyboard_alone(
     doctor.presses("Enter")
     doctor.page.get_by_label("Step 2: mg a day").select_text()
     doctor.page.keyboard.type("92.5")
-    doctor.presses("Enter")
+    with doctor.page.expect_response("**/plan/look"):
+        doctor.presses("Enter")
+    doctor.page.wait_for_function("!document.querySelector('form[inert]')")
     doctor.sees("One more step")
     assert doctor.page.get_by_label("Step 2: mg a day").input_value() == "92.5"
     doctor.page.get_by_label("Reason").focus()

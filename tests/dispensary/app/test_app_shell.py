@@ -55,7 +55,7 @@ class TestHeaders:
         import re
 
         links = re.findall(r'"(/static/[^"]+)"', stranger.get("/signin").text)
-        assert len(set(links)) == 4
+        assert len(set(links)) == 5
         for link in links:
             answer = stranger.get(link)
             assert answer.status_code == 200
@@ -207,8 +207,8 @@ class TestTheHeader:
         siti, rosa = Visitor(house), Visitor(house)
         siti.signs_in("siti")
         rosa.signs_in("rosa")
-        assert "Harapan Consulting Siti Sign out" in text_of(siti.get("/"))
-        assert "Harapan Counter Rosa Sign out" in text_of(rosa.get("/"))
+        assert "Harapan Consulting Siti Lock Q Sign out" in text_of(siti.get("/"))
+        assert "Harapan Counter Rosa Lock Q Sign out" in text_of(rosa.get("/"))
 
 
 @get("/counter", sync_to_thread=True, guards=[requires(Act.DISPENSE)])
