@@ -6,7 +6,7 @@ from dispensary.verification.safe import Check
 
 BOTTLES = (
     Check(
-        2,
+        17,
         "bottle {serial} is {state}, and its record ends with {last}",
         """
         SELECT b.serial, b.state, coalesce((SELECT e.state FROM bottle_event e WHERE e.bottle_id = b.id
@@ -16,7 +16,7 @@ BOTTLES = (
         """,
     ),
     Check(
-        2,
+        17,
         "the record of bottle {serial} has line {seq} after line {before}",
         """
         SELECT b.serial, e.seq, e.before FROM (
@@ -26,7 +26,7 @@ BOTTLES = (
         """,
     ),
     Check(
-        2,
+        17,
         "bottle {serial} came back {how}, and is said to be {state}",
         """
         SELECT b.serial, CASE WHEN r.is_full THEN 'full' ELSE 'empty' END AS how, b.state
@@ -36,7 +36,7 @@ BOTTLES = (
         """,
     ),
     Check(
-        2,
+        17,
         "bottle {serial} is {state}, and nobody wrote down that it came back",
         """
         SELECT b.serial, b.state FROM bottle b LEFT JOIN bottle_return r ON r.bottle_id = b.id
@@ -45,7 +45,7 @@ BOTTLES = (
         """,
     ),
     Check(
-        2,
+        18,
         "supply {id} is void, and {wrong}",
         """
         SELECT id, wrong FROM (
@@ -66,7 +66,7 @@ BOTTLES = (
         """,
     ),
     Check(
-        2,
+        18,
         "supply {supply_id} was voided, and stands",
         """
         SELECT v.supply_id FROM supply_void v JOIN supply s ON s.id = v.supply_id WHERE s.voided_at IS NULL ORDER BY 1

@@ -44,6 +44,8 @@ INVARIANTS = {
     12: "the audit trail is whole",
     13: "what names a person is sealed for its own row",
     16: "who collects may, and what is out is with somebody",
+    17: "a bottle is where its record says",
+    18: "a supply that was entered in error is void whole",
     19: "the doses of a client's day are given by one site",
 }
 """The rules that are verified, by their number in the design. The others do not show in the tables."""
