@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -12,19 +13,20 @@ from litestar import get, post
 from litestar.params import FromPath, FromQuery
 from litestar.response import Response, Template
 from litestar.types import ControllerRouterHandler
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from dispensary.clients.queries import Face, face_at
 from dispensary.database import ReadSession, WriteSession
 from dispensary.desks.window import AtCounter
 from dispensary.prescribing.rules import MOST_PORTIONS
 from dispensary.refusals import BadInput, Refusal, Refused
+from dispensary.supplies.bringing import CAN_COME_BACK, Scan, scan_brought, tally, usually
 from dispensary.supplies.full_bottles import awaiting
 from dispensary.supplies.models import Bottle, BottleReturn, Recall
 from dispensary.supplies.recalls import expected_by_portion, open_recall
-from dispensary.supplies.returns import OutThere, bottles_out
+from dispensary.supplies.returns import OutThere, bottles_lost, bottles_out
 from dispensary.supplies.rules import LONGEST_SUPPLY
-from dispensary.supplies.serials import spoken_serial
+from dispensary.supplies.serials import bottle_code, spoken_serial
 from dispensary.units import ClientId, DoseDay
 from dispensary.web import bottle_acts
 from dispensary.web.bottle_acts import Brought, recall_of
@@ -56,8 +58,16 @@ class Bottles:
     back: Sequence[BottleReturn]
     counted: Recall | None
     """The recall that was closed today."""
+    lost: Sequence[OutThere]
+    """Reported lost; what has turned up again is taken back."""
     scanned: Bottle | None
     """The bottle whose label was scanned."""
+
+    @property
+    def due(self) -> list[tuple[UUID, date]]:
+        """What is due back: the empties of the days before, and what was called back."""
+        awaited = [*self.past, *(self.ahead if self.recall else ())]
+        return [(bottle.bottle_id, bottle.day) for bottle in awaited]
 
 
 @get("/counter/clients/{client_id:uuid}/bottles", sync_to_thread=True, guards=[requires_dispenser])
@@ -70,8 +80,34 @@ def bottles(
     done: FromQuery[bool] = False,
     bottle: FromQuery[UUID | None] = None,
 ) -> Template:
-    """The bottles that the client has not brought back, the scanned one marked. The look is written down."""
+    """The bottles that the client has not brought back, the scanned one marked as brought. The look is written down."""
     return _page(AtCounter(database, actor, site, ClientId(client_id), clock()), done=done, scanned=bottle)
+
+
+@post("/counter/clients/{client_id:uuid}/bottles/scan", sync_to_thread=True, guards=[requires_dispenser])
+def scan(
+    client_id: FromPath[UUID], data: Form, database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock
+) -> Template:
+    """The page again, with the bottle whose label was scanned marked and all that was chosen and typed kept."""
+    here = AtCounter(database, actor, site, ClientId(client_id), clock())
+    label, typed = one(data, "label"), {**data, "label": ""}
+    if not label:
+        nothing = Refusal("nothing-scanned", "Nothing was scanned.", "When all are marked, choose the button below.")
+        return _page(here, typed=typed, scan=Scan(refusal=nothing))
+    chosen = _chosen(data)
+
+    def look(session: WriteSession) -> Scan:
+        return scan_brought(
+            session, actor=actor, client_id=here.client_id, text=label, chosen=chosen, today=here.today, at=here.now
+        )
+
+    try:
+        said = database.write(look)
+    except Refused as refused:
+        said = Scan(refusal=refused.first)
+    if said.bottle_id:
+        typed[f"{_FIELD}{said.bottle_id}"] = said.content
+    return _page(here, typed=typed, scanned=said.bottle_id, scan=said)
 
 
 def _page(
@@ -79,16 +115,19 @@ def _page(
     *,
     done: bool = False,
     scanned: UUID | None = None,
+    scan: Scan | None = None,
     refused: Refused | None = None,
     typed: Mapping[str, Any] | None = None,
 ) -> Template:
+    chosen = _chosen(typed or {})
+
     def read(session: ReadSession) -> Bottles:
         client_id, today = here.client_id, here.today
         face = face_at(session, site_id=here.site.id, client_id=client_id)
         found = session.scalar(select(Bottle).where(Bottle.id == scanned, Bottle.client_id == client_id))
-        shown_from = today - timedelta(days=LONGEST_SUPPLY)
-        if found is not None:
-            shown_from = min(shown_from, found.dose_day)
+        shown = [*chosen, *([found.id] if found else [])]
+        first_shown = session.scalar(select(func.min(Bottle.dose_day)).where(Bottle.id.in_(shown)))
+        shown_from = min(today - timedelta(days=LONGEST_SUPPLY), first_shown or today)
         out = bottles_out(session, client_id=client_id, first=DoseDay(shown_from))
         recall = open_recall(session, client_id=client_id)
         first = today if recall is None else max(today, recall.from_day)
@@ -102,10 +141,16 @@ def _page(
             destroyed_later=len(awaiting(session, site_id=here.site.id)),
             back=_back_on(session, client_id, today),
             counted=_counted_on(session, here),
+            lost=bottles_lost(session, client_id=client_id),
             scanned=found,
         )
 
     seen = here.sees(read, seen_on="bottles")
+    if seen.scanned and scan is None and seen.scanned.state in CAN_COME_BACK:
+        scan = Scan(seen.scanned.id, usually(seen.scanned.dose_day, today=here.today))
+        typed = {f"{_FIELD}{seen.scanned.id}": scan.content}
+        chosen = _chosen(typed)
+    came = [each for each in seen.back if seen.recall or each.dose_day < here.today]
     return page(
         "counter/bottles.html",
         refused=refused,
@@ -115,8 +160,23 @@ def _page(
         face=seen.face,
         today=here.today,
         done=done,
+        scan=scan,
+        came=len(came),
+        tally=tally(seen.due, came=len(came), brought=chosen),
+        usually=usually,
         spoken_serial=spoken_serial,
+        bottle_code=bottle_code,
     )
+
+
+def _chosen(typed: Mapping[str, Any]) -> dict[UUID, str]:
+    """What each bottle is taken for on the page that was sent, but for what is no bottle."""
+    chosen = {}
+    for name in typed:
+        if name.startswith(_FIELD) and (content := one(typed, name)) in ("full", "empty"):
+            with suppress(ValueError):
+                chosen[UUID(name.removeprefix(_FIELD))] = content
+    return chosen
 
 
 def _back_on(session: ReadSession, client_id: ClientId, day: date) -> Sequence[BottleReturn]:
@@ -219,4 +279,4 @@ def _goes_on(here: AtCounter, act: Any, data: Mapping[str, Any]) -> Response[Any
     )
 
 
-HANDLERS: list[ControllerRouterHandler] = [bottles, bring, end_recall]
+HANDLERS: list[ControllerRouterHandler] = [bottles, scan, bring, end_recall]

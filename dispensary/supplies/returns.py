@@ -165,16 +165,20 @@ class OutThere:
     portions: int
     mg: Decimal
     state: str
-    """`handed_over`, or `recalled` while it is called back."""
+    """`handed_over`, `recalled` while it is called back, or `lost` as somebody reported."""
 
 
-_OUT = text("""
-SELECT b.id, b.serial, b.dose_day, b.portion, b.portions, b.mg, b.state
-FROM bottle b WHERE b.client_id = :client AND b.state IN ('handed_over', 'recalled') AND b.dose_day >= :first
-ORDER BY b.dose_day, b.portion
-""")
+_ONE = "SELECT id, serial, dose_day, portion, portions, mg, state FROM bottle WHERE client_id = :client"
+_OUT = text(f"""{_ONE} AND state IN ('handed_over', 'recalled') AND dose_day >= :first
+ORDER BY dose_day, portion""")
+_LOST = text(f"{_ONE} AND state = 'lost' AND dose_id IS NOT NULL ORDER BY dose_day, portion")
 
 
 def bottles_out(session: ReadSession, *, client_id: ClientId, first: DoseDay) -> list[OutThere]:
     """The bottles for a dose day and later ones that the client has, empty or full, as far as anybody knows, by day."""
     return [OutThere(*row) for row in session.execute(_OUT, {"client": client_id, "first": first})]
+
+
+def bottles_lost(session: ReadSession, *, client_id: ClientId) -> list[OutThere]:
+    """The bottles that were reported lost after the client had them. One that turns up again can be taken back."""
+    return [OutThere(*row) for row in session.execute(_LOST, {"client": client_id})]

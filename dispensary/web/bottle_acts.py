@@ -17,6 +17,7 @@ from dispensary.clients.service import lock_client
 from dispensary.database import ReadSession, WriteSession
 from dispensary.refusals import BadInput, NotThere, Refusal
 from dispensary.staff.rules import Actor
+from dispensary.supplies.bottle_rules import BottleState
 from dispensary.supplies.models import Bottle, BottleReturn, Recall
 from dispensary.supplies.recalls import call_off, count
 from dispensary.supplies.returns import TakenBack, take_back
@@ -62,15 +63,17 @@ def bring(
     """Counts what was brought against what there must be, where it was called back, and takes back what stays.
 
     It is counted before anything is taken back: a bottle that has come back is no longer one that the client must
-    have. Bottles that were not called back may be brought too, and are not counted. Raises BadInput with everything
-    that is missing of both, Refused, or NotThere.
+    have. Bottles that were not called back may be brought too, and are not counted; nor are those that were reported
+    lost and turned up again, which stay here. Raises BadInput with everything that is missing of both, Refused, or
+    NotThere.
     """
     lock_client(session, client_id, actor.site_id)
     faults: list[Refusal] = []
     recall, back = None, None
+    turned_up = _turned_up(session, client_id, brought)
     if recall_id is not None:
         asked = recall_of(session, client_id=client_id, recall_id=recall_id)
-        besides = _not_called_back(session, asked, brought, today)
+        besides = _not_called_back(session, asked, brought, today) | turned_up
         try:
             recall = count(
                 session,
@@ -85,7 +88,11 @@ def bring(
             )
         except BadInput as why:
             faults += why.refusals
-    stays = [(bottle_id, full) for bottle_id, full in brought.full.items() if brought.stay or not full]
+    stays = [
+        (bottle_id, full)
+        for bottle_id, full in brought.full.items()
+        if brought.stay or not full or bottle_id in turned_up
+    ]
     if stays or recall_id is None:
         try:
             back = take_back_once(
@@ -107,6 +114,17 @@ def _not_called_back(session: ReadSession, recall: Recall, brought: Brought, tod
                 Bottle.client_id == recall.client_id,
                 Bottle.dose_day >= today,
                 Bottle.dose_day < recall.from_day,
+            )
+        )
+    )
+
+
+def _turned_up(session: ReadSession, client_id: ClientId, brought: Brought) -> set[UUID]:
+    """Bottles that were reported lost and are here: nobody expects them, and nobody sends them home again."""
+    return set(
+        session.scalars(
+            select(Bottle.id).where(
+                Bottle.id.in_(brought.full), Bottle.client_id == client_id, Bottle.state == BottleState.LOST
             )
         )
     )

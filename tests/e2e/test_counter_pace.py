@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import date
-
 import pytest
 from playwright.sync_api import Browser
 from sqlalchemy import text
 
 import scheduling.service
-from dispensary.clients.rules import Identity
-from dispensary.clients.service import enrol
-from dispensary.prescribing.service import order_dose
 from dispensary.staff.models import Site
 from dispensary.staff.rules import Role
-from dispensary.supplies.flags import set_flag
-from dispensary.supplies.flags_rules import FlagKind
-from dispensary.units import ClientId, milligrams
+from dispensary.units import ClientId
 from tests.builders import Clinic, clinic
 from tests.dispensary.visiting import hire
-from tests.e2e.conftest import DESK, PHONE, House, Person
+from tests.e2e.conftest import DESK, House, Person
 
 
 @pytest.fixture
@@ -123,63 +116,3 @@ def test_two_counters_with_the_same_client_give_one_dose_and_one_clear_answer(
     other.presses("3")
     other.sees("The client already has the dose of", "Do not dose again.", "already-covered")
     assert doses(place) == 1
-
-
-def test_the_worst_client_fits_one_screen_and_no_phone_scrolls_sideways(
-    chromium: Browser, house: House, place: Clinic
-) -> None:
-    with place.database.writing() as session:
-        enrolled = enrol(
-            session,
-            actor=place.doctor,
-            number="W0001",
-            identity=Identity(
-                name="Mohammad Firdaus Shahrizal bin Abdul Rahman Al-Hafiz",
-                born=date(1984, 5, 6),
-                second_identifier="a green ring on the left hand, worn since childhood",
-            ),
-            began_on=place.today,
-            today=place.today,
-            at=place.now,
-        )
-        client = ClientId(enrolled.id)
-        order_dose(
-            session,
-            actor=place.doctor,
-            client_id=client,
-            mg=milligrams("80"),
-            from_day=place.today,
-            reason="stable",
-            today=place.today,
-            at=place.now,
-        )
-    place.decide(client, per_supply=6)
-    for kind in (FlagKind.SAY_FIRST, FlagKind.STOP_BOTTLES):
-        with place.database.writing() as session:
-            set_flag(
-                session,
-                actor=place.doctor,
-                client_id=client,
-                kind=kind,
-                sentence="your blood test and the recording of the heart are on Friday at half past eight",
-                from_day=place.today,
-                last_day=None,
-                owner_id=None,
-                owner_role=None,
-                today=place.today,
-                at=place.now,
-            )
-    counter = Person(chromium, house, DESK).signs_in("pharmacist", f"/counter/clients/{client}")
-    counter.presses("9")
-    counter.sees("Not sober")
-    counter.picture("counter-worst")
-    bottom = "document.querySelector('main').getBoundingClientRect().bottom + scrollY"
-    assert counter.page.evaluate(bottom) <= DESK["height"]
-    counter.page.goto(f"/counter/clients/{client}/flags")
-    counter.picture("counter-flags")
-    assert counter.page.evaluate(bottom) <= DESK["height"]
-
-    phone = Person(chromium, house, PHONE).signs_in("pharmacist", "/counter")
-    for below in ("", "/flags"):
-        phone.page.goto(f"/counter/clients/{client}{below}")
-        assert phone.page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"], below
