@@ -31,8 +31,8 @@ from dispensary.staff.rules import the_program
 from dispensary.staff.sessions import forget_ended
 from dispensary.stock.discrepancies import look
 from dispensary.supplies.closing import close_day
+from dispensary.supplies.nightwatch import ASSESS, CLOSE_AFTER, CLOSE_DAY, RECALL, RETRY_AFTER, slot
 from dispensary.supplies.models import DayClose
-from dispensary.supplies.nightwatch import ASSESS, CLOSE_AFTER, CLOSE_DAY, RETRY_AFTER, slot
 from dispensary.supplies.outage_making import DOWNTIME_PACK, make_pack
 from dispensary.supplies.outage_settings import has_password
 from dispensary.supplies.queries import day_close_of
@@ -276,17 +276,20 @@ def run_night(database: Database, clock: Clock, *, site: Place) -> None:
     close_left_open(database, clock, at=site, retry_after=timedelta(0))
     assess_sites(database, clock, at=site, retry_after=timedelta(0))
     look_at_safes(database, clock, at=site, retry_after=timedelta(0))
+    recall_at_random(database, clock, at=site, retry_after=timedelta(0))
 
 
-def recall_at_random(database: Database, clock: Clock) -> int:
+def recall_at_random(
+    database: Database, clock: Clock, *, at: Place | None = None, retry_after: timedelta = RETRY_AFTER
+) -> int:
     """Calls bottles back, once a day at each site that has such a rule, from whoever chance has chosen for the day."""
     now = clock()
     with database.reading() as session:
-        days = {site: site.dose_day(now - CLOSE_AFTER) for site in sites(session)}
+        days = {site: site.dose_day(now - CLOSE_AFTER) for site in ([at] if at else sites(session))}
     ran = 0
     for site, day in days.items():
         work = partial(_recall, site=site, day=day, at=now)
-        ran += run_once(database, job="recall at random", slot=slot(site, day), clock=clock, work=work)
+        ran += run_once(database, job=RECALL, slot=slot(site, day), clock=clock, work=work, retry_after=retry_after)
     return ran
 
 

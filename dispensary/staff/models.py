@@ -161,6 +161,7 @@ class JobRun(Base):
     """A background job ran for a slot of time: at most once, whichever process was the leader."""
 
     __tablename__ = "job_run"
+    __table_args__ = (Index(None, "began_at", postgresql_where=text("failure <> ''")),)
 
     job: Mapped[str] = mapped_column(primary_key=True)
     slot: Mapped[str] = mapped_column(primary_key=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 from dispensary.staff.queries import Place
@@ -12,6 +12,7 @@ from dispensary.straight import Straight
 
 CLOSE_DAY: Final = "close day"
 ASSESS: Final = "assess take-home"
+RECALL: Final = "recall at random"
 CLOSE_AFTER = timedelta(hours=2)
 """How long after the day boundary the night closes a day that the counter left open."""
 RETRY_AFTER = timedelta(hours=1)
@@ -19,10 +20,20 @@ RETRY_AFTER = timedelta(hours=1)
 _GRACE = timedelta(minutes=30)
 """How long after it was due a job may take before anybody is told (the house's own figure)."""
 
+_LOOKED_BACK = timedelta(days=14)
+"""How long a failure greets that nothing has superseded."""
+
 _READ = """
 SELECT s.opened_at,
     EXISTS (SELECT 1 FROM day_close c WHERE c.site_id = s.id AND c.dose_day = %(yesterday)s) AS closed,
-    c.failure, c.began_at, a.failure, a.began_at
+    c.failure, c.began_at, a.failure, a.began_at,
+    (SELECT coalesce(jsonb_agg(jsonb_build_array(f.job, f.failure, f.began_at)), '[]')
+     FROM (SELECT DISTINCT ON (job) job, failure, began_at FROM job_run one
+           WHERE failure <> '' AND began_at > %(looked_from)s AND starts_with(slot, s.code || ' ')
+           AND job NOT IN ('close day', 'assess take-home')
+           AND NOT EXISTS (SELECT 1 FROM job_run later WHERE later.job = one.job AND later.failure = ''
+                           AND later.began_at > one.began_at AND starts_with(later.slot, s.code || ' '))
+           ORDER BY job, began_at DESC) f)
 FROM site s
 LEFT JOIN job_run c ON c.job = 'close day' AND c.slot = %(close)s
 LEFT JOIN job_run a ON a.job = 'assess take-home' AND a.slot = %(assess)s
@@ -36,9 +47,9 @@ class Undone:
 
     job: str
     day: date
-    """The day that it is about: the one to be closed, or the one for which everybody is assessed."""
+    """The day to be closed, the day for which everybody is assessed, or of any other job the day on which it failed."""
     since: datetime
-    """When it was due."""
+    """When it was due; of any other job than those two, when it failed last."""
     failure: str
     """What it failed with; empty when it did not run at all, as when the program was off."""
     again_at: datetime | None
@@ -51,22 +62,34 @@ def slot(site: Place, day: date) -> str:
 
 
 def undone(glance: Straight, *, site: Place, now: datetime) -> tuple[Undone, ...]:
-    """What is due and not done, in one look. A day that the counter closed itself is done; a new site owes nothing."""
+    """What is due and not done, in one look. A day that the counter closed itself is done; a new site owes nothing.
+
+    Any other job of the site greets while its last run failed, until a later one went well.
+    """
     day = site.dose_day(now - CLOSE_AFTER)
     yesterday = day - timedelta(days=1)
     since = site.window_of(day)[0] + CLOSE_AFTER
-    if now < since + _GRACE:
-        return ()
-    values = {"site": site.id, "yesterday": yesterday, "close": slot(site, yesterday), "assess": slot(site, day)}
+    values = {
+        "site": site.id,
+        "yesterday": yesterday,
+        "close": slot(site, yesterday),
+        "assess": slot(site, day),
+        "looked_from": now - _LOOKED_BACK,
+    }
     row = glance.run(_READ, values).fetchone()
-    if row is None or yesterday < dose_day(site.zone, site.day_starts, row[0]):
+    if row is None:
         return ()
-    _, closed, close_failure, close_at, assess_failure, assess_at = row
-    if not closed:
-        return (_undone(CLOSE_DAY, yesterday, since, close_failure, close_at),)
-    if assess_failure or assess_at is None:
-        return (_undone(ASSESS, day, since, assess_failure, assess_at),)
-    return ()
+    opened_at, closed, close_failure, close_at, assess_failure, assess_at, failed = row
+    found = []
+    if now >= since + _GRACE and yesterday >= dose_day(site.zone, site.day_starts, opened_at):
+        if not closed:
+            found.append(_undone(CLOSE_DAY, yesterday, since, close_failure, close_at))
+        elif assess_failure or assess_at is None:
+            found.append(_undone(ASSESS, day, since, assess_failure, assess_at))
+    for job, failure, began_at in failed:
+        at = datetime.fromisoformat(began_at).astimezone(UTC)
+        found.append(_undone(job, site.dose_day(at), at, failure, at))
+    return tuple(found)
 
 
 def _undone(job: str, day: date, since: datetime, failure: str | None, began_at: datetime | None) -> Undone:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
@@ -69,6 +70,12 @@ class Waiting:
 
     pickup: Pickup
     bottles: Sequence[Bottle]
+
+    @property
+    def in_a_row(self) -> bool:
+        """Whether there is one bottle for each day from the first to the last."""
+        days = [bottle.dose_day for bottle in self.bottles]
+        return all(later - earlier == timedelta(days=1) for earlier, later in pairwise(days))
 
 
 @dataclass(frozen=True)

@@ -155,7 +155,9 @@ class TestACount:
         self, here: Desks, counter: Visitor, client: ClientId
     ) -> None:
         recall = called_back(here, client)
-        assert "are called back, by Thu 26 Nov 2026." in text_of(counter.get(at(client, "")))
+        assert "called back Bottles from Tue 24 Nov 2026 on, by Thu 26 Nov 2026." in text_of(
+            counter.get(at(client, ""))
+        )
         sent = {"recall_id": str(recall.id), "full_ones": "go home"}
 
         for _ in range(2):

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from dispensary.database import Database
-from dispensary.jobs import assess_sites, close_left_open, run_night
+from dispensary.database import Database, WriteSession
+from dispensary.jobs import assess_sites, close_left_open, recall_at_random, run_night, run_once
+from dispensary.staff.queries import Place
 from dispensary.staff.queries import place as site_of
 from dispensary.staff.rules import Role
 from dispensary.supplies.nightwatch import Undone, undone
@@ -28,10 +29,14 @@ def here(database: Database, now: datetime, tmp_path: Path) -> Desks:
     return place
 
 
-def looked(here: Desks, *, at: datetime | None = None) -> tuple[Undone, ...]:
+def site(here: Desks) -> Place:
     with here.database.reading() as session:
-        site = site_of(session, here.place.site_id)
-    return here.database.glance(lambda glance: undone(glance, site=site, now=at or here.clock()))
+        return site_of(session, here.place.site_id)
+
+
+def looked(here: Desks, *, at: datetime | None = None) -> tuple[Undone, ...]:
+    place = site(here)
+    return here.database.glance(lambda glance: undone(glance, site=place, now=at or here.clock()))
 
 
 def test_a_job_that_never_ran_greets_once_it_is_overdue_and_is_gone_once_it_ran(here: Desks) -> None:
@@ -80,9 +85,69 @@ def test_a_failure_says_when_it_is_tried_again_and_an_administrator_tries_at_onc
 def test_it_is_looked_up_every_few_seconds_and_not_for_every_page(here: Desks) -> None:
     pharmacist = here.seat(Role.PHARMACIST)
     assert GREETING in text_of(pharmacist.get("/counter"))
-    with here.database.reading() as session:
-        site = site_of(session, here.place.site_id)
-    run_night(here.database, here.clock, site=site)
+    run_night(here.database, here.clock, site=site(here))
     assert GREETING in text_of(pharmacist.get("/counter"))
     here.clock.goes_on(seconds=15)
     assert GREETING not in text_of(pharmacist.get("/counter"))
+
+
+def fails(here: Desks, job: str, slot: str, *, well: bool = False) -> None:
+    """A job of the clockwork runs, and does not go well unless somebody says so."""
+
+    def work(session: WriteSession) -> dict[str, object]:
+        if not well:
+            raise RuntimeError("the disk is full")
+        return {}
+
+    run_once(here.database, job=job, slot=slot, clock=here.clock, work=work, retry_after=timedelta(0))
+
+
+@pytest.mark.parametrize(
+    ("job", "slot", "said"),
+    [
+        ("recall at random", "HRP 2026-11-25", "Chance did not choose whose bottles are counted on Wed 25 Nov 2026."),
+        ("look at the safe", "HRP 2026-11-25", "The safe was not looked at on Wed 25 Nov 2026."),
+        ("downtime pack", "HRP 2026-11-24 23h", "The pack for an outage was not made on Wed 25 Nov 2026."),
+        ("something new", "HRP 2026-11-25", "A job failed on Wed 25 Nov 2026: something new."),
+    ],
+    ids=["recall", "safe", "pack", "unknown"],
+)
+def test_any_job_of_the_site_that_failed_last_greets_until_it_went_well(
+    here: Desks, job: str, slot: str, said: str
+) -> None:
+    run_night(here.database, here.clock, site=site(here))
+    with here.database.writing() as session:
+        session.execute(text("DELETE FROM job_run WHERE job = :job"), {"job": job})
+    fails(here, job, slot)
+    (one,) = looked(here)
+    assert (one.job, one.failure) == (job, "RuntimeError: the disk is full")
+    assert one.again_at == here.clock() + timedelta(hours=1)
+    assert said in text_of(here.seat(Role.PHARMACIST).get("/counter"))
+
+    fails(here, job, slot, well=True)
+    assert looked(here) == ()
+
+
+def test_a_failure_is_superseded_by_a_later_slot_and_never_greets_at_another_site(here: Desks, tmp_path: Path) -> None:
+    fresh = desks(here.database, here.clock(), tmp_path, code="HRP2")
+    run_night(here.database, here.clock, site=site(here))
+    fails(here, "downtime pack", "HRP 2026-11-24 23h")
+    assert [one.job for one in looked(here)] == ["downtime pack"]
+    assert looked(fresh) == ()
+
+    here.clock.goes_on(seconds=3600)
+    fails(here, "downtime pack", "HRP2 2026-11-25 00h", well=True)
+    assert [one.job for one in looked(here)] == ["downtime pack"], "another site's success is not ours"
+    fails(here, "downtime pack", "HRP 2026-11-25 00h", well=True)
+    assert looked(here) == ()
+
+
+def test_the_administrator_tries_a_recall_at_random_again_at_once(here: Desks) -> None:
+    run_night(here.database, here.clock, site=site(here))
+    with here.database.writing() as session:
+        session.execute(text("DELETE FROM job_run WHERE job = 'recall at random'"))
+    fails(here, "recall at random", "HRP 2026-11-25")
+    assert recall_at_random(here.database, here.clock) == 0, "within the hour it is not tried by itself"
+
+    assert here.administrator.post("/office/night").status_code == 303
+    assert looked(here) == ()

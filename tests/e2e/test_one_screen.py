@@ -11,10 +11,12 @@ from sqlalchemy import select, text
 
 from dispensary.clients.rules import Identity
 from dispensary.clients.service import enrol
+from dispensary.jobs import run_night
 from dispensary.monitoring.service import open_alert
 from dispensary.prescribing.sections import Topic
 from dispensary.prescribing.service import order_dose
 from dispensary.staff.models import Site
+from dispensary.staff.queries import place as site_of
 from dispensary.staff.rules import Role
 from dispensary.supplies import exceptions
 from dispensary.supplies.flags import set_flag
@@ -147,6 +149,14 @@ def prepared(place: Clinic, client: ClientId, *days: int) -> None:
         )
 
 
+def the_night_went_well(place: Clinic, house: House) -> None:
+    """What runs by itself has run, as it does in a clinic, so that nobody is greeted by it."""
+    house.clock.moment = place.now
+    with house.database.reading() as session:
+        site = site_of(session, place.site_id)
+    run_night(house.database, house.clock, site=site)
+
+
 def fits(counter: Person) -> None:
     bottom = counter.page.evaluate("document.querySelector('main').getBoundingClientRect().bottom + scrollY")
     assert bottom <= DESK["height"], f"the page is {bottom} px high"
@@ -192,7 +202,7 @@ def test_a_jump_with_six_bottles_a_recall_two_alerts_a_message_and_a_bad_morning
     chromium: Browser, house: House, place: Clinic
 ) -> None:
     client = jumping(place)
-    house.clock.moment = place.now
+    the_night_went_well(place, house)
     counter = Person(chromium, house, DESK).signs_in("pharmacist", f"/counter/clients/{client}")
     counter.sees("Why is it right?", "called back", "Say first:", "482 ms")
     counter.picture("counter-worst")
@@ -203,14 +213,16 @@ def test_a_jump_with_six_bottles_a_recall_two_alerts_a_message_and_a_bad_morning
     counter.presses("9")
     counter.sees("Not sober")
     counter.picture("counter-worst-asked")
-    can_be_handed_over(counter)
+    box = counter.page.get_by_text("Not sober").bounding_box()
+    assert box is not None
+    assert box["y"] + box["height"] <= DESK["height"], "what is asked next is on the screen"
 
 
 def test_days_without_a_dose_with_a_call_a_prepared_pickup_a_stop_and_a_message(
     chromium: Browser, house: House, place: Clinic
 ) -> None:
     client = long_away(place)
-    house.clock.moment = place.now
+    the_night_went_well(place, house)
     counter = Person(chromium, house, DESK).signs_in("pharmacist", f"/counter/clients/{client}")
     counter.sees("after a call to the prescriber", "6 prepared bottles wait until the prescriber has spoken")
     counter.picture("counter-worst-away")
