@@ -31,8 +31,8 @@ from dispensary.staff.rules import the_program
 from dispensary.staff.sessions import forget_ended
 from dispensary.stock.discrepancies import look
 from dispensary.supplies.closing import close_day
-from dispensary.supplies.nightwatch import ASSESS, CLOSE_AFTER, CLOSE_DAY, RECALL, RETRY_AFTER, slot
 from dispensary.supplies.models import DayClose
+from dispensary.supplies.nightwatch import ASSESS, CLOSE_AFTER, CLOSE_DAY, RECALL, RETRY_AFTER, slot
 from dispensary.supplies.outage_making import DOWNTIME_PACK, make_pack
 from dispensary.supplies.outage_settings import has_password
 from dispensary.supplies.queries import day_close_of

@@ -86,7 +86,7 @@ def test_the_handbook_explains_every_refusal_that_the_counter_can_show() -> None
         "wrong_doses",
     )
     flagged = ("flags", "flags_rules", "safety_rules", "elsewhere", "guests")
-    bottles = ("returns", "recalls", "full_bottles", "voiding", "scanned", "losses", "batch")
+    bottles = ("returns", "recalls", "full_bottles", "voiding", "scanned", "bringing", "losses", "batch")
     files = [
         *(f"dispensary/supplies/{room}.py" for room in (*usual, *unusual, *bottles, *flagged)),
         *(
