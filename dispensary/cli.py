@@ -147,6 +147,7 @@ def _what_to_try(settings: Settings, pickups: Sequence[ToTry], others: Sequence[
     lines = ["", f"Takehome is open on {base}", "", f"Sign in with the password “{PASSWORD}” as"]
     lines += [f"  {username:<14} {name}" for username, name, _, _ in STAFF]
     lines.append("Their PINs: " + ", ".join(f"{username} {pin}" for username, pin in PINS.items()))
+    lines.append("A downtime pack (Counter, If the system fails) opens by the same words.")
     lines += ["", "What to try"]
     if pickups:
         ready = ", ".join(f"{spoken(pickup.code)} ({pickup.number})" for pickup in pickups)

@@ -32,6 +32,7 @@ from dispensary.staff.sites import add_site
 from dispensary.supplies.handover import hand_over, prepare_and_tell
 from dispensary.supplies.models import DayClose
 from dispensary.supplies.moment import read_moment
+from dispensary.supplies.outage_settings import USUAL_DAYS, set_downtime
 from dispensary.supplies.rules import LONGEST_SUPPLY, Wanted, due_portions
 from dispensary.supplies.shown import proposed_days
 from dispensary.takehome.nightly import assess_everybody
@@ -135,6 +136,14 @@ def _open(session: WriteSession, zone: str, began: date, opened: datetime) -> tu
         actors[role] = Actor(account.id, site_id, frozenset({role}), name, initials)
         pin = PINS[username]
         set_pin(session, actor=actors[role], password=PASSWORD, pin=pin, again=pin, at=opened)
+    set_downtime(
+        session,
+        actor=actors[Role.ADMINISTRATOR],
+        password=PASSWORD,
+        days_ahead=USUAL_DAYS,
+        copy_to="",
+        at=opened,
+    )
     publish_policies(session, at=opened)
     adopt(
         session,
