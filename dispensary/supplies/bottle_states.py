@@ -78,9 +78,8 @@ def record_of(session: ReadSession, *, bottle_id: UUID) -> Sequence[Moved]:
         select(BottleEvent).where(BottleEvent.bottle_id == bottle_id).order_by(BottleEvent.seq)
     ).all()
     people = {event.account_id for event in events} | {event.second_id for event in events}
-    initials = dict(
-        session.execute(select(Account.id, Account.initials).where(Account.id.in_(people - {None}))).tuples().all()
-    )
+    known = session.execute(select(Account.id, Account.initials).where(Account.id.in_(people - {None})))
+    initials: dict[AccountId, str] = {row.id: row.initials for row in known}
     return [
         Moved(
             event,
