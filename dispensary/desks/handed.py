@@ -12,7 +12,7 @@ from litestar.response import Redirect, Response, Template
 from litestar.types import ControllerRouterHandler
 
 from dispensary.clients.queries import faces
-from dispensary.database import WriteSession
+from dispensary.database import ReadSession, WriteSession
 from dispensary.desks.noting import somebody
 from dispensary.desks.window import choices
 from dispensary.refusals import NotThere, Refused
@@ -20,7 +20,9 @@ from dispensary.staff.countersign import who_can_stand_by
 from dispensary.staff.queries import names_of
 from dispensary.supplies.bottle_rules import WITH_CLIENT, BottleState
 from dispensary.supplies.bottle_states import record_of
+from dispensary.supplies.models import Pickup
 from dispensary.supplies.outage_models import LateEntry
+from dispensary.supplies.pickups import live_pass
 from dispensary.supplies.queries import supply_of
 from dispensary.supplies.serials import spoken_serial
 from dispensary.supplies.voiding import asks_for_two, void_of, void_supply
@@ -90,6 +92,7 @@ def _page(
             records=[(bottle, record_of(session, bottle_id=bottle.id)) for bottle in seen.bottles],
             voided=voided,
             late=late,
+            waits_again=voided is not None and _waits_without_pass(session, seen.supply.pickup_id),
             names=names_of(session, [each for each in people if each]),
             words=bottle_words(),
             may_void=voided is None
@@ -101,6 +104,12 @@ def _page(
         )
 
     return database.write(read)
+
+
+def _waits_without_pass(session: ReadSession, pickup_id: UUID | None) -> bool:
+    """Whether the pickup that this supply handed over stands prepared again, and nothing opens it."""
+    pickup = session.get(Pickup, pickup_id) if pickup_id else None
+    return pickup is not None and pickup.state == "prepared" and live_pass(session, pickup_id=pickup.id) is None
 
 
 @post("/counter/supplies/{supply_id:uuid}/void", sync_to_thread=True, guards=[requires_dispenser])

@@ -246,3 +246,52 @@ class TestLabels:
     def supply(self, here: Desks, client: ClientId) -> UUID:
         with here.database.reading() as session:
             return session.scalars(select(Supply.id).where(Supply.client_id == client)).one()
+
+
+class TestTheLabelsOfADay:
+    def prepares(self, here: Desks, client_id: ClientId, *days: int) -> None:
+        place = here.place
+        with place.database.writing() as session:
+            prepare_pickup(
+                session,
+                actor=place.pharmacist,
+                client_id=client_id,
+                collect_on=place.today,
+                take_home_days=place.ahead(*days),
+                valid=(place.now, place.now + timedelta(hours=10)),
+                today=place.today,
+                at=place.now,
+            )
+
+    def test_they_come_client_after_client_as_the_pack_list_has_them_and_each_log_says_so(
+        self, here: Desks, counter: Visitor
+    ) -> None:
+        one, other = here.place.client(mg="62.5"), here.place.client(mg="80")
+        for each, days in ((other, (1, 2)), (one, (1,))):  # prepared the other way round
+            here.place.decide(each, per_supply=4)
+            self.prepares(here, each, *days)
+
+        answer = counter.get(f"/counter/pickups/labels?on={here.today}")
+
+        assert answer.headers["content-type"] == "application/pdf"
+        said = words_of(answer.content)
+        marks = [said.index(mark) for mark in ("62.5 mg", "80 mg")]
+        assert marks == sorted(marks)
+        assert said.count("1 of 2") == said.count("2 of 2") == said.count("1 of 1") == 1
+        assert [here.acts_about(each)[-1] for each in (one, other)] == ["printed labels"] * 2
+        assert f"/counter/pickups/labels?on={here.today}" in counter.get("/counter/pickups").text
+
+    def test_a_label_printer_gets_them_as_it_takes_them(self, here: Desks, counter: Visitor) -> None:
+        client = here.place.client(mg="80")
+        here.place.decide(client, per_supply=4)
+        self.prepares(here, client, 1, 2)
+        here.administrator.post("/office/paper", {**SET, "printer": "zpl203"})
+
+        answer = counter.get(f"/counter/pickups/labels?on={here.today}")
+
+        assert answer.headers["content-disposition"] == 'attachment; filename="labels.zpl"'
+        assert answer.text.count("^XA") == 2
+
+    @pytest.mark.parametrize(("on", "status"), [("2026-11-30", 404), ("tomorrow", 422)], ids=["nothing", "no day"])
+    def test_a_day_without_bottles_or_that_is_none_is_refused(self, counter: Visitor, on: str, status: int) -> None:
+        assert counter.get(f"/counter/pickups/labels?on={on}").status_code == status

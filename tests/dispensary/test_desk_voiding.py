@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -12,6 +12,7 @@ from sqlalchemy import select, text
 from dispensary.database import Database
 from dispensary.staff.rules import Role
 from dispensary.supplies.models import Bottle
+from dispensary.supplies.pickups import prepare_pickup
 from dispensary.units import ClientId
 from tests.dispensary.desk_place import Desks, desks
 from tests.dispensary.test_verification import findings
@@ -142,3 +143,34 @@ class TestFullBottles:
             serial = session.scalars(select(Bottle.serial)).one()
         told = counter.get(f"/api/bottles/{serial}").json()
         assert (told["state"], [line["by"] for line in told["record"]]) == ("handed_over", ["AY"])
+
+
+def test_a_voided_pickup_that_waits_again_gets_its_new_pass_from_the_very_page(
+    here: Desks, counter: Visitor, client: ClientId
+) -> None:
+    place = here.place
+    with place.database.writing() as session:
+        pickup = prepare_pickup(
+            session,
+            actor=place.pharmacist,
+            client_id=client,
+            collect_on=place.today,
+            take_home_days=place.ahead(1),
+            valid=(place.now, place.now + timedelta(hours=10)),
+            today=place.today,
+            at=place.now,
+        ).pickup_id
+    supply = place.give(client, pickup_id=pickup).supply_id
+    assert "Issue a new pass" not in text_of(counter.get(f"/counter/supplies/{supply}"))
+    said = {
+        "reason": "nobody was there",
+        "second_id": str(place.doctor.account_id),
+        "second_pin": PIN,
+        "key": str(uuid4()),
+    }
+    voided = counter.post(f"/counter/supplies/{supply}/void", said)
+    assert voided.status_code == 303, text_of(voided)
+
+    assert "Issue a new pass" in text_of(counter.get(f"/counter/supplies/{supply}"))
+    assert counter.post(f"/counter/pickups/{pickup}/pass", {"key": str(uuid4())}).status_code == 303
+    assert "Issue a new pass" not in text_of(counter.get(f"/counter/supplies/{supply}"))

@@ -167,7 +167,7 @@ def test_a_label_is_read_when_it_is_blurred_and_when_a_drop_ran_over_it(counter:
                 packed_at=counter.place.now,
             )
         )
-    (page,) = painter(counter.labels(pickup_id=pickup_id, printer=Printer.ROLL))
+    (page,) = painter(counter.labels(pickup_ids=[pickup_id], printer=Printer.ROLL))
     assert codes_in(page.filter(ImageFilter.GaussianBlur(2))) == [bottle_code("019283746556473")]
     where = zxingcpp.read_barcodes(page)[0].position
     side = where.top_right.x - where.top_left.x
@@ -232,9 +232,9 @@ def test_a_prepared_pickup_is_labelled_before_it_is_collected_and_the_same_after
     client_id = counter.place.client()
     counter.place.decide(client_id, per_supply=3)
     prepared = counter.prepared(client_id, 1, 2, 3)
-    before = counter.labels(pickup_id=prepared.pickup_id)
+    before = counter.labels(pickup_ids=[prepared.pickup_id])
     handed = counter.place.give(client_id, pickup_id=prepared.pickup_id)
-    assert counter.labels(pickup_id=prepared.pickup_id) == before
+    assert counter.labels(pickup_ids=[prepared.pickup_id]) == before
     assert counter.labels(supply_id=handed.supply_id) == before
 
 
@@ -248,7 +248,7 @@ def test_bottles_that_went_back_into_stock_have_no_label(counter: Counter) -> No
             session, actor=place.pharmacist, pickup_id=prepared.pickup_id, reason="ill", day=place.today, at=place.now
         )
     with pytest.raises(NotThere):
-        counter.labels(pickup_id=prepared.pickup_id)
+        counter.labels(pickup_ids=[prepared.pickup_id])
 
 
 def test_a_voided_supply_has_no_label(counter: Counter) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from uuid import UUID
@@ -37,11 +38,11 @@ def bottle_labels(
     *,
     site: Site,
     supply_id: UUID | None = None,
-    pickup_id: UUID | None = None,
+    pickup_ids: Sequence[UUID] = (),
     paper: Paper | None = None,
     skip: int = 0,
 ) -> bytes:
-    """A label for each bottle of one supply or one pickup, in the order in which they are taken: PDF, or ZPL.
+    """A label for each bottle of a supply, or of pickups one after the other, as they are taken: PDF, or ZPL.
 
     Each says what programmes ask for: the clinic with address and telephone (42 CFR 8.12(i)(4)), product, mg, mL
     and strength, the day to take it, portion, bottle n of N, directions, batch, expiry, who packed and checked it and
@@ -60,7 +61,7 @@ def bottle_labels(
         raise BadInput(
             Refusal("skip", f"A sheet has {stock.on_a_sheet} labels.", "Say how many of them are gone.", field="skip")
         )
-    labels = read_labels(session, site=site, paper=paper, supply_id=supply_id, pickup_id=pickup_id)
+    labels = read_labels(session, site=site, paper=paper, supply_id=supply_id, pickup_ids=pickup_ids)
     if not labels:
         raise NotThere(Refusal("no-bottles", "There is no bottle to label here.", "Look at the record again."))
     with spoken(paper.languages[0]):
@@ -103,11 +104,16 @@ def _sheets(texts: Sequence[LabelText], size: LabelSize, skip: int) -> Callable[
     return draw
 
 
+def _of(bottle: Bottle, supply_id: UUID | None) -> UUID | None:
+    """What a bottle is counted among: the supply, or its own pickup."""
+    return supply_id or bottle.pickup_id
+
+
 def read_labels(
-    session: ReadSession, *, site: Site, paper: Paper, supply_id: UUID | None, pickup_id: UUID | None
+    session: ReadSession, *, site: Site, paper: Paper, supply_id: UUID | None, pickup_ids: Sequence[UUID]
 ) -> list[BottleLabel]:
     """What the labels say. Bottles that went back into stock and supplies that were voided have none."""
-    assert (supply_id is None) != (pickup_id is None), "labels are for one supply or for one pickup"
+    assert (supply_id is None) == bool(pickup_ids), "labels are for one supply or for pickups"
     prescriber = aliased(Account)
     wanted = (
         select(
@@ -134,13 +140,19 @@ def read_labels(
             Dose.supply_id == supply_id, Dose.voided_at.is_(None)
         )
     else:
-        wanted = wanted.where(Bottle.pickup_id == pickup_id, Bottle.state != BottleState.BACK_IN_STOCK)
-    rows = session.execute(wanted).all()
+        wanted = wanted.where(Bottle.pickup_id.in_(pickup_ids), Bottle.state != BottleState.BACK_IN_STOCK)
+    rows = list(session.execute(wanted))
+    if pickup_ids:
+        place = {pickup_id: n for n, pickup_id in enumerate(pickup_ids)}
+        rows.sort(key=lambda row: place[row.Bottle.pickup_id])
+    together = Counter(_of(row.Bottle, supply_id) for row in rows)
+    counted: Counter[UUID | None] = Counter()
     checkers = _checkers(session, [row.Bottle.id for row in rows])
     named = Field.NAME in paper.shown
     labels = []
-    for n, row in enumerate(rows, start=1):
+    for row in rows:
         bottle: Bottle = row.Bottle
+        counted[_of(bottle, supply_id)] += 1
         client: Client = row.Client
         name = session.vault.open("client.name", client.id, client.name_sealed)
         born = None
@@ -157,8 +169,8 @@ def read_labels(
                 day=bottle.dose_day,
                 portion=bottle.portion,
                 portions=bottle.portions,
-                n=n,
-                of=len(rows),
+                n=counted[_of(bottle, supply_id)],
+                of=together[_of(bottle, supply_id)],
                 batch=row.batch,
                 expires_on=row.expires_on,
                 packed_by=row.initials,
