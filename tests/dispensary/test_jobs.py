@@ -165,6 +165,7 @@ def test_the_clockwork_starts_sends_and_stops(place: Clinic, tmp_path: Path) -> 
             "queue reminders",
             "close days",
             "assess take-home",
+            "downtime packs",
             "recall at random",
             "look at the safe",
             "forget sign-ins",
