@@ -140,6 +140,25 @@ def signs_in(port: int) -> Browser:
         return Browser({"X-CSRFToken": headers["X-CSRFToken"], "Cookie": _line(jar | _cookies(entered))})
 
 
+def sits_down(port: int) -> Browser:
+    """Signs in on the page, as a person does; what is posted then says for whom its page was drawn, as each form does.
+
+    A token of the API opens no page.
+    """
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+        opened = client.get("/api/session")
+        jar = _cookies(opened)
+        headers = {"X-CSRFToken": opened.json()["csrf_token"]}
+        form = {"username": USERNAME, "password": PASSWORD}
+        entered = client.post("/signin", data=form, headers={**headers, "Cookie": _line(jar)})
+        if entered.status_code != 303:
+            raise RuntimeError(f"nobody signed in: {entered.status_code}")
+        headers["Cookie"] = _line(jar | _cookies(entered))
+        page = client.get("/counter", headers=headers)
+        page.raise_for_status()
+        return Browser({**headers, "X-Acting": page.text.split('data-person="')[1].split('"')[0]})
+
+
 def _cookies(response: httpx.Response) -> dict[str, str]:
     pairs = (line.split(";", 1)[0].split("=", 1) for line in response.headers.get_list("set-cookie"))
     return {pair[0]: pair[1] for pair in pairs}

@@ -31,6 +31,7 @@ from dispensary.staff.rules import the_program
 from dispensary.staff.sessions import forget_ended
 from dispensary.stock.discrepancies import look
 from dispensary.supplies.closing import close_day
+from dispensary.supplies.forewarning import ask_to_call_first
 from dispensary.supplies.models import DayClose
 from dispensary.supplies.nightwatch import ASSESS, CLOSE_AFTER, CLOSE_DAY, RECALL, RETRY_AFTER, slot
 from dispensary.supplies.outage_making import DOWNTIME_PACK, make_pack
@@ -132,6 +133,7 @@ def start_jobs(database: Database, settings: Settings, clock: Clock) -> Backgrou
     else:
         log.warning("no way to send texts is set up: they wait in the outbox and expire")
     scheduler.add_job(led(lambda: queue_reminders(database, clock)), "interval", seconds=30, id="queue reminders")
+    scheduler.add_job(led(lambda: warn_before_travel(database, clock)), "interval", minutes=1, id="warn before travel")
     # What was due while the program was off is done soon after it starts, so that nobody is greeted by it for long.
     soon = {"next_run_time": datetime.now(UTC) + _SOON, "trigger": "interval", "minutes": 5}
     often = {**soon, "minutes": 1}
@@ -191,6 +193,12 @@ def queue_reminders(database: Database, clock: Clock) -> int:
             )
             queued += message is not None
     return queued
+
+
+def warn_before_travel(database: Database, clock: Clock) -> int:
+    """Asks clients by text to call before they come, where a stop or a hold begins on the day to come."""
+    with database.writing() as session:
+        return ask_to_call_first(session, now=clock())
 
 
 def close_left_open(

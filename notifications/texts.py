@@ -95,6 +95,7 @@ KINDS: Mapping[str, Kind] = {
     ),
     "collected": Kind(N_("Collected on {day} at {time}. If this was not you, please call us."), ("at",)),
     "come_by": Kind(N_("Please come and see us by {day}."), ("day",)),
+    "call_first": Kind(N_("Please call us before you come on {day}."), ("day",)),
     "see_reception": Kind(N_("Please speak to us at the desk the next time you come.")),
     "confirm_drop": Kind(N_("Give up your booking for {day} at {time}? Reply OK to drop it."), ("at",)),
     "confirm_move": Kind(N_("Move your booking to {day} at {time}? Reply OK to move it."), ("at",)),

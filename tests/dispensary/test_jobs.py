@@ -163,6 +163,7 @@ def test_the_clockwork_starts_sends_and_stops(place: Clinic, tmp_path: Path) -> 
         assert {job.id for job in scheduler.get_jobs()} == {
             "send texts",
             "queue reminders",
+            "warn before travel",
             "close days",
             "assess take-home",
             "downtime packs",
