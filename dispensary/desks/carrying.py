@@ -26,6 +26,7 @@ from dispensary.supplies.pickups import bottles_of
 from dispensary.supplies.verifying import record_refused_pass
 from dispensary.units import ClientId
 from dispensary.web.consultation import looked_at
+from dispensary.web.doing import done_or_again
 from dispensary.web.forms import Form, key_of, one
 from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
 from dispensary.web.guards import requires_carrier, requires_dispenser
@@ -175,13 +176,12 @@ def taken(
             bottles = typed.whole_or_none("bottles", 0, _MOST)
         take(session, actor=actor, carrying_id=carrying_id, bottles=bottles, today=site.dose_day(now), at=now)
 
-    try:
-        database.write(act)
-    except NotThere:
-        raise
-    except Refused as refused:
-        return _page(database, actor, site, carrying_id, now, refused, data)
-    return Redirect(f"/carrying/{carrying_id}", status_code=303)
+    return done_or_again(
+        database,
+        act,
+        then=lambda _: f"/carrying/{carrying_id}",
+        else_again=lambda why: _page(database, actor, site, carrying_id, now, why, data),
+    )
 
 
 @post("/carrying/{carrying_id:uuid}/deliver", sync_to_thread=True, guards=[requires_carrier])

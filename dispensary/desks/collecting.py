@@ -9,7 +9,7 @@ from uuid import UUID
 
 from litestar import get, post
 from litestar.params import FromPath
-from litestar.response import Redirect, Response, Template
+from litestar.response import Response, Template
 from litestar.types import ControllerRouterHandler
 
 from dispensary.clients.queries import face_at
@@ -26,6 +26,7 @@ from dispensary.supplies.pickups import prepared_bottles
 from dispensary.supplies.rules import Wanted
 from dispensary.units import ClientId
 from dispensary.web.consultation import looked_at
+from dispensary.web.doing import done_or_again
 from dispensary.web.forms import Form, key_of, one
 from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
 from dispensary.web.guards import requires_dispenser
@@ -104,13 +105,12 @@ def give_to_agent(
         )
         return handed.supply_id
 
-    try:
-        supply_id = database.write(act)
-    except NotThere:
-        raise
-    except Refused as refused:
-        return _page(database, actor, site, pickup_id, now, refused, data)
-    return Redirect(f"/counter/supplies/{supply_id}/receipt", status_code=303)
+    return done_or_again(
+        database,
+        act,
+        then=lambda supply_id: f"/counter/supplies/{supply_id}/receipt",
+        else_again=lambda why: _page(database, actor, site, pickup_id, now, why, data),
+    )
 
 
 @get("/counter/supplies/{supply_id:uuid}/receipt", sync_to_thread=True, guards=[requires_dispenser])

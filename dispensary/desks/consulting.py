@@ -25,11 +25,12 @@ from dispensary.desks.evidence import evidence
 from dispensary.desks.record import Record, read_record
 from dispensary.desks.timeline import PERIODS, USUAL
 from dispensary.desks.worklist import Kind, Waits, Whose, chosen, waiting
-from dispensary.refusals import NotThere, Refused
+from dispensary.refusals import Refused
 from dispensary.staff.queries import Place
 from dispensary.staff.rules import Act, Actor, may
 from dispensary.units import AccountId, ClientId, DoseDay
 from dispensary.web import consultation, dosing_acts
+from dispensary.web.doing import done_or_again
 from dispensary.web.forms import Form, one
 from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
 from dispensary.web.guards import requires, requires_client_reader
@@ -66,13 +67,9 @@ class Consultation:
         self, act: Callable[[WriteSession], object], *, then: str, else_again: Callable[[Refused], Template]
     ) -> Response[Any]:
         """Does one act and goes on to `then`, below the client's page; refused, the page comes again."""
-        try:
-            self.database.write(act)
-        except NotThere:
-            raise
-        except Refused as refused:
-            return else_again(refused)
-        return Redirect(f"/consulting/clients/{self.client_id}{then}", status_code=303)
+        return done_or_again(
+            self.database, act, then=lambda _: f"/consulting/clients/{self.client_id}{then}", else_again=else_again
+        )
 
 
 def about(actor: Actor, record: Record) -> dict[str, Any]:

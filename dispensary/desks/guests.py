@@ -18,13 +18,14 @@ from dispensary.clients.guests import longest_stay, set_longest, stay_at, stays_
 from dispensary.clients.queries import face_at
 from dispensary.database import ReadSession, WriteSession
 from dispensary.desks.window import AtCounter
-from dispensary.refusals import NotThere, Refused
+from dispensary.refusals import Refused
 from dispensary.staff.queries import names_of, sites
 from dispensary.staff.rules import Act, Actor, may
 from dispensary.supplies.guest_facts import facts_of
 from dispensary.supplies.guests import Asked, answer, arrange, ask, end, stay_state
 from dispensary.units import ClientId, SiteId
 from dispensary.web.consultation import looked_at
+from dispensary.web.doing import done_or_again
 from dispensary.web.forms import Form, key_of, one
 from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
 from dispensary.web.guards import requires_administrator, requires_dispenser, requires_guest_arranger
@@ -227,13 +228,12 @@ def _done(
     data: Mapping[str, Any],
     act: Callable[[WriteSession], GuestStay],
 ) -> Response[Any]:
-    try:
-        database.write(act)
-    except NotThere:
-        raise
-    except Refused as refused:
-        return _one(database, actor, site, clock, stay_id, refused, data)
-    return Redirect(f"/guests/{stay_id}", status_code=303)
+    return done_or_again(
+        database,
+        act,
+        then=lambda _: f"/guests/{stay_id}",
+        else_again=lambda why: _one(database, actor, site, clock, stay_id, why, data),
+    )
 
 
 @get("/guests/clients/{client_id:uuid}", sync_to_thread=True, guards=[requires_guest_arranger])

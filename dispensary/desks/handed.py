@@ -8,14 +8,14 @@ from uuid import UUID
 
 from litestar import get, post
 from litestar.params import FromPath
-from litestar.response import Redirect, Response, Template
+from litestar.response import Response, Template
 from litestar.types import ControllerRouterHandler
 
 from dispensary.clients.queries import faces
 from dispensary.database import ReadSession, WriteSession
 from dispensary.desks.noting import somebody
 from dispensary.desks.window import choices
-from dispensary.refusals import NotThere, Refused
+from dispensary.refusals import Refused
 from dispensary.staff.countersign import who_can_stand_by
 from dispensary.staff.queries import names_of
 from dispensary.supplies.bottle_rules import WITH_CLIENT, BottleState
@@ -28,7 +28,8 @@ from dispensary.supplies.serials import spoken_serial
 from dispensary.supplies.voiding import asks_for_two, void_of, void_supply
 from dispensary.units import ClientId
 from dispensary.web.consultation import looked_at
-from dispensary.web.forms import Form, key_of, one, secret
+from dispensary.web.doing import done_or_again
+from dispensary.web.forms import Form, key_of, secret
 from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
 from dispensary.web.guards import requires_dispenser
 from dispensary.web.templating import page
@@ -118,29 +119,29 @@ def void(
 ) -> Response[Any]:
     """Voids the supply. Refused, the page comes again with every reason and all that was typed but the PIN."""
     now = clock()
-    try:
+
+    def act(session: WriteSession) -> object:
         with Typed(data) as typed:
             reason = typed.text("reason", most=LONGEST_NOTE, required=False)
             second_id = somebody(typed, data, "second_id")
-        database.write(
-            lambda session: void_supply(
-                session,
-                actor=actor,
-                supply_id=supply_id,
-                reason=reason,
-                second_id=second_id,
-                pin=secret(data, "second_pin"),
-                key=str(key_of(data)),
-                today=site.dose_day(now),
-                at=now,
-            )
+        return void_supply(
+            session,
+            actor=actor,
+            supply_id=supply_id,
+            reason=reason,
+            second_id=second_id,
+            pin=secret(data, "second_pin"),
+            key=str(key_of(data)),
+            today=site.dose_day(now),
+            at=now,
         )
-    except NotThere:
-        raise
-    except Refused as refused:
-        kept = {name: one(data, name) for name in ("reason", "second_id")}
-        return _page(database, actor, site, clock, supply_id, refused, kept)
-    return Redirect(f"/counter/supplies/{supply_id}", status_code=303)
+
+    return done_or_again(
+        database,
+        act,
+        then=lambda _: f"/counter/supplies/{supply_id}",
+        else_again=lambda why: _page(database, actor, site, clock, supply_id, why, data),
+    )
 
 
 HANDLERS: list[ControllerRouterHandler] = [supply, void]

@@ -9,13 +9,13 @@ from uuid import UUID
 
 from litestar import get, post
 from litestar.params import FromPath
-from litestar.response import Redirect, Response, Template
+from litestar.response import Response, Template
 from litestar.types import ControllerRouterHandler
 
 from dispensary.clients.queries import face_at
 from dispensary.database import WriteSession
 from dispensary.desks.handed import bottle_words
-from dispensary.refusals import BadInput, NotThere, Refusal, Refused
+from dispensary.refusals import Refused
 from dispensary.staff.queries import names_of
 from dispensary.staff.rules import Act, may
 from dispensary.supplies.losses import (
@@ -31,7 +31,8 @@ from dispensary.supplies.rules import LONGEST_SUPPLY
 from dispensary.supplies.serials import spoken_serial
 from dispensary.units import ClientId, DoseDay
 from dispensary.web.consultation import looked_at
-from dispensary.web.forms import Form, key_of, one, several
+from dispensary.web.doing import done_or_again
+from dispensary.web.forms import Form, key_of
 from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
 from dispensary.web.guards import requires_client_reader, requires_dispenser, requires_prescriber
 from dispensary.web.templating import page
@@ -86,35 +87,31 @@ def report(
 ) -> Response[Any]:
     """Writes the report down and opens it. Refused, the page comes again with all that was typed."""
     now = clock()
-    try:
+
+    def act(session: WriteSession) -> UUID:
         with Typed(data) as typed:
             what = typed.choice("what", Lost)
             told = typed.text("told", most=LONGEST_NOTE, required=False)
             police_number = typed.text("police_number", most=60, required=False)
-        try:
-            chosen = [UUID(value) for value in several(data, "bottle") if value]
-        except ValueError:
-            raise BadInput(Refusal("bottles", "A chosen bottle was not readable.", "Open the page again.")) from None
-        report_id = database.write(
-            lambda session: (
-                report_loss(
-                    session,
-                    actor=actor,
-                    client_id=ClientId(client_id),
-                    bottle_ids=chosen,
-                    what=what,
-                    told=told,
-                    police_number=police_number,
-                    key=str(key_of(data)),
-                    at=now,
-                ).id
-            )
-        )
-    except NotThere:
-        raise
-    except Refused as refused:
-        return _lost_page(database, actor, site, clock, ClientId(client_id), refused, data)
-    return Redirect(f"/reports/{report_id}", status_code=303)
+            bottle_ids = typed.ids("bottle")
+        return report_loss(
+            session,
+            actor=actor,
+            client_id=ClientId(client_id),
+            bottle_ids=bottle_ids,
+            what=what,
+            told=told,
+            police_number=police_number,
+            key=str(key_of(data)),
+            at=now,
+        ).id
+
+    return done_or_again(
+        database,
+        act,
+        then=lambda report_id: f"/reports/{report_id}",
+        else_again=lambda why: _lost_page(database, actor, site, clock, ClientId(client_id), why, data),
+    )
 
 
 @get("/reports/{report_id:uuid}", sync_to_thread=True, guards=[requires_client_reader])
@@ -166,27 +163,27 @@ def decide(
 ) -> Response[Any]:
     """Decides what follows from a report, once."""
     now = clock()
-    try:
+
+    def act(session: WriteSession) -> object:
         with Typed(data) as typed:
             decision = typed.choice("decision", Decision)
             said = typed.text("said", most=LONGEST_NOTE, required=False)
-        database.write(
-            lambda session: decide_loss(
-                session,
-                actor=actor,
-                report_id=report_id,
-                decision=decision,
-                said=said,
-                today=site.dose_day(now),
-                at=now,
-            )
+        return decide_loss(
+            session,
+            actor=actor,
+            report_id=report_id,
+            decision=decision,
+            said=said,
+            today=site.dose_day(now),
+            at=now,
         )
-    except NotThere:
-        raise
-    except Refused as refused:
-        kept = {name: one(data, name) for name in ("decision", "said")}
-        return _report_page(database, actor, site, clock, report_id, refused, kept)
-    return Redirect(f"/reports/{report_id}", status_code=303)
+
+    return done_or_again(
+        database,
+        act,
+        then=lambda _: f"/reports/{report_id}",
+        else_again=lambda why: _report_page(database, actor, site, clock, report_id, why, data),
+    )
 
 
 HANDLERS: list[ControllerRouterHandler] = [lost, report, read_report, decide]

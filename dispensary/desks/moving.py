@@ -12,7 +12,7 @@ from litestar.response import Redirect, Response, Template
 from litestar.types import ControllerRouterHandler
 
 from dispensary.database import WriteSession
-from dispensary.refusals import NotThere, Refused
+from dispensary.refusals import Refused
 from dispensary.staff.countersign import who_can_stand_by
 from dispensary.staff.queries import sites
 from dispensary.stock import queries as stock
@@ -21,6 +21,7 @@ from dispensary.stock.destroying import destroy
 from dispensary.stock.transfers import send, take_back, the_transfer, transfers
 from dispensary.units import AccountId, SiteId
 from dispensary.web import safe_acts
+from dispensary.web.doing import done_or_again
 from dispensary.web.forms import Form, key_of, one, secret
 from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
 from dispensary.web.guards import requires_dispenser
@@ -129,13 +130,12 @@ def receive_it(
             at=now,
         )
 
-    try:
-        database.write(act)
-    except NotThere:
-        raise
-    except Refused as refused:
-        return _transfer_page(transfer_id, database, site, refused, data)
-    return Redirect("/counter/stock?done=arrived", status_code=303)
+    return done_or_again(
+        database,
+        act,
+        then=lambda _: "/counter/stock?done=arrived",
+        else_again=lambda why: _transfer_page(transfer_id, database, site, why, data),
+    )
 
 
 @post("/counter/stock/transfers/{transfer_id:uuid}/take-back", sync_to_thread=True, guards=[requires_dispenser])
@@ -155,13 +155,12 @@ def take_it_back(
             reason = typed.text("why", most=LONGEST_NOTE)
         return take_back(session, actor=actor, transfer_id=transfer_id, reason=reason, day=site.dose_day(now), at=now)
 
-    try:
-        database.write(act)
-    except NotThere:
-        raise
-    except Refused as refused:
-        return _transfer_page(transfer_id, database, site, refused, data)
-    return Redirect("/counter/stock?done=back", status_code=303)
+    return done_or_again(
+        database,
+        act,
+        then=lambda _: "/counter/stock?done=back",
+        else_again=lambda why: _transfer_page(transfer_id, database, site, why, data),
+    )
 
 
 # Destroyed
@@ -274,13 +273,12 @@ def close_it(
             found = typed.text("found", most=LONGEST_NOTE, required=False)
         return close_investigation(session, actor=actor, investigation_id=investigation_id, found=found, at=now)
 
-    try:
-        database.write(act)
-    except NotThere:
-        raise
-    except Refused as refused:
-        return _investigation_page(investigation_id, database, site, refused, data)
-    return Redirect("/counter/stock?done=found", status_code=303)
+    return done_or_again(
+        database,
+        act,
+        then=lambda _: "/counter/stock?done=found",
+        else_again=lambda why: _investigation_page(investigation_id, database, site, why, data),
+    )
 
 
 HANDLERS: list[ControllerRouterHandler] = [

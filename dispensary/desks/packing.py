@@ -9,20 +9,21 @@ from uuid import UUID
 
 from litestar import get, post
 from litestar.params import FromPath, FromQuery
-from litestar.response import Redirect, Response, Template
+from litestar.response import Response, Template
 from litestar.types import ControllerRouterHandler
 
 import scheduling.queries
 from dispensary.clients.queries import faces
-from dispensary.database import ReadSession
+from dispensary.database import ReadSession, WriteSession
 from dispensary.desks.noting import somebody
 from dispensary.desks.window import choices
-from dispensary.refusals import BadInput, NotThere, Refusal, Refused
+from dispensary.refusals import BadInput, Refusal, Refused
 from dispensary.staff.countersign import who_can_stand_by
 from dispensary.supplies.batch import check_bottles, checks_twice, lost_in_the_safe, to_check, to_pack
 from dispensary.supplies.passes import plain_text
 from dispensary.supplies.serials import serial_in, spoken_serial
 from dispensary.units import ClientId, DoseDay
+from dispensary.web.doing import done_or_again
 from dispensary.web.forms import Form, one, secret, several
 from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSettings, TheSite
 from dispensary.web.guards import requires_dispenser
@@ -111,59 +112,58 @@ def _chosen(value: str) -> tuple[ClientId, list[DoseDay]]:
 @get("/counter/check", sync_to_thread=True, guards=[requires_dispenser])
 def check_list(database: TheDatabase, actor: TheActor, site: TheSite) -> Template:
     """Every prepared bottle, checked or not."""
-    with database.reading() as session:
-        return _check_page(session, actor, site)
+    return _check_page(database, actor, site)
 
 
 def _check_page(
-    session: ReadSession,
+    database: TheDatabase,
     actor: TheActor,
     site: TheSite,
     refused: Refused | None = None,
     typed: Mapping[str, Any] | None = None,
 ) -> Template:
-    rows = to_check(session, site_id=site.id)
-    return page(
-        "counter/check.html",
-        refused=refused,
-        typed=typed,
-        rows=rows,
-        unchecked=[row for row in rows if not row.is_checked],
-        own=[row for row in rows if not row.is_checked and row.bottle.packed_by == actor.account_id],
-        seconds=choices(who_can_stand_by(session, actor=actor)),
-        spoken_serial=spoken_serial,
-    )
+    with database.reading() as session:
+        rows = to_check(session, site_id=site.id)
+        return page(
+            "counter/check.html",
+            refused=refused,
+            typed=typed,
+            rows=rows,
+            unchecked=[row for row in rows if not row.is_checked],
+            own=[row for row in rows if not row.is_checked and row.bottle.packed_by == actor.account_id],
+            seconds=choices(who_can_stand_by(session, actor=actor)),
+            spoken_serial=spoken_serial,
+        )
 
 
 @post("/counter/check", sync_to_thread=True, guards=[requires_dispenser])
 def check(data: Form, database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock) -> Response[Any]:
     """Checks the bottle whose label was scanned, or every ticked one."""
     now = clock()
-    try:
-        ids = _bottles_of(database, site, data)
-        database.write(lambda session: check_bottles(session, actor=actor, bottle_ids=ids, at=now))
-    except NotThere:
-        raise
-    except Refused as refused:
-        with database.reading() as session:
-            return _check_page(session, actor, site, refused, {"bottle": several(data, "bottle")})
-    return Redirect("/counter/check", status_code=303)
+
+    def act(session: WriteSession) -> int:
+        return check_bottles(session, actor=actor, bottle_ids=_bottles_of(session, site, data), at=now)
+
+    return done_or_again(
+        database,
+        act,
+        then=lambda _: "/counter/check",
+        else_again=lambda why: _check_page(database, actor, site, why, {"bottle": several(data, "bottle")}),
+    )
 
 
-def _bottles_of(database: TheDatabase, site: TheSite, data: Mapping[str, Any]) -> list[UUID]:
+def _bottles_of(session: ReadSession, site: TheSite, data: Mapping[str, Any]) -> list[UUID]:
     scanned = one(data, "scanned")
+    with Typed(data) as typed:
+        ticked = typed.ids("bottle")
     if not scanned:
-        try:
-            return [UUID(value) for value in several(data, "bottle") if value]
-        except ValueError:
-            raise BadInput(Refusal("bottles", "A chosen bottle was not readable.", "Open the list again.")) from None
+        return ticked
     serial = serial_in(plain_text(scanned))
     if serial is None:
         raise BadInput(
             Refusal("not-a-label", "This is not the label of a bottle.", "Scan its label again.", field="scanned")
         )
-    with database.reading() as session:
-        found = [row.bottle.id for row in to_check(session, site_id=site.id) if row.bottle.serial == serial]
+    found = [row.bottle.id for row in to_check(session, site_id=site.id) if row.bottle.serial == serial]
     if not found:
         raise Refused(
             Refusal(
@@ -182,29 +182,28 @@ def write_off(
 ) -> Response[Any]:
     """Writes off a prepared bottle that broke or is gone, with a second person."""
     now = clock()
-    try:
+
+    def act(session: WriteSession) -> object:
         with Typed(data) as typed:
             reason = typed.text("reason", most=LONGEST_NOTE, required=False)
             second_id = somebody(typed, data, "second_id")
-        database.write(
-            lambda session: lost_in_the_safe(
-                session,
-                actor=actor,
-                bottle_id=bottle_id,
-                reason=reason,
-                second_id=second_id,
-                pin=secret(data, "second_pin"),
-                day=site.dose_day(now),
-                at=now,
-            )
+        return lost_in_the_safe(
+            session,
+            actor=actor,
+            bottle_id=bottle_id,
+            reason=reason,
+            second_id=second_id,
+            pin=secret(data, "second_pin"),
+            day=site.dose_day(now),
+            at=now,
         )
-    except NotThere:
-        raise
-    except Refused as refused:
-        kept = {"reason": one(data, "reason"), "second_id": one(data, "second_id"), "lost": str(bottle_id)}
-        with database.reading() as session:
-            return _check_page(session, actor, site, refused, kept)
-    return Redirect("/counter/check", status_code=303)
+
+    return done_or_again(
+        database,
+        act,
+        then=lambda _: "/counter/check",
+        else_again=lambda why: _check_page(database, actor, site, why, {**data, "lost": str(bottle_id)}),
+    )
 
 
 HANDLERS: list[ControllerRouterHandler] = [pack_list, prepare, check_list, check, write_off]

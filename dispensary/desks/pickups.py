@@ -31,6 +31,7 @@ from dispensary.supplies.shown import proposed_days
 from dispensary.supplies.verifying import CARDS_OFF, pass_rules, refused_between
 from dispensary.units import ClientId, DoseDay
 from dispensary.web.consultation import looked_at
+from dispensary.web.doing import done_or_again
 from dispensary.web.forms import Form, key_of, one, several
 from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSettings, TheSite
 from dispensary.web.guards import requires_dispenser
@@ -181,13 +182,12 @@ class AtPickup:
 
     def does(self, act: Callable[[WriteSession], str], typed: Mapping[str, Any] | None = None) -> Response[Any]:
         """Does one act, and says on the pickup's page what came of it; refused, the page says why."""
-        try:
-            done = self.database.write(act)
-        except NotThere:
-            raise
-        except Refused as refused:
-            return pickup_page(self, refused=refused, typed=typed)
-        return Redirect(f"/counter/pickups/{self.pickup_id}?done={done}", status_code=303)
+        return done_or_again(
+            self.database,
+            act,
+            then=lambda done: f"/counter/pickups/{self.pickup_id}?done={done}",
+            else_again=lambda why: pickup_page(self, refused=why, typed=typed),
+        )
 
 
 def pickup_page(

@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, TypeVar
 
-from litestar.response import Redirect, Response, Template
+from litestar.response import Response, Template
 from sqlalchemy import select
 
 from dispensary.clients.guest_rules import StayState
@@ -17,7 +17,7 @@ from dispensary.clients.queries import Face, faces
 from dispensary.database import Database, ReadSession, WriteSession
 from dispensary.prescribing.models import Reduction
 from dispensary.prescribing.sections import Counter
-from dispensary.refusals import NotThere, Refused
+from dispensary.refusals import Refused
 from dispensary.staff.countersign import Somebody, on_duty, who_can_stand_by
 from dispensary.staff.models import Account
 from dispensary.staff.queries import Place
@@ -28,6 +28,7 @@ from dispensary.supplies.queries import AtTheWindow, at_the_window
 from dispensary.supplies.unusual import Unusual, awaiting_review, to_see_again
 from dispensary.units import ClientId, DoseDay, SiteId, plain
 from dispensary.web.consultation import looked_at
+from dispensary.web.doing import done_or_again
 
 Done = TypeVar("Done")
 
@@ -117,13 +118,7 @@ class AtCounter:
         else_again: Callable[[Refused], Template],
     ) -> Response[Any]:
         """Does one act and goes on; refused, the page comes again with every reason and all that was typed."""
-        try:
-            done = self.database.write(act)
-        except NotThere:
-            raise
-        except Refused as refused:
-            return else_again(refused)
-        return Redirect(then(done), status_code=303)
+        return done_or_again(self.database, act, then=then, else_again=else_again)
 
 
 def choices(people: Sequence[Somebody], *, only_one_is_chosen: bool = False) -> list[tuple[str, str]]:

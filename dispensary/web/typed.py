@@ -12,7 +12,7 @@ from uuid import UUID
 
 from dispensary.refusals import BadInput, Refusal
 from dispensary.units import BadAmount, Milligrams, Millilitres, Strength, milligrams, millilitres, strength
-from dispensary.web.forms import one
+from dispensary.web.forms import one, several
 from notifications.numbers import BadNumber, e164
 
 Choice = TypeVar("Choice", bound=StrEnum)
@@ -119,6 +119,14 @@ class Typed:
         except ValueError:
             self.fault(name, "no-id", "The page has lost what this is about.", "Open the page again.")
             return UUID(int=0)
+
+    def ids(self, name: str) -> list[UUID]:
+        """The ids of what was ticked in a list; none when nothing was."""
+        try:
+            return [UUID(value) for value in several(self._form, name) if value]
+        except ValueError:
+            self.fault(name, "no-id", "What was chosen here is not readable.", "Open the page again.")
+            return []
 
     def phone(self, name: str, region: str) -> str:
         """A number that can get texts, as it was typed, or nothing where it was left open."""

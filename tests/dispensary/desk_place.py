@@ -9,7 +9,6 @@ from pathlib import Path
 from litestar import Litestar
 from sqlalchemy import event, select
 
-from dispensary.app import create_app
 from dispensary.clients.rules import Identity
 from dispensary.clients.service import enrol
 from dispensary.database import Database
@@ -19,6 +18,7 @@ from dispensary.staff.rules import Role, the_program
 from dispensary.takehome.publishing import adopt, publish_policies
 from dispensary.units import ClientId, milligrams
 from tests.builders import Clinic, clinic
+from tests.dispensary.lending import lent_app
 from tests.dispensary.visiting import MovableClock, Visitor, demo_settings, hire
 
 CLINIC_POLICY = "DEMONSTRATION-CLINIC-ADHERENCE"
@@ -130,7 +130,7 @@ class Desks:
 def desks(database: Database, now: datetime, folder: Path, *, code: str = "HRP") -> Desks:
     place = clinic(database, now, code=code)
     clock = MovableClock(now)
-    return Desks(database, place, create_app(demo_settings(folder), database, clock), clock)
+    return Desks(database, place, lent_app(demo_settings(folder), database, clock), clock)
 
 
 def day(offset: int, of: Desks) -> str:

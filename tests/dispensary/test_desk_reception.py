@@ -25,6 +25,7 @@ from dispensary.units import ClientId
 from notifications.gateways.console import ConsoleGateway
 from scheduling.models import Booking, Visit
 from tests.builders import clinic
+from tests.dispensary.lending import lent_app
 from tests.dispensary.phones import Line, kl, line
 from tests.dispensary.visiting import (
     MovableClock,
@@ -49,7 +50,7 @@ def phone_line(database: Database, now: datetime) -> Line:
 
 @pytest.fixture
 def app(database: Database, clock: MovableClock, tmp_path: Path) -> Litestar:
-    return create_app(demo_settings(tmp_path), database, clock)
+    return lent_app(demo_settings(tmp_path), database, clock)
 
 
 def works(app: Litestar, phone_line: Line, *roles: Role) -> Visitor:

@@ -9,11 +9,11 @@ import pytest
 import structlog
 from litestar import Litestar
 
-from dispensary.app import create_app
 from dispensary.database import Database
 from dispensary.staff.models import Site
 from dispensary.staff.rules import Role
 from tests.dispensary.app.stubs import HOUSE
+from tests.dispensary.lending import lent_app
 from tests.dispensary.visiting import (
     MovableClock,
     Visitor,
@@ -30,10 +30,7 @@ def clock(now: datetime) -> MovableClock:
 
 @pytest.fixture
 def app(database: Database, clock: MovableClock, tmp_path: Path) -> Litestar:
-    app = create_app(demo_settings(tmp_path), database, clock)
-    for handler in HOUSE:
-        app.register(handler)
-    return app
+    return lent_app(demo_settings(tmp_path), database, clock, more=HOUSE)
 
 
 @pytest.fixture
