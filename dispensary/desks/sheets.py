@@ -16,6 +16,8 @@ from litestar.types import ControllerRouterHandler
 from sqlalchemy import select
 
 from dispensary.clients import queries as clients
+from dispensary.clients.guests import find_at_counter
+from dispensary.clients.rules import plain_number
 from dispensary.database import Database, ReadSession, WriteSession
 from dispensary.desks.noting import somebody
 from dispensary.desks.window import amount
@@ -145,8 +147,8 @@ def enter(data: Form, database: TheDatabase, actor: TheActor, site: TheSite, clo
 
 def _line(session: ReadSession, site: Place, data: Mapping[str, Any]) -> PaperLine:
     with Typed(data) as typed:
-        client_id = _client(session, site, typed, data)
         day = DoseDay(typed.day("day"))
+        client_id = _client(session, site, day, typed, data)
         given = typed.time("time")
         written = one(data, "mg")
         nothing = written in ("-", "0")
@@ -175,8 +177,12 @@ def _line(session: ReadSession, site: Place, data: Mapping[str, Any]) -> PaperLi
     )
 
 
-def _client(session: ReadSession, site: Place, typed: Typed, data: Mapping[str, Any]) -> ClientId:
-    found = clients.find(session, site_id=site.id, text=one(data, "client"))
+def _client(session: ReadSession, site: Place, day: DoseDay, typed: Typed, data: Mapping[str, Any]) -> ClientId:
+    written = one(data, "client")
+    own = [
+        face for face in clients.find(session, site_id=site.id, text=written) if face.number == plain_number(written)
+    ]
+    found = own or find_at_counter(session, site_id=site.id, today=day, text=written)
     if len(found) == 1:
         return found[0].client_id
     code, sentence = ("not-one", "More than one client.") if found else ("no-client", "Nobody was found.")

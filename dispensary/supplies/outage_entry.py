@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from dispensary.clients.service import lock_client
+from dispensary.clients.guests import lock_at_counter
 from dispensary.database import WriteSession
 from dispensary.monitoring.service import open_alert
 from dispensary.prescribing.corrections import day_was_otherwise
@@ -54,7 +54,7 @@ from dispensary.supplies.writing import (
     write_supply,
 )
 from dispensary.supplies.wrong_doses import observe_until, ruling_on_wrong_dose
-from dispensary.units import ClientId, DoseDay, Milligrams, new_id, plain
+from dispensary.units import ClientId, DoseDay, Milligrams, SiteId, new_id, plain
 
 
 class NotLookedAt(Refused):
@@ -99,7 +99,7 @@ def enter_line(
     NotLookedAt with every conflict that was not seen, Refused when no lot holds what left the safe.
     """
     digest = request_digest(key, "paper", *vars(line).values())
-    lock_client(session, line.client_id, actor.site_id)
+    home_id = lock_at_counter(session, line.client_id, actor.site_id, line.day)
     reading = read_moment(
         session, site_id=actor.site_id, client_id=line.client_id, today=line.day, days=line.bottle_days, key=key
     )
@@ -112,7 +112,7 @@ def enter_line(
     answer = {**answer_of(supply_id, work.doses, line.at), "extra": extra_answer(work.extra, "in_error")}
     with told_as_refusals():
         _write(session, actor, work, supply_id, answer, _by_paper(work, zone), key, digest, today, at)
-    _tell(session, actor, work, supply_id, at)
+    _tell(session, home_id, work, supply_id, at)
     details = {
         "supply": supply_id,
         "day": line.day,
@@ -342,7 +342,7 @@ def _write_wrong(
     write_extra(session, actor, line.client_id, supply_id, work.extra, kind="in_error", about=about, today=line.day)
     open_alert(
         session,
-        site_id=actor.site_id,
+        site_id=work.reading.home_id,
         client_id=line.client_id,
         cause=cause_of(about),
         severity="urgent",
@@ -352,13 +352,13 @@ def _write_wrong(
     )
 
 
-def _tell(session: WriteSession, actor: Actor, work: _Work, supply_id: UUID, at: datetime) -> None:
+def _tell(session: WriteSession, home_id: SiteId, work: _Work, supply_id: UUID, at: datetime) -> None:
     """What is clinical and not told with a wrong dose already."""
     if work.extra or work.kept.due_mg not in (None, work.kept.swallowed) or not for_prescriber(work.conflicts):
         return
     open_alert(
         session,
-        site_id=actor.site_id,
+        site_id=home_id,
         client_id=ClientId(work.line.client_id),
         cause=f"late entry:{supply_id}",
         severity="warning",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from io import BytesIO
@@ -122,7 +122,7 @@ def pack_of(session: ReadSession, *, site: Site, today: DoseDay, days_ahead: int
     """Reads everybody who has an order on one of these days, by client number, judged by the counter's own rule."""
     site_id = SiteId(site.id)
     days = tuple(DoseDay(today + timedelta(days=n)) for n in range(days_ahead + 1))
-    numbers = {row.client_id: row.number for day in days for row in day_list(session, site_id=site_id, day=day)}
+    numbers = {row.client_id: row.shown_number for day in days for row in day_list(session, site_id=site_id, day=day)}
     ids = sorted(numbers, key=lambda client_id: numbers[client_id])
     stock = tuple(lot for lot in lots(session, site_id=site_id) if lot.expires_on >= today)[:MOST_LOTS]
     known = faces(session, ids)
@@ -141,7 +141,7 @@ def pack_of(session: ReadSession, *, site: Site, today: DoseDay, days_ahead: int
         due = (here, portions_on(moment, today)[here - 1]) if here else None
         clients.append(
             ClientInPack(
-                face=known[client_id],
+                face=replace(known[client_id], number=numbers[client_id]),
                 photo=photos.get(client_id),
                 days=tuple(_day_of(moment, day) for day in days),
                 here=due,

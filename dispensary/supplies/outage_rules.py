@@ -41,6 +41,9 @@ _KEPT_AS = {
     "pickup-waits": "They are put back into stock. Look in the safe whether they are there, and pour them back.",
     "entered-before": "Keep it only if the paper has two lines, for two hand-overs.",
     "other-lot": "The register takes it from the other lot. The next count shows the difference.",
+    "guest-elsewhere": _IN_ERROR,
+    "guest-over": _IN_ERROR,
+    "guest-observed-only": _IN_ERROR,
     "ten-fold": "The prescriber is told.",
     "absent": "The dose counts. The prescriber is told.",
     "absent-call": "The dose counts. The prescriber is told.",
@@ -138,7 +141,7 @@ def kept_as(moment: Moment, then: ThenInForce, line: PaperLine) -> Kept:
     """What becomes of a line. What a portion is due and allowed for is its dose, and all else was given in error.
 
     PostgreSQL covers no portion twice, none without an order, none above it, none held and none before a review: what
-    the paper has of these is an extra dose in error.
+    the paper has of these is an extra dose in error. So is what another site had to give.
     """
     here = portion_here(moment) if line.observed else None
     due = portions_on(moment, line.day)[here - 1] if here else None
@@ -155,7 +158,7 @@ def kept_as(moment: Moment, then: ThenInForce, line: PaperLine) -> Kept:
     for day in line.bottle_days:
         portions = [p for p in due_portions(moment, day) if not (day == line.day and p == here)]
         amounts = portions_on(moment, day)
-        if portions and not stopped(moment, then, day):
+        if portions and not stopped(moment, then, day) and not moment.observed_only:
             doses += [_plan(moment, day, p, "take_home", amounts[p - 1]) for p in portions]
         elif amounts or usual:
             in_error += sum(amounts or usual, Decimal(0))
@@ -167,10 +170,11 @@ def kept_as(moment: Moment, then: ThenInForce, line: PaperLine) -> Kept:
 
 
 def stopped(moment: Moment, then: ThenInForce, day: DoseDay) -> bool:
-    """Whether a prescriber held or stopped the dose of the day, or had yet to review what went wrong before."""
+    """Whether a prescriber held or stopped the day's dose or had yet to review another, or another site gave it."""
     flagged = [stop for stop in then.stops if stop.kind is FlagKind.STOP_DOSE]
     return (
         day in moment.held
+        or day in moment.elsewhere
         or day in then.held
         or any(before <= day for before in then.blocked)
         or any(stop.stands_on(each) for stop in flagged for each in (day, moment.today))

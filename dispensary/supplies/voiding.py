@@ -22,9 +22,11 @@ from dispensary.stock.service import write_line
 from dispensary.supplies.bottle_models import SupplyVoid
 from dispensary.supplies.bottle_rules import WITH_CLIENT, BottleState
 from dispensary.supplies.bottle_states import move_bottles
+from dispensary.supplies.exception_rows import exception_id_of
+from dispensary.supplies.exceptions import close
 from dispensary.supplies.models import Bottle, Dose, DoseException, ExtraDose, Pickup, Supply
 from dispensary.supplies.writing import request_digest, told_as_refusals
-from dispensary.units import AccountId, ClientId, DoseDay, Milligrams
+from dispensary.units import AccountId, ClientId, DoseDay, Milligrams, SiteId
 
 
 def void_supply(
@@ -44,7 +46,8 @@ def void_supply(
     Its doses cover nothing any more, so that the client's day is due again; every register line of it gets its
     counter-entry to the same lot. Bottles that were packed at the counter are void; those of a pickup stand prepared
     again, and need a new pass. A day that had closed with it is corrected beside its frozen outcome, and the prescriber
-    is told. A second person proves to be there when it holds bottles or touches a closed day.
+    is told. A second person proves to be there when it holds bottles, touches a closed day, or has what a line of paper
+    said was given in error: no dose leaves until a prescriber, who is told, has looked at that all the same.
 
     A repeated request with the same key gets the first answer. Raises NotThere, BadInput with everything that is
     missing, and Refused for a supply that was voided before or that something else rests on.
@@ -54,9 +57,11 @@ def void_supply(
         return known
     supply = _the_supply(session, actor, supply_id)
     client_id = ClientId(supply.client_id)
-    doses, bottles, closed = _contents(session, supply_id)
-    _refuse_what_rests_on_it(session, supply, doses, bottles)
-    _asked_well(session, actor, reason, second_id, pin, at, needs_two=bool(bottles or closed))
+    doses, bottles, closed, wrong = _contents(session, supply_id)
+    from_paper = _written_with_it(supply)
+    _refuse_what_rests_on_it(session, supply, doses, bottles, wrong, from_paper)
+    needs_two = bool(bottles or closed or wrong)
+    _asked_well(session, actor, reason, second_id, pin, at, needs_two=needs_two)
     assert actor.account_id is not None, "a supply is voided by a person"
     voided = SupplyVoid(
         supply_id=supply_id,
@@ -65,7 +70,7 @@ def void_supply(
         request_sha256=digest,
         reason=reason.strip(),
         account_id=actor.account_id,
-        second_id=second_id if bottles or closed else None,
+        second_id=second_id if needs_two else None,
         at=at,
     )
     with told_as_refusals():
@@ -76,6 +81,8 @@ def void_supply(
         session.add(voided)
         session.flush()
     _correct_days(session, actor, client_id, supply_id, closed, reason, at)
+    if from_paper is not None:
+        _tell_of_paper(session, actor, client_id, from_paper, reason, at)
     details = {"supply": supply_id, "second": voided.second_id, "days": sorted({dose.dose_day for dose in doses})}
     audit.record(
         session, actor=actor, act="voided supply", subject="client", subject_id=client_id, at=at, details=details
@@ -89,13 +96,15 @@ def void_of(session: ReadSession, *, supply_id: UUID) -> SupplyVoid | None:
 
 
 def asks_for_two(session: ReadSession, *, supply_id: UUID) -> bool:
-    """Whether voiding this supply takes a second person: bottles are in it, or a day that has closed."""
-    _, bottles, closed = _contents(session, supply_id)
-    return bool(bottles or closed)
+    """Whether voiding this supply takes a second person: for bottles, a closed day, or what was given in error."""
+    _, bottles, closed, wrong = _contents(session, supply_id)
+    return bool(bottles or closed or wrong)
 
 
-def _contents(session: ReadSession, supply_id: UUID) -> tuple[Sequence[Dose], Sequence[Bottle], Sequence[Dose]]:
-    """The standing doses of a supply, its bottles wherever they are, and the doses whose day has closed."""
+def _contents(
+    session: ReadSession, supply_id: UUID
+) -> tuple[Sequence[Dose], Sequence[Bottle], Sequence[Dose], Sequence[ExtraDose]]:
+    """The standing doses of a supply, its bottles wherever they are, the doses whose day has closed, and the errors."""
     doses = session.scalars(select(Dose).where(Dose.supply_id == supply_id, Dose.voided_at.is_(None))).all()
     bottles = session.scalars(
         select(Bottle)
@@ -106,7 +115,17 @@ def _contents(session: ReadSession, supply_id: UUID) -> tuple[Sequence[Dose], Se
     closed = [
         dose for dose in doses if is_closed(session, client_id=ClientId(dose.client_id), day=DoseDay(dose.dose_day))
     ]
-    return doses, bottles, closed
+    wrong = session.scalars(
+        select(ExtraDose).where(ExtraDose.supply_id == supply_id, ExtraDose.kind == "in_error")
+    ).all()
+    return doses, bottles, closed, wrong
+
+
+def _written_with_it(supply: Supply) -> UUID | None:
+    """What a line of paper wrote about itself when it was against a rule: it falls with the line."""
+    if supply.origin != "outage":
+        return None
+    return exception_id_of(SiteId(supply.site_id), ClientId(supply.client_id), supply.key)
 
 
 def _voided_by(session: WriteSession, actor: Actor, key: str, digest: bytes) -> SupplyVoid | None:
@@ -137,15 +156,18 @@ def _the_supply(session: WriteSession, actor: Actor, supply_id: UUID) -> Supply:
 
 
 def _refuse_what_rests_on_it(
-    session: ReadSession, supply: Supply, doses: Sequence[Dose], bottles: Sequence[Bottle]
+    session: ReadSession,
+    supply: Supply,
+    doses: Sequence[Dose],
+    bottles: Sequence[Bottle],
+    wrong: Sequence[ExtraDose],
+    from_paper: UUID | None,
 ) -> None:
     ids = [dose.id for dose in doses]
-    rests = session.scalars(select(DoseException.kind).where(DoseException.dose_id.in_(ids)).distinct()).all()
-    wrong = session.scalar(
-        select(ExtraDose.id).where(ExtraDose.supply_id == supply.id, ExtraDose.kind == "in_error").limit(1)
-    )
+    about = select(DoseException.id, DoseException.kind).where(DoseException.dose_id.in_(ids))
+    rests = {kind for id_, kind in session.execute(about) if id_ != from_paper}
     faults = []
-    if rests or wrong:
+    if rests or any(extra.exception_id != from_paper for extra in wrong):
         faults.append(
             Refusal(
                 "void-reported",
@@ -253,6 +275,29 @@ def _undo_bottles(
     if supply.pickup_id is not None:
         pickup = session.get_one(Pickup, supply.pickup_id)
         pickup.state, pickup.closed_at = "prepared", None
+
+
+def _tell_of_paper(
+    session: WriteSession, actor: Actor, client_id: ClientId, exception_id: UUID, reason: str, at: datetime
+) -> None:
+    """What the line wrote about itself is closed, but for what a prescriber alone may close: they are told."""
+    about = session.get(DoseException, exception_id)
+    if about is None or about.closed_at is not None:
+        return
+    if not about.blocks:
+        close(session, actor=actor, exception_id=about.id, outcome=f"entered in error: {reason.strip()}", at=at)
+        return
+    open_alert(
+        session,
+        site_id=home_of(session, client_id),
+        client_id=client_id,
+        cause=f"voided line:{about.id}",
+        severity="urgent",
+        role=Role.DOCTOR,
+        sentence=f"The line of {about.dose_day} was entered in error and is void: {reason.strip()}."
+        " No dose leaves until you have reviewed it.",
+        at=at,
+    )
 
 
 def _correct_days(

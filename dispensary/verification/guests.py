@@ -1,7 +1,7 @@
 """What never breaks when a client is a guest at another site: one site gives a day's doses, and one close freezes it.
 
 A dose is judged by what was verified when it was handed over: a stay that was arranged or ended afterwards does not
-make it wrong.
+make it wrong. What home gave on paper while its client was a guest elsewhere is a fact, and covers nothing.
 """
 
 from __future__ import annotations
@@ -21,15 +21,17 @@ GUESTS = (
         "supply {id} of client {client_id} gave {day} at {code}, and another site gave the doses of that day",
         f"""
         WITH h AS (
-            SELECT s.id, s.client_id, s.site_id, s.at, s.dose_day AS day FROM supply s WHERE s.origin <> 'import'
+            SELECT s.id, s.client_id, s.site_id, s.at, s.dose_day AS day, s.origin = 'outage' AS by_paper
+            FROM supply s WHERE s.origin <> 'import'
             UNION ALL
-            SELECT s.id, s.client_id, s.site_id, s.at, d.dose_day FROM supply s JOIN dose d ON d.supply_id = s.id
+            SELECT s.id, s.client_id, s.site_id, s.at, d.dose_day, false FROM supply s JOIN dose d ON d.supply_id = s.id
             WHERE s.origin <> 'import' AND d.voided_at IS NULL
         )
         SELECT DISTINCT h.id, h.client_id, h.day, site.code FROM h
         JOIN client c ON c.id = h.client_id JOIN site ON site.id = h.site_id
-        WHERE EXISTS ({_CERTAINLY} AND g.guest_site_id <> h.site_id)
-           OR (h.site_id <> c.site_id AND NOT EXISTS ({_POSSIBLY} AND g.guest_site_id = h.site_id))
+        WHERE (EXISTS ({_CERTAINLY} AND g.guest_site_id <> h.site_id)
+           OR (h.site_id <> c.site_id AND NOT EXISTS ({_POSSIBLY} AND g.guest_site_id = h.site_id)))
+          AND NOT (h.by_paper AND h.site_id = c.site_id)
         ORDER BY 1, 3
         """,
     ),
