@@ -196,12 +196,14 @@ def stop(
         with Typed(data) as typed:
             from_day = typed.day("stop_from")
             reason = typed.text("stop_reason", most=LONGEST_NOTE)
+            seen = typed.id("stop_seen")
         caring_acts.stop(
             session,
             actor=actor,
             client_id=here.client_id,
             from_day=from_day,
             reason=reason,
+            seen=seen,
             bottles=bottles_of(data, "stop_bottles"),
             today=here.today,
             at=here.now,

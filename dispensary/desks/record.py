@@ -83,6 +83,11 @@ class Record:
         return next((order for order in self.orders if _on(order.days, self.today)), None)
 
     @property
+    def newest_order(self) -> UUID | None:
+        """The order that was written last. The ids of orders are in the order in which they were written."""
+        return max((order.id for order in self.orders), default=None)
+
+    @property
     def coming(self) -> list[DoseOrder]:
         """Orders that begin later, the next first."""
         return [order for order in reversed(self.orders) if order.days.lower and order.days.lower > self.today]

@@ -208,7 +208,7 @@ def _taper(aim: Aim, guideline: Guideline | None) -> Proposed:
     if aim.step_mg is not None and aim.days_between is not None:
         mg, day = current, aim.first_day
         steps: list[tuple[date, Decimal]] = []
-        while mg > target and len(steps) < MOST_STEPS:
+        while mg > target and len(steps) <= MOST_STEPS:
             mg = max(mg - aim.step_mg, target)
             steps.append((day, mg))
             day += timedelta(days=aim.days_between)
@@ -221,8 +221,11 @@ def _taper(aim: Aim, guideline: Guideline | None) -> Proposed:
             first_day=aim.first_day,
             pregnant=aim.about.pregnant,
         )
-        steps = [(one.first_day, one.mg) for one in plan.steps][:MOST_STEPS]
+        steps = [(one.first_day, one.mg) for one in plan.steps]
         note = "" if plan.ruling.answer is Verdict.ALLOW else plan.ruling.sentence
+    if len(steps) > MOST_STEPS:
+        steps = steps[:MOST_STEPS]
+        note = f"{note} These are the first {MOST_STEPS} steps; they do not reach {plain(target)} mg.".strip()
     until = next((day for day, mg in steps if mg == 0), None)
     return Proposed(tuple(Step(day, Milligrams(mg)) for day, mg in steps if mg > 0), until, note)
 

@@ -18,7 +18,7 @@ from dispensary.prescribing.chain import running_on
 from dispensary.prescribing.models import DoseOrder
 from dispensary.prescribing.queries import order_on
 from dispensary.prescribing.service import stop_order
-from dispensary.refusals import NotThere, Refusal
+from dispensary.refusals import NotThere, Refusal, Refused
 from dispensary.staff import audit
 from dispensary.staff.models import Site
 from dispensary.staff.rules import Actor
@@ -37,13 +37,15 @@ def stop(
     order_id: UUID | None = None,
     from_day: date,
     reason: str,
+    seen: UUID | None = None,
     bottles: Bottles = Bottles.UNSAID,
     today: date,
     at: datetime,
 ) -> None:
     """Stops what is ordered from a day on, a gap that somebody chose; bottles for its days are called back where asked.
 
-    With `order_id` it is that order which must count on the day. Raises BadInput or NotThere.
+    With `order_id` it is that order which must count on the day; with `seen`, the newest order that somebody looked at,
+    nothing may have been ordered after it. Raises BadInput, NotThere, or Refused for an order that nobody looked at.
     """
     lock_client(session, client_id, actor.site_id)  # a repeated request waits here for the first
     set_aside = DoseOrder.voided_at.is_not(None) & (func.lower(DoseOrder.days) == from_day)
@@ -54,6 +56,16 @@ def stop(
     ahead = running_on(session, client_id=client_id, day=from_day)  # ordered again since, it is to be stopped again
     if from_day >= today and ahead is None and session.scalar(stopped.limit(1)):
         return
+    since = select(DoseOrder.id).where(DoseOrder.client_id == client_id, DoseOrder.voided_at.is_(None))
+    if seen is not None and session.scalar(since.where(DoseOrder.id > seen).limit(1)):
+        raise Refused(
+            Refusal(
+                "ordered-since",
+                "A dose was ordered since this page was opened: nothing was stopped.",
+                "Look at the order as it is now, and stop it if it is still meant.",
+                field="stop_from",
+            )
+        )
     ordered = order_on(session, client_id=client_id, day=from_day)
     if order_id is not None and (ordered is None or ordered.id != order_id):
         raise NotThere(Refusal("no-order", "This order is not in force on that day.", "Look at the orders."))

@@ -15,6 +15,7 @@ from dispensary.clients.tasks import open_task
 from dispensary.database import Database
 from dispensary.monitoring.models import Alert
 from dispensary.prescribing.models import DoseOrder, Hold
+from dispensary.prescribing.service import order_dose
 from dispensary.staff.models import Account, AuditEntry
 from dispensary.staff.rules import Role
 from dispensary.supplies.models import DoseException, Recall
@@ -23,7 +24,7 @@ from dispensary.takehome.history import History, OpenAlert
 from dispensary.takehome.measures import Fact
 from dispensary.takehome.models import Decision
 from dispensary.takehome.policy import parse, shipped_policies
-from dispensary.units import ClientId
+from dispensary.units import ClientId, milligrams
 from tests.dispensary.desk_place import Desks, day, desks
 from tests.dispensary.visiting import text_of
 from tests.paper import words_of
@@ -268,8 +269,12 @@ class TestReports:
 
 
 class TestAnOrderStoppedOrPrinted:
+    def asked(self, here: Desks) -> dict[str, str]:
+        newest = max(order.id for order in all_of(here, DoseOrder))
+        return {"stop_from": day(2, here), "stop_reason": "moves away", "stop_seen": str(newest)}
+
     def test_it_is_stopped_from_a_day_on_for_a_reason_once(self, here: Desks, client: ClientId) -> None:
-        form = {"stop_from": day(2, here), "stop_reason": "moves away"}
+        form = self.asked(here)
 
         for _ in range(2):
             answer = here.doctor.post(at(client, "/stop"), form)
@@ -281,15 +286,35 @@ class TestAnOrderStoppedOrPrinted:
 
     def test_a_day_that_has_passed_or_no_reason_stops_nothing(self, here: Desks, client: ClientId) -> None:
         for changed in ({"stop_from": day(-1, here)}, {"stop_reason": ""}):
-            form = {"stop_from": day(2, here), "stop_reason": "moves away", **changed}
+            form = {**self.asked(here), **changed}
             assert here.doctor.post(at(client, "/stop"), form).status_code == 422
         assert all_of(here, DoseOrder)[0].end_reason is None
 
     def test_a_doctor_alone_stops_it(self, here: Desks, client: ClientId) -> None:
-        form = {"stop_from": day(2, here), "stop_reason": "moves away"}
+        form = self.asked(here)
 
         assert here.seat(Role.NURSE).post(at(client, "/stop"), form).status_code == 403
         assert "Stop the order" not in here.seat(Role.NURSE).get(at(client)).text
+
+    def test_an_order_that_was_written_since_the_page_was_opened_is_not_stopped_by_a_form_sent_again(
+        self, here: Desks, client: ClientId
+    ) -> None:
+        form = self.asked(here)
+        assert f'value="{form["stop_seen"]}"' in here.doctor.get(at(client)).text
+        assert here.doctor.post(at(client, "/stop"), form).status_code == 303
+        with here.database.writing() as session:
+            order_dose(
+                session, actor=here.place.doctor, client_id=client, mg=milligrams("70"), reason="back again",
+                from_day=here.today + timedelta(days=2), today=here.today, at=here.clock(),
+            )  # fmt: skip
+
+        again = here.doctor.post(at(client, "/stop"), form)
+
+        assert again.status_code == 409
+        assert "A dose was ordered since this page was opened" in again.text
+        newest = max(all_of(here, DoseOrder), key=lambda order: order.id)
+        assert newest.end_reason is None
+        assert newest.voided_at is None
 
     def test_every_print_is_written_down_with_who_printed_it(self, here: Desks, client: ClientId) -> None:
         (order,) = all_of(here, DoseOrder)

@@ -174,6 +174,16 @@ def tasks(place: Clinic, client: ClientId, *, done: bool = False) -> list[tuple[
         return [((one.due_on - place.today).days, one.sentence) for one in rows if (one.done_at is not None) == done]
 
 
+def test_a_taper_of_more_steps_than_a_plan_has_says_where_it_stops() -> None:
+    aim = Aim(
+        PlanKind.TAPER, date(2026, 11, 24), current_mg=Decimal(130), target_mg=Decimal(0), step_mg=Decimal(1),
+        days_between=7,
+    )  # fmt: skip
+    proposed = propose(aim, Course(), None)
+    assert (len(proposed.steps), proposed.steps[-1].mg, proposed.until_day) == (120, 10, None)
+    assert proposed.note == "These are the first 120 steps; they do not reach 0 mg."
+
+
 class TestSigning:
     def test_all_orders_come_as_one_and_the_order_before_gives_way_without_a_gap(self, place: Clinic) -> None:
         client = place.client(mg="80")
