@@ -34,7 +34,7 @@ def day_log(session: ReadSession, *, site: Site, day: date, printed_at: datetime
 
     The dispensing log has the eight fields of 21 CFR 1304.24(a): substance, strength and form, date, client's number
     (the programme's index says whose it is), amount consumed, amount and form taken home, dispenser's initials; one
-    line a supply and product. 1304.24(b) has each dispenser initial the print-out daily: that is what the last
+    line a supply and product, and one for each lot of a dose that was poured from several. 1304.24(b) has each dispenser initial the print-out daily: that is what the last
     section is for. A day that is not closed says so. The same records and moment give the same bytes.
     """
     site_id = SiteId(site.id)
@@ -81,12 +81,12 @@ def _dispensing(on: Report, lines: Sequence[Dispensed], zone: str) -> None:
         table.row(
             moment(line.at, zone),
             line.number,
-            line.product or _("not from this site's stock"),
+            _product(line),
             line.consumed_mg or None,
             line.consumed_ml or None,
             line.home_mg or None,
             line.home_ml or None,
-            _form(line, zone),
+            _said(line, zone),
             line.initials,
             struck=line.voided_at is not None,
         )
@@ -110,11 +110,30 @@ def _bottles(n: int) -> str:
     return ngettext("%(n)s bottle", "%(n)s bottles", n) % {"n": n}
 
 
-def _form(line: Dispensed, zone: str) -> str:
-    """How it was taken home, and for which days."""
+def _product(line: Dispensed) -> str:
+    """Substance, form and strength, with the batch where another lot gave the rest of the dose."""
+    named = line.product or _("not from this site's stock")
+    return f"{named}, {_('batch %(batch)s', batch=line.batch)}" if line.batch else named
+
+
+def extra_kinds() -> dict[str, str]:
+    """What a second dose of a day is called."""
+    return {
+        "replacement": _("given again for a vomited dose"),
+        "top_up": _("more of the same day, after an increase"),
+        "in_error": _("given in error, above the order"),
+    }
+
+
+def _said(line: Dispensed, zone: str) -> str:
+    """How it was taken home and for which days; whether it was a second dose, from paper, or voided."""
     parts = []
     if line.bottles:
         parts.append(_("%(bottles)s for %(days)s", bottles=_bottles(line.bottles), days=day_runs(line.home_days)))
+    if line.extra:
+        parts.append(extra_kinds()[line.extra])
+    if line.late:
+        parts.append(_("given on paper, entered afterwards"))
     if line.voided_at:
         parts.append(_("VOIDED %(time)s", time=clock(line.voided_at, zone)))
     return ". ".join(parts)

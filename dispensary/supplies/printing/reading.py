@@ -7,21 +7,29 @@ from datetime import date, datetime
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import Subquery, case, exists, func, literal, select, union_all
 
 from dispensary.clients.guests import number_at
 from dispensary.clients.models import Client
 from dispensary.database import ReadSession
 from dispensary.staff.models import Account
 from dispensary.stock.models import Lot, RegisterBook, StockCount
-from dispensary.supplies.models import DayClose, Dose, Supply
+from dispensary.supplies.models import Bottle, DayClose, Dose, ExtraDose, Supply
+from dispensary.supplies.outage_models import LateEntry
+from dispensary.supplies.part_models import DosePart
 from dispensary.supplies.printing.labels import with_strength
 from dispensary.units import AccountId, SiteId
+
+EXTRA = ("replacement", "top_up", "in_error")
+"""What may be consumed beside the day's dose, each by a named exception."""
 
 
 @dataclass
 class Dispensed:
-    """A line of the dispensing log: what one supply took of one product."""
+    """A line of the dispensing log: what one supply took of one product, or of one lot where a dose came from several.
+
+    What was consumed beside the day's dose, under an exception of its own, has its own line.
+    """
 
     at: datetime
     number: str
@@ -30,6 +38,12 @@ class Dispensed:
     by: AccountId | None
     initials: str
     voided_at: datetime | None
+    batch: str = ""
+    """The lot that gave this share of a dose that was poured from several."""
+    extra: str = ""
+    """Which kind of a second dose it is, where it is one."""
+    late: bool = False
+    """Whether it was given on paper and entered afterwards."""
     consumed_mg: Decimal = Decimal(0)
     consumed_ml: Decimal = Decimal(0)
     home_mg: Decimal = Decimal(0)
@@ -37,17 +51,16 @@ class Dispensed:
     bottles: int = 0
     home_days: list[date] = field(default_factory=list)
 
-    def add(self, dose: Dose) -> None:
-        """Counts a dose in."""
-        ml = dose.ml or Decimal(0)
-        if dose.kind == "observed":
-            self.consumed_mg += dose.mg
+    def add(self, kind: str, mg: Decimal, ml: Decimal, day: date) -> None:
+        """Counts in what was swallowed here, or a bottle for a day."""
+        if kind != "take_home":
+            self.consumed_mg += mg
             self.consumed_ml += ml
             return
-        self.home_mg += dose.mg
+        self.home_mg += mg
         self.home_ml += ml
         self.bottles += 1
-        self.home_days.append(dose.dose_day)
+        self.home_days.append(day)
 
 
 @dataclass(frozen=True)
@@ -60,26 +73,84 @@ class Dispenser:
     supplies: int
 
 
+def _given() -> Subquery:
+    """What each lot gave of each dose, and of what was given beside the day's dose.
+
+    A bottle that left the counter stays given, whatever became of it: come back full, it uncovers its day, and the log
+    of the day on which it left still adds up to the register.
+    """
+    left = exists().where(Bottle.dose_id == Dose.id, Bottle.state != "void")
+    doses = select(
+        Dose.supply_id,
+        func.coalesce(DosePart.lot_id, Dose.lot_id).label("lot_id"),
+        DosePart.dose_id.is_not(None).label("shared"),
+        Dose.kind,
+        func.coalesce(DosePart.mg, Dose.mg).label("mg"),
+        func.coalesce(DosePart.ml, Dose.ml, 0).label("ml"),
+        Dose.dose_day,
+        Dose.portion,
+        case((left, None), else_=Dose.voided_at).label("voided_at"),
+    ).outerjoin(DosePart, DosePart.dose_id == Dose.id)
+    beside = select(
+        ExtraDose.supply_id,
+        ExtraDose.lot_id,
+        literal(False),
+        ExtraDose.kind,
+        ExtraDose.mg,
+        ExtraDose.ml,
+        ExtraDose.dose_day,
+        literal(0),
+        ExtraDose.voided_at,
+    )
+    return union_all(doses, beside).subquery("given")
+
+
 def dispensed_on(session: ReadSession, *, site_id: SiteId, day: date) -> list[Dispensed]:
-    """Each supply of the day in the order of the clock, one line for each product; voided ones stay in the list."""
+    """Each supply of the day in the order of the clock; voided ones stay in the list."""
+    given = _given()
     rows = session.execute(
-        select(Supply, Dose, number_at(site_id), RegisterBook.product, Lot.strength, Account.initials)
-        .join(Dose, Dose.supply_id == Supply.id)
+        select(
+            Supply,
+            given,
+            number_at(site_id).label("number"),
+            RegisterBook.product,
+            Lot.strength,
+            Lot.batch,
+            Account.initials,
+            LateEntry.supply_id.is_not(None).label("late"),
+        )
+        .join(given, given.c.supply_id == Supply.id)
         .join(Client, Client.id == Supply.client_id)
-        .outerjoin(Lot, Lot.id == Dose.lot_id)
+        .outerjoin(Lot, Lot.id == given.c.lot_id)
         .outerjoin(RegisterBook, RegisterBook.id == Lot.book_id)
         .outerjoin(Account, Account.id == Supply.dispensed_by)
+        .outerjoin(LateEntry, LateEntry.supply_id == Supply.id)
         .where(Supply.site_id == site_id, Supply.dose_day == day)
-        .order_by(Supply.at, Supply.id, RegisterBook.product, Dose.dose_day, Dose.portion)
+        .order_by(
+            Supply.at,
+            Supply.id,
+            given.c.shared.desc(),
+            Lot.expires_on,
+            Lot.batch,
+            RegisterBook.product,
+            given.c.dose_day,
+            given.c.portion,
+        )
     )
-    lines: dict[tuple[UUID, str, datetime | None], Dispensed] = {}
-    for supply, dose, number, product, strength, initials in rows:
-        named = with_strength(product, strength) if product else ""
-        voided = dose.voided_at or supply.voided_at
-        key = (supply.id, named, voided)
-        if key not in lines:
-            lines[key] = Dispensed(supply.at, number, named, supply.dispensed_by, initials or "", voided)
-        lines[key].add(dose)
+    lines: dict[tuple[object, ...], Dispensed] = {}
+    for row in rows:
+        supply: Supply = row.Supply
+        named = with_strength(row.product, row.strength) if row.product else ""
+        batch = row.batch if row.shared else ""
+        extra = row.kind if row.kind in EXTRA else ""
+        voided = row.voided_at or supply.voided_at
+        line = lines.setdefault(
+            (supply.id, named, batch, extra, voided),
+            Dispensed(
+                supply.at, row.number, named, supply.dispensed_by, row.initials or "", voided, batch, extra, row.late
+            ),
+        )
+        line.add(row.kind, row.mg, row.ml, row.dose_day)
     return list(lines.values())
 
 

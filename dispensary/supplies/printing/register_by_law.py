@@ -18,6 +18,7 @@ from dispensary.words import _, ngettext
 
 AMOUNTS = frozenset({Shown.IN, Shown.OUT, Shown.BALANCE})
 _FORMS = ("oral solution", "tablets", "tablet", "injection", "ampoules")
+_LEAST_MG = Decimal("0.01")
 _CONCENTRATION = re.compile(r"\s*[\d.]+ mg(?:/mL)?$")
 
 
@@ -136,7 +137,8 @@ def _received(entry: Entry) -> str:
 
 
 def _mg(ml: Decimal, entry: Entry) -> str:
-    return f"{plain(ml * entry.strength)} mg ({plain(ml)} mL)" if ml else ""
+    """mg and mL. Volumes are kept to a thousandth, doses to a hundredth of a mg: so is what is read back from one."""
+    return f"{plain((ml * entry.strength).quantize(_LEAST_MG))} mg ({plain(ml)} mL)" if ml else ""
 
 
 def _taken_home(entry: Entry, form: str) -> str:
