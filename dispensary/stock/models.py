@@ -53,10 +53,6 @@ class Lot(Base):
     bottled: Mapped[Millilitres] = mapped_column(default=Decimal(0))
     """What of the balance stands in prepared bottles. Moved by the bottles alone."""
     received_at: Mapped[datetime]
-    supplier_name: Mapped[str] = mapped_column(default="")
-    """From whom the batch came first, as the registers of some countries name it; each delivery has its own besides."""
-    supplier_address: Mapped[str] = mapped_column(default="")
-    document_no: Mapped[str] = mapped_column(default="")
     opened_at: Mapped[datetime | None]
     """When its first bottle was opened: said so, or at the latest when something was poured from it."""
     opened_by: Mapped[AccountId | None] = mapped_column(ForeignKey("account.id"))

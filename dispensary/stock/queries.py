@@ -7,6 +7,7 @@ from datetime import date
 from uuid import UUID
 
 from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from dispensary.database import ReadSession
 from dispensary.staff.models import Account
@@ -32,7 +33,7 @@ def suppliers(session: ReadSession, *, site_id: SiteId) -> Sequence[tuple[str, s
     """From whom deliveries came before, with the address that was written last, by name."""
     rows = session.execute(
         select(Delivery.supplier_name, Delivery.supplier_address)
-        .distinct(Delivery.supplier_name)
+        .ext(distinct_on(Delivery.supplier_name))
         .where(Delivery.site_id == site_id)
         .order_by(Delivery.supplier_name, Delivery.at.desc())
     )

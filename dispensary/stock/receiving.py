@@ -68,7 +68,7 @@ def receive_lot(
         if (lot.batch, known.paper_ml) != (batch, ml):
             raise key_reused()
         return lot
-    lot = lot_for(session, actor=actor, batch=batch, strength=strength, expires_on=expires_on, came=came, at=at)
+    lot = lot_for(session, actor=actor, batch=batch, strength=strength, expires_on=expires_on, at=at)
     line_id = write_line(
         session,
         actor=actor,
@@ -157,7 +157,6 @@ def lot_for(
     batch: str,
     strength: Strength,
     expires_on: date,
-    came: Came | None,
     at: datetime,
 ) -> Lot:
     """The lot of a batch at the actor's site, locked, or made anew. Raises Refused when it is known as another."""
@@ -183,9 +182,6 @@ def lot_for(
         strength=strength,
         expires_on=expires_on,
         received_at=at,
-        supplier_name=came.supplier_name.strip() if came else "",
-        supplier_address=came.supplier_address.strip() if came else "",
-        document_no=came.document_no.strip() if came else "",
         balance=Decimal(0),
         bottled=Decimal(0),
     )

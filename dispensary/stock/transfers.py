@@ -17,7 +17,7 @@ from dispensary.staff.models import Account, Site
 from dispensary.staff.rules import Actor
 from dispensary.stock.counting import judged_line
 from dispensary.stock.models import RegisterLine
-from dispensary.stock.receiving import Came, lot_for
+from dispensary.stock.receiving import lot_for
 from dispensary.stock.safe_models import StockTransfer
 from dispensary.stock.service import alone_in_safe, enough_free, id_for_key, key_reused, the_lot, write_line
 from dispensary.units import Milligrams, Millilitres, SiteId, Strength, plain
@@ -149,7 +149,6 @@ def receive(
         batch=transfer.batch,
         strength=Strength(transfer.strength),
         expires_on=transfer.expires_on,
-        came=Came(sender.name, sender.address, f"transfer {transfer.number}"),
         at=at,
     )
     write_line(

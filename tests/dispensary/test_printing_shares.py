@@ -1,4 +1,4 @@
-"""What each lot gave, on paper: the log and the registers of a dose from several lots, and of a lot from two suppliers."""
+"""What each lot gave, on paper: the log and the registers of a dose from several lots; a lot from two suppliers."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from dispensary.supplies.returns import take_back
 from dispensary.units import ClientId
 from tests.builders import Clinic, clinic
 from tests.dispensary.safe_place import arrived, counted, received, sent, sets, wrong
+from tests.dispensary.test_outage_entry import enter, paper
 from tests.dispensary.unusual_place import allowed, replaced, todays_dose, vomited
 from tests.paper import words_of
 
@@ -63,7 +64,7 @@ def number(place: Clinic, client_id: ClientId) -> str:
 
 
 def log_less_register(place: Clinic) -> dict[str, Decimal]:
-    """What the log of today says of each product in mL, less what the register's lines say: nothing, when they agree."""
+    """Where today's log and the register's lines say another amount of a product, and by how much."""
     with place.database.reading() as session:
         gap: dict[str, Decimal] = {}
         for line in dispensed_on(session, site_id=place.site_id, day=place.today):
@@ -185,3 +186,11 @@ def test_a_lot_that_came_twice_says_of_each_receipt_from_whom_it_came(
     second = said.index("Duopharma, 9 Jalan Besar; batch TWICE")
     assert first < second < said.index("; batch TWICE", second + 40)
     assert said.count("Pharmaniaga, 7 Lorong") == said.count("Duopharma, 9 Jalan") == 1
+
+
+def test_what_was_entered_from_paper_afterwards_says_so_in_the_log(place: Clinic) -> None:
+    client = place.client(mg="80")
+    enter(place, paper(place, client))
+    said = log_of(place)
+    named = f"{number(place, client)} Methadone oral solution 5 mg/mL 80 16"
+    assert f"{named} given on paper, entered afterwards AY" in said

@@ -47,7 +47,7 @@ def test_a_delivery_says_from_whom_it_came_and_is_one_line(place: Clinic) -> Non
     lot = received(place, "b-2", "1000")
 
     assert lines(place, lot) == [("received", Decimal(1000))]
-    assert one(place, "SELECT supplier_name || document_no FROM lot WHERE batch = 'B-2'") == "PharmaniagaDO-1"
+    assert one(place, "SELECT supplier_name || document_no FROM delivery") == "PharmaniagaDO-1"
     assert one(place, "SELECT paper_ml - measured_ml FROM delivery") == 0
     assert wrong(place) == []
 

@@ -34,8 +34,9 @@ def day_log(session: ReadSession, *, site: Site, day: date, printed_at: datetime
 
     The dispensing log has the eight fields of 21 CFR 1304.24(a): substance, strength and form, date, client's number
     (the programme's index says whose it is), amount consumed, amount and form taken home, dispenser's initials; one
-    line a supply and product, and one for each lot of a dose that was poured from several. 1304.24(b) has each dispenser initial the print-out daily: that is what the last
-    section is for. A day that is not closed says so. The same records and moment give the same bytes.
+    line a supply and product, and one for each lot of a dose that was poured from several. 1304.24(b) has each
+    dispenser initial the print-out daily: that is what the last section is for. A day that is not closed says so. The
+    same records and moment give the same bytes.
     """
     site_id = SiteId(site.id)
     lines = dispensed_on(session, site_id=site_id, day=day)
