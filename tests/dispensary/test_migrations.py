@@ -12,42 +12,7 @@ from sqlalchemy import text
 from dispensary.database import Database
 from dispensary.keys import Vault
 from dispensary.schema import _config, migrate
-
-_FULL = """
-INSERT INTO site (id, code, name, zone, day_starts, region, language, address, phone, prescriber_phone, jump_percent,
-    jump_mg, missed_days_ask, tolerance_ml, opened_at)
-VALUES ('00000000-0000-0000-0000-000000000001', 'OLD', 'An old site', 'Asia/Kuala_Lumpur', '00:00', 'MY', 'en', '', '',
-    '', 30, 20, 3, 5, '2026-01-01');
-INSERT INTO account (id, username, name, initials, password_hash, made_at)
-VALUES ('00000000-0000-0000-0000-000000000002', 'doctor', 'Dr. Lim Wei', 'LW', '-', '2026-01-01');
-INSERT INTO policy_version (id, policy, version, document, sha256, status, published_at)
-VALUES ('00000000-0000-0000-0000-000000000003', 'P', '1', '', '', 'active', '2026-01-01');
-INSERT INTO client (id, site_id, number, name_sealed, sex, made_at)
-SELECT gen_random_uuid(), '00000000-0000-0000-0000-000000000001', 'H' || n, '', 'unknown', '2026-01-01'
-FROM generate_series(1, 200) AS n;
-INSERT INTO episode (id, client_id, site_id, began_on, origin)
-SELECT id, id, site_id, '2026-01-01', 'clinic' FROM client;
-INSERT INTO dose_order (id, episode_id, client_id, site_id, days, mg, portions, reason, ordered_by, ordered_at, origin)
-SELECT id, id, id, site_id, '[2026-01-01,)', 80, '{50, 30}', 'stable', '00000000-0000-0000-0000-000000000002',
-    '2026-01-01', 'clinic' FROM client;
-INSERT INTO hold (id, episode_id, client_id, days, reason, placed_by, placed_at)
-SELECT id, id, id, '[2026-03-01,2026-03-02)', 'seen first', '00000000-0000-0000-0000-000000000002', '2026-03-01'
-FROM client;
-INSERT INTO assessment (id, site_id, client_id, episode_id, policy_version_id, on_day, inputs, inputs_sha256, result,
-    level, made_at)
-SELECT id, site_id, id, id, '00000000-0000-0000-0000-000000000003', '2026-02-01', '{}', '', '{}', 'none', '2026-02-01'
-FROM client;
-INSERT INTO decision (id, site_id, client_id, episode_id, assessment_id, days, per_supply, per_week, closed_days_apart,
-    differs, reason, decided_by, decided_at)
-SELECT id, site_id, id, id, id, '[2026-02-01,)', 6, NULL, true, true, 'knows the client',
-    '00000000-0000-0000-0000-000000000002', '2026-02-01' FROM client;
-INSERT INTO supply (id, site_id, client_id, episode_id, dose_day, at, key, request_sha256, identified_by, observation,
-    second_look, dispensed_by, origin, answer)
-SELECT id, site_id, id, id, '2026-02-02', '2026-02-02', 'key-' || id, '', 'photo', '', '',
-    '00000000-0000-0000-0000-000000000002', 'counter', '{}' FROM client;
-INSERT INTO dose (id, supply_id, site_id, client_id, order_id, dose_day, portion, portions, kind, mg, closed_day)
-SELECT id, id, site_id, id, id, '2026-02-02', 1, 2, 'observed', 50, false FROM client;
-"""
+from tests.dispensary.old_clinic import BACK, BOTTLES, DOSED, FULL, WORKED
 
 
 @pytest.fixture
@@ -62,7 +27,7 @@ def old_database(server: str, vault: Vault) -> Iterator[Database]:
             command.upgrade(_config(connection), "0003_clinic")
             connection.commit()
         with database.engine.begin() as connection:
-            connection.exec_driver_sql(_FULL)
+            connection.exec_driver_sql(FULL)
         yield database
     finally:
         database.close()
@@ -97,48 +62,14 @@ def test_flexible_dosing_comes_to_a_full_database_and_loses_nothing(old_database
     assert one(old_database, "SELECT count(*), sum(mg) FROM dose") == (400, 16_000)
 
 
-_BOTTLES = """
-INSERT INTO register_book (id, site_id, product, lines, balance)
-SELECT id, id, 'methadone oral solution 5 mg/mL', 0, 0 FROM site;
-INSERT INTO lot (id, site_id, book_id, batch, strength, expires_on, balance, bottled, received_at)
-SELECT id, id, id, 'OLD-1', 5, '2027-01-01', 0, 0, '2026-01-01' FROM site;
-INSERT INTO register_line (id, book_id, seq, lot_id, at, dose_day, kind, ml, consumed_ml, taken_home_ml, balance,
-    lot_balance, reason, account_id)
-SELECT gen_random_uuid(), id, 0, id, '2026-01-01', '2026-01-01', 'received', 9000, 0, 0, 0, 0, '',
-    '00000000-0000-0000-0000-000000000002' FROM lot;
-UPDATE supply SET decision_id = id;
-INSERT INTO dose (id, supply_id, site_id, client_id, order_id, dose_day, portion, portions, kind, mg, ml, lot_id,
-    closed_day)
-SELECT gen_random_uuid(), id, site_id, id, id, '2026-02-03', 1, 2, 'take_home', 50, 10, site_id, false FROM client;
-INSERT INTO pickup (id, site_id, client_id, episode_id, collect_on, state, prepared_by, prepared_at, closed_at, reason)
-SELECT id, site_id, id, id, '2026-02-09', CASE right(number, 1) WHEN '0' THEN 'cancelled' ELSE 'prepared' END,
-    '00000000-0000-0000-0000-000000000002', '2026-02-02', CASE right(number, 1) WHEN '0' THEN '2026-02-03'::timestamptz
-    END, CASE right(number, 1) WHEN '0' THEN 'moved' ELSE '' END FROM client;
-INSERT INTO bottle (id, serial, site_id, client_id, order_id, pickup_id, dose_id, lot_id, dose_day, portion, portions,
-    mg, ml, state, packed_by, packed_at)
-SELECT id, 'S' || id, site_id, client_id, order_id, NULL::uuid, id, lot_id, dose_day, 1, 2, 50, 10, 'handed_over',
-    '00000000-0000-0000-0000-000000000002'::uuid, '2026-02-02'::timestamptz FROM dose WHERE kind = 'take_home'
-UNION ALL
-SELECT id, 'P' || id, site_id, client_id, client_id, id, NULL::uuid, site_id, collect_on, 1, 2, 50, 10,
-    CASE state WHEN 'prepared' THEN 'prepared' ELSE 'back_in_stock' END, '00000000-0000-0000-0000-000000000002'::uuid,
-    '2026-02-02'::timestamptz FROM pickup;
-"""
-_BACK = """
-INSERT INTO bottle_return (id, bottle_id, site_id, client_id, dose_day, is_full, returned_on, reason, recorded_by, at)
-SELECT gen_random_uuid(), b.id, b.site_id, b.client_id, b.dose_day, right(c.number, 1) = '5', '2026-02-04',
-    CASE right(c.number, 1) WHEN '5' THEN 'ill' ELSE '' END, '00000000-0000-0000-0000-000000000002', '2026-02-04'
-FROM bottle b JOIN client c ON c.id = b.client_id WHERE b.state = 'handed_over' AND right(c.number, 1) IN ('5', '6');
-"""
-
-
 def test_every_bottle_of_a_full_database_gets_its_record(old_database: Database) -> None:
     with old_database.engine.begin() as connection:
-        connection.exec_driver_sql(_BOTTLES)
+        connection.exec_driver_sql(BOTTLES)
     with old_database.engine.connect() as connection:
         command.upgrade(_config(connection), "0004_dosing")
         connection.commit()
     with old_database.engine.begin() as connection:
-        connection.exec_driver_sql(_BACK)
+        connection.exec_driver_sql(BACK)
 
     assert migrate(old_database)[0] == "0005_bottles"
 
@@ -163,3 +94,173 @@ def test_whoever_collected_before_anybody_asked_was_the_client(old_database: Dat
     migrate(old_database)
     asked = "SELECT count(*), bool_and(collected_by = 'client' AND NOT id_requested AND agent_id IS NULL) FROM supply"
     assert one(old_database, asked) == (200, True)
+
+
+_AMONG_THE_LINES = """SELECT count(*) FROM stock_discrepancy WHERE kind IN ('negative', 'line_does_not_follow',
+    'line_missing', 'book_not_its_lines', 'book_not_its_lots', 'lot_not_its_lines', 'bottled_not_its_bottles',
+    'bottle_in_two_places')"""
+AFTERWARDS: dict[str, list[tuple[str, tuple[object, ...]]]] = {
+    "0005_bottles": [
+        ("SELECT count(*), count(DISTINCT bottle_id) FROM bottle_event", (460, 400)),
+        (
+            "SELECT count(*) FROM bottle b WHERE state <> (SELECT state FROM bottle_event WHERE bottle_id = b.id"
+            " ORDER BY seq DESC LIMIT 1)",
+            (0,),
+        ),
+        ("SELECT bottled, balance FROM lot", (1800, 7205)),
+    ],
+    "0006_shift": [
+        # Nobody knows at which browser an earlier sign-in was: everybody signs in once more, and nobody is gone.
+        ("SELECT (SELECT count(*) FROM sign_in), (SELECT count(*) FROM account)", (0, 1)),
+    ],
+    "0007_safe": [
+        (
+            "SELECT opened_at = (SELECT min(at) FROM register_line WHERE kind = 'supplied'), opened_by FROM lot",
+            (True, None),
+        ),
+        ("SELECT count(*), count(transfer_id), sum(ml) FROM register_line", (183, 0, 7205)),
+        ("SELECT count(*), count(judged), count(tolerance), sum(difference) FROM stock_count", (2, 0, 0, -5)),
+        (
+            "SELECT tolerance_ml, tolerance_percent, days_of_stock, mix_strengths, one_open_lot FROM stock_setting",
+            (5, None, None, False, False),
+        ),
+        (
+            "SELECT count(*) FROM information_schema.columns WHERE (table_name, column_name) ="
+            " ('site', 'tolerance_ml')",
+            (0,),
+        ),
+        (_AMONG_THE_LINES, (0,)),
+    ],
+    "0008_paper": [("SELECT count(*) FROM paper_setting", (0,))],
+    "0009_passes": [
+        (
+            "SELECT count(*), bool_and(collected_by = 'client' AND NOT id_requested AND NOT id_provided),"
+            " count(agent_id)"
+            " FROM supply",
+            (200, True, 0),
+        ),
+        (
+            "SELECT count(*) FILTER (WHERE ended_at IS NULL), count(*) FILTER (WHERE end_reason = 'revoked'), max(key)"
+            " FROM pickup_pass",
+            (180, 20, ""),
+        ),
+        ("SELECT count(*), count(pass_id) FROM pass_attempt", (1, 0)),
+    ],
+    "0010_stops": [
+        ("SELECT count(*), count(found) FROM supply", (200, 0)),
+        (
+            "SELECT count(*) FILTER (WHERE identified_by = 'photo'), count(*) FILTER (WHERE identified_by = 'import'),"
+            " count(*) FILTER (WHERE identified_by = 'second_identifier') FROM supply",
+            (160, 20, 20),
+        ),
+    ],
+    "0011_guests": [
+        ("SELECT bool_and(site_of_day(id, '2026-02-02') = site_id) FROM client", (True,)),
+    ],
+    "0012_outage": [
+        (
+            "SELECT count(*) FILTER (WHERE origin = 'counter'), count(*) FILTER (WHERE origin = 'import'),"
+            " (SELECT count(*) FROM late_entry) FROM supply",
+            (180, 20, 0),
+        ),
+    ],
+    "0013_losses": [
+        ("SELECT count(*), count(called_by), min(state) FROM recall", (20, 20, "open")),
+    ],
+    "0014_failed_jobs": [
+        ("SELECT count(*), count(*) FILTER (WHERE failure <> '') FROM job_run", (9, 1)),
+    ],
+    "0017_paper_of_guests": [("SELECT count(*) FROM supply", (200,))],
+    "0016_suppliers": [("SELECT count(*), sum(balance) FROM lot", (1, 7205))],
+}
+"""What each later migration leaves of a full database, oldest first."""
+NEVER_FEWER = (
+    "client",
+    "dose",
+    "dose_order",
+    "decision",
+    "supply",
+    "pickup",
+    "bottle",
+    "bottle_return",
+    "lot",
+    "register_book",
+    "register_line",
+    "stock_count",
+    "pickup_pass",
+    "recall",
+    "job_run",
+)
+
+
+def to(database: Database, revision: str, *, back: bool = False) -> None:
+    with database.engine.connect() as connection:
+        (command.downgrade if back else command.upgrade)(_config(connection), revision)
+        connection.commit()
+
+
+def fill(database: Database, *rows: str) -> None:
+    with database.engine.begin() as connection:
+        for each in rows:
+            connection.exec_driver_sql(each)
+
+
+@pytest.fixture
+def worked(old_database: Database) -> Database:
+    """The old clinic after a week of work, as the second clinic migration left it."""
+    fill(old_database, BOTTLES, WORKED)
+    to(old_database, "0004_dosing")
+    fill(old_database, BACK, DOSED)
+    return old_database
+
+
+def test_each_migration_leaves_a_full_database_as_it_should_read(worked: Database) -> None:
+    rows = {name: one(worked, f"SELECT count(*) FROM {name}") for name in NEVER_FEWER}
+    wrong = []
+    for revision, reads in AFTERWARDS.items():
+        to(worked, revision)
+        wrong += [(revision, sql, found) for sql, right in reads if (found := one(worked, sql)) != right]
+        wrong += [
+            (revision, name, found)
+            for name in rows
+            if (found := one(worked, f"SELECT count(*) FROM {name}")) != rows[name]
+        ]
+    assert wrong == []
+    assert migrate(worked) == [], "a new migration says above what it leaves of a full database"
+
+
+def test_the_old_clinic_goes_on_working_after_all_of_them(worked: Database) -> None:
+    migrate(worked)
+    fill(
+        worked,
+        """INSERT INTO bottle_event (bottle_id, seq, state, at, account_id, note)
+        SELECT id, 0, 'returned_empty', '2026-03-01', packed_by, '' FROM bottle WHERE state = 'handed_over'""",
+        """INSERT INTO bottle_event (bottle_id, seq, state, at, account_id, note)
+        SELECT id, 0, 'back_in_stock', '2026-03-01', packed_by, 'not collected' FROM bottle WHERE state = 'prepared'""",
+        """INSERT INTO register_line (id, book_id, seq, lot_id, at, dose_day, kind, ml, consumed_ml, taken_home_ml,
+        balance, lot_balance, reason, account_id) SELECT gen_random_uuid(), id, 0, id, '2026-03-01', '2026-03-01',
+        'counted', 5, 0, 0, 0, 0, 'found again', '00000000-0000-0000-0000-000000000002' FROM lot""",
+    )
+    assert one(worked, "SELECT count(*) FROM bottle WHERE state = 'returned_empty'") == (180,)
+    assert one(worked, "SELECT bottled, balance FROM lot") == (0, 7210)
+    assert one(worked, _AMONG_THE_LINES) == (0,)
+
+
+def test_the_last_migrations_go_back_and_forth_over_a_full_database(worked: Database) -> None:
+    migrate(worked)
+    fill(
+        worked,
+        """INSERT INTO delivery (id, site_id, lot_id, line_id, supplier_name, supplier_address, document_no, paper_ml,
+        measured_ml, reason, account_id, at) SELECT gen_random_uuid(), lot_id, lot_id, id, 'Pharmaniaga', 'Shah Alam',
+        'DO-1', 9000, 9000, '', account_id, at FROM register_line WHERE kind = 'received'""",
+    )
+    rows = {name: one(worked, f"SELECT count(*) FROM {name}") for name in NEVER_FEWER}
+
+    to(worked, "0013_losses", back=True)
+
+    first = "SELECT supplier_name, supplier_address, document_no FROM lot"
+    assert one(worked, first) == ("Pharmaniaga", "Shah Alam", "DO-1")
+    assert {name: one(worked, f"SELECT count(*) FROM {name}") for name in NEVER_FEWER} == rows
+    assert migrate(worked)[0] == "0014_failed_jobs"
+    assert {name: one(worked, f"SELECT count(*) FROM {name}") for name in NEVER_FEWER} == rows
+    assert one(worked, "SELECT supplier_name, document_no FROM delivery") == ("Pharmaniaga", "DO-1")

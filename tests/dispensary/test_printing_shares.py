@@ -73,7 +73,8 @@ def log_less_register(place: Clinic) -> dict[str, Decimal]:
                 gap[product] = gap.get(product, Decimal(0)) + line.consumed_ml + line.home_ml
         rows = session.execute(
             text("""SELECT b.product, -sum(l.ml) AS ml FROM register_line l JOIN register_book b ON b.id = l.book_id
-                    WHERE b.site_id = :site AND l.kind IN ('supplied', 'corrected') AND l.dose_day = :day GROUP BY 1"""),
+                    WHERE b.site_id = :site AND l.kind IN ('supplied', 'corrected') AND l.dose_day = :day
+                    GROUP BY 1"""),
             {"site": place.site_id, "day": place.today},
         )
         for product, ml in rows:
