@@ -94,6 +94,7 @@ def test_the_handbook_explains_every_refusal_that_the_counter_can_show() -> None
             for room in (
                 "staff/countersign",
                 "clients/guest_rules",
+                "clients/not_here",
                 "web/unusual_acts",
                 "web/bottle_acts",
                 "web/safe_acts",

@@ -17,6 +17,7 @@ from sqlalchemy.orm import aliased
 from dispensary.clients.guest_models import GuestSetting, GuestStay
 from dispensary.clients.guest_rules import LONGEST_STAY
 from dispensary.clients.models import Client, ClientIndex
+from dispensary.clients.not_here import not_here
 from dispensary.clients.queries import MOST_FOUND, Face, face_of, find
 from dispensary.clients.rules import plain_number, sought
 from dispensary.database import ReadSession, WriteSession
@@ -33,8 +34,8 @@ SELECT FROM guest_stay WHERE client_id = %(client)s AND guest_site_id = %(site)s
 """
 
 
-def not_here() -> NotThere:
-    return NotThere(Refusal("no-client", "There is no such client at this site.", "Look for the client again."))
+def _nobody() -> NotThere:
+    return NotThere(Refusal("no-client", "There is no such client.", "Look for the client again."))
 
 
 def lock_at_counter(session: WriteSession, client_id: ClientId, site_id: SiteId, today: date) -> SiteId:
@@ -49,7 +50,7 @@ def lock_at_counter(session: WriteSession, client_id: ClientId, site_id: SiteId,
         row[0] != site_id
         and session.run(_IS_GUEST, {"client": client_id, "site": site_id, "today": today}).rowcount == 0
     ):
-        raise not_here()
+        raise not_here(session, client_id, site_id)
     return SiteId(row[0])
 
 
@@ -57,7 +58,7 @@ def lock_for_record(session: WriteSession, client_id: ClientId) -> SiteId:
     """Locks a client of whatever site, for an act on a row that was written here; says where home is."""
     row = session.run(_OF_WHOM, {"client": client_id}).fetchone()
     if row is None:
-        raise not_here()
+        raise _nobody()
     return SiteId(row[0])
 
 
@@ -65,7 +66,7 @@ def home_of(session: ReadSession, client_id: ClientId) -> SiteId:
     """The site whose client this is: it prescribes, decides, and is told."""
     site_id = session.scalar(select(Client.site_id).where(Client.id == client_id))
     if site_id is None:
-        raise not_here()
+        raise _nobody()
     return SiteId(site_id)
 
 
@@ -90,8 +91,18 @@ def face_at_counter(session: ReadSession, *, site_id: SiteId, client_id: ClientI
     """The identity of a client whom this counter serves on this day. Raises NotThere."""
     client = session.scalar(select(Client).where(Client.id == client_id, served_at(site_id, today)))
     if client is None:
-        raise not_here()
+        raise not_here(session, client_id, site_id)
     return face_of(session, client)
+
+
+def away_on(session: ReadSession, *, client_id: ClientId, day: date) -> tuple[str, date] | None:
+    """The site at which a client is a verified guest on a day, and the first day at home again."""
+    row = session.execute(
+        select(Site.code, func.coalesce(GuestStay.ended_on, GuestStay.until_day))
+        .join(Site, Site.id == GuestStay.guest_site_id)
+        .where(GuestStay.client_id == client_id, GuestStay.verified_at.is_not(None), GuestStay.days.contains(day))
+    ).one_or_none()
+    return None if row is None else (row[0], row[1])
 
 
 def photo_at_counter(session: ReadSession, client_id: ClientId, *, site_id: SiteId, today: date) -> bytes | None:

@@ -9,9 +9,9 @@ from datetime import date
 from sqlalchemy import func, select
 
 from dispensary.clients.models import Client, ClientIndex, Episode
+from dispensary.clients.not_here import not_here
 from dispensary.clients.rules import plain_number, sought
 from dispensary.database import ReadSession
-from dispensary.refusals import NotThere, Refusal
 from dispensary.units import ClientId, SiteId
 
 MOST_FOUND = 20
@@ -58,7 +58,7 @@ def face_at(session: ReadSession, *, site_id: SiteId, client_id: ClientId) -> Fa
     """The identity of a client of the site. Raises NotThere, for another site's client as for nobody."""
     client = session.scalar(select(Client).where(Client.id == client_id, Client.site_id == site_id))
     if client is None:
-        raise NotThere(Refusal("no-client", "There is no such client at this site.", "Look for the client again."))
+        raise not_here(session, client_id, site_id)
     return face_of(session, client)
 
 

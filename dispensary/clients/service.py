@@ -9,6 +9,7 @@ from sqlalchemy import insert, select
 from sqlalchemy.exc import IntegrityError
 
 from dispensary.clients.models import Client, ClientIndex, Episode
+from dispensary.clients.not_here import not_here
 from dispensary.clients.rules import ExitReason, Identity, faults_of, name_beginnings, plain_number
 from dispensary.database import ReadSession, WriteSession, broken_constraint
 from dispensary.refusals import BadInput, NotThere, Refusal, Refused
@@ -132,7 +133,7 @@ def the_client(session: WriteSession, client_id: ClientId, site_id: SiteId) -> C
         select(Client).where(Client.id == client_id, Client.site_id == site_id).with_for_update(key_share=True)
     )
     if client is None:
-        raise NotThere(Refusal("no-client", "There is no such client at this site.", "Look for the client again."))
+        raise not_here(session, client_id, site_id)
     return client
 
 
@@ -142,7 +143,7 @@ _LOCKED = "SELECT FROM client WHERE id = %(client)s AND site_id = %(site)s FOR N
 def lock_client(session: WriteSession, client_id: ClientId, site_id: SiteId) -> None:
     """Locks the client as `the_client` does, for an act that needs nothing of the record. Raises NotThere."""
     if session.run(_LOCKED, {"client": client_id, "site": site_id}).rowcount == 0:
-        raise NotThere(Refusal("no-client", "There is no such client at this site.", "Look for the client again."))
+        raise not_here(session, client_id, site_id)
 
 
 def no_episode() -> Refused:

@@ -16,15 +16,18 @@ from litestar.types import ControllerRouterHandler
 from dispensary.clients.queries import face_at, photo_of
 from dispensary.database import Database, WriteSession
 from dispensary.desks.camera import MAY_LOOK
-from dispensary.desks.pickups import AtPickup
+from dispensary.desks.losses import loss_words
+from dispensary.desks.pickups import AtPickup, pickup_page
 from dispensary.refusals import NotThere, Refusal, Refused
 from dispensary.staff.queries import Place
 from dispensary.staff.rules import Actor
+from dispensary.supplies.carried_losses import lost_on_the_way
 from dispensary.supplies.carrying import bring_back, call_off, count_out, deliver, out_now, take
 from dispensary.supplies.carrying_models import Carrying
+from dispensary.supplies.losses import Lost, reports_by_bottle
 from dispensary.supplies.pickups import bottles_of
 from dispensary.supplies.verifying import record_refused_pass
-from dispensary.units import ClientId
+from dispensary.units import ClientId, DoseDay
 from dispensary.web.consultation import looked_at
 from dispensary.web.doing import done_or_again
 from dispensary.web.forms import Form, key_of, one
@@ -100,6 +103,64 @@ def back(
     return here.does(act, typed=data)
 
 
+@post(
+    "/counter/pickups/{pickup_id:uuid}/carried/{carrying_id:uuid}/lost",
+    sync_to_thread=True,
+    guards=[requires_dispenser],
+)
+def lost_says_the_carrier(
+    pickup_id: FromPath[UUID],
+    carrying_id: FromPath[UUID],
+    data: Form,
+    database: TheDatabase,
+    actor: TheActor,
+    site: TheSite,
+    clock: TheClock,
+) -> Response[Any]:
+    """Writes down what the carrier tells of bottles that were lost on the way, and opens the report."""
+    here = AtPickup(database, actor, site, pickup_id, clock())
+
+    def act(session: WriteSession) -> UUID:
+        return _lost(session, here.actor, carrying_id, data, for_others=True, today=here.today, now=here.now)
+
+    return done_or_again(
+        database,
+        act,
+        then=lambda report_id: f"/reports/{report_id}",
+        else_again=lambda why: pickup_page(here, refused=why, typed=data),
+    )
+
+
+def _lost(
+    session: WriteSession,
+    actor: Actor,
+    carrying_id: UUID,
+    data: Mapping[str, Any],
+    *,
+    for_others: bool,
+    today: DoseDay,
+    now: datetime,
+) -> UUID:
+    with Typed(data) as typed:
+        what = typed.choice("what", Lost)
+        told = typed.text("told", most=LONGEST_NOTE, required=False)
+        police_number = typed.text("police_number", most=60, required=False)
+        bottle_ids = typed.ids("bottle")
+    return lost_on_the_way(
+        session,
+        actor=actor,
+        carrying_id=carrying_id,
+        bottle_ids=bottle_ids,
+        what=what,
+        told=told,
+        police_number=police_number,
+        key=str(key_of(data)),
+        may_for_others=for_others,
+        today=today,
+        at=now,
+    ).id
+
+
 @get("/carrying", sync_to_thread=True, guards=[requires_carrier])
 def mine(database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock, done: FromQuery[str] = "") -> Template:
     """What the actor is to take, and has out."""
@@ -135,6 +196,8 @@ def _page(
             "carrying": carrying,
             "face": face_at(session, site_id=site.id, client_id=client_id),
             "bottles": bottles_of(session, pickup_id=carrying.pickup_id),
+            "lost": reports_by_bottle(session, pickup_id=carrying.pickup_id),
+            "loss_words": loss_words(),
         }
 
     return page(
@@ -220,6 +283,24 @@ def delivered(
     return Redirect("/carrying?done=delivered", status_code=303)
 
 
+@post("/carrying/{carrying_id:uuid}/lost", sync_to_thread=True, guards=[requires_carrier])
+def lost_on_my_way(
+    carrying_id: FromPath[UUID], data: Form, database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock
+) -> Response[Any]:
+    """The carrier writes down, from where they are, which bottles will not arrive; the others stay with them."""
+    now = clock()
+
+    def act(session: WriteSession) -> UUID:
+        return _lost(session, actor, carrying_id, data, for_others=False, today=site.dose_day(now), now=now)
+
+    return done_or_again(
+        database,
+        act,
+        then=lambda _: f"/carrying/{carrying_id}",
+        else_again=lambda why: _page(database, actor, site, carrying_id, now, why, data),
+    )
+
+
 def _moment(data: Mapping[str, Any], site: Place) -> datetime | None:
     """When it was, at the site's clock, where it is entered late; nothing for now."""
     if not one(data, "happened_on") and not one(data, "happened_time"):
@@ -229,4 +310,14 @@ def _moment(data: Mapping[str, Any], site: Place) -> datetime | None:
     return datetime.combine(day, time, ZoneInfo(site.zone))
 
 
-HANDLERS: list[ControllerRouterHandler] = [carry, back, mine, one_home, photo, taken, delivered]
+HANDLERS: list[ControllerRouterHandler] = [
+    carry,
+    back,
+    mine,
+    one_home,
+    photo,
+    taken,
+    delivered,
+    lost_says_the_carrier,
+    lost_on_my_way,
+]

@@ -143,6 +143,7 @@ def _report_page(
             typed=typed,
             report=found.report,
             bottles=found.bottles,
+            on_the_way=found.on_the_way,
             face=face_at(session, site_id=site.id, client_id=client_id),
             names=names_of(session, people),
             words=loss_words(),

@@ -15,6 +15,7 @@ from litestar.types import ControllerRouterHandler
 
 from dispensary.clients import queries as clients
 from dispensary.database import Database, ReadSession, WriteSession
+from dispensary.desks.losses import loss_words
 from dispensary.refusals import NotThere, Refusal, Refused
 from dispensary.staff import audit
 from dispensary.staff.queries import Place, names_of
@@ -22,6 +23,7 @@ from dispensary.staff.rules import Actor
 from dispensary.supplies import queries
 from dispensary.supplies.carrying import carriers, out_now
 from dispensary.supplies.handover import issue_again, not_this_person, prepare_and_tell, tell_again
+from dispensary.supplies.losses import reports_by_bottle
 from dispensary.supplies.models import Pickup, PickupPass
 from dispensary.supplies.moment import read_moment
 from dispensary.supplies.pickups import bottles_of, cancel_pickup, live_pass, passes_of, shown
@@ -205,6 +207,8 @@ def pickup_page(
             "pickup": pickup,
             "face": clients.face_at(session, site_id=here.site.id, client_id=client_id),
             "bottles": bottles_of(session, pickup_id=pickup.id),
+            "lost": reports_by_bottle(session, pickup_id=pickup.id),
+            "loss_words": loss_words(),
             "passes": passes_of(session, pickup_id=pickup.id),
             "names": names_of(session, [pickup.prepared_by]),
             "out": next((o for o in out_now(session, site_id=here.site.id) if o.carrying.pickup_id == pickup.id), None),
@@ -215,6 +219,7 @@ def pickup_page(
     return page(
         "counter/pickup_one.html",
         refused=refused,
+        typed=typed,
         done=done,
         today=here.today,
         now=here.now,

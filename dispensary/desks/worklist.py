@@ -36,6 +36,7 @@ class Kind(StrEnum):
     REDUCED = "reduced"
     ORDER = "order"
     TAKE_HOME = "take-home"
+    AGENT = "agent"
     TASK = "task"
 
 
@@ -122,6 +123,15 @@ class TakeHomeDiffers(Reason):
 class TakeHomeIsSuspended(Reason):
     kind = Kind.TAKE_HOME
     review_on: date
+
+
+@dataclass(frozen=True)
+class AgentAwaits(Reason):
+    """The client has signed that somebody collects for them, and no prescriber has agreed to it yet."""
+
+    kind = Kind.AGENT
+    signed_on: date
+    last_day: date
 
 
 @dataclass(frozen=True)
@@ -216,6 +226,14 @@ FROM episode e JOIN reduction r ON r.episode_id = e.id AND r.ended_at IS NULL
 WHERE {_HERE}
 """)
 
+# A consent that was agreed to, revoked or is over waits for nobody; of several for one client the newest speaks.
+_AGENTS = text(f"""
+SELECT DISTINCT ON (e.client_id) e.client_id, c.signed_on, c.last_day
+FROM episode e JOIN agent_consent c ON c.client_id = e.client_id
+WHERE {_HERE} AND c.agreed_at IS NULL AND c.revoked_at IS NULL AND c.last_day >= :today
+ORDER BY e.client_id, c.recorded_at DESC, c.id DESC
+""")
+
 # What another desk has to do is on this list once it is late.
 _TASKS = text("""
 SELECT id, client_id, kind, sentence, role, due_on FROM task
@@ -280,6 +298,8 @@ def _reasons(session: ReadSession, site_id: SiteId, today: date) -> Iterator[tup
             yield ClientId(row.client_id), differs
     for row in session.execute(_SUSPENDED, asked):
         yield ClientId(row.client_id), TakeHomeIsSuspended(2 if row.review_on <= today else 5, row.review_on)
+    for row in session.execute(_AGENTS, asked):
+        yield ClientId(row.client_id), AgentAwaits(3, row.signed_on, row.last_day)
     for row in session.execute(_TASKS, asked):
         weight = 2 if row.due_on < today else 3
         yield ClientId(row.client_id), TaskIsDue(weight, row.id, row.kind, row.sentence, row.role, row.due_on)

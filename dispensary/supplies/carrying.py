@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import select
+from sqlalchemy import case, func, select
 
 import notifications.service
 from dispensary.clients.models import Client
@@ -21,7 +21,7 @@ from dispensary.staff.rules import Act, Actor, Role, dose_day, may
 from dispensary.supplies.bottle_rules import BottleState
 from dispensary.supplies.bottle_states import move_bottles
 from dispensary.supplies.carrying_models import Carrying
-from dispensary.supplies.models import Pickup
+from dispensary.supplies.models import Bottle, Pickup
 from dispensary.supplies.pickups import prepared_bottles, put_back, waiting_pickup
 from dispensary.supplies.rules import Wanted
 from dispensary.supplies.service import Handed, dispense
@@ -220,7 +220,8 @@ def bring_back(
 ) -> None:
     """Bottles come back and are counted in by somebody else than who carried them.
 
-    They wait to be collected again, or go back into stock. Raises BadInput, Refused or NotThere.
+    They wait to be collected again, or go back into stock. Where all of them were lost on the way the round ends with
+    none. Raises BadInput, Refused or NotThere.
     """
     carrying = session.get(Carrying, carrying_id)
     if carrying is None or carrying.site_id != actor.site_id:
@@ -244,7 +245,7 @@ def bring_back(
             Refusal(
                 "carrier-count",
                 f"{len(out)} sealed bottles are out, not {bottles if bottles is not None else 'none'}.",
-                "Count again. If one is missing, keep the others sealed and apart, and call the prescriber at once.",
+                "Count again. If one is missing, write it down first as lost on the way; the others stay sealed.",
                 {"out": len(out)},
                 field="bottles",
             )
@@ -263,7 +264,7 @@ def bring_back(
     carrying.state, carrying.note = "brought_back", reason.strip()
     carrying.ended_by, carrying.ended_at = actor.account_id, at
     session.flush()
-    if into_stock:
+    if into_stock or not out:
         put_back(session, actor=actor, pickup=pickup, state="cancelled", reason=reason.strip(), day=today, at=at)
     _write_down(session, actor, "counted bottles in", carrying, at)
 
@@ -317,12 +318,20 @@ class OutNow:
     carrying: Carrying
     carrier: str
     number: str
+    left: int
+    """Bottles that are still to be handed over or brought back."""
 
 
 def out_now(session: ReadSession, *, site_id: SiteId, carrier_id: UUID | None = None) -> Sequence[OutNow]:
     """What is counted out or out at a site, or with one carrier of it, the longest first."""
+    out = (
+        select(func.count())
+        .where(Bottle.pickup_id == Carrying.pickup_id, Bottle.state == BottleState.OUT)
+        .correlate(Carrying)
+        .scalar_subquery()
+    )
     found = (
-        select(Carrying, Account.name, Client.number)
+        select(Carrying, Account.name, Client.number, case((Carrying.state == "out", out), else_=Carrying.bottles))
         .join(Account, Account.id == Carrying.carrier_id)
         .join(Client, Client.id == Carrying.client_id)
         .where(Carrying.site_id == site_id, Carrying.state.in_(_OPEN))

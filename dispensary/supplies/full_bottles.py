@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import case, func, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import aliased
 
@@ -21,7 +21,7 @@ from dispensary.database import ReadSession, WriteSession
 from dispensary.refusals import BadInput, NotThere, Refusal, Refused
 from dispensary.staff import audit
 from dispensary.staff.countersign import the_second_person
-from dispensary.staff.models import Account
+from dispensary.staff.models import Account, Site
 from dispensary.staff.rules import Actor
 from dispensary.stock.models import Lot
 from dispensary.stock.service import write_line
@@ -45,15 +45,26 @@ class Awaiting:
     expires_on: date
     returned_on: date
     reason: str
+    filled_at: str
+    """The code of another site whose safe filled it: it can be destroyed here, and never put into this safe."""
 
 
 def awaiting(session: ReadSession, *, site_id: SiteId) -> Sequence[Awaiting]:
     """The full bottles at a site that wait to be destroyed or put back, the longest here first."""
     rows = session.execute(
-        select(Bottle, Client.number, Lot.batch, Lot.expires_on, BottleReturn.returned_on, BottleReturn.reason)
+        select(
+            Bottle,
+            Client.number,
+            Lot.batch,
+            Lot.expires_on,
+            BottleReturn.returned_on,
+            BottleReturn.reason,
+            case((Lot.site_id == site_id, ""), else_=Site.code),
+        )
         .join(BottleReturn, BottleReturn.bottle_id == Bottle.id)
         .join(Client, Client.id == Bottle.client_id)
         .join(Lot, Lot.id == Bottle.lot_id)
+        .join(Site, Site.id == Lot.site_id)
         .where(BottleReturn.site_id == site_id, Bottle.state == BottleState.RETURNED_FULL)
         .order_by(BottleReturn.at, Bottle.dose_day, Bottle.portion)
     )
@@ -168,8 +179,8 @@ def restock_bottles(
 ) -> int:
     """Puts full, sealed bottles that came back into the safe again, where the site's rule allows it. Returns how many.
 
-    Each is a line of the register, back in the lot that it came from. Raises Refused when the rule does not allow it or
-    the lot has expired, BadInput without a reason.
+    Each is a line of the register, back in the lot that it came from. Raises Refused when the rule does not allow it,
+    the lot has expired or another site's safe filled the bottle, BadInput without a reason.
     """
     rule, source = rule_of(session, site_id=actor.site_id)
     if rule != RESTOCK:
@@ -186,6 +197,16 @@ def restock_bottles(
         )
     found = _locked(session, actor, bottle_ids)
     lots = {lot.id: lot for lot in session.scalars(select(Lot).where(Lot.id.in_({b.lot_id for b in found})))}
+    foreign = [bottle.serial for bottle in found if lots[bottle.lot_id].site_id != actor.site_id]
+    if foreign:
+        raise Refused(
+            Refusal(
+                "lot-of-another-site",
+                f"{len(foreign)} of these bottles were filled from another site's safe, and stand in its register.",
+                "Destroy them here with a second person, or leave them out.",
+                {"serials": foreign},
+            )
+        )
     expired = sorted({lots[b.lot_id].batch for b in found if lots[b.lot_id].expires_on < day})
     if expired:
         raise Refused(

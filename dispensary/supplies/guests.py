@@ -27,6 +27,7 @@ from dispensary.staff.rules import Actor, Role
 from dispensary.supplies.freezing import freeze_for
 from dispensary.supplies.guest_facts import Facts, facts_of
 from dispensary.supplies.models import DayClose
+from dispensary.supplies.recalls import open_recall
 from dispensary.units import AccountId, ClientId, SiteId
 
 _ANSWERS = frozenset({Role.PHARMACIST, Role.DOCTOR})
@@ -271,6 +272,16 @@ def _confirmed(
                 f"No order is in force for {first}: the other site could give nothing.",
                 "The prescriber orders first.",
                 {"day": first},
+            )
+        )
+    recall = open_recall(session, client_id=client_id)
+    if recall is not None and first <= recall.bring_by < until:
+        faults.append(
+            Refusal(
+                "recall-open",
+                f"Bottles are called back, to be brought here by {recall.bring_by}: on a day of the stay.",
+                "Count them first, or call the recall off.",
+                {"recall": recall.id, "bring_by": recall.bring_by},
             )
         )
     if not confirmed:

@@ -66,18 +66,10 @@ def report_loss(
     wanted = sorted(set(bottle_ids))
     digest = request_digest(key, "loss", client_id, wanted, what.value)
     lock_client(session, client_id, actor.site_id)
-    known = session.scalar(select(BottleReport).where(BottleReport.site_id == actor.site_id, BottleReport.key == key))
+    known = known_report(session, actor=actor, key=key, digest=digest)
     if known is not None:
-        if known.request_sha256 != digest:
-            raise Refused(Refusal("key-reused", "This key belongs to another report.", "Open the page again."))
         return known
-    faults = []
-    if not wanted:
-        faults.append(Refusal("bottles", "No bottle was chosen.", "Tick each bottle that is gone.", field="bottle"))
-    if not told.strip():
-        faults.append(
-            Refusal("told", "What happened is missing.", "Write it down as the client tells it.", field="told")
-        )
+    faults = faults_of_report(wanted, told)
     if faults:
         raise BadInput(*faults)
     found = session.scalars(
@@ -85,6 +77,56 @@ def report_loss(
     ).all()
     if len(found) != len(wanted) or any(bottle.state not in WITH_CLIENT for bottle in found):
         raise NotThere(Refusal("no-bottle", "The client does not have such a bottle now.", "Open the page again."))
+    return write_report(
+        session,
+        actor=actor,
+        client_id=client_id,
+        bottles=found,
+        what=what,
+        told=told,
+        police_number=police_number,
+        key=key,
+        digest=digest,
+        at=at,
+    )
+
+
+def known_report(session: ReadSession, *, actor: Actor, key: str, digest: bytes) -> BottleReport | None:
+    """The report that the same request wrote before. Raises Refused when the key belongs to another one."""
+    known = session.scalar(select(BottleReport).where(BottleReport.site_id == actor.site_id, BottleReport.key == key))
+    if known is not None and known.request_sha256 != digest:
+        raise Refused(Refusal("key-reused", "This key belongs to another report.", "Open the page again."))
+    return known
+
+
+def faults_of_report(bottle_ids: Sequence[UUID], told: str) -> list[Refusal]:
+    """What is missing in a report; nothing when it is whole."""
+    faults = []
+    if not bottle_ids:
+        faults.append(Refusal("bottles", "No bottle was chosen.", "Tick each bottle that is gone.", field="bottle"))
+    if not told.strip():
+        faults.append(Refusal("told", "What happened is missing.", "Write it down as it is told to you.", field="told"))
+    return faults
+
+
+def write_report(
+    session: WriteSession,
+    *,
+    actor: Actor,
+    client_id: ClientId,
+    bottles: Sequence[Bottle],
+    what: Lost,
+    told: str,
+    police_number: str,
+    key: str,
+    digest: bytes,
+    carried_by: str = "",
+    at: datetime,
+) -> BottleReport:
+    """Writes the report of bottles, by day, that are gone from now on, and tells the prescriber.
+
+    `carried_by` names who carried them, where they never reached the client. Whoever calls has locked the client.
+    """
     assert actor.account_id is not None, "a report is written down by a person"
     report = BottleReport(
         site_id=actor.site_id,
@@ -98,23 +140,26 @@ def report_loss(
         at=at,
     )
     session.add(report)
+    ids = [bottle.id for bottle in bottles]
+    serials, first = [bottle.serial for bottle in bottles], min(bottle.dose_day for bottle in bottles)
+    where = f" on the way with {carried_by}" if carried_by else ""
     with told_as_refusals():
         move_bottles(
-            session, actor=actor, bottle_ids=wanted, into=BottleState.LOST, at=at, note=f"{what.value}: {told}"
+            session, actor=actor, bottle_ids=ids, into=BottleState.LOST, at=at, note=f"{what.value}{where}: {told}"
         )
-        session.add_all(ReportedBottle(bottle_id=bottle_id, report_id=report.id) for bottle_id in wanted)
+        session.add_all(ReportedBottle(bottle_id=bottle_id, report_id=report.id) for bottle_id in ids)
         session.flush()
     open_alert(
         session,
         site_id=actor.site_id,
         client_id=client_id,
         cause=_cause(report.id),
-        severity="urgent" if what is Lost.STOLEN else "warning",
+        severity="urgent" if what is Lost.STOLEN or carried_by else "warning",
         role=Role.DOCTOR,
-        sentence=f"{len(wanted)} bottles from {found[0].dose_day} on are reported {what.value}: {told.strip()}",
+        sentence=f"{len(ids)} bottles from {first} on are reported {what.value}{where}: {told.strip()}",
         at=at,
     )
-    details = {"report": report.id, "what": what.value, "bottles": [bottle.serial for bottle in found]}
+    details = {"report": report.id, "what": what.value, "bottles": serials}
     audit.record(
         session, actor=actor, act="reported bottles", subject="client", subject_id=client_id, at=at, details=details
     )
@@ -205,6 +250,11 @@ class Reported:
     def is_open(self) -> bool:
         return self.report.decided_at is None
 
+    @property
+    def on_the_way(self) -> bool:
+        """Whether they never reached the client: their days have no dose, and whoever carried them answers."""
+        return any(bottle.dose_id is None for bottle in self.bottles)
+
 
 def reports_of(session: ReadSession, *, client_id: ClientId) -> Sequence[Reported]:
     """Every report of a client, those that wait for a decision first, then the newest."""
@@ -231,6 +281,16 @@ def _bottles(session: ReadSession, report_id: UUID) -> Sequence[Bottle]:
         .where(ReportedBottle.report_id == report_id)
         .order_by(Bottle.dose_day, Bottle.portion)
     ).all()
+
+
+def reports_by_bottle(session: ReadSession, *, pickup_id: UUID) -> dict[UUID, UUID]:
+    """The report of each bottle of a pickup that was reported."""
+    rows = session.execute(
+        select(ReportedBottle.bottle_id, ReportedBottle.report_id)
+        .join(Bottle, Bottle.id == ReportedBottle.bottle_id)
+        .where(Bottle.pickup_id == pickup_id)
+    )
+    return {row.bottle_id: row.report_id for row in rows}
 
 
 def bottles_that_can_be_lost(session: ReadSession, *, client_id: ClientId, first: DoseDay) -> Sequence[Bottle]:

@@ -7,6 +7,7 @@ from datetime import date, datetime, timedelta
 from sqlalchemy import select, text
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from dispensary.clients.guests import away_on
 from dispensary.database import ReadSession, WriteSession
 from dispensary.refusals import BadInput, Refusal
 from dispensary.staff import audit
@@ -96,7 +97,8 @@ def call_back_at_random(session: WriteSession, *, actor: Actor, today: DoseDay, 
 
     Each client has one turn in each part of the year, on a day that follows from the key: nobody can foresee it, and
     no client is more likely to be called than another. One with too few bottles on that day is called later in the
-    part, on the first day with enough. A count for cause in the same part counts as the turn.
+    part, on the first day with enough; and one who is a guest elsewhere, when they are back. A count for cause in the
+    same part counts as the turn.
     """
     rule = recall_rule(session, site_id=actor.site_id)
     if rule is None:
@@ -107,13 +109,16 @@ def call_back_at_random(session: WriteSession, *, actor: Actor, today: DoseDay, 
     for client_id in session.scalars(_AT_HOME, asked).all():
         if today < _turn(session, client_id, first, last) or _was_called(session, client_id, first):
             continue
+        bring_by = today + timedelta(days=rule.within_days)
+        if away_on(session, client_id=ClientId(client_id), day=bring_by):
+            continue
         call_back(
             session,
             actor=actor,
             client_id=ClientId(client_id),
             cause="check",
             from_day=today + timedelta(days=1),
-            bring_by=today + timedelta(days=rule.within_days),
+            bring_by=bring_by,
             at=at,
         )
         called += 1

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select
 
 import notifications.service
+from dispensary.clients.guests import away_on
 from dispensary.clients.models import Task
 from dispensary.clients.service import lock_client
 from dispensary.clients.tasks import finish_task, open_task
@@ -47,7 +48,7 @@ def call_back(
 
     While a recall is open another call gives the open one back, from the earlier of both days: there is one thing to
     bring. A client who agreed to texts is asked to come, without a word of why. Raises BadInput for a cause or days
-    that do not fit, Refused when the client has no such bottle.
+    that do not fit, Refused when the client has no such bottle, or is a guest elsewhere on the day to bring them by.
     """
     lock_client(session, client_id, actor.site_id)
     site = session.get_one(Site, actor.site_id)
@@ -57,6 +58,8 @@ def call_back(
             _from_earlier(session, actor, still, from_day, at)
         return still
     _asked_well(cause, bring_by, today)
+    if away := away_on(session, client_id=client_id, day=bring_by):
+        raise Refused(is_away(*away, bring_by))
     out = bottles_out(session, client_id=client_id, first=max(today, DoseDay(from_day)))
     if not out:
         raise Refused(
@@ -108,6 +111,17 @@ def call_back(
         session, actor=actor, act="called back bottles", subject="client", subject_id=client_id, at=at, details=details
     )
     return recall
+
+
+def is_away(code: str, until: date, bring_by: date) -> Refusal:
+    """Why nothing can be brought by a day."""
+    return Refusal(
+        "recall-guest-away",
+        f"The client is a guest at {code} until {until}, and cannot bring bottles here by {bring_by}.",
+        f"Choose {until} or a later day, or end the stay first.",
+        {"guest_at": code, "until": until},
+        field="bring_by",
+    )
 
 
 def _from_earlier(session: WriteSession, actor: Actor, recall: Recall, from_day: date, at: datetime) -> None:

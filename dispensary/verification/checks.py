@@ -10,6 +10,7 @@ from __future__ import annotations
 from dispensary.verification.bottles import BOTTLES
 from dispensary.verification.collecting import COLLECTING
 from dispensary.verification.guests import GUESTS
+from dispensary.verification.hands import HANDS
 from dispensary.verification.late import JUDGED, KNOWN_THEN, LATE, RECORDED
 from dispensary.verification.safe import PASSES, REGISTER, SUPPLIES, Check
 from dispensary.verification.shift import SHIFT
@@ -241,5 +242,6 @@ CHECKS = (
     *STOPS,
     *SHIFT,
     *GUESTS,
+    *HANDS,
     *LATE,
 )

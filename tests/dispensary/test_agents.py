@@ -380,10 +380,13 @@ def test_from_the_client_naming_somebody_to_the_receipt(house: Desks) -> None:
     with house.database.reading() as session:
         consent_id = session.execute(text("SELECT id FROM agent_consent")).scalar_one()
     assert nurse.post(f"{here}/consents/{consent_id}/agree").status_code == 403
+    assert "Somebody is to collect for the client" in text_of(doctor.get("/consulting"))
+    assert f'href="{here}/agents"' in doctor.get("/consulting?show=agent").text
     give = f"/counter/pickups/{pickup.pickup_id}/agent"
     assert "Nobody may collect for this client today" in counter.get(give).text
 
     assert doctor.post(f"{here}/consents/{consent_id}/agree").status_code == 303
+    assert "Somebody is to collect for the client" not in text_of(doctor.get("/consulting"))
     shown = text_of(counter.get(give))
     assert "Siti binti Rosli" in shown
     assert "identity card ending in 5678" in shown

@@ -14,6 +14,7 @@ from sqlalchemy import text
 from dispensary.clients.tasks import open_task
 from dispensary.database import Database
 from dispensary.desks.worklist import (
+    AgentAwaits,
     DoseIsReduced,
     IsAbsent,
     Kind,
@@ -27,10 +28,12 @@ from dispensary.prescribing.adopting import adopt_guideline
 from dispensary.prescribing.models import Reduction
 from dispensary.prescribing.sections import Topic
 from dispensary.staff.rules import Role, the_program
+from dispensary.supplies.agents import agree, revoke
 from dispensary.takehome.models import Decision
 from dispensary.takehome.service import assess_client
 from dispensary.units import ClientId, milligrams
 from tests.dispensary.desk_place import Desks, desks
+from tests.dispensary.test_agents import consent
 from tests.dispensary.visiting import text_of
 
 
@@ -104,6 +107,30 @@ class TestAnAbsenceByTheSiteSGuideline:
 
         assert isinstance(absent, IsAbsent)
         assert absent.ruling is None
+
+
+class TestSomebodyIsToCollect:
+    def test_it_waits_for_the_prescriber_until_it_is_agreed_to(self, here: Desks) -> None:
+        client = here.place.client()
+        given = consent(here.place, client, agreed=False)
+        (awaits,) = reasons(here)
+        assert awaits == AgentAwaits(3, here.today, here.today + timedelta(days=7))
+        with here.database.writing() as session:
+            agree(session, actor=here.place.doctor, client_id=client, consent_id=given, at=here.place.now)
+        assert reasons(here) == []
+
+    def test_refused_or_over_it_waits_for_nobody(self, here: Desks) -> None:
+        client, other = here.place.client(), here.place.client()
+        given = consent(here.place, client, agreed=False)
+        consent(here.place, other, agreed=False, last_day=here.today)
+        assert len(reasons(here)) == 2
+        with here.database.writing() as session:
+            revoke(
+                session, actor=here.place.doctor, client_id=client, consent_id=given, why="not him", at=here.place.now
+            )
+        assert len(reasons(here)) == 1
+        here.days_pass(1)
+        assert [reason for reason in reasons(here) if reason.kind is Kind.AGENT] == []
 
 
 class TestTasks:

@@ -1,0 +1,17 @@
+"""A report is also about a bottle that was lost on its way; a full bottle goes back only where its lot lies."""
+
+from __future__ import annotations
+
+from alembic import op
+
+from dispensary.migrations.hands_guards import GUARDS
+
+revision = "0015_hands"
+down_revision = "0014_failed_jobs"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    for statement in GUARDS:
+        op.execute(statement)
