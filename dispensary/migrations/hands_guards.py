@@ -40,3 +40,24 @@ CREATE TRIGGER bottle_back_in_its_own_safe BEFORE INSERT ON bottle_event
 """
 
 GUARDS = (REPORTED, RESTOCKED)
+
+# As it was before: a report is about a bottle that was handed over.
+BEFORE = f"""
+DROP TRIGGER bottle_back_in_its_own_safe ON bottle_event;
+DROP FUNCTION bottle_back_in_its_own_safe();
+DROP TRIGGER reported_bottle_had_left ON reported_bottle;
+DROP FUNCTION reported_bottle_had_left();
+
+CREATE FUNCTION reported_bottle_is_lost() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE the_bottle bottle%ROWTYPE;
+BEGIN
+    SELECT * INTO STRICT the_bottle FROM bottle WHERE id = NEW.bottle_id;
+    IF the_bottle.state <> 'lost' OR the_bottle.dose_id IS NULL
+       OR the_bottle.client_id IS DISTINCT FROM (SELECT client_id FROM bottle_report WHERE id = NEW.report_id) THEN
+        RAISE EXCEPTION 'a report is about bottles that the client had' {_REFUSE} 'reported_bottle_is_lost';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER reported_bottle_is_lost BEFORE INSERT ON reported_bottle
+    FOR EACH ROW EXECUTE FUNCTION reported_bottle_is_lost();
+"""

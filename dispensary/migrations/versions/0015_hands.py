@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from alembic import op
 
-from dispensary.migrations.hands_guards import GUARDS
+from dispensary.migrations.hands_guards import BEFORE, GUARDS
 
 revision = "0015_hands"
-down_revision = "0014_failed_jobs"
+down_revision = "0016_suppliers"
 branch_labels = None
 depends_on = None
 
@@ -15,3 +15,7 @@ depends_on = None
 def upgrade() -> None:
     for statement in GUARDS:
         op.execute(statement)
+
+
+def downgrade() -> None:
+    op.execute(BEFORE)
