@@ -279,12 +279,13 @@ def _look(session: WriteSession, *, site: Place, at: datetime) -> dict[str, obje
     return {"discrepancies": len(look(session, actor=the_program(site.id), at=at))}
 
 
-def run_night(database: Database, clock: Clock, *, site: Place) -> None:
-    """Does at once, at one site, what the night left undone, also when it was tried a moment ago."""
+def run_night(database: Database, clock: Clock, *, site: Place, data: Path) -> None:
+    """Does at once, at one site, whatever can greet its people as undone, also when it was tried a moment ago."""
     close_left_open(database, clock, at=site, retry_after=timedelta(0))
     assess_sites(database, clock, at=site, retry_after=timedelta(0))
     look_at_safes(database, clock, at=site, retry_after=timedelta(0))
     recall_at_random(database, clock, at=site, retry_after=timedelta(0))
+    make_packs(database, data, clock, at=site, retry_after=timedelta(0))
 
 
 def recall_at_random(
@@ -305,14 +306,16 @@ def _recall(session: WriteSession, *, site: Place, day: DoseDay, at: datetime) -
     return {"called": call_back_at_random(session, actor=the_program(site.id), today=day, at=at)}
 
 
-def make_packs(database: Database, data: Path, clock: Clock) -> int:
+def make_packs(
+    database: Database, data: Path, clock: Clock, *, at: Place | None = None, retry_after: timedelta = RETRY_AFTER
+) -> int:
     """Makes each site's downtime pack every hour, and once more within a minute of a close; none without a password.
 
     A failure is kept in `job_run`, greets whoever works there, and is tried again after an hour: the next pack anyway.
     """
     now = clock()
     with database.reading() as session:
-        places = [site for site in sites(session) if has_password(session, site_id=site.id)]
+        places = [s for s in ([at] if at else sites(session)) if has_password(session, site_id=s.id)]
         just_closed = {
             row.site_id: row.dose_day
             for row in session.scalars(select(DayClose).where(DayClose.closed_at > now - PACK_AFTER_CLOSE))
@@ -323,7 +326,8 @@ def make_packs(database: Database, data: Path, clock: Clock) -> int:
         if site.id in just_closed:
             slots.append(f"{site.code} close {just_closed[site.id]}")
         work = partial(make_pack, site_id=site.id, today=site.dose_day(now), data=data, at=now)
-        made += sum(run_once(database, job=DOWNTIME_PACK, slot=slot, clock=clock, work=work) for slot in slots)
+        for name in slots:
+            made += run_once(database, job=DOWNTIME_PACK, slot=name, clock=clock, work=work, retry_after=retry_after)
     return made
 
 

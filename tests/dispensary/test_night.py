@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -9,11 +10,21 @@ import pytest
 from sqlalchemy import text
 
 from dispensary.database import Database, WriteSession
-from dispensary.jobs import assess_sites, close_left_open, recall_at_random, run_night, run_once
+from dispensary.jobs import (
+    LOOK,
+    assess_sites,
+    close_left_open,
+    look_at_safes,
+    make_packs,
+    recall_at_random,
+    run_night,
+    run_once,
+)
 from dispensary.staff.queries import Place
 from dispensary.staff.queries import place as site_of
 from dispensary.staff.rules import Role
-from dispensary.supplies.nightwatch import Undone, undone
+from dispensary.supplies.nightwatch import RECALL, Undone, undone
+from dispensary.supplies.outage_making import DOWNTIME_PACK
 from tests.dispensary.desk_place import Desks, desks
 from tests.dispensary.visiting import text_of
 
@@ -32,6 +43,10 @@ def here(database: Database, now: datetime, tmp_path: Path) -> Desks:
 def site(here: Desks) -> Place:
     with here.database.reading() as session:
         return site_of(session, here.place.site_id)
+
+
+def night(here: Desks) -> None:
+    run_night(here.database, here.clock, site=site(here), data=here.app.state["settings"].data)
 
 
 def looked(here: Desks, *, at: datetime | None = None) -> tuple[Undone, ...]:
@@ -85,7 +100,7 @@ def test_a_failure_says_when_it_is_tried_again_and_an_administrator_tries_at_onc
 def test_it_is_looked_up_every_few_seconds_and_not_for_every_page(here: Desks) -> None:
     pharmacist = here.seat(Role.PHARMACIST)
     assert GREETING in text_of(pharmacist.get("/counter"))
-    run_night(here.database, here.clock, site=site(here))
+    night(here)
     assert GREETING in text_of(pharmacist.get("/counter"))
     here.clock.goes_on(seconds=15)
     assert GREETING not in text_of(pharmacist.get("/counter"))
@@ -115,7 +130,7 @@ def fails(here: Desks, job: str, slot: str, *, well: bool = False) -> None:
 def test_any_job_of_the_site_that_failed_last_greets_until_it_went_well(
     here: Desks, job: str, slot: str, said: str
 ) -> None:
-    run_night(here.database, here.clock, site=site(here))
+    night(here)
     with here.database.writing() as session:
         session.execute(text("DELETE FROM job_run WHERE job = :job"), {"job": job})
     fails(here, job, slot)
@@ -130,7 +145,7 @@ def test_any_job_of_the_site_that_failed_last_greets_until_it_went_well(
 
 def test_a_failure_is_superseded_by_a_later_slot_and_never_greets_at_another_site(here: Desks, tmp_path: Path) -> None:
     fresh = desks(here.database, here.clock(), tmp_path, code="HRP2")
-    run_night(here.database, here.clock, site=site(here))
+    night(here)
     fails(here, "downtime pack", "HRP 2026-11-24 23h")
     assert [one.job for one in looked(here)] == ["downtime pack"]
     assert looked(fresh) == ()
@@ -142,12 +157,28 @@ def test_a_failure_is_superseded_by_a_later_slot_and_never_greets_at_another_sit
     assert looked(here) == ()
 
 
-def test_the_administrator_tries_a_recall_at_random_again_at_once(here: Desks) -> None:
-    run_night(here.database, here.clock, site=site(here))
+@pytest.mark.parametrize(
+    ("job", "slot", "again"),
+    [
+        (RECALL, "HRP 2026-11-25", lambda here, data: recall_at_random(here.database, here.clock)),
+        (LOOK, "HRP 2026-11-25", lambda here, data: look_at_safes(here.database, here.clock)),
+        (DOWNTIME_PACK, "HRP 2026-11-24 23h", lambda here, data: make_packs(here.database, data, here.clock)),
+    ],
+    ids=["recall", "safe", "pack"],
+)
+def test_the_administrator_tries_at_once_whatever_greets(
+    here: Desks, job: str, slot: str, again: Callable[[Desks, Path], int]
+) -> None:
+    data = here.app.state["settings"].data
+    words = "words that open a pack"
+    said = {"password": words, "again": words, "days_ahead": "2", "copy_to": ""}
+    assert here.administrator.post("/office/downtime", said).status_code == 303
+    night(here)
     with here.database.writing() as session:
-        session.execute(text("DELETE FROM job_run WHERE job = 'recall at random'"))
-    fails(here, "recall at random", "HRP 2026-11-25")
-    assert recall_at_random(here.database, here.clock) == 0, "within the hour it is not tried by itself"
+        session.execute(text("DELETE FROM job_run WHERE job = :job AND slot = :slot"), {"job": job, "slot": slot})
+    fails(here, job, slot)
+    assert [one.job for one in looked(here)] == [job]
+    assert again(here, data) == 0, "within the hour it is not tried by itself"
 
     assert here.administrator.post("/office/night").status_code == 303
     assert looked(here) == ()

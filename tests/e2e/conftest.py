@@ -39,11 +39,12 @@ CHROMIUM_ARGUMENTS = [
 
 @dataclass
 class House:
-    """The application as it is served, and its clock."""
+    """The application as it is served, its clock, and the folder of its data."""
 
     address: str
     clock: MovableClock
     database: Database
+    data: Path
 
 
 @pytest.fixture
@@ -69,7 +70,7 @@ def house(database: Database, now: datetime, tmp_path: Path) -> Iterator[House]:
         time.sleep(0.05)
     else:
         pytest.fail("the server does not answer")
-    yield House(address, clock, database)
+    yield House(address, clock, database, settings.data)
     started["loop"].call_soon_threadsafe(started["server"].stop)  # type: ignore[attr-defined]
     thread.join(20)
 

@@ -45,7 +45,7 @@ def the_night_went_well(place: Clinic, house: House) -> None:
     """What runs by itself has run, as it does in a clinic, so that nobody is greeted by it."""
     with house.database.reading() as session:
         site = site_of(session, place.site_id)
-    run_night(house.database, house.clock, site=site)
+    run_night(house.database, house.clock, site=site, data=house.data)
 
 
 def given(place: Clinic, client: ClientId) -> list[str]:

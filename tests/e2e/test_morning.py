@@ -177,7 +177,7 @@ def test_a_clinic_morning(house: House, person: Callable[..., Person], tmp_path:
     house.clock.moment = datetime(2026, 11, 23, 22, 20, tzinfo=UTC)
     with house.database.reading() as session:
         site = site_of(session, clinic.site.id)
-    run_night(house.database, house.clock, site=site)
+    run_night(house.database, house.clock, site=site, data=house.data)
     pharmacist = person().signs_in("pharmacist", "/counter")
     pharmacist.picture("counter")
     pharmacist.page.goto(f"/counter/clients/{clinic.client}/pickup?on=2026-11-24")

@@ -154,7 +154,7 @@ def the_night_went_well(place: Clinic, house: House) -> None:
     house.clock.moment = place.now
     with house.database.reading() as session:
         site = site_of(session, place.site_id)
-    run_night(house.database, house.clock, site=site)
+    run_night(house.database, house.clock, site=site, data=house.data)
 
 
 def fits(counter: Person) -> None:
