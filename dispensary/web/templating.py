@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cache
@@ -84,6 +86,20 @@ def _day(day: date) -> str:
     return format_date(day, "EEE d MMM y", locale=words.language())
 
 
+_ISO_DAY = re.compile(r"\b\d{4}-\d{2}-\d{2}\b(?!T)")
+
+
+def _aloud(sentence: str) -> str:
+    """A sentence of a rule, which writes its days as programs do, with its days as all pages write them."""
+
+    def as_read(found: re.Match[str]) -> str:
+        with suppress(ValueError):
+            return _day(date.fromisoformat(found[0]))
+        return found[0]
+
+    return type(sentence)(_ISO_DAY.sub(as_read, sentence))
+
+
 def _mg(amount: Decimal) -> str:
     """An amount with its unit, kept on one line: 62.5 mg."""
     return f"{plain(amount)}\N{NO-BREAK SPACE}mg"
@@ -127,6 +143,6 @@ def templates(settings: Settings, desks: Sequence[Desk]) -> TemplateConfig[Jinja
         typed={},
     )
     environment.filters.update(
-        clock_time=_clock_time, moment=_moment, day=_day, mg=_mg, ml=_ml, about=_about, plain=plain
+        clock_time=_clock_time, moment=_moment, day=_day, aloud=_aloud, mg=_mg, ml=_ml, about=_about, plain=plain
     )
     return TemplateConfig(engine=JinjaTemplateEngine.from_environment(environment))

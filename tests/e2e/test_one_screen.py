@@ -26,6 +26,7 @@ from dispensary.supplies.models import Bottle, Supply
 from dispensary.supplies.pickups import prepare_pickup
 from dispensary.supplies.recalls import call_back
 from dispensary.units import ClientId, milligrams
+from dispensary.web.signed_in import forget_night
 from tests.builders import Clinic, clinic
 from tests.dispensary.unusual_place import follows, orders
 from tests.dispensary.visiting import hire
@@ -157,6 +158,20 @@ def the_night_went_well(place: Clinic, house: House) -> None:
     run_night(house.database, house.clock, site=site, data=house.data)
 
 
+def the_night_went_badly(place: Clinic, house: House) -> None:
+    """All that can greet at once: as many words as a greeting ever has."""
+    for job in ("recall at random", "look at the safe", "downtime pack"):
+        with place.database.writing() as session:
+            session.execute(
+                text(
+                    """INSERT INTO job_run (job, slot, began_at, failure, result)
+                       VALUES (:job, 'HRP again', :at, 'the disk is full', '{}')"""
+                ),
+                {"job": job, "at": house.clock()},
+            )
+    forget_night(place.site_id)
+
+
 def fits(counter: Person) -> None:
     bottom = counter.page.evaluate("document.querySelector('main').getBoundingClientRect().bottom + scrollY")
     assert bottom <= DESK["height"], f"the page is {bottom} px high"
@@ -216,6 +231,20 @@ def test_a_jump_with_six_bottles_a_recall_two_alerts_a_message_and_a_bad_morning
     box = counter.page.get_by_text("Not sober").bounding_box()
     assert box is not None
     assert box["y"] + box["height"] <= DESK["height"], "what is asked next is on the screen"
+    fits(counter)
+    can_be_handed_over(counter)
+
+    the_night_went_badly(place, house)
+    counter.page.reload()
+    counter.sees("Chance did not choose", "100 mg")
+    counter.picture("counter-worst-greeted")
+    fits(counter)
+    can_be_handed_over(counter)
+    counter.presses("9")
+    counter.sees("Not sober")
+    counter.picture("counter-worst-greeted-asked")
+    fits(counter)
+    can_be_handed_over(counter)
 
 
 def test_days_without_a_dose_with_a_call_a_prepared_pickup_a_stop_and_a_message(
