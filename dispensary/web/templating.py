@@ -86,6 +86,15 @@ def _day(day: date) -> str:
     return format_date(day, "EEE d MMM y", locale=words.language())
 
 
+@pass_context
+def _local_day(context: Context, day: date) -> str:
+    """The same of a moment too: the day that it had at the site, which is another than the server's for hours."""
+    if isinstance(day, datetime):
+        who = _who(context)
+        day = day.astimezone(ZoneInfo(who.site.zone) if who else day.tzinfo).date()
+    return _day(day)
+
+
 _ISO_DAY = re.compile(r"\b\d{4}-\d{2}-\d{2}\b(?!T)")
 
 
@@ -143,6 +152,6 @@ def templates(settings: Settings, desks: Sequence[Desk]) -> TemplateConfig[Jinja
         typed={},
     )
     environment.filters.update(
-        clock_time=_clock_time, moment=_moment, day=_day, aloud=_aloud, mg=_mg, ml=_ml, about=_about, plain=plain
+        clock_time=_clock_time, moment=_moment, day=_local_day, aloud=_aloud, mg=_mg, ml=_ml, about=_about, plain=plain
     )
     return TemplateConfig(engine=JinjaTemplateEngine.from_environment(environment))

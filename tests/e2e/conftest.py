@@ -151,6 +151,14 @@ class Person:
         self.context.close()
 
 
+def fits(desk: Person) -> None:
+    """Nothing is to be scrolled for on this page, but for the line that says it is a demonstration."""
+    bottom = desk.page.evaluate("document.querySelector('main').getBoundingClientRect().bottom + scrollY")
+    assert bottom <= DESK["height"], f"{desk.page.url} is {bottom} px high"
+    width = desk.page.evaluate("document.documentElement.scrollWidth")
+    assert width <= DESK["width"], f"{desk.page.url} is {width} px wide"
+
+
 @pytest.fixture
 def person(chromium: Browser, house: House) -> Iterator[type[Person]]:
     people: list[Person] = []

@@ -30,7 +30,7 @@ from dispensary.web.signed_in import forget_night
 from tests.builders import Clinic, clinic
 from tests.dispensary.unusual_place import follows, orders
 from tests.dispensary.visiting import hire
-from tests.e2e.conftest import DESK, PHONE, House, Person
+from tests.e2e.conftest import DESK, PHONE, House, Person, fits
 
 SENTENCE = "your blood test and the recording of the heart are on Friday at half past eight"
 
@@ -170,11 +170,6 @@ def the_night_went_badly(place: Clinic, house: House) -> None:
                 {"job": job, "at": house.clock()},
             )
     forget_night(place.site_id)
-
-
-def fits(counter: Person) -> None:
-    bottom = counter.page.evaluate("document.querySelector('main').getBoundingClientRect().bottom + scrollY")
-    assert bottom <= DESK["height"], f"the page is {bottom} px high"
 
 
 def can_be_handed_over(counter: Person) -> None:
