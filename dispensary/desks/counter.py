@@ -38,6 +38,7 @@ from dispensary.words import weekday_names
 Chosen = Annotated[str, QueryParameter(name="pickup", required=False, max_length=40)]
 MOST_WAITING = 8
 MOST_SEEN_AGAIN = 3
+"""Right after a supply the first one alone: what was handed over takes the place of the others."""
 _OF_ABSENCE = ("absent", "absent-call")
 _SAID_ELSEWHERE = ("second-look", "not-identified", *_OF_ABSENCE)
 """What the page has words of its own for."""
@@ -75,7 +76,7 @@ def _counter(session: ReadSession, site: TheSite, now: datetime, done: FromQuery
         "handed_face": clients.faces(session, [ClientId(handed.supply.client_id)]) if handed else {},
         "closed": queries.day_close_of(session, site_id=site.id, day=today),
         "found": None,
-        "again": again[:MOST_SEEN_AGAIN],
+        "again": again[: 1 if handed else MOST_SEEN_AGAIN],
         "again_in_all": len(again),
         "guests_asked": sum(
             each.stay.home_site_id == site.id and stay_state(each.stay, today) is StayState.ASKED
