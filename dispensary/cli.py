@@ -140,12 +140,14 @@ def _forget(database: Database) -> None:
 
 
 def _what_to_try(settings: Settings, pickups: Sequence[ToTry], others: Sequence[ToSee]) -> list[str]:
+    from dispensary.demo import guest
     from dispensary.demo.clinic import PASSWORD, PINS, STAFF
     from dispensary.supplies.passes import spoken
 
     base = f"http://{settings.host}:{settings.port}"
     lines = ["", f"Takehome is open on {base}", "", f"Sign in with the password “{PASSWORD}” as"]
     lines += [f"  {username:<14} {name}" for username, name, _, _ in STAFF]
+    lines.append(f"  {guest.USERNAME:<14} the other side of a guest's stay, at the site {guest.CODE}")
     lines.append("Their PINs: " + ", ".join(f"{username} {pin}" for username, pin in PINS.items()))
     lines.append("A downtime pack (Counter, If the system fails) opens by the same words.")
     lines += ["", "What to try"]

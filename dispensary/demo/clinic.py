@@ -16,6 +16,7 @@ from dispensary.clients.goals import set_goal
 from dispensary.clients.tasks import open_task
 from dispensary.database import Database, ReadSession, WriteSession
 from dispensary.demo.course import Life
+from dispensary.demo.guest import comes_by
 from dispensary.demo.people import YEAR, people
 from dispensary.demo.unusual import Unusual
 from dispensary.demo.year import Year
@@ -102,6 +103,7 @@ def fill(database: Database, *, now: datetime, public_base_url: str, say: Callab
         unusual.taken.update(year.this_morning(session, unusual.ago(60)))
     besides = unusual.happens()
     _morning(database, site, actors, here, besides, today, now, public_base_url)
+    comes_by(database, host=CODE, zone=zone, password=PASSWORD, today=today, now=now)
 
 
 def _open(session: WriteSession, zone: str, began: date, opened: datetime) -> tuple[Place, dict[Role, Actor]]:

@@ -60,6 +60,12 @@ WHERE p.site_id = :site AND EXISTS (SELECT FROM dose_order o
 UNION ALL
 SELECT d.kind, c.number FROM decision d JOIN client c ON c.id = d.client_id
 WHERE d.site_id = :site AND d.kind = 'one_off' AND d.voided_at IS NULL AND d.days @> CAST(:today AS date)
+UNION ALL
+SELECT 'guest', c.number || '@' || h.code FROM guest_stay g JOIN client c ON c.id = g.client_id
+JOIN site h ON h.id = g.home_site_id
+WHERE g.guest_site_id = :site AND g.verified_at IS NOT NULL AND g.days @> CAST(:today AS date)
+    AND NOT EXISTS (SELECT FROM dose d WHERE d.client_id = g.client_id AND d.dose_day = CAST(:today AS date)
+        AND d.voided_at IS NULL)
 ORDER BY 2
 """)
 
@@ -87,6 +93,7 @@ WORDS = (
     ("vomited", "pharmacist", "vomited the dose this morning: call the prescriber, and give again what is allowed"),
     ("withheld", "pharmacist", "was not well enough for a dose this morning: see them again today"),
     ("wrong_dose", "pharmacist", "was given too much this morning, and is observed"),
+    ("guest", "pharmacist", "is a guest from another site for some days: find them by this number, and give the dose"),
     ("recall", "pharmacist", "brings bottles back today: count them"),
     ("titration", "doctor", "has a plan, and is seen before tomorrow's rise"),
     ("taper", "doctor", "comes off it slowly, by a plan: look at it, or end it"),

@@ -13,11 +13,11 @@ from sqlalchemy import text
 
 from dispensary.app import create_app
 from dispensary.database import Database
-from dispensary.demo.clinic import PASSWORD, STAFF, fill, is_filled
+from dispensary.demo.clinic import CODE, PASSWORD, STAFF, fill, is_filled
 from dispensary.demo.people import ACTIVE, AWAY, LEFT, people, portrait
 from dispensary.demo.trying import WORDS, to_see, to_try
 from dispensary.desks.worklist import IsAbsent, waiting
-from dispensary.staff.queries import sites
+from dispensary.staff.queries import place, site_by_code
 from dispensary.verification.verifying import verify
 from tests.dispensary.visiting import MovableClock, Visitor, demo_settings
 
@@ -41,18 +41,19 @@ def test_the_clinic_is_true_to_every_rule_and_each_role_finds_every_page(databas
     assert told[-1][0] == told[-1][1] >= 300, "a year of days, and its progress"
     with database.reading() as session:
         assert is_filled(session)
-        active = "SELECT count(*) FROM episode WHERE ended_on IS NULL"
-        assert session.execute(text(active)).scalar_one() == ACTIVE
+        site = place(session, site_by_code(session, CODE).id)
+        active = text("SELECT count(*) FROM episode WHERE ended_on IS NULL AND site_id = :site")
+        assert session.execute(active, {"site": site.id}).scalar_one() == ACTIVE
         outcomes = Counter(dict(session.execute(text("SELECT outcome, count(*) FROM day_outcome GROUP BY 1")).all()))
         assert all(outcomes[kind] > 500 for kind in ("observed", "take_home", "missed"))
         assert outcomes["missed"] < outcomes.total() * 0.15
-        (site,) = sites(session)
         pickups = to_try(session, site_id=site.id, today=site.dose_day(NOW))
         assert pickups
         assert all(len(pickup.code) == 8 for pickup in pickups)
         told_of = to_see(session, site_id=site.id, today=site.dose_day(NOW))
         assert [one.words for one in told_of] == [words for _, _, words in WORDS], "one of each thing that is new"
         assert len({one.number for one in told_of}) == len(told_of), "nobody is about two things"
+        assert "S0007@SGI" in {one.number for one in told_of}, "a guest from the other site"
         away = {row.number: row for row in waiting(session, site_id=site.id, today=site.dose_day(NOW))}
         days = [reason.days for row in away.values() for reason in row.reasons if isinstance(reason, IsAbsent)]
         assert set(AWAY.values()) <= set(days)
