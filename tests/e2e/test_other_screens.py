@@ -124,6 +124,9 @@ def test_many_bottles_called_back_and_reported_lost(house: House, sites: TwoSite
     desk = person().signs_in("pharmacist", "/counter")
     shows(desk, f"/counter/clients/{client}/bottles", "full bottles expected", picture="bottles-many")
     shows(desk, f"/counter/clients/{client}/lost", "Which bottles?", picture="lost-many")
+    desk.page.locator("[name=told]").fill("on the bus")
+    desk.page.get_by_role("button", name="Write it down").click()
+    looks(desk, "No bottle was chosen", picture="lost-refused")
 
 
 def test_the_paper_of_an_outage_against_every_rule_at_once(house: House, sites: TwoSites, person: type[Person]) -> None:
