@@ -63,6 +63,8 @@ class Sheet:
         """Every sign that was to be shown."""
         self._letters = letters
         self._widths: dict[tuple[str, bool], float] = {}
+        self._lengths: dict[tuple[str, bool], float] = {}
+        self._broken: dict[tuple[str, float, float, bool], list[str]] = {}
         self.on_page = on_page
         self._pdf = FPDF(unit="mm", format=size)
         if password:
@@ -124,7 +126,9 @@ class Sheet:
         if self._letters.shaped:
             self._set(size, bold)
             return float(self._pdf.get_string_width(shown))
-        return size * sum(self._wide_sign(sign, bold) for sign in shown)
+        if (shown, bold) not in self._lengths:  # a long register says the same names and dates on every page
+            self._lengths[shown, bold] = sum(self._wide_sign(sign, bold) for sign in shown)
+        return size * self._lengths[shown, bold]
 
     def _wide_sign(self, sign: str, bold: bool) -> float:
         """A sign's width at one point: it is asked of fpdf2 once, since asking takes longer than drawing."""
@@ -200,8 +204,11 @@ class Sheet:
         shown = self.show(text)
         if self._wide(shown, size, bold) <= width:
             return [shown]
-        self._set(size, bold)
-        return list(cast(list[str], self._pdf.multi_cell(width, text=shown, align="L", dry_run=True, output="LINES")))
+        if (key := (shown, width, size, bold)) not in self._broken:
+            self._set(size, bold)
+            lines = self._pdf.multi_cell(width, text=shown, align="L", dry_run=True, output="LINES")
+            self._broken[key] = cast(list[str], lines)
+        return list(self._broken[key])
 
     def block(
         self,

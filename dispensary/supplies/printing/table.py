@@ -50,17 +50,17 @@ class Table:
         self._on_page: list[int] = []
         """The numbers of the lines that stand on this page."""
         self._after_point = sheet.wide("." + _DECIMALS, _SIZE)
+        self._titles = [sheet.lines(c.title, c.room, size=7.5, bold=True) for c in columns]
         if sheet.y + 3 * leading(_SIZE) + 6 * _PAD > bottom:
             sheet.page()
         self._head()
 
     def _head(self) -> None:
         sheet, top = self._sheet, self._sheet.y
-        titles = [sheet.lines(c.title, c.room, size=7.5, bold=True) for c in self._columns]
-        height = max(map(len, titles)) * leading(7.5) + 2 * _PAD
+        height = max(map(len, self._titles)) * leading(7.5) + 2 * _PAD
         sheet.box(self._x, top, self._width, height, filled=True, grey=225)
         left = self._x
-        for column, lines in zip(self._columns, titles, strict=True):
+        for column, lines in zip(self._columns, self._titles, strict=True):
             side: Side = "right" if column.amounts else "left"
             for n, line in enumerate(lines):
                 y = top + _PAD + n * leading(7.5)

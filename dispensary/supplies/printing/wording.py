@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_date, format_skeleton, format_time
@@ -31,7 +32,13 @@ def plain_day(day: date) -> str:
 
 def short_day(day: date) -> str:
     """24 Nov 2026."""
-    return format_date(day, "medium", locale=_locale())
+    return _short_day(day, _locale())
+
+
+@lru_cache(maxsize=2_000)
+def _short_day(day: date, locale: str) -> str:
+    """Said on each line of a register, and slow to say."""
+    return format_date(day, "medium", locale=locale)
 
 
 def short_local(at: datetime, zone: str) -> str:
