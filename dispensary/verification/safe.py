@@ -92,31 +92,34 @@ REGISTER = tuple(
 )
 
 
+# A hand-over that was voided leaves its pass redeemed and its pickup prepared anew: each void gives one more of each.
 PASSES = (
     Check(
         9,
         "pass {id} was redeemed, and its pickup {pickup_id} is {state}",
         """
         SELECT t.id, t.pickup_id, p.state FROM pickup_pass t JOIN pickup p ON p.id = t.pickup_id
-        WHERE t.end_reason = 'redeemed' AND p.state <> 'collected' ORDER BY 1
+        WHERE t.end_reason = 'redeemed' AND p.state <> 'collected'
+            AND NOT EXISTS (SELECT 1 FROM supply s WHERE s.pickup_id = p.id AND s.voided_at IS NOT NULL) ORDER BY 1
         """,
     ),
     Check(
         9,
         "pickup {pickup_id} was opened by {times} passes",
         """
-        SELECT pickup_id, count(*) AS times FROM pickup_pass WHERE end_reason = 'redeemed'
-        GROUP BY pickup_id HAVING count(*) > 1 ORDER BY 1
+        SELECT t.pickup_id, count(*) AS times FROM pickup_pass t WHERE t.end_reason = 'redeemed'
+        GROUP BY t.pickup_id HAVING count(*) > 1
+            + (SELECT count(*) FROM supply s WHERE s.pickup_id = t.pickup_id AND s.voided_at IS NOT NULL) ORDER BY 1
         """,
     ),
     Check(
         9,
         "pickup {id} is {state} and was handed over in {supplies} supplies",
         """
-        SELECT p.id, p.state, count(s.id) AS supplies
+        SELECT p.id, p.state, count(s.id) FILTER (WHERE s.voided_at IS NULL) AS supplies
         FROM pickup p LEFT JOIN supply s ON s.pickup_id = p.id
-        GROUP BY p.id HAVING (p.state = 'collected') <> (count(s.id) > 0)
-            OR count(s.id) FILTER (WHERE s.voided_at IS NULL) > 1 OR bool_or(s.client_id <> p.client_id) ORDER BY 1
+        GROUP BY p.id HAVING (p.state = 'collected')::int <> count(s.id) FILTER (WHERE s.voided_at IS NULL)
+            OR bool_or(s.client_id <> p.client_id) ORDER BY 1
         """,
     ),
     Check(
