@@ -62,6 +62,7 @@ BROKEN = {
     "ck_lot_balance_not_negative": Refusal("no-stock", "The lot was used up a moment ago.", "Try again."),
     "ck_lot_bottled_is_there": Refusal("no-stock", "The lot was promised a moment ago.", "Try again."),
     "uq_supply_pickup": Refusal("pass-used", "This pickup was handed over a moment ago.", "Look at the record."),
+    "lot_in_date": Refusal("no-stock", "The lot will have expired on the day on which it is taken.", "Try again."),
     "bottle_checked_first": Refusal(
         "unchecked", "A prepared bottle has not been checked by a second person.", "Let a colleague check it first."
     ),

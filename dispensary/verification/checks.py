@@ -11,6 +11,7 @@ from dispensary.verification.bottles import BOTTLES
 from dispensary.verification.collecting import COLLECTING
 from dispensary.verification.guests import GUESTS
 from dispensary.verification.hands import HANDS
+from dispensary.verification.in_date import IN_DATE
 from dispensary.verification.late import JUDGED, KNOWN_THEN, LATE, RECORDED
 from dispensary.verification.safe import PASSES, REGISTER, SUPPLIES, Check
 from dispensary.verification.shift import SHIFT
@@ -231,6 +232,7 @@ CHECKS = (
     *COVERAGE,
     *SUPPLIES,
     *REGISTER,
+    *IN_DATE,
     *ORDERS,
     *DOSES,
     *OUTCOMES,

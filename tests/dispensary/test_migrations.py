@@ -173,6 +173,7 @@ AFTERWARDS: dict[str, list[tuple[str, tuple[object, ...]]]] = {
     "0017_paper_of_guests": [("SELECT count(*) FROM supply", (200,))],
     "0016_suppliers": [("SELECT count(*), sum(balance) FROM lot", (1, 7205))],
     "0015_hands": [("SELECT count(*) FILTER (WHERE state = 'back_in_stock') > 0 FROM bottle", (True,))],
+    "0016_in_date": [("SELECT count(*) FROM dose WHERE lot_expires_before(lot_id, supply_id, dose_day)", (0,))],
 }
 """What each later migration leaves of a full database, oldest first."""
 NEVER_FEWER = (

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any, TypeVar
 from uuid import UUID
 
+from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant
 from sqlalchemy import text
 
@@ -29,6 +30,10 @@ LOOK_EVERY = 5
 CUT_EVERY = 4
 """Of how many acts one is first cut off in the middle."""
 Done = TypeVar("Done")
+
+sites = st.integers(0, 2)
+picks = st.integers(0, 10_000)
+mostly = st.sampled_from([True, True, True, False])
 
 
 class PowerCut(Exception):
