@@ -264,14 +264,21 @@ def _assess(session: WriteSession, *, site: Place, day: DoseDay, at: datetime) -
 def look_at_safes(
     database: Database, clock: Clock, *, at: Place | None = None, retry_after: timedelta = RETRY_AFTER
 ) -> int:
-    """Looks, once a night at each site, for what must not be in its safe; what is found greets the counter."""
+    """Looks, once a night at each site, for what must not be in its safe; what is found greets the counter.
+
+    It looks also while the day before could not be closed, and then once more when that is closed at last.
+    """
     now = clock()
     looked = 0
     with database.reading() as session:
-        days = {site: site.dose_day(now - CLOSE_AFTER) for site in ([at] if at else sites(session))}
-    for site, day in days.items():
+        slots = {}
+        for site in [at] if at else sites(session):
+            day = site.dose_day(now - CLOSE_AFTER)
+            closed = day_close_of(session, site_id=site.id, day=DoseDay(day - timedelta(days=1))) is not None
+            slots[site] = slot(site, day) + (" after the close" if closed else "")
+    for site, name in slots.items():
         work = partial(_look, site=site, at=now)
-        looked += run_once(database, job=LOOK, slot=slot(site, day), clock=clock, work=work, retry_after=retry_after)
+        looked += run_once(database, job=LOOK, slot=name, clock=clock, work=work, retry_after=retry_after)
     return looked
 
 

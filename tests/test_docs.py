@@ -6,9 +6,11 @@ import runpy
 from pathlib import Path
 
 import pytest
+from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
 from dispensary.database import Database
+from dispensary.schema import _config
 from tests.test_packaging import names_that_settings_read
 
 ROOT = Path(__file__).parent.parent
@@ -38,6 +40,33 @@ def test_what_architecture_says_of_postgresql_is_there_by_that_name(database: Da
 
     assert len(named) > 15
     assert named - known == set()
+
+
+def test_architecture_says_where_each_guard_that_was_stated_anew_is_in_force(database: Database) -> None:
+    """The migrations in their order, each with what it imports: the last to state a function is the one in force."""
+    with database.engine.connect() as connection:
+        steps = list(ScriptDirectory.from_config(_config(connection)).walk_revisions())
+        there = set(connection.scalars(text("SELECT proname FROM pg_proc")))
+    stated: dict[str, list[str]] = {}
+    read: set[Path] = set()
+    for step in reversed(steps):
+        own = Path(step.path)
+        imported = re.findall(r"^from dispensary\.migrations\.(\w+) import", own.read_text("utf-8"), re.MULTILINE)
+        for path in (*(own.parent.parent / f"{name}.py" for name in imported), own):
+            if path in read:
+                continue
+            read.add(path)
+            file = path.resolve().relative_to(ROOT.resolve()).as_posix()
+            for function in re.findall(r"CREATE (?:OR REPLACE )?FUNCTION (\w+)\(", path.read_text("utf-8")):
+                if stated.setdefault(function, [file])[-1] != file:
+                    stated[function].append(file)
+    anew = {
+        (function, files[-1], files[0]) for function, files in stated.items() if len(files) > 1 and function in there
+    }
+    page = (DOCS / "architecture.md").read_text("utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| `([\w./]+)` \| `([\w./]+)` \|$", page, re.MULTILINE)
+
+    assert set(rows) == anew
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

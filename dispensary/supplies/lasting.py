@@ -23,16 +23,21 @@ JOIN episode e ON e.id = o.episode_id AND e.site_id = :site
 WHERE o.voided_at IS NULL AND o.days @> CAST(:day AS date)
 """)
 # What each day still needs from bulk: as ordered, less what the client has for it, less what stands in a bottle.
+# Whoever is a guest elsewhere on the day needs nothing here; the site's own guests do.
 _NEEDS = text("""
 SELECT day::date AS day, sum(greatest(o.mg - coalesce(had.mg, 0) - coalesce(stands.mg, 0), 0)) AS mg
 FROM generate_series(CAST(:first AS date), CAST(:last AS date), interval '1 day') AS day
 JOIN dose_order o ON o.days @> day::date AND o.voided_at IS NULL
-JOIN episode e ON e.id = o.episode_id AND e.site_id = :site AND (e.ended_on IS NULL OR e.ended_on > day::date)
+JOIN episode e ON e.id = o.episode_id AND (e.site_id = :site OR EXISTS (SELECT 1 FROM guest_stay v
+    WHERE v.client_id = o.client_id AND v.guest_site_id = :site AND v.until_day >= :first))
+    AND (e.ended_on IS NULL OR e.ended_on > day::date)
+LEFT JOIN guest_stay g ON g.client_id = o.client_id AND g.verified_at IS NOT NULL AND g.days @> day::date
 LEFT JOIN LATERAL (SELECT sum(d.mg) AS mg FROM dose d
     WHERE d.client_id = o.client_id AND d.dose_day = day::date AND d.voided_at IS NULL) had ON day::date <= :known
 LEFT JOIN LATERAL (SELECT sum(b.mg) AS mg FROM bottle b WHERE b.client_id = o.client_id AND b.dose_day = day::date
     AND b.state IN ('prepared', 'checked', 'out')) stands ON day::date <= :known
-WHERE NOT EXISTS (SELECT 1 FROM hold h WHERE h.client_id = o.client_id AND h.released_at IS NULL
+WHERE coalesce(g.guest_site_id, e.site_id) = :site
+    AND NOT EXISTS (SELECT 1 FROM hold h WHERE h.client_id = o.client_id AND h.released_at IS NULL
     AND h.days @> day::date)
 GROUP BY 1
 """)

@@ -12,12 +12,14 @@ import pytest
 from sqlalchemy import text
 
 from dispensary.database import Database
-from dispensary.jobs import look_at_safes
+from dispensary.jobs import close_left_open, look_at_safes
 from dispensary.staff.rules import Role
 from dispensary.stock.lasting_rules import lasting
 from dispensary.stock.rules import LotOnHand
+from dispensary.supplies.lasting import how_long
 from dispensary.units import Millilitres, Strength
 from tests.dispensary.desk_place import Desks, desks
+from tests.dispensary.guest_place import two_sites
 from tests.dispensary.safe_place import balance, one, sent, sets
 from tests.dispensary.visiting import PASSWORD, text_of
 
@@ -54,6 +56,27 @@ def test_the_night_looks_once_and_what_it_finds_greets_the_counter_until_it_is_g
     look_at_safes(here.database, here.clock)
     assert "discrepancies" not in said(here)
     assert one(here.place, "SELECT count(*) FROM stock_finding WHERE gone_at IS NOT NULL") == 2
+
+
+def test_a_day_that_is_closed_late_is_looked_at_once_more(here: Desks) -> None:
+    here.days_pass(1)
+    assert look_at_safes(here.database, here.clock) == 1, "the day before is still open"
+    assert close_left_open(here.database, here.clock) == 1
+    damage(here, 5)
+    assert look_at_safes(here.database, here.clock) == 1
+    assert look_at_safes(here.database, here.clock) == 0
+    assert "2 discrepancies." in said(here)
+
+
+def test_a_guest_is_counted_where_the_doses_are_given(database: Database, now: datetime) -> None:
+    place = two_sites(database, now)
+    client = place.home.client(mg="100")
+    place.arrange(client, 2, 4)
+    with database.reading() as session:
+        home, guest = (
+            how_long(session, site_id=each.site_id, today=each.today, looked=10) for each in (place.home, place.guest)
+        )
+    assert (home.daily_mg, guest.daily_mg) == (Decimal(70), Decimal(30))
 
 
 def test_the_counter_is_warned_when_the_safe_lasts_for_fewer_days_than_the_site_wants(here: Desks) -> None:
