@@ -21,7 +21,7 @@ from dispensary.supplies.printing.daylog import day_log
 from dispensary.supplies.printing.inventory import inventory_pdf
 from dispensary.supplies.printing.law import Layout, laws, layouts
 from dispensary.supplies.printing.register import line_kinds
-from dispensary.supplies.printing.register_print import register_pdf
+from dispensary.supplies.printing.register_print import register_pdf, the_right_way_round
 from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
 from dispensary.web.guards import requires_dispenser
 from dispensary.web.paper import pdf
@@ -47,6 +47,7 @@ def register(
     today = site.dose_day(clock())
     until = _day(last, field="last") if last else today
     since = _day(first, field="first") if first else until - timedelta(days=6)
+    the_right_way_round(since, until)
     with database.reading() as session:
         book = _book(session, site, book_id)
         lines = stock.register_lines(session, book_id=book_id, first=since, last=until)

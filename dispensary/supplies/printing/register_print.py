@@ -18,6 +18,12 @@ from dispensary.supplies.printing.wording import short_day
 from dispensary.words import _
 
 
+def the_right_way_round(first: date, last: date) -> None:
+    """Raises BadInput when a range of days ends before it begins: it would look like a register without lines."""
+    if last < first:
+        raise BadInput(Refusal("days", f"{last} is before {first}.", "Turn the days round.", field="last"))
+
+
 def register_pdf(
     session: ReadSession,
     *,
@@ -34,8 +40,7 @@ def register_pdf(
     law; it may have clients by name, and then whoever prints it writes that down. Raises NotThere for a book of another
     site, BadInput when the days are the wrong way round.
     """
-    if last < first:
-        raise BadInput(Refusal("days", f"{last} is before {first}.", "Turn the days round.", field="last"))
+    the_right_way_round(first, last)
     book = session.get(RegisterBook, book_id)
     if book is None or book.site_id != site.id:
         raise NotThere(Refusal("no-book", "There is no such register at this site.", "Choose one from the list."))
