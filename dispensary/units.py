@@ -85,6 +85,11 @@ def in_days(number: int) -> str:
     return f"{number} day" if number == 1 else f"{number} days"
 
 
+def in_bottles(number: int) -> str:
+    """A number of bottles as a person reads it: 1 bottle, 2 bottles."""
+    return f"{number} bottle" if number == 1 else f"{number} bottles"
+
+
 def plain(amount: Decimal) -> str:
     """An amount as a person reads it: 40 and 62.5, never 40.00 or 4E+1."""
     text = format(amount, "f")

@@ -25,7 +25,7 @@ from dispensary.supplies.bottle_states import move_bottles
 from dispensary.supplies.loss_models import BottleReport, ReportedBottle
 from dispensary.supplies.models import Bottle, Dose
 from dispensary.supplies.writing import request_digest, told_as_refusals
-from dispensary.units import ClientId, DoseDay
+from dispensary.units import ClientId, DoseDay, in_bottles
 
 
 class Lost(StrEnum):
@@ -156,7 +156,7 @@ def write_report(
         cause=_cause(report.id),
         severity="urgent" if what is Lost.STOLEN or carried_by else "warning",
         role=Role.DOCTOR,
-        sentence=f"{len(ids)} bottles from {first} on are reported {what.value}{where}: {told.strip()}",
+        sentence=f"{in_bottles(len(ids))} reported {what.value}{where}, from {first} on: {told.strip()}",
         at=at,
     )
     details = {"report": report.id, "what": what.value, "bottles": serials}

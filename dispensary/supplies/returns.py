@@ -21,7 +21,7 @@ from dispensary.supplies.bottle_rules import MOVES, BottleState
 from dispensary.supplies.bottle_states import move_bottles
 from dispensary.supplies.models import Bottle, BottleReturn, Dose
 from dispensary.supplies.writing import told_as_refusals
-from dispensary.units import ClientId, DoseDay
+from dispensary.units import ClientId, DoseDay, in_bottles
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def take_back(
             cause=f"bottle empty early:{early[0]}",
             severity="warning",
             role=Role.DOCTOR,
-            sentence=f"{len(early)} bottles came back empty before their day, the first for {early[0]}.",
+            sentence=f"{in_bottles(len(early))} came back empty before the day, the first for {early[0]}.",
             at=at,
         )
     answer = TakenBack(

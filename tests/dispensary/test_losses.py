@@ -90,7 +90,7 @@ class TestAReport:
             "lost handed_over handed_over"
         )
         assert one(place, "SELECT sentence FROM alert") == (
-            f"1 bottles from {place.today + timedelta(days=1)} on are reported lost: left on the bus"
+            f"1 bottle reported lost, from {place.today + timedelta(days=1)} on: left on the bus"
         )
         place.move_on()
         with pytest.raises(Refused) as refused:
