@@ -19,8 +19,11 @@ from litestar.static_files import create_static_files_router
 from dispensary import __version__, api, desks
 from dispensary.api import hooks
 from dispensary.database import Database
+from dispensary.desks import kiosk
 from dispensary.settings import Settings
 from dispensary.web import health, problem
+from dispensary.web.board import Board
+from dispensary.web.devices import DeviceMiddleware
 from dispensary.web.given import given
 from dispensary.web.guessing import Guesses
 from dispensary.web.icon import icon
@@ -82,7 +85,7 @@ def create_app(
             create_static_files_router("/static", [STATIC], include_in_schema=False),
         ],
         dependencies=given(database, settings, clock),
-        middleware=[SignedInMiddleware(database, clock)],
+        middleware=[SignedInMiddleware(database, clock), DeviceMiddleware(database)],
         exception_handlers=problem.HANDLERS,
         csrf_config=_csrf(settings, database),
         template_config=templates(settings, [desk for desk in DESKS if desk.path in paths]),
@@ -94,7 +97,14 @@ def create_app(
             render_plugins=[CompleteJson()],
             use_handler_docstrings=True,
         ),
-        state=State({"settings": settings, "guesses": Guesses()}),
+        state=State(
+            {
+                "settings": settings,
+                "guesses": Guesses(),
+                "kiosk_guesses": Guesses(kiosk.MOST_WRONG),
+                "board": Board(database, clock),
+            }
+        ),
         lifespan=list(lifespan),
         logging_config=None,
     )

@@ -131,6 +131,7 @@ async def _run(app: Litestar, settings: Settings, ready: Callable[[], None]) -> 
     def stop() -> None:
         nonlocal told
         told = True
+        app.state.board.close()  # a screen's stream never ends by itself
         server.stop()  # type: ignore[no-untyped-call]
 
     loop = asyncio.get_running_loop()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from datetime import date, datetime, time
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 import uuid_utils.compat
@@ -30,7 +30,7 @@ from sqlalchemy import (
     Uuid,
     text,
 )
-from sqlalchemy.dialects.postgresql import ExcludeConstraint
+from sqlalchemy.dialects.postgresql import JSONB, ExcludeConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 NAMING = {
@@ -60,6 +60,9 @@ class BookingState(StrEnum):
 Id = Annotated[UUID, mapped_column(Uuid, primary_key=True, default=new_id)]
 PlaceId = Annotated[UUID, mapped_column(Uuid, ForeignKey("place.id"))]
 Small = Annotated[int, mapped_column(SmallInteger)]
+
+WAITS = "at_window IS NULL AND started_at IS NULL AND ended_at IS NULL AND aside_at IS NULL"
+"""A visit whose holder can be called."""
 
 HOLDS_A_PLACE = "state IN ('booked', 'arrived', 'missed')"
 """A booking counts in its slot, and is its holder's one of that day, unless it was dropped or moved."""
@@ -226,13 +229,47 @@ class TicketCounter(Base):
     last: Mapped[int]
 
 
+class QueueSetting(Base):
+    """How a place calls those who wait; without a row what `scheduling.queue_rules` says of each figure holds."""
+
+    __tablename__ = "queue_setting"
+    __table_args__ = (
+        CheckConstraint("walk_in_minutes BETWEEN 0 AND 240", name="walk_in_minutes"),
+        CheckConstraint("back_minutes BETWEEN 0 AND 60", name="back_minutes"),
+        CheckConstraint("most_skips BETWEEN 1 AND 9", name="most_skips"),
+        CheckConstraint("missed_in_a_row BETWEEN 1 AND 30", name="missed_in_a_row"),
+    )
+
+    place_id: Mapped[UUID] = mapped_column(ForeignKey("place.id"), primary_key=True)
+    walk_in_minutes: Mapped[Small]
+    """So many minutes after they came, somebody without a booking stands as if their booked time began then."""
+    back_minutes: Mapped[Small]
+    """Who was called and was not there is called again after so many minutes, or when nobody else waits."""
+    most_skips: Mapped[Small]
+    """After so many calls in vain nobody calls them any more until a person was asked."""
+    missed_in_a_row: Mapped[Small]
+    """After so many bookings in a row that a holder did not come to, the caller is told."""
+    groups: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
+    """The words that may be given at arrival, and by how many minutes each comes sooner: [{word, minutes}]."""
+    windows: Mapped[list[str]] = mapped_column(JSONB)
+    """The names of the windows, the first one's first; a window without a name has its number alone."""
+
+
 class Visit(Base):
-    """Somebody who came, under an anonymous ticket number; each time stamp is written once."""
+    """Somebody who came, under an anonymous ticket number; each time stamp is written once.
+
+    Who has a window was called to it, or is served at it; who has none waits, unless they were set aside or have left.
+    """
 
     __tablename__ = "visit"
     __table_args__ = (
         CheckConstraint("ticket >= 1", name="ticket"),
         CheckConstraint("at_window >= 1", name="at_window"),
+        CheckConstraint("priority BETWEEN 0 AND 480", name="priority"),
+        CheckConstraint("calls >= 0 AND skips BETWEEN 0 AND calls", name="skips_within_calls"),
+        CheckConstraint("(calls > 0) = (last_called_at IS NOT NULL)", name="called_when_counted"),
+        CheckConstraint("aside_at IS NULL OR at_window IS NULL", name="aside_at_no_window"),
+        CheckConstraint("NOT left_unserved OR ended_at IS NOT NULL", name="left_has_ended"),
         UniqueConstraint("place_id", "day", "ticket"),
         UniqueConstraint("booking_id"),
         Index(
@@ -247,7 +284,7 @@ class Visit(Base):
             "ix_visit_waiting",
             "place_id",
             "day",
-            postgresql_where=text("called_at IS NULL AND started_at IS NULL AND ended_at IS NULL"),
+            postgresql_where=text(WAITS),
         ),
     )
 
@@ -262,3 +299,18 @@ class Visit(Base):
     called_at: Mapped[datetime | None]
     started_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
+    group_word: Mapped[str] = mapped_column(default="")
+    """A word given at arrival for why they come sooner; this house reads nothing into it."""
+    priority: Mapped[Small] = mapped_column(default=0)
+    """By how many minutes they come sooner."""
+    calls: Mapped[Small] = mapped_column(default=0)
+    """How often they were called."""
+    last_called_at: Mapped[datetime | None]
+    skips: Mapped[Small] = mapped_column(default=0)
+    """How often they were called and were not there."""
+    back_at: Mapped[datetime | None]
+    """Until then others are called first."""
+    aside_at: Mapped[datetime | None]
+    """Since when nobody calls them until a person was asked: they were not there too often."""
+    left_unserved: Mapped[bool] = mapped_column(default=False)
+    """The visit ended, and they were not served."""

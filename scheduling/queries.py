@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import SQLColumnExpression, and_, case, exists, extract, func, or_, select, text
+from sqlalchemy import and_, exists, func, or_, select, text
 from sqlalchemy.orm import Session
 
 from scheduling.models import HOLDS_A_PLACE, Booking, BookingState, Closure, Opening, Place, Slot, Visit
@@ -27,25 +26,6 @@ class SlotView:
     capacity: int
     booked: int
     free: int
-
-
-@dataclass(frozen=True)
-class Waits:
-    """How long people waited on a day from arrival to start, and which of the day's visits cannot say.
-
-    `n`, `missing`, `negative` and `unserved` add up to all visits of the day. The median and the 95th percentile
-    (interpolated between neighbours) are of the `n` alone, and none when `n` is 0.
-    """
-
-    n: int
-    missing: int
-    """Ended without a start ever being stamped."""
-    negative: int
-    """Stamped as started before they arrived."""
-    unserved: int
-    """Neither started nor ended: still waiting, or left."""
-    median: timedelta | None
-    p95: timedelta | None
 
 
 @dataclass(frozen=True)
@@ -260,33 +240,6 @@ def due_for_reminder(session: Session, *, from_moment: datetime, to_moment: date
     )
 
 
-def calling_order(now: datetime) -> tuple[SQLColumnExpression[Any], ...]:
-    """Who is called next: the booked whose slot has begun, by its start; then everybody else as they came.
-
-    For a select of Visit with its Booking outer-joined. Early arrivals wait as if they had no booking, and nobody
-    without one is passed over by a booking whose time has not come.
-    """
-    begun = and_(Booking.starts_at.is_not(None), Booking.starts_at <= now)
-    return case((begun, 0), else_=1), case((begun, Booking.starts_at)), Visit.arrived_at, Visit.ticket
-
-
-def queue(session: Session, place_id: UUID, day: date, now: datetime | None = None) -> list[Visit]:
-    """The visits of a day that have not ended: those called or started first, then those who wait.
-
-    With `now`, who waits stands in the order in which they will be called; without, in the order of arrival.
-    """
-    waiting = and_(Visit.called_at.is_(None), Visit.started_at.is_(None))
-    order = calling_order(now) if now is not None else (Visit.arrived_at, Visit.ticket)
-    return list(
-        session.scalars(
-            select(Visit)
-            .outerjoin(Booking, Booking.id == Visit.booking_id)
-            .where(Visit.place_id == place_id, Visit.day == day, Visit.ended_at.is_(None))
-            .order_by(case((waiting, 1), else_=0), case((~waiting, Visit.called_at)), *order)
-        )
-    )
-
-
 def open_visit(session: Session, place_id: UUID, holder_id: UUID, day: date, *, lock: bool = False) -> Visit | None:
     """The holder's visit of that day that has not ended, as the database has it now."""
     wanted = select(Visit).where(
@@ -295,28 +248,6 @@ def open_visit(session: Session, place_id: UUID, holder_id: UUID, day: date, *, 
     if lock:
         wanted = wanted.with_for_update()
     return session.scalars(wanted.execution_options(populate_existing=True)).one_or_none()
-
-
-def waits_on(session: Session, place_id: UUID, day: date) -> Waits:
-    """The waiting times of a day at a place, from check-in to the start at the counter."""
-    wait = extract("epoch", Visit.started_at - Visit.arrived_at)
-    started, ended = Visit.started_at.is_not(None), Visit.ended_at.is_not(None)
-    row = session.execute(
-        select(
-            func.count().filter(wait >= 0),
-            func.count().filter(~started, ended),
-            func.count().filter(wait < 0),
-            func.count().filter(~started, ~ended),
-            func.percentile_cont(0.5).within_group(wait).filter(wait >= 0),
-            func.percentile_cont(0.95).within_group(wait).filter(wait >= 0),
-        ).where(Visit.place_id == place_id, Visit.day == day)
-    ).one()
-    n, missing, negative, unserved, median, p95 = row
-    return Waits(n, missing, negative, unserved, _seconds(median), _seconds(p95))
-
-
-def _seconds(number: float | None) -> timedelta | None:
-    return None if number is None else timedelta(seconds=float(number))
 
 
 def discrepancies(session: Session) -> list[Discrepancy]:

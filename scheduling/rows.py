@@ -20,7 +20,9 @@ SERVED = """
 WITH today AS (
     SELECT id AS place_id, (CAST(%(now)s AS timestamptz) AT TIME ZONE zone)::date AS day FROM place WHERE id = %(place)s
 ), ended AS (
-    UPDATE visit SET ended_at = %(now)s FROM today
+    UPDATE visit SET ended_at = %(now)s,
+        started_at = coalesce(started_at, CASE WHEN at_window IS NOT NULL THEN last_called_at END), aside_at = NULL
+    FROM today
     WHERE visit.place_id = today.place_id AND visit.day = today.day AND holder_id = %(holder)s AND ended_at IS NULL
     RETURNING visit.*
 ), arrived AS (

@@ -19,7 +19,6 @@ from sqlalchemy.orm import Session
 from scheduling import queries, rows
 from scheduling.models import Booking, BookingState, Closure, Opening, Place, Slot, Visit, new_id
 from scheduling.rules import (
-    MOST_PEOPLE,
     BadHours,
     Code,
     Hours,
@@ -244,52 +243,14 @@ def check_in(session: Session, *, place_id: UUID, holder_id: UUID, now: datetime
     return visit
 
 
-def call_next(session: Session, *, place_id: UUID, window: int, now: datetime) -> Visit | None:
-    """Calls the next who waits to a window, or nobody when none waits; two windows never call the same person.
+def start(session: Session, *, visit_id: UUID, now: datetime, window: int | None = None) -> Visit:
+    """Their turn has begun, at this window; the first start's time and window stay. Raises NotFound.
 
-    The booked whose slot has begun come first, by its start, then everybody else in the order in which they came.
+    An ended visit stays as it is. Who was set aside is there after all.
     """
-    _check_window(window)
-    day = queries.day_at(session, place_id, now)
-    visit = session.scalar(
-        select(Visit)
-        .outerjoin(Booking, Booking.id == Visit.booking_id)
-        .where(
-            Visit.place_id == place_id,
-            Visit.day == day,
-            Visit.called_at.is_(None),
-            Visit.started_at.is_(None),
-            Visit.ended_at.is_(None),
-        )
-        .order_by(*queries.calling_order(now))
-        .limit(1)
-        .with_for_update(of=Visit, skip_locked=True),
-        execution_options=_FRESH,
-    )
-    if visit is not None:
-        visit.called_at, visit.at_window = now, window
-        session.flush()
-    return visit
-
-
-def call(session: Session, *, visit_id: UUID, window: int, now: datetime) -> Visit:
-    """Calls somebody out of turn, or again: the first call's time stays, the window is the latest. Raises NotFound.
-
-    Once the visit has started, calling changes nothing.
-    """
-    _check_window(window)
     visit = rows.lock_visit(session, visit_id)
-    if visit.started_at is None and visit.ended_at is None:
-        visit.called_at, visit.at_window = visit.called_at or now, window
-        session.flush()
-    return visit
-
-
-def start(session: Session, *, visit_id: UUID, now: datetime) -> Visit:
-    """Their turn has begun; the first start's time stays, and an ended visit stays as it is. Raises NotFound."""
-    visit = rows.lock_visit(session, visit_id)
-    if visit.ended_at is None:
-        visit.started_at = visit.started_at or now
+    if visit.ended_at is None and visit.started_at is None:
+        visit.started_at, visit.at_window, visit.aside_at = now, window or visit.at_window, None
         session.flush()
     return visit
 
@@ -304,6 +265,8 @@ def finish(session: Session, *, visit_id: UUID, now: datetime) -> Visit:
 
 def finish_for(session: rows.Runs, *, place_id: UUID, holder_id: UUID, now: datetime) -> Served | None:
     """The counter has served this holder: ends their visit of the day, called or not.
+
+    Where nothing else says when their turn began, it was the last call, the one to which they came.
 
     Somebody served without checking in has no visit to end, and the answer is none; their booking of the day becomes
     `arrived` all the same, so that nobody who was served is counted as missed. Raises NotFound.
@@ -352,11 +315,6 @@ def _bookable(session: Session, place: Place, starts_at: datetime, now: datetime
     if isinstance(slot, Refusal):
         raise _declined(session, place.id, slot, starts_at, now)
     return slot
-
-
-def _check_window(window: int) -> None:
-    if not 1 <= window <= MOST_PEOPLE:
-        raise NotFound("no-window", "There is no such window.")
 
 
 def _declined(

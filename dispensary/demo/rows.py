@@ -45,7 +45,8 @@ _COLUMNS = {
     "day_close": "site_id, dose_day, closed_at, closed_by, counted, observed, taken_home, missed, held, unclaimed",
     "slot": "place_id, starts_at, ends_at, day, capacity, booked",
     "booking": "id, holder_id, place_id, starts_at, day, state, channel, made_at, changed_at",
-    "visit": "id, place_id, holder_id, day, ticket, booking_id, at_window, arrived_at, called_at, started_at, ended_at",
+    "visit": "id, place_id, holder_id, day, ticket, booking_id, at_window, arrived_at, called_at, started_at, "
+    "ended_at, group_word, priority, calls, last_called_at, skips, left_unserved",
     "ticket_counter": "place_id, day, last",
 }
 
@@ -125,7 +126,10 @@ class Writer:
         booking_id = self._booking(day, life, booked, "arrived", arrived) if booked else None
         site, who = self.actor.site_id, life.client_id
         self.rows["visit"].append(
-            (new_id(), site, who, day, ticket, booking_id, window, arrived, started, started, ended)
+            (
+                *(new_id(), site, who, day, ticket, booking_id, window, arrived, started, started, ended),
+                *("", 0, 1, started, 0, False),
+            )
         )
 
     def _booking(self, day: date, life: Life, start: datetime, state: str, changed: datetime) -> UUID:

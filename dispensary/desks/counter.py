@@ -7,17 +7,19 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from litestar import get, post
+from litestar import Request, get, post
 from litestar.params import FromPath, FromQuery, QueryParameter
 from litestar.response import Redirect, Response, Template
 from litestar.types import ControllerRouterHandler
 
 import scheduling.queries
 import scheduling.service
+import scheduling.waiting
 from dispensary.clients import queries as clients
 from dispensary.clients.guest_rules import StayState
 from dispensary.clients.guests import find_at_counter, photo_at_counter, stays_at
 from dispensary.database import ReadSession, WriteSession
+from dispensary.desks.calling import next_to
 from dispensary.desks.camera import MAY_LOOK
 from dispensary.desks.window import AtCounter, amount, choices, seen_again
 from dispensary.refusals import NotThere, Refusal, Refused
@@ -28,6 +30,7 @@ from dispensary.supplies.outage_settings import has_password
 from dispensary.supplies.scanned import scan_bottle
 from dispensary.supplies.verifying import record_refused_pass, verify_pass
 from dispensary.units import ClientId
+from dispensary.web.at_window import window_at
 from dispensary.web.forms import Form, one
 from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
 from dispensary.web.guards import requires_dispenser
@@ -37,6 +40,7 @@ from dispensary.words import weekday_names
 
 Chosen = Annotated[str, QueryParameter(name="pickup", required=False, max_length=40)]
 MOST_WAITING = 8
+MOST_CALLED = 2
 MOST_SEEN_AGAIN = 3
 """Right after a supply the first one alone: what was handed over takes the place of the others."""
 _OF_ABSENCE = ("absent", "absent-call")
@@ -46,22 +50,27 @@ _SAID_ELSEWHERE = ("second-look", "not-identified", *_OF_ABSENCE)
 
 @get("/counter", sync_to_thread=True, guards=[requires_dispenser])
 def counter(
-    database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock, done: FromQuery[UUID | None] = None
+    request: Request[Any, Any, Any],
+    database: TheDatabase,
+    actor: TheActor,
+    site: TheSite,
+    clock: TheClock,
+    done: FromQuery[UUID | None] = None,
 ) -> Template:
     """The first screen: scan or find, who waits, what the day is like; and what was just handed over."""
     now = clock()
     with database.reading() as session:
-        return page("counter/counter.html", headers=MAY_LOOK, **_counter(session, site, now, done))
+        return page("counter/counter.html", headers=MAY_LOOK, **_counter(session, site, now, window_at(request), done))
 
 
-def _counter(session: ReadSession, site: TheSite, now: datetime, done: FromQuery[UUID | None] = None) -> dict[str, Any]:
+def _counter(
+    session: ReadSession, site: TheSite, now: datetime, window: int, done: UUID | None = None
+) -> dict[str, Any]:
     today = site.dose_day(now)
     day = day_list(session, site_id=site.id, day=today)
-    visits = [
-        visit
-        for visit in scheduling.queries.queue(session, site.id, today, now)
-        if visit.started_at is None and visit.ended_at is None
-    ]
+    everybody = scheduling.waiting.queue(session, site.id, today, now)
+    visits = [visit for visit in everybody if scheduling.waiting.waits(visit)]
+    called = [visit for visit in everybody if visit.at_window == window and visit.started_at is None]
     names = {row.client_id: row for row in day}
     handed = queries.supply_of(session, site_id=site.id, supply_id=done) if done else None
     again = seen_again(session, site_id=site.id, today=today)
@@ -72,6 +81,9 @@ def _counter(session: ReadSession, site: TheSite, now: datetime, done: FromQuery
         "counts": {state: sum(row.state == state for row in day) for state in ("due", "dosed", "at home", "held")},
         "waiting": [(visit, names.get(ClientId(visit.holder_id))) for visit in visits[:MOST_WAITING]],
         "waiting_in_all": len(visits),
+        "called": [(visit, names.get(ClientId(visit.holder_id))) for visit in called[:MOST_CALLED]],
+        "window": window,
+        "windows": scheduling.waiting.windows_of(session, site.id, today),
         "handed": handed,
         "handed_face": clients.faces(session, [ClientId(handed.supply.client_id)]) if handed else {},
         "closed": queries.day_close_of(session, site_id=site.id, day=today),
@@ -88,31 +100,40 @@ def _counter(session: ReadSession, site: TheSite, now: datetime, done: FromQuery
 
 
 @post("/counter/find", sync_to_thread=True, guards=[requires_dispenser])
-def find(data: Form, database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock) -> Response[Any]:
+def find(
+    data: Form,
+    request: Request[Any, Any, Any],
+    database: TheDatabase,
+    actor: TheActor,
+    site: TheSite,
+    clock: TheClock,
+) -> Response[Any]:
     """Opens the client whose pass was scanned, whose code was typed, or whose number or name this is.
 
     A pass that does not open is said to be so, and why; it is kept on the list of refused passes. The label of a bottle
     opens its client's bottles, with that one marked. Nothing at all calls whoever is next: Enter alone, after a dose.
     """
-    now, sought = clock(), one(data, "sought")
+    now, sought, window = clock(), one(data, "sought"), window_at(request)
     if not sought:
-        return _next(database, site, now)
+        return next_to(window, database, site, now)
     reading = passes.read(database.vault, sought)
     if reading is passes.Reading.BOTTLE or reading is passes.Reading.BOTTLE_MISTYPED:
-        return _by_bottle(database, actor, site, sought, now)
+        return _by_bottle(database, actor, site, sought, now, window)
     if reading is not passes.Reading.NOT_A_PASS and reading is not passes.Reading.MISTYPED:
-        return _by_pass(database, actor, site, sought, now)
+        return _by_pass(database, actor, site, sought, now, window)
     with database.reading() as session:
         found = find_at_counter(session, site_id=site.id, today=site.dose_day(now), text=sought)
         if len(found) == 1:
             return Redirect(f"/counter/clients/{found[0].client_id}", status_code=303)
         if not found and reading is passes.Reading.MISTYPED:
-            return _by_pass(database, actor, site, sought, now)
-        context = {**_counter(session, site, now), "found": found}
+            return _by_pass(database, actor, site, sought, now, window)
+        context = {**_counter(session, site, now, window), "found": found}
     return page("counter/counter.html", headers=MAY_LOOK, typed={"sought": sought}, **context)
 
 
-def _by_bottle(database: TheDatabase, actor: TheActor, site: TheSite, text: str, now: datetime) -> Response[Any]:
+def _by_bottle(
+    database: TheDatabase, actor: TheActor, site: TheSite, text: str, now: datetime, window: int
+) -> Response[Any]:
     try:
         scanned = database.write(lambda session: scan_bottle(session, actor=actor, text=text, at=now))
     except Refused as refused:
@@ -120,43 +141,30 @@ def _by_bottle(database: TheDatabase, actor: TheActor, site: TheSite, text: str,
             found = clients.find(session, site_id=site.id, text=text)  # a national id may have sixteen digits too
             if len(found) == 1:
                 return Redirect(f"/counter/clients/{found[0].client_id}", status_code=303)
-            return page("counter/counter.html", refused=refused, **_counter(session, site, now))
+            return page("counter/counter.html", refused=refused, **_counter(session, site, now, window))
     return Redirect(f"/counter/clients/{scanned.client_id}/bottles?bottle={scanned.bottle_id}", status_code=303)
 
 
-def _by_pass(database: TheDatabase, actor: TheActor, site: TheSite, text: str, now: datetime) -> Response[Any]:
+def _by_pass(
+    database: TheDatabase, actor: TheActor, site: TheSite, text: str, now: datetime, window: int
+) -> Response[Any]:
     try:
         with database.writing() as session:
             verified = verify_pass(session, site_id=site.id, text=text, at=now)
-            _arrived(session, site, verified.client_id, now)
+            _arrived(session, site, verified.client_id, now, window)
     except Refused as refused:
         with database.writing() as session:
             record_refused_pass(session, site_id=site.id, account_id=actor.account_id, refusal=refused.first, at=now)
         with database.reading() as session:
-            return page("counter/counter.html", headers=MAY_LOOK, refused=refused, **_counter(session, site, now))
+            shown = _counter(session, site, now, window)
+            return page("counter/counter.html", headers=MAY_LOOK, refused=refused, **shown)
     return Redirect(f"/counter/clients/{verified.client_id}?pickup={verified.pickup_id}", status_code=303)
 
 
-def _arrived(session: WriteSession, site: TheSite, client_id: ClientId, now: datetime) -> None:
+def _arrived(session: WriteSession, site: TheSite, client_id: ClientId, now: datetime, window: int) -> None:
     """A client whose pass is scanned at the counter has arrived and is being served, whether they checked in or not."""
     visit = scheduling.service.check_in(session, place_id=site.id, holder_id=client_id, now=now)
-    scheduling.service.start(session, visit_id=visit.id, now=now)
-
-
-@post("/counter/next", sync_to_thread=True, guards=[requires_dispenser])
-def call_next(database: TheDatabase, site: TheSite, clock: TheClock) -> Redirect:
-    """Calls whoever is next in the queue and opens them."""
-    return _next(database, site, clock())
-
-
-def _next(database: TheDatabase, site: TheSite, now: datetime) -> Redirect:
-    with database.writing() as session:
-        visit = scheduling.service.call_next(session, place_id=site.id, window=1, now=now)
-        if visit is None:
-            return Redirect("/counter", status_code=303)
-        scheduling.service.start(session, visit_id=visit.id, now=now)
-        holder = visit.holder_id
-    return Redirect(f"/counter/clients/{holder}", status_code=303)
+    scheduling.service.start(session, visit_id=visit.id, now=now, window=window)
 
 
 @get("/counter/day", sync_to_thread=True, guards=[requires_dispenser])
@@ -218,6 +226,7 @@ def client_page(
         blocking=[refusal for refusal in window.refusals if refusal.code not in _SAID_ELSEWHERE],
         may_dose=window.due_mg is not None and not any(r.code != "second-look" for r in window.refusals),
         asks_for_call=opened.asks_for_call,
+        called=opened.called,
         prescribers=choices(opened.prescribers, only_one_is_chosen=True),
         agreed=opened.agreed,
         stays=opened.stays,
@@ -244,4 +253,4 @@ def photo(client_id: FromPath[UUID], database: TheDatabase, site: TheSite, clock
     return Response(found, media_type="image/png" if found.startswith(b"\x89PNG") else "image/jpeg")
 
 
-HANDLERS: list[ControllerRouterHandler] = [counter, find, call_next, day, client, photo]
+HANDLERS: list[ControllerRouterHandler] = [counter, find, day, client, photo]

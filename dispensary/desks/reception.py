@@ -22,6 +22,7 @@ from litestar.response import Redirect, Response, Template
 from litestar.types import ControllerRouterHandler
 
 import scheduling.queries
+import scheduling.waiting
 from dispensary.clients import queries as clients
 from dispensary.clients.models import Client
 from dispensary.clients.queries import Face
@@ -96,7 +97,7 @@ def _first_page(
     session: ReadSession, actor: Actor, site: Place, now: datetime, *, done: UUID | None = None
 ) -> dict[str, Any]:
     today = scheduling.queries.day_at(session, site.id, now)
-    visits = scheduling.queries.queue(session, site.id, today, now)
+    visits = scheduling.waiting.queue(session, site.id, today, now)
     bookings = scheduling.queries.bookings_on(session, site.id, today)
     to_do = tasks(session, site_id=site.id, at=now)
     arrived = session.get(Visit, done) if done else None
@@ -114,7 +115,11 @@ def _first_page(
         "late": [who for row in rows for who in row.people if who.late],
         "counts": Counter(booking.state for booking in bookings),
         "waiting": [_waiting(visit, faces, booked_at, now) for visit in visits],
-        "waits": scheduling.queries.waits_on(session, site.id, today),
+        "minutes": scheduling.waiting.minutes_now(session, site.id, now),
+        "aside": [visit.ticket for visit in visits if visit.aside_at is not None],
+        "groups": scheduling.waiting.queue_rules(session, site.id).groups,
+        "greets": may(actor.roles, Act.CHECK_IN),
+        "waits": scheduling.waiting.waits_on(session, site.id, today),
         "tasks": [(task, faces[task.client_id]) for task in to_do[:TASKS_ON_THE_FIRST_PAGE]],
         "tasks_in_all": len(to_do),
         "arrived": (arrived, faces[ClientId(arrived.holder_id)]) if arrived else None,
@@ -139,7 +144,7 @@ def _waiting(
 ) -> Waiting:
     minutes = max(0, (now - visit.arrived_at) // timedelta(minutes=1))
     start = booked_at.get(visit.booking_id) if visit.booking_id else None
-    called = visit.called_at is not None or visit.started_at is not None
+    called = visit.at_window is not None or visit.started_at is not None
     return Waiting(visit, faces[ClientId(visit.holder_id)], minutes, start, called)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
 
 from litestar.response import Response, Template
 from sqlalchemy import select
@@ -29,6 +30,8 @@ from dispensary.supplies.unusual import Unusual, awaiting_review, to_see_again
 from dispensary.units import ClientId, DoseDay, SiteId, plain
 from dispensary.web.consultation import looked_at
 from dispensary.web.doing import done_or_again
+from scheduling.models import Visit
+from scheduling.queries import open_visit
 
 Done = TypeVar("Done")
 
@@ -49,6 +52,8 @@ class Opened:
     """The client's guest stays that are not over, as far as the counter has to do with them."""
     is_guest: bool
     """Whether another site is the client's home."""
+    called: Visit | None
+    """Their visit of today, when they were called to a window and are not known to be there."""
 
     @property
     def asks_for_call(self) -> bool:
@@ -105,6 +110,7 @@ class AtCounter:
                 and stay_state(each.stay, self.today) in (StayState.ASKED, StayState.COMING, StayState.RUNNING)
             ],
             is_guest=home_id != self.site.id,
+            called=_called(session, self.site, self.client_id, self.now),
             seconds=who_can_stand_by(session, actor=self.actor),
             needs_second=bool(on_duty(session, actor=self.actor, at=self.now)),
             agreed=_agreed(session, self.client_id),
@@ -130,6 +136,11 @@ def choices(people: Sequence[Somebody], *, only_one_is_chosen: bool = False) -> 
 def amount(mg: str) -> str:
     """An amount that is kept as text, with its unit on one line: 62.5 mg."""
     return f"{plain(Decimal(mg))}\N{NO-BREAK SPACE}mg"
+
+
+def _called(session: ReadSession, site: Place, client_id: ClientId, now: datetime) -> Visit | None:
+    visit = open_visit(session, site.id, client_id, now.astimezone(ZoneInfo(site.zone)).date())
+    return visit if visit is not None and visit.at_window is not None and visit.started_at is None else None
 
 
 def _agreed(session: ReadSession, client_id: ClientId) -> tuple[Reduction, str] | None:

@@ -336,6 +336,16 @@ def sign_out_everywhere(session: WriteSession, *, who: SignedIn, at: datetime) -
     return _left(session, who, "sign out everywhere", at)
 
 
+def end_shift(session: WriteSession, *, who: SignedIn, at: datetime) -> None:
+    """Ends the whole shift of this browser: of whoever acts, and of everybody else who has signed in at it."""
+    ours = SignIn.token_digest == who.token_digest
+    if who.station_id is not None:
+        ours = SignIn.station_id == who.station_id
+    session.execute(delete(SignIn).where(ours))
+    if who.actor.account_id is not None:
+        _write_down(session, who.actor.account_id, who.actor.site_id, "sign out", at)
+
+
 def _left(session: WriteSession, who: SignedIn, act: str, at: datetime) -> str | None:
     token = stations.hand_on(session, station_id=who.station_id, at=at) if who.station_id else None
     if who.actor.account_id is not None:

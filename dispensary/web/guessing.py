@@ -17,13 +17,14 @@ MOST_REMEMBERED = 10_000
 class Guesses:
     """Counts what led nowhere, by where it came from. It forgets, and holds no more than so many at once."""
 
+    most: int = MOST_WRONG
     _since: OrderedDict[str, tuple[datetime, int]] = field(default_factory=OrderedDict)
     _lock: Lock = field(default_factory=Lock)
 
     def too_many(self, address: str, at: datetime) -> bool:
         """Whether this address has tried too often lately."""
         began, wrong = self._since.get(address, (at, 0))
-        return wrong >= MOST_WRONG and at - began < WINDOW
+        return wrong >= self.most and at - began < WINDOW
 
     def wrong(self, address: str, at: datetime) -> None:
         """Counts one that led nowhere."""

@@ -14,6 +14,7 @@ from litestar import Litestar
 
 from dispensary.app import create_app
 from dispensary.database import Database
+from dispensary.desks.kiosk import MOST_WRONG
 from dispensary.settings import Settings
 from dispensary.web.guessing import Guesses
 
@@ -47,6 +48,7 @@ class _Lent:
         for door, of in zip(self.doors, whose, strict=True):
             door.put(of)
         self.app.state.guesses = Guesses()
+        self.app.state.kiosk_guesses = Guesses(MOST_WRONG)
         return self.app
 
 

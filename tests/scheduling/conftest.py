@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime, time, timedelta
+from threading import Barrier
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
@@ -11,7 +13,7 @@ import pytest
 
 from dispensary.database import Database
 from scheduling import service
-from scheduling.rules import Hours
+from scheduling.rules import Hours, NotBooked
 
 TODAY = date(2026, 11, 24)
 At = Callable[..., datetime]
@@ -38,3 +40,32 @@ def at() -> At:
         return datetime.combine(TODAY + timedelta(days=days), time(hour, minute), ZoneInfo("Asia/Kuala_Lumpur"))
 
     return moment
+
+
+@pytest.fixture
+def crowd(database_url, vault):
+    """A database that lets 64 people in at the same moment."""
+    database = Database(database_url, vault, pool_size=64)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def at_once():
+    """Runs a piece of work for each item, all of them begun at the same moment, and returns what became of each."""
+
+    def run(work, items):
+        items = list(items)
+        gate = Barrier(len(items))
+
+        def one(item):
+            gate.wait()
+            try:
+                return work(item)
+            except NotBooked as refused:
+                return refused
+
+        with ThreadPoolExecutor(len(items)) as threads:
+            return list(threads.map(one, items))
+
+    return run

@@ -3,48 +3,15 @@
 from __future__ import annotations
 
 import random
-from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
 from uuid import uuid4
 
-import pytest
 from sqlalchemy import func, select
 from sqlalchemy.exc import DBAPIError
 
-from dispensary.database import Database
-from scheduling import queries, service
+from scheduling import calling, queries, service
 from scheduling.models import Booking, BookingState, Slot, Visit
 from scheduling.rules import NotBooked, NotFound
 from tests.scheduling.conftest import TODAY, week
-
-
-@pytest.fixture
-def crowd(database_url, vault):
-    """A database that lets 64 people in at the same moment."""
-    database = Database(database_url, vault, pool_size=64)
-    yield database
-    database.close()
-
-
-@pytest.fixture
-def at_once():
-    """Runs a piece of work for each item, all of them begun at the same moment, and returns what became of each."""
-
-    def run(work, items):
-        items = list(items)
-        gate = Barrier(len(items))
-
-        def one(item):
-            gate.wait()
-            try:
-                return work(item)
-            except NotBooked as refused:
-                return refused
-
-        with ThreadPoolExecutor(len(items)) as threads:
-            return list(threads.map(one, items))
-
-    return run
 
 
 def test_64_people_on_a_slot_for_five_are_five_and_the_others_hear_where_there_is_room(
@@ -227,7 +194,7 @@ def test_16_windows_never_call_the_same_person(crowd, place_id, now, at_once):
         called = []
         while True:
             with crowd.writing() as session:
-                visit = service.call_next(session, place_id=place_id, window=window, now=now)
+                visit = calling.call_next(session, place_id=place_id, window=window, now=now)
             if visit is None:
                 return called
             called.append(visit.ticket)

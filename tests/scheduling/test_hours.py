@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from scheduling import queries, service
+from scheduling import calling, queries, service
 from scheduling.rules import BadHours, Hours, NotBooked, NotFound
 from tests.scheduling.conftest import TODAY, week
 
@@ -53,7 +53,7 @@ class TestPlace:
             for attempt in (
                 lambda: service.book(session, **nowhere, holder_id=uuid4(), starts_at=now, now=now, channel="text"),
                 lambda: service.check_in(session, **nowhere, holder_id=uuid4(), now=now),
-                lambda: service.call_next(session, **nowhere, window=1, now=now),
+                lambda: calling.call_next(session, **nowhere, window=1, now=now),
                 lambda: service.set_hours(session, **nowhere, hours=week(), from_day=TODAY),
                 lambda: service.close(session, **nowhere, first_day=TODAY, last_day=TODAY, reason="holiday"),
                 lambda: service.mark_missed(session, **nowhere, day=TODAY),

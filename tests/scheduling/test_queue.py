@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from scheduling import queries, service
+from scheduling import calling, queries, service, waiting
 from scheduling.models import BookingState
 from scheduling.rules import NotFound
 from tests.scheduling.conftest import TODAY
@@ -37,7 +37,7 @@ def booked(database, place_id, now):
 
 def call_next(database, place_id, moment, window=1):
     with database.writing() as session:
-        visit = service.call_next(session, place_id=place_id, window=window, now=moment)
+        visit = calling.call_next(session, place_id=place_id, window=window, now=moment)
     return visit.ticket if visit else None
 
 
@@ -86,14 +86,14 @@ class TestCalling:
         self, database, place_id, arrives, booked, at
     ):
         late, early, eight = booked(at(7)), booked(at(9)), booked(at(8))
-        walk_in = arrives(at(6, 50)).ticket
-        too_early = arrives(at(7, 30), early).ticket
+        walk_in = arrives(at(7, 36)).ticket
+        too_early = arrives(at(7, 40), early).ticket
         of_eight = arrives(at(7, 55), eight).ticket
         of_seven = arrives(at(8, 1), late).ticket
         expected = [of_seven, of_eight, walk_in, too_early]
         with database.reading() as session:
-            assert [v.ticket for v in queries.queue(session, place_id, TODAY, at(8, 5))] == expected
-            assert [v.ticket for v in queries.queue(session, place_id, TODAY)] == [1, 2, 3, 4]
+            assert [v.ticket for v in waiting.queue(session, place_id, TODAY, at(8, 5))] == expected
+            assert [v.ticket for v in waiting.queue(session, place_id, TODAY)] == [1, 2, 3, 4]
         assert [call_next(database, place_id, at(8, 5)) for _ in range(5)] == [*expected, None]
 
     def test_an_empty_queue_calls_nobody(self, database, place_id, at):
@@ -107,8 +107,8 @@ class TestCalling:
         arrives(at(7))
         arrives(at(7, 1))
         with database.writing() as one, database.writing() as other:
-            first = service.call_next(one, place_id=place_id, window=1, now=at(7, 2))
-            second = service.call_next(other, place_id=place_id, window=2, now=at(7, 2))
+            first = calling.call_next(one, place_id=place_id, window=1, now=at(7, 2))
+            second = calling.call_next(other, place_id=place_id, window=2, now=at(7, 2))
             assert first is not None
             assert second is not None
             assert (first.ticket, second.ticket) == (1, 2)
@@ -118,17 +118,17 @@ class TestCalling:
         arrives(at(7))
         second = arrives(at(7, 1))
         with database.writing() as session:
-            service.call(session, visit_id=second.id, window=2, now=at(7, 2))
+            calling.call(session, visit_id=second.id, window=2, now=at(7, 2))
         with database.reading() as session:
-            assert [v.ticket for v in queries.queue(session, place_id, TODAY, at(7, 3))] == [2, 1]
+            assert [v.ticket for v in waiting.queue(session, place_id, TODAY, at(7, 3))] == [2, 1]
 
     @pytest.mark.parametrize("window", [0, -1, 10**9])
     def test_a_window_that_cannot_be_calls_nobody(self, database, place_id, arrives, at, window):
         visit = arrives(at(7))
         with database.writing() as session:
             for attempt in (
-                lambda: service.call_next(session, place_id=place_id, window=window, now=at(7)),
-                lambda: service.call(session, visit_id=visit.id, window=window, now=at(7)),
+                lambda: calling.call_next(session, place_id=place_id, window=window, now=at(7)),
+                lambda: calling.call(session, visit_id=visit.id, window=window, now=at(7)),
             ):
                 with pytest.raises(NotFound):
                     attempt()
@@ -140,7 +140,7 @@ class TestStamps:
         for minutes in (0, 30):
             shift = timedelta(minutes=minutes)
             with database.writing() as session:
-                service.call(session, visit_id=visit.id, window=1 + minutes, now=at(7, 1) + shift)
+                calling.call(session, visit_id=visit.id, window=1 + minutes, now=at(7, 1) + shift)
                 service.start(session, visit_id=visit.id, now=at(7, 2) + shift)
                 done = service.finish(session, visit_id=visit.id, now=at(7, 3) + shift)
         assert (done.arrived_at, done.called_at, done.started_at, done.ended_at) == (
@@ -154,15 +154,15 @@ class TestStamps:
     def test_calling_again_keeps_the_first_time_and_takes_the_new_window(self, database, arrives, at):
         visit = arrives(at(7))
         with database.writing() as session:
-            service.call(session, visit_id=visit.id, window=1, now=at(7, 1))
-            again = service.call(session, visit_id=visit.id, window=2, now=at(7, 4))
+            calling.call(session, visit_id=visit.id, window=1, now=at(7, 1))
+            again = calling.call(session, visit_id=visit.id, window=2, now=at(7, 4))
         assert (again.called_at, again.at_window) == (at(7, 1), 2)
 
     def test_an_ended_visit_is_not_called_or_started(self, database, place_id, arrives, at):
         visit = arrives(at(7))
         with database.writing() as session:
             service.finish(session, visit_id=visit.id, now=at(7, 1))
-            service.call(session, visit_id=visit.id, window=1, now=at(7, 2))
+            calling.call(session, visit_id=visit.id, window=1, now=at(7, 2))
             ended = service.start(session, visit_id=visit.id, now=at(7, 2))
         assert (ended.called_at, ended.started_at) == (None, None)
         assert call_next(database, place_id, at(7, 3)) is None
@@ -170,7 +170,7 @@ class TestStamps:
     def test_an_unknown_visit_is_not_found(self, database, at):
         with database.writing() as session:
             for attempt in (
-                lambda: service.call(session, visit_id=uuid4(), window=1, now=at(7)),
+                lambda: calling.call(session, visit_id=uuid4(), window=1, now=at(7)),
                 lambda: service.start(session, visit_id=uuid4(), now=at(7)),
                 lambda: service.finish(session, visit_id=uuid4(), now=at(7)),
             ):
@@ -194,7 +194,7 @@ class TestStamps:
     def test_the_table_refuses_to_rewrite_them(self, database, arrives, at, change):
         visit = arrives(at(7))
         with database.writing() as session:
-            service.call(session, visit_id=visit.id, window=1, now=at(7, 1))
+            calling.call(session, visit_id=visit.id, window=1, now=at(7, 1))
             service.start(session, visit_id=visit.id, now=at(7, 2))
             service.finish(session, visit_id=visit.id, now=at(7, 3))
         with pytest.raises(IntegrityError), database.writing() as session:
@@ -209,7 +209,7 @@ class TestFinishFor:
         assert done is not None
         assert (done.id, done.ended_at, done.called_at) == (visit.id, at(7, 5), None)
         with database.reading() as session:
-            assert queries.queue(session, place_id, TODAY) == []
+            assert waiting.queue(session, place_id, TODAY) == []
 
     def test_who_never_checked_in_has_no_visit_and_missed_nothing(self, database, place_id, booked, at):
         holder_id = booked(at(9))
@@ -231,7 +231,7 @@ class TestFinishFor:
 class TestWaits:
     def test_of_a_day_without_visits_say_nothing(self, database, place_id):
         with database.reading() as session:
-            waits = queries.waits_on(session, place_id, TODAY)
+            waits = waiting.waits_on(session, place_id, TODAY)
         assert (waits.n, waits.missing, waits.negative, waits.unserved) == (0, 0, 0, 0)
         assert (waits.median, waits.p95) == (None, None)
 
@@ -247,7 +247,7 @@ class TestWaits:
             service.start(session, visit_id=skewed.id, now=at(7, 59))
             service.finish(session, visit_id=unstamped.id, now=at(8, 5))
         with database.reading() as session:
-            waits = queries.waits_on(session, place_id, TODAY)
+            waits = waiting.waits_on(session, place_id, TODAY)
         assert (waits.n, waits.missing, waits.negative, waits.unserved) == (5, 1, 1, 1)
         assert waits.median == timedelta(minutes=4)
         assert waits.p95 == timedelta(minutes=6 + 0.8 * 34), "interpolated: position 3.8 of 0, 2, 4, 6, 40"

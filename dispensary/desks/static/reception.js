@@ -1,12 +1,12 @@
 // Reception keeps itself up to date: twice a minute the parts marked data-live are fetched anew, unless somebody is in one.
 
-const EVERY_MS = 30000;
+const EVERY_MS = document.querySelector('[data-live="queue"]') ? 5000 : 30000;
 
 async function refresh() {
   if (document.hidden) return;
   let fresh;
   try {
-    const answer = await fetch("/reception", { headers: { Accept: "text/html", "X-Quiet": "1" } });
+    const answer = await fetch(location.pathname === "/reception/queue" ? "/reception/queue" : "/reception", { headers: { Accept: "text/html", "X-Quiet": "1" } });
     if (!answer.ok || answer.redirected) return;
     fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
   } catch {
