@@ -53,7 +53,7 @@ class Kind:
 
     sentence: str
     fields: tuple[str, ...] = ()
-    """`at` a moment; `day`, `last` dates; `choices`, `bookings` moments; `code`, `link` strings (`link` may miss)."""
+    """`at` a moment; `day`, `last` dates; `choices`, `bookings` moments; `minutes`, `number` whole numbers; `code`, `link` strings (`link` may miss)."""
     without_link: str = ""
 
 
@@ -100,6 +100,11 @@ KINDS: Mapping[str, Kind] = {
     "confirm_drop": Kind(N_("Give up your booking for {day} at {time}? Reply OK to drop it."), ("at",)),
     "confirm_move": Kind(N_("Move your booking to {day} at {time}? Reply OK to move it."), ("at",)),
     "confirm_book": Kind(N_("Book {day} at {time}? Reply OK to book it."), ("at",)),
+    "wait_now": Kind(N_("If you come now you wait about {minutes} min."), ("minutes",)),
+    "wait_soon": Kind(N_("If you come now it is soon your turn.")),
+    "wait_yours": Kind(N_("Your number is {number}. It is called in about {minutes} min."), ("number", "minutes")),
+    "wait_yours_soon": Kind(N_("Your number is {number}. It is called soon."), ("number",)),
+    "wait_unknown": Kind(N_("How long the wait is now we cannot say. You can come while we are open.")),
     "nothing_changed": Kind(N_("Nothing was changed. Reply MENU for what you can write.")),
     "language_changed": Kind(N_("Texts will now be in English.")),
     "menu": Kind(
@@ -218,6 +223,10 @@ def _filled(kind: str, fields: Mapping[str, object], language: str, zone: ZoneIn
             filled[name] = _listed(value, language, zone, numbered=name == "choices")
         elif name == "code":
             filled[name] = plain(str(value))
+        elif name in ("minutes", "number"):
+            if not isinstance(value, int) or value < 0:
+                raise BadFields(f"{name} is a whole number")
+            filled[name] = str(value)
     return filled
 
 

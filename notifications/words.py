@@ -19,6 +19,8 @@ class Verb(StrEnum):
     """Which bookings do I have?"""
     SLOTS = "slots"
     """Which times are free?"""
+    WAIT = "wait"
+    """How long is the wait now?"""
     OK = "ok"
     MENU = "menu"
     LANG = "lang"
@@ -63,6 +65,7 @@ _LATIN: Mapping[Meaning, str] = {
     Verb.DROP: "drop batal batalkan",
     Verb.WHEN: "when bila",
     Verb.SLOTS: "slots slot free kosong",
+    Verb.WAIT: "wait waiting queue tunggu menunggu giliran beratur",
     Verb.OK: "ok okay okey yes ya setuju",
     Verb.MENU: "menu help bantuan arahan",
     Verb.LANG: "lang language",
@@ -93,6 +96,7 @@ _CHINESE: Mapping[Meaning, str] = {
     Verb.DROP: "取消",
     Verb.WHEN: "查询 查詢 什么时候 什麼時候 几时 幾時 何时 何時 我的预约 我的預約",
     Verb.SLOTS: "空位 时段 時段 有空 可约 可約",
+    Verb.WAIT: "要等多久 等多久 等候 等待 排队 排隊",
     Verb.OK: "好的 好 确认 確認 可以 是的 👍",
     Verb.MENU: "菜单 菜單 帮助 幫助",
     Verb.LANG: "语言 語言",

@@ -114,6 +114,8 @@ def _reply(talk: Talk) -> Reply:
             return verbs.when(talk)
         case Verb.SLOTS:
             return verbs.slots(talk)
+        case Verb.WAIT:
+            return verbs.wait(talk)
         case Verb.OK:
             return _agreed(talk)
         case Verb.LANG if command.language is not None:

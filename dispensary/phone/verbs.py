@@ -12,7 +12,7 @@ from dispensary.phone.rules import NOON, meant, moment_at, offered, shows
 from dispensary.phone.talk import Reply, Talk, Whose, the_next
 from notifications.commands import Verb
 from notifications.texts import MOST_CHOICES
-from scheduling import queries
+from scheduling import queries, waiting
 from scheduling.models import Booking, BookingState
 from scheduling.rules import Code, NotBooked
 
@@ -173,6 +173,26 @@ def keep_booking(talk: Talk) -> Reply:
     if talk.is_shut(booking):
         return _closed(talk, booking.day, Verb.MOVE, booking=booking.id)
     return Reply("kept", "booking_kept", {"at": booking.starts_at})
+
+
+def wait(talk: Talk) -> Reply:
+    """How long is the wait now? For who has come, until their number; where the day cannot tell, it says so."""
+    place_id, asked = talk.place_id(), talk.asked
+    today = queries.day_at(talk.session, place_id, talk.at)
+    here = [
+        visit
+        for writer in talk.writers
+        if (visit := queries.open_visit(talk.session, place_id, writer.client_id, today)) and waiting.waits(visit)
+    ]
+    holder = here[0] if len(here) == 1 else None
+    minutes = waiting.minutes_now(talk.session, place_id, talk.at, holder.holder_id if holder else None)
+    if minutes is None or not queries.is_open(talk.session, place_id, today):
+        return Reply("told", "wait_unknown", asked=asked)
+    about = {"minutes": minutes} if minutes else {}
+    if holder is not None:
+        kind = "wait_yours" if minutes else "wait_yours_soon"
+        return Reply("told", kind, {"number": holder.ticket, **about}, asked=asked)
+    return Reply("told", "wait_now" if minutes else "wait_soon", about, asked=asked)
 
 
 def fitting(

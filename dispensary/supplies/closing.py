@@ -25,6 +25,7 @@ from dispensary.supplies.carrying import call_off, out_now
 from dispensary.supplies.exception_rows import not_seen_again
 from dispensary.supplies.freezing import freeze_day
 from dispensary.supplies.lasting import usual_dose
+from dispensary.supplies.missed_bookings import ask_after_them
 from dispensary.supplies.models import DayClose, Pickup, PickupPass
 from dispensary.supplies.pickups import put_back
 from dispensary.units import DoseDay, Millilitres, SiteId
@@ -138,7 +139,8 @@ def _close(
     )
     if counts is not None:
         _count(session, actor=actor, day=day, counts=counts, at=at)
-    scheduling.service.mark_missed(session, place_id=actor.site_id, day=day)
+    missed = scheduling.service.mark_missed(session, place_id=actor.site_id, day=day)
+    ask_after_them(session, actor=actor, missed=missed, day=day, at=at)
     closed = DayClose(
         site_id=actor.site_id,
         dose_day=day,

@@ -43,6 +43,8 @@ def fields_for(kind: str, at: datetime = AT, choices: list[datetime] | None = No
         "choices": choices or [at + timedelta(hours=25 * n) for n in range(MOST_CHOICES)],
         "bookings": [at, at + timedelta(days=7)],
         "code": "4821-30795",
+        "minutes": 240,
+        "number": 1234,
         "link": LINK,
     }
     return {name: everything[name] for name in KINDS[kind].fields}
