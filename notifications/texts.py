@@ -53,7 +53,10 @@ class Kind:
 
     sentence: str
     fields: tuple[str, ...] = ()
-    """`at` a moment; `day`, `last` dates; `choices`, `bookings` moments; `minutes`, `number` whole numbers; `code`, `link` strings (`link` may miss)."""
+    """`at` a moment; `day`, `last` dates; `choices`, `bookings` moments; `minutes`, `number` whole numbers.
+
+    `code`, `link` are strings (`link` may miss).
+    """
     without_link: str = ""
 
 

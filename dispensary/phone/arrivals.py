@@ -84,7 +84,7 @@ def _whose(session: ReadSession, *, site_id: SiteId, text: str, at: datetime) ->
 def _by_number(session: ReadSession, site_id: SiteId, text: str) -> ClientId | None:
     """The one client of the site whose number this is, as it is written or by its digits alone."""
     number = plain_number(text)
-    if not number:
+    if not number.isprintable() or not number:
         return None
     wanted = select(Client.id).where(Client.site_id == site_id)
     digits = func.ltrim(func.regexp_replace(Client.number, r"\D", "", "g"), "0")

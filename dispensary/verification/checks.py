@@ -13,6 +13,7 @@ from dispensary.verification.guests import GUESTS
 from dispensary.verification.hands import HANDS
 from dispensary.verification.in_date import IN_DATE
 from dispensary.verification.late import JUDGED, KNOWN_THEN, LATE, RECORDED
+from dispensary.verification.queue import QUEUE
 from dispensary.verification.safe import PASSES, REGISTER, SUPPLIES, Check
 from dispensary.verification.shift import SHIFT
 from dispensary.verification.stops import STOPS
@@ -243,6 +244,7 @@ CHECKS = (
     *BOTTLES,
     *STOPS,
     *SHIFT,
+    *QUEUE,
     *GUESTS,
     *HANDS,
     *LATE,

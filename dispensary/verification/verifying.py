@@ -47,6 +47,7 @@ INVARIANTS = {
     17: "a bottle is where its record says",
     18: "a supply that was entered in error is void whole",
     19: "the doses of a client's day are given by one site",
+    20: "a call in the queue is counted, and is one window's",
 }
 """The rules that are verified, by their number in the design. The others do not show in the tables."""
 

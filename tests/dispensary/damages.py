@@ -401,4 +401,15 @@ UNUSUAL_DAMAGES: list[tuple[str, str]] = [
         "FROM role_grant LIMIT 1",
         r"account .* is signed in until .*, more than 12 hours after",
     ),
+    # 20
+    (
+        "INSERT INTO visit (id, place_id, holder_id, day, ticket, arrived_at, called_at, group_word, priority, calls, "
+        "skips, left_unserved) SELECT id, id, id, '2026-11-24', 901, now(), now(), '', 0, 0, 0, false FROM place",
+        r"ticket 901 of 2026-11-24 at .* was called 0 times",
+    ),
+    (
+        "INSERT INTO visit (id, place_id, holder_id, day, ticket, booking_id, arrived_at, group_word, priority, calls, "
+        "skips, left_unserved) SELECT id, place_id, id, day, 902, id, now(), '', 0, 0, 0, false FROM booking LIMIT 1",
+        r"ticket 902 of .* has the booking of somebody else",
+    ),
 ]

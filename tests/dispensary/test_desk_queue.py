@@ -269,6 +269,7 @@ class TestTheKiosk:
         assert "Ahmad" not in answer.text
         assert visit_of(here, client).ticket == 1
         assert here.acts_about(client)[-1] == "checked in"
+        here.clock.goes_on(minutes=1)
         digits = "".join(sign for sign in number if sign.isdigit())
         assert "Your number 1" in text_of(kiosk.post("/kiosk/arrive", {"code": digits.lstrip("0")}))
         assert here.acts_about(client).count("checked in") == 1
