@@ -71,6 +71,7 @@ def _counter(
     everybody = scheduling.waiting.queue(session, site.id, today, now)
     visits = [visit for visit in everybody if scheduling.waiting.waits(visit)]
     called = [visit for visit in everybody if visit.at_window == window and visit.started_at is None]
+    called = called[-MOST_CALLED:]
     names = {row.client_id: row for row in day}
     handed = queries.supply_of(session, site_id=site.id, supply_id=done) if done else None
     again = seen_again(session, site_id=site.id, today=today)
@@ -79,9 +80,9 @@ def _counter(
         "today": today,
         "now": now,
         "counts": {state: sum(row.state == state for row in day) for state in ("due", "dosed", "at home", "held")},
-        "waiting": [(visit, names.get(ClientId(visit.holder_id))) for visit in visits[:MOST_WAITING]],
+        "waiting": [(visit, names.get(ClientId(visit.holder_id))) for visit in visits[: MOST_WAITING - len(called)]],
         "waiting_in_all": len(visits),
-        "called": [(visit, names.get(ClientId(visit.holder_id))) for visit in called[:MOST_CALLED]],
+        "called": [(visit, names.get(ClientId(visit.holder_id))) for visit in called],
         "window": window,
         "windows": scheduling.waiting.windows_of(session, site.id, today),
         "handed": handed,

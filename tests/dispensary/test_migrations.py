@@ -174,8 +174,25 @@ AFTERWARDS: dict[str, list[tuple[str, tuple[object, ...]]]] = {
     "0016_suppliers": [("SELECT count(*), sum(balance) FROM lot", (1, 7205))],
     "0015_hands": [("SELECT count(*) FILTER (WHERE state = 'back_in_stock') > 0 FROM bottle", (True,))],
     "0016_in_date": [("SELECT count(*) FROM dose WHERE lot_expires_before(lot_id, supply_id, dose_day)", (0,))],
+    "0020_queue": [
+        (
+            "SELECT count(*), sum(calls), count(last_called_at), count(at_window), sum(skips + priority) FROM visit",
+            (3, 2, 2, 2, 0),
+        ),
+    ],
 }
 """What each later migration leaves of a full database, oldest first."""
+CAME = """
+INSERT INTO place (id, zone, lead_minutes, horizon_days)
+VALUES ('00000000-0000-0000-0000-000000000001', 'Asia/Kuala_Lumpur', 0, 60);
+INSERT INTO visit (id, place_id, holder_id, day, ticket, at_window, arrived_at, called_at, started_at, ended_at) VALUES
+    (gen_random_uuid(), '00000000-0000-0000-0000-000000000001', gen_random_uuid(), '2026-02-02', 1, 2,
+     '2026-02-02 07:00Z', '2026-02-02 07:05Z', '2026-02-02 07:05Z', '2026-02-02 07:09Z'),
+    (gen_random_uuid(), '00000000-0000-0000-0000-000000000001', gen_random_uuid(), '2026-02-02', 2, NULL,
+     '2026-02-02 07:01Z', '2026-02-02 07:06Z', NULL, NULL),
+    (gen_random_uuid(), '00000000-0000-0000-0000-000000000001', gen_random_uuid(), '2026-02-02', 3, NULL,
+     '2026-02-02 07:02Z', NULL, NULL, NULL);
+"""
 NEVER_FEWER = (
     "client",
     "dose",
@@ -192,6 +209,7 @@ NEVER_FEWER = (
     "pickup_pass",
     "recall",
     "job_run",
+    "visit",
 )
 
 
@@ -212,7 +230,7 @@ def worked(old_database: Database) -> Database:
     """The old clinic after a week of work, as the second clinic migration left it."""
     fill(old_database, BOTTLES, WORKED)
     to(old_database, "0004_dosing")
-    fill(old_database, BACK, DOSED)
+    fill(old_database, BACK, DOSED, CAME)
     return old_database
 
 
