@@ -74,11 +74,11 @@ class Restarting:
 
 
 @pytest.fixture
-def server(database: Database, now: datetime, tmp_path: Path) -> Iterator[Restarting]:
-    server = Restarting(database, now, tmp_path)
-    server.starts()
-    yield server
-    server.stops()
+def restarting(database: Database, now: datetime, tmp_path: Path) -> Iterator[Restarting]:
+    restarting = Restarting(database, now, tmp_path)
+    restarting.starts()
+    yield restarting
+    restarting.stops()
 
 
 def staffed(house: House) -> Clinic:
@@ -116,12 +116,12 @@ def is_called(place: Clinic, window: int) -> int:
 
 
 def test_two_screens_show_each_call_and_go_on_when_their_server_comes_back(
-    chromium: Browser, server: Restarting
+    chromium: Browser, restarting: Restarting
 ) -> None:
-    place = staffed(server.house)
+    place = staffed(restarting.house)
     for _ in range(4):
         waits(place, place.client())
-    screens = [becomes(Person(chromium, server.house, WALL), "screen") for _ in range(2)]
+    screens = [becomes(Person(chromium, restarting.house, WALL), "screen") for _ in range(2)]
     called = [screen.page.locator("[data-last]") for screen in screens]
     for screen in screens:
         screen.page.get_by_text("Your number will be shown here.").wait_for()
@@ -140,10 +140,10 @@ def test_two_screens_show_each_call_and_go_on_when_their_server_comes_back(
     )
     assert (size > 400, smallest >= 110) == (True, True), "read from six metres"
 
-    assert server.stops() < 10, "no stream keeps the server from stopping"
+    assert restarting.stops() < 10, "no stream keeps the server from stopping"
     second = is_called(place, 2)
     screens[0].page.locator("[data-away]").wait_for(state="visible")
-    server.starts()
+    restarting.starts()
     for screen, big in zip(screens, called, strict=True):
         big.get_by_text(f"{second}", exact=True).wait_for()
         screen.page.locator("[data-before]").get_by_text("Window 1").wait_for()
