@@ -40,7 +40,7 @@ class Restarting:
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
         self.database, self.clock, self.folder = database, MovableClock(now), folder
-        self.house = House(f"http://127.0.0.1:{self.port}", self.clock, database)
+        self.house = House(f"http://127.0.0.1:{self.port}", self.clock, database, folder)
 
     def starts(self) -> None:
         app = create_app(demo_settings(self.folder, DISPENSARY_PORT=str(self.port)), self.database, self.clock)
@@ -216,7 +216,7 @@ def test_receptions_queue_follows_the_counter_and_brings_back_who_was_not_there(
     assert is_called(place, 1) == 1
     desk.page.get_by_role("heading", name="At a window").wait_for()  # by itself
     desk.page.get_by_role("button", name="Not there").click()
-    desk.sees("not there at 1 calls")
+    desk.sees("called 1 time in vain")
     assert is_called(place, 1) == 2
     assert is_called(place, 2) == 1
     desk.picture("reception-queue")
