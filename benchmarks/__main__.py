@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import argparse
 
-from benchmarks import assessing, booking, closing, dose, screen
+from benchmarks import assessing, booking, closing, dose, screen, waiting
 from benchmarks.figures import RESULTS, Figure, say, table, write
 from benchmarks.ground import ground
 
-ALL = {"dose": dose, "screen": screen, "booking": booking, "closing": closing, "assessing": assessing}
+ALL = {
+    "dose": dose,
+    "screen": screen,
+    "booking": booking,
+    "closing": closing,
+    "assessing": assessing,
+    "waiting": waiting,
+}
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ import click
 from litestar import Litestar
 
 from dispensary import __version__
-from dispensary.commands import checking, opening, records
+from dispensary.commands import checking, opening, records, simulating
 from dispensary.commands.parts import bar, database_of, now, one_clear_line
 from dispensary.database import Database, kept_running
 from dispensary.jobs import start_jobs
@@ -178,6 +178,7 @@ for each in (
     records.assess,
     records.verify,
     checking.check,
+    simulating.simulate,
 ):
     main.add_command(each)
 

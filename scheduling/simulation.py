@@ -108,15 +108,18 @@ def bailey_welch(clinic: Clinic) -> Plan:
     return Plan("Bailey-Welch", clinic.slot_minutes, _filled(clinic.bookers, caps))
 
 
+def advised_places(clinic: Clinic) -> int:
+    """How many of a slot's advised places can be booked; the others are held for those who come without."""
+    return max(0, clinic.advised - round((clinic.clients - clinic.bookers) / clinic.slots))
+
+
 def advised(clinic: Clinic) -> Plan:
-    """No slot takes more than is advised, less those who come without booking; the slots fill from the first on.
+    """No slot is booked by more than is advised, and the slots fill from the first on.
 
     That is the hardest day which the advice allows: everybody takes the earliest time there is. Who finds no place
     comes without one.
     """
-    held = round((clinic.clients - clinic.bookers) / clinic.slots)
-    each = max(0, clinic.advised - held)
-    return Plan("advised", clinic.slot_minutes, _filled(clinic.bookers, [each] * clinic.slots))
+    return Plan("advised", clinic.slot_minutes, _filled(clinic.bookers, [advised_places(clinic)] * clinic.slots))
 
 
 def _filled(people: int, caps: Sequence[int]) -> tuple[int, ...]:

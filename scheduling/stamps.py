@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from itertools import groupby
 from statistics import median
 from uuid import UUID
@@ -19,6 +19,8 @@ from scheduling.rules import Hours, Timetable, zone_named
 
 LOOK_BACK = timedelta(weeks=26)
 """Half a year: long enough for hundreds of services in a slot, short enough for the staff to be those of today."""
+EARLY = timedelta(minutes=45)
+_EARLIEST = time(0, 45)
 
 
 def past_of(session: Session, place_id: UUID, today: date, look_back: timedelta = LOOK_BACK) -> Past:
@@ -140,3 +142,46 @@ def plan_and_day(session: Session, place_id: UUID, day: date) -> list[SlotDay]:
         )
         for v in views
     ]
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """Who came in one stretch of a weekday's hours, and who was booked and did not: a usual day."""
+
+    days: int
+    people: float
+    """Everybody who came and the booked who did not, on average over the days on which anybody came."""
+    unbooked: float
+    """The share of them who came without a booking."""
+
+
+def crowd_in(session: Session, place_id: UUID, hours: Hours, today: date, look_back: timedelta = LOOK_BACK) -> Crowd:
+    """The crowd of this stretch on the days before today; those who came up to 45 minutes early are of it."""
+    zone = zone_named(queries.place_of(session, place_id).zone)
+    first = today - look_back
+    early = (datetime.combine(date.max, hours.opens) - EARLY).time() if hours.opens >= _EARLIEST else hours.opens
+    people, unbooked, days = 0, 0, set()
+    visits = session.execute(
+        select(Visit.day, Visit.arrived_at, Visit.booking_id).where(
+            Visit.place_id == place_id, Visit.day >= first, Visit.day < today
+        )
+    )
+    for day, arrived_at, booking_id in visits:
+        if day.weekday() == hours.weekday and early <= arrived_at.astimezone(zone).time() < hours.closes:
+            days.add(day)
+            people += 1
+            unbooked += booking_id is None
+    missed = session.execute(
+        select(Booking.day, Booking.starts_at).where(
+            Booking.place_id == place_id,
+            Booking.day >= first,
+            Booking.day < today,
+            Booking.state == BookingState.MISSED,
+        )
+    )
+    for day, starts_at in missed:
+        if day in days and hours.opens <= starts_at.astimezone(zone).time() < hours.closes:
+            people += 1
+    if not people:
+        return Crowd(0, 0.0, 0.0)
+    return Crowd(len(days), people / len(days), unbooked / people)
