@@ -30,7 +30,8 @@ from dispensary.web.typed import Typed
 from scheduling.rules import MOST_PEOPLE, BadHours, Hours, NotFound, Timetable
 
 ROWS = 6
-"""Stretches of time that a week's form has room for; each may be on any of the seven days."""
+"""Stretches of time that a week's form has room for at least; each may be on any of the seven days."""
+_MOST_ROWS = 100
 AHEAD = timedelta(days=400)
 
 
@@ -106,7 +107,7 @@ def _hours_page(
         after=after,
         homeless=homeless,
         # Another form of the page was refused: the week is shown as it is, not as if nobody had ticked a day.
-        ticked={n: several(typed, f"days_{n}") for n in range(ROWS)} if typed and "opens_0" in typed else {},
+        ticked={n: several(typed, f"days_{n}") for n in range(_rows_in(typed))} if typed and "opens_0" in typed else {},
         done=done,
     )
 
@@ -153,7 +154,7 @@ def set_hours(data: Form, database: TheDatabase, actor: TheActor, site: TheSite,
             from_day = typed.day("from_day")
             if from_day < today:
                 typed.fault("from_day", "begins-earlier", "New hours begin today or later.", "Correct the day.")
-            week = [stretch for n in range(ROWS) for stretch in _stretches(typed, data, n)]
+            week = [stretch for n in range(_rows_in(data)) for stretch in _stretches(typed, data, n)]
         _place(session, site)
         try:
             scheduling.service.set_hours(session, place_id=site.id, hours=week, from_day=from_day)
@@ -167,6 +168,11 @@ def set_hours(data: Form, database: TheDatabase, actor: TheActor, site: TheSite,
     except Refused as refused:
         return _hours_page(database, site, today, refused=refused, typed=data)
     return Redirect("/office/hours?done=hours", status_code=303)
+
+
+def _rows_in(data: Mapping[str, Any]) -> int:
+    """How many rows a form has: a week that needs more than usual is shown with all of them."""
+    return sum(f"opens_{n}" in data for n in range(_MOST_ROWS))
 
 
 def _stretches(typed: Typed, data: Mapping[str, Any], n: int) -> list[Hours]:
