@@ -1,21 +1,15 @@
-"""Past mornings with their stamps, written straight into the tables, since what is read is what is tested."""
+"""Past mornings with their stamps, written straight into the table, since what is read is what is tested."""
 
 from __future__ import annotations
 
 from datetime import date, datetime, time, timedelta
-from uuid import UUID
+from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import text
+from sqlalchemy import insert
 
 from dispensary.database import Database
-
-_VISITS = """
-INSERT INTO visit (id, place_id, holder_id, day, ticket, arrived_at, called_at, started_at, ended_at)
-SELECT gen_random_uuid(), :place, gen_random_uuid(), :day, n, :opens,
-    :opens + (n - 1) * :each, :opens + (n - 1) * :each, :opens + n * :each
-FROM generate_series(1, :people) AS n
-"""
+from scheduling.models import Visit
 
 
 def mornings(
@@ -29,8 +23,20 @@ def mornings(
     zone: str = "Asia/Kuala_Lumpur",
 ) -> None:
     """On each day so many people come at opening and are served one after another, all of them in the same time."""
+    each, visits = timedelta(minutes=minutes), []
+    for day in days:
+        moment = datetime.combine(day, opens, ZoneInfo(zone))
+        visits += [
+            {
+                "place_id": place_id,
+                "holder_id": uuid4(),
+                "day": day,
+                "ticket": number + 1,
+                "arrived_at": moment,
+                "started_at": moment + number * each,
+                "ended_at": moment + (number + 1) * each,
+            }
+            for number in range(people)
+        ]
     with database.writing() as session:
-        for day in days:
-            moment = datetime.combine(day, opens, ZoneInfo(zone))
-            values = {"place": place_id, "day": day, "opens": moment, "each": timedelta(minutes=minutes)}
-            session.execute(text(_VISITS), values | {"people": people})
+        session.execute(insert(Visit), visits)
