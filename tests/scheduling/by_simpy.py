@@ -37,7 +37,7 @@ def first_come_first_served(come: Arrivals, windows: int, opens: float = 0.0) ->
 
 
 def booked_first(come: Arrivals, windows: int, opens: float = 0.0) -> list[float]:
-    """Every window is a process that looks through all who wait, by the rule of the simulator, whenever it is free."""
+    """Every window is a process that looks through all who wait, by the same rule, whenever it is free."""
     begins = min([opens, *come.at])
     env = simpy.Environment(initial_time=begins)
     starts = [0.0] * len(come.at)
