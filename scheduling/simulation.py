@@ -2,8 +2,8 @@
 
 The same people come to every plan with the same service times, the same punctuality and the same absences, so that what
 differs between two plans is the plans. The booked whose slot has begun go first, by its start, then everybody else as
-they came; what a place's own queue setting adds to that, such as groups who come sooner, is left out. Minutes throughout, counted from the opening; the clock starts before it,
-since people do.
+they came; what a place's own queue setting adds to that, such as groups who come sooner, is left out. Minutes
+throughout, counted from the opening; the clock starts before it, since people do.
 
 Where the clinic has no stamps of its own, the arrivals are those of the model clinic: the booked come 4 minutes before
 their slot (standard deviation 6); of those without one 35 % come in the half hour before opening, 40 % after it, fewer
