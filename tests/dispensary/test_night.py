@@ -161,7 +161,7 @@ def test_a_failure_is_superseded_by_a_later_slot_and_never_greets_at_another_sit
     ("job", "slot", "again"),
     [
         (RECALL, "HRP 2026-11-25", lambda here, data: recall_at_random(here.database, here.clock)),
-        (LOOK, "HRP 2026-11-25", lambda here, data: look_at_safes(here.database, here.clock)),
+        (LOOK, "HRP 2026-11-25 after the close", lambda here, data: look_at_safes(here.database, here.clock)),
         (DOWNTIME_PACK, "HRP 2026-11-24 23h", lambda here, data: make_packs(here.database, data, here.clock)),
     ],
     ids=["recall", "safe", "pack"],
