@@ -24,6 +24,7 @@ import notifications.sending
 import notifications.service
 import scheduling.queries
 from dispensary.database import Database, WriteSession
+from dispensary.phone.text_rules import FORGET_TEXTS, forget_old_texts
 from dispensary.settings import Settings
 from dispensary.staff.models import JobRun, Site
 from dispensary.staff.queries import Place, sites
@@ -43,7 +44,6 @@ from dispensary.takehome.queries import policy_of
 from dispensary.units import DoseDay
 from notifications.gateways import Gateway
 from notifications.gateways.console import ConsoleGateway
-from notifications.gateways.twilio import TwilioGateway
 
 log = logging.getLogger(__name__)
 
@@ -57,23 +57,18 @@ _SOON = timedelta(seconds=20)
 PACK_AFTER_CLOSE = timedelta(hours=1)
 """For how long after a close its own pack is still made, when the program was off meanwhile."""
 
+SEND_FOR = timedelta(seconds=30)
+"""For how long one run of the sender goes on: a slow gateway must not keep the program from ending."""
+
 Clock = Callable[[], datetime]
 
 
 def gateway_from(settings: Settings) -> Gateway | None:
-    """The way to phones: Twilio when it is set up, else in a demonstration the console, which feeds the telephone page.
+    """The way to phones: the one that is set up, else in a demonstration the console, which feeds the telephone page.
 
     A clinic without a gateway has none: its texts stay in the outbox, unsent, until they expire; the office sees them.
     """
-    if settings.twilio is None:
-        return None if settings.production else ConsoleGateway()
-    return TwilioGateway(
-        account_sid=settings.twilio.account_sid,
-        auth_token=settings.twilio.auth_token,
-        sender=settings.twilio.sender,
-        api_base=settings.twilio.api_base,
-        status_url=f"{settings.public_base_url}/hooks/twilio/status",
-    )
+    return settings.gateway or (None if settings.production else ConsoleGateway())
 
 
 class Leadership:
@@ -141,6 +136,7 @@ def start_jobs(database: Database, settings: Settings, clock: Clock) -> Backgrou
     scheduler.add_job(led(lambda: assess_sites(database, clock)), id="assess take-home", **soon)
     scheduler.add_job(led(lambda: recall_at_random(database, clock)), id="recall at random", **soon)
     scheduler.add_job(led(lambda: look_at_safes(database, clock)), id="look at the safe", **soon)
+    scheduler.add_job(led(lambda: forget_texts(database, clock)), id="wipe texts", **soon)
     scheduler.add_job(led(lambda: make_packs(database, settings.data, clock)), id="downtime packs", **often)
     scheduler.add_job(led(lambda: forget_sign_ins(database, clock)), "interval", hours=6, id="forget sign-ins")
     scheduler.start()
@@ -154,12 +150,12 @@ def forget_sign_ins(database: Database, clock: Clock) -> None:
 
 
 def send_texts(database: Database, gateway: Gateway, clock: Clock) -> int:
-    """Sends every text that is due, and says how many were taken in hand."""
-    claimed = 0
+    """Sends the texts that are due, for half a minute at most, and says how many were taken in hand."""
+    claimed, until = 0, clock() + SEND_FOR
     while True:
         done = notifications.sending.send_due(database.writing, vault=database.vault, gateway=gateway, now=clock)
         claimed += done.claimed
-        if done.claimed < 50:
+        if not done.more or clock() > until:
             return claimed
 
 
@@ -286,6 +282,22 @@ def _look(session: WriteSession, *, site: Place, at: datetime) -> dict[str, obje
     return {"discrepancies": len(look(session, actor=the_program(site.id), at=at))}
 
 
+def forget_texts(
+    database: Database, clock: Clock, *, at: Place | None = None, retry_after: timedelta = RETRY_AFTER
+) -> int:
+    """Wipes, once a night at each site, what names a person in texts that are older than the site keeps them."""
+    now = clock()
+    ran = 0
+    with database.reading() as session:
+        days = {site: site.dose_day(now - CLOSE_AFTER) for site in ([at] if at else sites(session))}
+    for site, day in days.items():
+        work = partial(forget_old_texts, site_id=site.id, at=now)
+        ran += run_once(
+            database, job=FORGET_TEXTS, slot=slot(site, day), clock=clock, work=work, retry_after=retry_after
+        )
+    return ran
+
+
 def run_night(database: Database, clock: Clock, *, site: Place, data: Path) -> None:
     """Does at once, at one site, whatever can greet its people as undone, also when it was tried a moment ago."""
     close_left_open(database, clock, at=site, retry_after=timedelta(0))
@@ -293,6 +305,7 @@ def run_night(database: Database, clock: Clock, *, site: Place, data: Path) -> N
     look_at_safes(database, clock, at=site, retry_after=timedelta(0))
     recall_at_random(database, clock, at=site, retry_after=timedelta(0))
     make_packs(database, data, clock, at=site, retry_after=timedelta(0))
+    forget_texts(database, clock, at=site, retry_after=timedelta(0))
 
 
 def recall_at_random(

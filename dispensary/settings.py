@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from notifications.gateways import BadGateway, Gateway
+from notifications.gateways.chosen import chosen
+
 
 class BadSettings(ValueError):
     """The environment asks for something impossible or unsafe. The text is one line that says what to change."""
@@ -15,18 +18,6 @@ class BadSettings(ValueError):
 
 class CannotServe(RuntimeError):
     """The program cannot serve here now. The text is one line that says why and what to do."""
-
-
-@dataclass(frozen=True)
-class Twilio:
-    """The Twilio account that sends texts; all three are needed, or none."""
-
-    account_sid: str
-    auth_token: str
-    sender: str
-    """The number or messaging service that texts come from."""
-    api_base: str = ""
-    """Another scheme and host to send to, for a test double. Empty means Twilio's own."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +35,9 @@ class Settings:
     host: str
     port: int
     public_base_url: str
-    """The address that phones and Twilio see (PUBLIC_BASE_URL); links and signatures are built from it alone."""
-    twilio: Twilio | None
+    """The address that phones and the gateway see (PUBLIC_BASE_URL); links and signatures are built from it alone."""
+    gateway: Gateway | None
+    """The way to phones that is set up (notifications/gateways). None sends to no phone."""
 
     @property
     def production(self) -> bool:
@@ -67,16 +59,11 @@ def _database_url(text: str) -> str:
     return "postgresql+psycopg://" + text.split("://", 1)[1]
 
 
-def _twilio(environment: Mapping[str, str]) -> Twilio | None:
-    names = ("TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "TWILIO_FROM")
-    values = [environment.get(name, "").strip() for name in names]
-    if not any(values):
-        return None
-    missing = [name for name, value in zip(names, values, strict=True) if not value]
-    if missing:
-        raise BadSettings(f"Texts by Twilio need {', '.join(names)}; missing: {', '.join(missing)}.")
-    sid, token, sender = values
-    return Twilio(sid, token, sender, environment.get("TWILIO_API_BASE", "").strip())
+def _gateway(environment: Mapping[str, str], public_base: str) -> Gateway | None:
+    try:
+        return chosen(environment, public_base=public_base)
+    except BadGateway as reason:
+        raise BadSettings(str(reason)) from None
 
 
 def settings_from(environment: Mapping[str, str] = os.environ) -> Settings:
@@ -102,7 +89,7 @@ def settings_from(environment: Mapping[str, str] = os.environ) -> Settings:
         host=host,
         port=port,
         public_base_url=base,
-        twilio=_twilio(environment),
+        gateway=_gateway(environment, base),
     )
     if settings.production:
         _refuse_unsafe(settings, parts.scheme)

@@ -97,7 +97,7 @@ def receive(
 
 def _repeat(session: Session, vault: Vault, gateway: str, message_id: str, recipients: list[UUID]) -> Received:
     first = session.scalars(select(Inbound).where(Inbound.gateway == gateway, Inbound.message_id == message_id)).one()
-    text = vault.open(INBOUND_BODY, first.id, first.body_sealed)
+    text = vault.open(INBOUND_BODY, first.id, first.body_sealed) if first.wiped_at is None else ""
     return Received(first.id, recipients, text, first.outcome or NO_OUTCOME, first.reply_id, repeated=True)
 
 

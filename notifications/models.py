@@ -7,7 +7,8 @@ message never goes back.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime, time
+from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any
 from uuid import UUID
@@ -20,6 +21,7 @@ from sqlalchemy import (
     Index,
     Integer,
     MetaData,
+    Numeric,
     SmallInteger,
     Text,
     UniqueConstraint,
@@ -109,6 +111,8 @@ class Contact(Base):
     opted_out_at: Mapped[datetime | None]
     """When the number asked for no more texts. It is the number's wish: all who share the phone have it."""
     changed_at: Mapped[datetime]
+    place_id: Mapped[UUID | None]
+    """Whose rules hold for texts to them. Nothing: the house's own."""
 
 
 class Message(Base):
@@ -126,6 +130,14 @@ class Message(Base):
         Index(None, "phone_index", "created_at"),
         Index(None, "recipient_id"),
         Index(None, "state", "changed_at"),
+        Index(None, "created_at"),
+        Index("ix_message_charged", "place_id", "charged_on", postgresql_where=text("charged_on IS NOT NULL")),
+        CheckConstraint("(charged_on IS NULL) = (charge IS NULL)", name="charged"),
+        CheckConstraint(
+            "wiped_at IS NULL OR (next_attempt_at IS NULL AND recipient_id IS NULL"
+            " AND phone_sealed = '' AND phone_index = '' AND body_sealed = '')",
+            name="wiped",
+        ),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
@@ -153,13 +165,32 @@ class Message(Base):
     """After this moment it is not sent: a reminder after its slot is worse than none."""
     created_at: Mapped[datetime]
     changed_at: Mapped[datetime]
+    place_id: Mapped[UUID | None]
+    """Whose rules hold for it. Nothing: the house's own."""
+    zone: Mapped[str]
+    """The time zone in which its quiet hours and its day are counted."""
+    is_reply: Mapped[bool]
+    """It answers somebody who has just written: it goes at any hour, and on any day."""
+    sent_at: Mapped[datetime | None]
+    """When the gateway was known to have taken it."""
+    charged_on: Mapped[date | None]
+    """The local day whose money it is counted in, from when a sender takes it in hand until it surely was not taken."""
+    charge: Mapped[Decimal | None] = mapped_column(Numeric(12, 4))
+    """Its segments at the price of that day, nought where none was set."""
+    wiped_at: Mapped[datetime | None]
+    """When its number, its words and whose it was were removed; what is left tells no person from another."""
 
 
 class Inbound(Base):
     """A text that came in, kept once, with what came of it."""
 
     __tablename__ = "inbound"
-    __table_args__ = (UniqueConstraint("gateway", "message_id"), Index(None, "phone_index", "received_at"))
+    __table_args__ = (
+        UniqueConstraint("gateway", "message_id"),
+        Index(None, "phone_index", "received_at"),
+        Index("ix_inbound_kept", "received_at", postgresql_where=text("wiped_at IS NULL")),
+        CheckConstraint("wiped_at IS NULL OR (phone_sealed = '' AND body_sealed = '')", name="wiped"),
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     gateway: Mapped[str]
@@ -171,6 +202,8 @@ class Inbound(Base):
     outcome: Mapped[str | None]
     """A word for what came of it, such as `booked` or `opted_out`."""
     reply_id: Mapped[UUID | None] = mapped_column(ForeignKey("message.id"))
+    wiped_at: Mapped[datetime | None]
+    """When its number and its words were removed. The digest of a number that opted out or in stays: it is honoured."""
 
 
 class Conversation(Base):
@@ -181,3 +214,35 @@ class Conversation(Base):
     phone_index: Mapped[Digest] = mapped_column(primary_key=True)
     state: Mapped[dict[str, Any]]
     expires_at: Mapped[datetime]
+
+
+class PlaceRules(Base):
+    """What a place has set for its texts; where it has no row, `waiting.DEFAULTS` holds."""
+
+    __tablename__ = "text_rules"
+    __table_args__ = (
+        CheckConstraint("(quiet_from IS NULL) = (quiet_until IS NULL)", name="quiet"),
+        CheckConstraint("price >= 0 AND cap >= 0", name="money"),
+        CheckConstraint("cap IS NULL OR price IS NOT NULL", name="cap"),
+        CheckConstraint("keep_days BETWEEN 7 AND 3650", name="keep_days"),
+    )
+
+    place_id: Mapped[UUID] = mapped_column(primary_key=True)
+    quiet_from: Mapped[time | None]
+    quiet_until: Mapped[time | None]
+    price: Mapped[Decimal | None] = mapped_column(Numeric(10, 4))
+    """What one segment costs, in `currency`."""
+    currency: Mapped[str]
+    cap: Mapped[Decimal | None] = mapped_column(Numeric(12, 2))
+    """The most that a day's texts may cost before those that can wait do so."""
+    keep_days: Mapped[int] = mapped_column(SmallInteger)
+    changed_at: Mapped[datetime]
+
+
+class Pace(Base):
+    """When the next text may go by a gateway: the one clock that all its senders go by, wherever they run."""
+
+    __tablename__ = "gateway_pace"
+
+    gateway: Mapped[str] = mapped_column(primary_key=True)
+    free_at: Mapped[datetime]

@@ -28,3 +28,8 @@ INBOUND_BODY = "inbound.body_sealed"
 def phone_index(vault: Vault, phone: str) -> bytes:
     """The digest by which a number in E.164 is found in every table of this house."""
     return vault.blind("notifications.phone", phone)
+
+
+def forgotten_reason(vault: Vault, reason_key: str) -> str:
+    """What stands in place of a message's reason once it is wiped: it still tells that reason from another, no more."""
+    return "wiped:" + vault.blind("notifications.reason", reason_key).hex()

@@ -7,21 +7,25 @@ A message is never handed over twice by us. Whoever claims it holds it alone (`S
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
-from uuid import UUID
+from time import sleep
 
-from sqlalchemy import and_, or_, select, update
+from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from notifications.claiming import Held, claim
 from notifications.gateways import Accepted, Gateway, Rejected, Seen, Unknown
 from notifications.models import Message, State
+from notifications.pacing import slow_down
+from notifications.queries import opted_out_since
 from notifications.rules import HOLD, LOOK_UP_AFTER, wait_before_next
-from notifications.sealing import MESSAGE_BODY, MESSAGE_PHONE, Vault
-from notifications.service import move, opt_out
+from notifications.sealing import Vault
+from notifications.service import NOT_TAKEN, OPTED_OUT, move, opt_out
+from notifications.waiting import QUIET_HOURS
 
 log = logging.getLogger(__name__)
 
@@ -44,124 +48,111 @@ class Sent:
     unknown: int = 0
     """No answer; to be looked up."""
     expired: int = 0
+    waiting: int = 0
+    """Put off by quiet hours or because the day's money is spent."""
     given_back: int = 0
-    """Not reached while the hold lasted, or the clash of two look-ups."""
+    """Not reached while the hold lasted, or while the gateway would take more; or the clash of two look-ups."""
+    more: bool = False
+    """As many were due as one round takes: there may be more."""
+
+    def counts(self) -> dict[str, int]:
+        return {field.name: getattr(self, field.name) for field in fields(self) if field.name != "more"}
 
     def __str__(self) -> str:
-        return ", ".join(f"{getattr(self, field.name)} {field.name.replace('_', ' ')}" for field in fields(self))
+        return ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in self.counts().items())
 
 
-@dataclass(frozen=True)
-class _Held:
-    """A message in this sender's hand. `attempts` tells this hold from a later one of the same message."""
+def send_due(
+    begin: Begin,
+    *,
+    vault: Vault,
+    gateway: Gateway,
+    now: Callable[[], datetime],
+    batch: int = 50,
+    pause: Callable[[float], object] = sleep,
+) -> Sent:
+    """Sends up to `batch` messages that are due, and says what became of them. Without `more` it was all of them.
 
-    id: UUID
-    attempts: int
-    to: str
-    body: str
-    look_up_first: bool
-    created_at: datetime
-    valid_until: datetime
-
-
-def send_due(begin: Begin, *, vault: Vault, gateway: Gateway, now: Callable[[], datetime], batch: int = 50) -> Sent:
-    """Sends up to `batch` messages that are due, and says what became of them. `claimed` below `batch` is the end.
-
-    `begin` opens a unit of work; none is open while the gateway is called. Many senders may run at once. A sender that
-    is killed leaves its messages claimed; after `rules.HOLD` another one looks them up.
+    `begin` opens a unit of work; none is open while the gateway is called. Many senders may run at once, and go by one
+    clock where the gateway has a rate; `pause` waits so many seconds for a turn. A sender that is killed leaves its
+    messages claimed; after `rules.HOLD` another one looks them up.
     """
     started = now()
-    done = Sent()
     with begin() as session:
-        held = _claim(session, vault, gateway, started, batch, done)
-    for message in held:
-        if now() > started + HOLD - _SAFETY:
+        claimed = claim(session, vault=vault, gateway=gateway, now=started, batch=batch)
+    done = Sent(
+        claimed=claimed.seen,
+        failed=claimed.failed,
+        expired=claimed.expired,
+        waiting=claimed.waiting,
+        more=claimed.full,
+    )
+    enough = False
+    for number, message in enumerate(claimed.held):
+        if not enough and (early := (claimed.turns.of(number) - now()).total_seconds()) > 0:
+            pause(early)
+        if enough or now() > started + HOLD - _SAFETY:
             with begin() as session:
                 _give_back(session, message, now())
             done.given_back += 1
             continue
-        _see_through(begin, gateway, message, now, done)
+        enough = _see_through(begin, gateway, message, now, done)
+    done.more = done.more and not enough
     if done.claimed:
-        log.info("texts sent", extra={field.name: getattr(done, field.name) for field in fields(done)})
+        log.info("texts sent", extra=done.counts())
     return done
 
 
-def _claim(session: Session, vault: Vault, gateway: Gateway, now: datetime, batch: int, done: Sent) -> Sequence[_Held]:
-    """Takes due messages in hand, each by this sender alone; what would come too late expires instead.
-
-    A message that another gateway may have taken is left alone: this one could not look it up.
-    """
-    ours = or_(
-        Message.gateway.is_(None),
-        Message.gateway == gateway.name,
-        and_(Message.state == State.SENDING, Message.claimed_at.is_(None)),
-    )
-    due = (
-        select(Message)
-        .where(Message.next_attempt_at <= now, ours)
-        .order_by(Message.next_attempt_at, Message.id)
-        .limit(batch)
-        .with_for_update(skip_locked=True)
-    )
-    held = []
-    for message in session.scalars(due).all():
-        done.claimed += 1
-        left_by_the_dead = message.state == State.SENDING and message.claimed_at is not None
-        look_up_first = left_by_the_dead or message.state == State.UNKNOWN
-        if message.valid_until <= now and not look_up_first:
-            move(session, message_id=message.id, state=State.EXPIRED, code=None, provider_id=None, now=now)
-            done.expired += 1
-            continue
-        message.state = State.UNKNOWN if look_up_first else State.SENDING
-        message.gateway = gateway.name
-        message.attempts += 1
-        message.claimed_at = now
-        message.next_attempt_at = now + HOLD
-        message.changed_at = now
-        held.append(
-            _Held(
-                message.id,
-                message.attempts,
-                vault.open(MESSAGE_PHONE, message.id, message.phone_sealed),
-                vault.open(MESSAGE_BODY, message.id, message.body_sealed),
-                look_up_first,
-                message.created_at,
-                message.valid_until,
-            )
-        )
-    session.flush()
-    return held
-
-
-def _see_through(begin: Begin, gateway: Gateway, message: _Held, now: Callable[[], datetime], done: Sent) -> None:
-    """Looks up, sends and records one message."""
+def _see_through(begin: Begin, gateway: Gateway, message: Held, now: Callable[[], datetime], done: Sent) -> bool:
+    """Looks up, sends and records one message; says whether the gateway wants no more for now."""
     if message.look_up_first:
         seen = _looked_up(gateway, message)
-        if isinstance(seen, Unknown):
-            with begin() as session:
-                _record(session, message, seen, now(), done)
-            return
         try:
             with begin() as session:
-                if _found(session, gateway, message, seen, now(), done):
-                    return
+                if isinstance(seen, Unknown):
+                    _record(session, gateway, message, seen, now(), done)
+                    return False
+                if _found(session, gateway, message, seen, now(), done) or _too_late(session, message, now(), done):
+                    return False
         except IntegrityError:  # another sender recognised the same text at the same moment; it is one text, and theirs
             with begin() as session:
                 _give_back(session, message, now())
             done.given_back += 1
-            return
+            return False
     moment = now()
     if message.valid_until <= moment:
         with begin() as session:
-            move(session, message_id=message.id, state=State.EXPIRED, code=None, provider_id=None, now=moment)
+            _end(session, message, State.EXPIRED, None, moment)
         done.expired += 1
-        return
+        return False
     outcome = _handed_over(gateway, message, moment)
     with begin() as session:
-        _record(session, message, outcome, now(), done)
+        _record(session, gateway, message, outcome, now(), done)
+    return isinstance(outcome, Rejected) and outcome.slow_down
 
 
-def _handed_over(gateway: Gateway, message: _Held, now: datetime) -> Accepted | Rejected | Unknown:
+def _too_late(session: Session, message: Held, now: datetime, done: Sent) -> bool:
+    """Whether a message that the gateway surely has not may not be sent now: its number opted out, or it is night."""
+    sleeps = message.sleeps_until
+    if opted_out_since(session, message.index) is not None:
+        _end(session, message, State.FAILED, OPTED_OUT, now)
+        done.failed += 1
+    elif sleeps is not None and message.valid_until <= sleeps:
+        _end(session, message, State.EXPIRED, QUIET_HOURS, now)
+        done.expired += 1
+    elif sleeps is not None:
+        _put_down(session, message, {"next_attempt_at": sleeps, "error_code": QUIET_HOURS}, now)
+        done.waiting += 1
+    else:
+        return False
+    return True
+
+
+def _end(session: Session, message: Held, state: State, code: str | None, now: datetime) -> None:
+    move(session, message_id=message.id, state=state, code=code, provider_id=None, now=now, not_taken=True)
+
+
+def _handed_over(gateway: Gateway, message: Held, now: datetime) -> Accepted | Rejected | Unknown:
     valid = max(1, int((message.valid_until - now).total_seconds()))
     try:
         return gateway.send(message.to, message.body, message.id, valid)
@@ -170,7 +161,7 @@ def _handed_over(gateway: Gateway, message: _Held, now: datetime) -> Accepted | 
         return Unknown(type(reason).__name__)
 
 
-def _looked_up(gateway: Gateway, message: _Held) -> Sequence[Seen] | Unknown:
+def _looked_up(gateway: Gateway, message: Held) -> Sequence[Seen] | Unknown:
     try:
         return gateway.look_up(message.to, message.body, message.id, message.created_at)
     except Exception as reason:
@@ -178,7 +169,7 @@ def _looked_up(gateway: Gateway, message: _Held) -> Sequence[Seen] | Unknown:
         return Unknown(type(reason).__name__)
 
 
-def _found(session: Session, gateway: Gateway, message: _Held, seen: Sequence[Seen], now: datetime, done: Sent) -> bool:
+def _found(session: Session, gateway: Gateway, message: Held, seen: Sequence[Seen], now: datetime, done: Sent) -> bool:
     """Whether one of the texts that the gateway shows is this message; then it is recorded as sent.
 
     A text that another message of ours is known to be is not this one. Two messages with the same words to the same
@@ -205,42 +196,43 @@ def _found(session: Session, gateway: Gateway, message: _Held, seen: Sequence[Se
 
 
 def _record(
-    session: Session, message: _Held, outcome: Accepted | Rejected | Unknown, now: datetime, done: Sent
+    session: Session, gateway: Gateway, message: Held, outcome: Accepted | Rejected | Unknown, now: datetime, done: Sent
 ) -> None:
     match outcome:
         case Accepted(provider_id):
             move(session, message_id=message.id, state=State.SENT, code=None, provider_id=provider_id, now=now)
             done.sent += 1
-        case Rejected(code, permanent, opted_out):
+        case Rejected(code, permanent, opted_out, too_many):
             wait = None if permanent else wait_before_next(message.attempts)
+            if too_many:
+                slow_down(session, gateway.name, now)
             if opted_out:
-                index = session.scalar(select(Message.phone_index).where(Message.id == message.id))
-                assert index is not None, "messages are never deleted"
-                opt_out(session, index=index, now=now)
+                opt_out(session, index=message.index, now=now)
             if wait is None:
-                move(session, message_id=message.id, state=State.FAILED, code=code, provider_id=None, now=now)
+                _end(session, message, State.FAILED, code, now)
                 done.failed += 1
             else:
-                _put_down(session, message, {"error_code": code, "next_attempt_at": _next(message, now, wait)}, now)
+                later = {"error_code": code, "next_attempt_at": _next(message, now, wait), **NOT_TAKEN}
+                _put_down(session, message, later, now)
                 done.retried += 1
-        case Unknown(reason):
-            wait = wait_before_next(message.attempts)
+        case Unknown(reason, for_good):
+            wait = None if for_good else wait_before_next(message.attempts)
             again = None if wait is None else _next(message, now, max(wait, LOOK_UP_AFTER))
             _put_down(session, message, {"state": State.UNKNOWN, "error_code": reason, "next_attempt_at": again}, now)
             done.unknown += 1
 
 
-def _next(message: _Held, now: datetime, wait: timedelta) -> datetime:
+def _next(message: Held, now: datetime, wait: timedelta) -> datetime:
     """The next try, or the end of the message's use when that comes first, so that reception hears of it then."""
     return min(now + wait, message.valid_until) if message.valid_until > now else now + wait
 
 
-def _give_back(session: Session, message: _Held, now: datetime) -> None:
-    """Lets go of a message that was not touched."""
-    _put_down(session, message, {"next_attempt_at": now}, now)
+def _give_back(session: Session, message: Held, now: datetime) -> None:
+    """Lets go of a message that was not touched: that counts as no try."""
+    _put_down(session, message, {"next_attempt_at": now, "attempts": message.attempts - 1}, now)
 
 
-def _put_down(session: Session, message: _Held, values: dict[str, object], now: datetime) -> None:
+def _put_down(session: Session, message: Held, values: Mapping[str, object], now: datetime) -> None:
     """Lets go of a message that is still open, if this sender still has it in hand.
 
     After a longer pause than the hold, another sender has it; and a report may have come in before our own answer.

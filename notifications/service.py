@@ -7,7 +7,7 @@ from datetime import datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import CursorResult, or_, select, update
+from sqlalchemy import CursorResult, exists, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -15,12 +15,23 @@ from notifications.models import Contact, Message, State, Wording, new_id
 from notifications.numbers import e164
 from notifications.queries import opted_out_since
 from notifications.rules import earlier
-from notifications.sealing import CONTACT_PHONE, MESSAGE_BODY, MESSAGE_PHONE, Vault, phone_index
+from notifications.sealing import (
+    CONTACT_PHONE,
+    MESSAGE_BODY,
+    MESSAGE_PHONE,
+    Vault,
+    forgotten_reason,
+    phone_index,
+)
 from notifications.segments import measure
 from notifications.texts import CATALOGUES, language_for, render
 
 OPTED_OUT = "opted-out"
 """The error code of a text that was not sent because its number asked for none."""
+
+
+NOT_TAKEN: Mapping[str, None] = {"charged_on": None, "charge": None}
+"""What a message says of money when no gateway has surely taken it."""
 
 
 class UnknownLanguage(ValueError):
@@ -38,8 +49,11 @@ def set_contact(
     now: datetime,
     wording: str = Wording.COVERT,
     consented: bool = True,
+    place_id: UUID | None = None,
 ) -> None:
     """Keeps how a recipient is reached; `phone` as dialled in `region`. Raises BadNumber, UnknownLanguage.
+
+    The rules of the place `place_id` hold for texts to them from now on; without one, those that held, or the house's.
 
     Texts that still wait go to the new number. An opt-out is the wish of a number: a new number begins with its own.
     Without consent nothing is queued.
@@ -61,6 +75,7 @@ def set_contact(
     contact.consented_at = (contact.consented_at or now) if consented else None
     contact.opted_out_at = opted_out_at
     contact.changed_at = now
+    contact.place_id = place_id or contact.place_id
     session.flush()
     if moved:
         _readdress(session, vault, recipient_id, number)
@@ -97,7 +112,7 @@ def opt_out(session: Session, *, index: bytes, now: datetime) -> None:
             Message.phone_index == index,
             or_(Message.state == State.QUEUED, (Message.state == State.SENDING) & Message.claimed_at.is_(None)),
         )
-        .values(state=State.FAILED, error_code=OPTED_OUT, next_attempt_at=None, changed_at=now)
+        .values(state=State.FAILED, error_code=OPTED_OUT, next_attempt_at=None, changed_at=now, **NOT_TAKEN)
     )
 
 
@@ -144,6 +159,9 @@ def queue(
         reason_key=reason_key,
         language=language,
         body=body,
+        place_id=contact.place_id,
+        zone=zone,
+        is_reply=False,
         now=now,
         valid_until=valid_until,
     )
@@ -185,6 +203,9 @@ def queue_reply(
         reason_key=reason_key,
         language=spoken,
         body=render(kind, spoken, fields, zone=zone, wording=wording),
+        place_id=contact.place_id if contact else None,
+        zone=zone,
+        is_reply=True,
         now=now,
         valid_until=valid_until,
     )
@@ -200,9 +221,14 @@ def _put(
     reason_key: str,
     language: str,
     body: str,
+    place_id: UUID | None,
+    zone: ZoneInfo,
+    is_reply: bool,
     now: datetime,
     valid_until: datetime,
 ) -> UUID | None:
+    if session.scalar(select(exists().where(Message.reason_key == forgotten_reason(vault, reason_key)))):
+        return None
     message_id = new_id()
     put = (
         insert(Message)
@@ -216,6 +242,9 @@ def _put(
             language=language,
             body_sealed=vault.seal(MESSAGE_BODY, message_id, body),
             segments=measure(body).segments,
+            place_id=place_id,
+            zone=zone.key,
+            is_reply=is_reply,
             state=State.QUEUED,
             attempts=0,
             next_attempt_at=now,
@@ -257,9 +286,19 @@ def record_status(
 
 
 def move(
-    session: Session, *, message_id: UUID, state: State, code: str | None, provider_id: str | None, now: datetime
+    session: Session,
+    *,
+    message_id: UUID,
+    state: State,
+    code: str | None,
+    provider_id: str | None,
+    now: datetime,
+    not_taken: bool = False,
 ) -> bool:
-    """Moves a message to a state in which no sender looks at it any more. False when it is already as far."""
+    """Moves a message to a state in which no sender looks at it any more. False when it is already as far.
+
+    With `not_taken` it costs nothing: no gateway has it.
+    """
     moved = (
         update(Message)
         .where(Message.id == message_id, Message.state.in_(earlier(state)))
@@ -267,6 +306,10 @@ def move(
     )
     if provider_id is not None:
         moved = moved.values(provider_id=provider_id)
+    if state in (State.SENT, State.DELIVERED, State.UNDELIVERED):
+        moved = moved.values(sent_at=func.coalesce(Message.sent_at, now))
+    if not_taken:
+        moved = moved.values(NOT_TAKEN)
     return _count(session.execute(moved)) == 1
 
 

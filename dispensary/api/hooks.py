@@ -7,13 +7,12 @@ and every field. Whoever cannot sign learns nothing, not even whether texts go t
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl
 
-from litestar import Request, post
-from litestar.params import RawBody
+from litestar import Request, post, route
+from litestar.params import FromPath, RawBody
 from litestar.response import Response
 from litestar.types import ControllerRouterHandler
 
@@ -22,48 +21,54 @@ from dispensary.jobs import gateway_from
 from dispensary.phone import answer
 from dispensary.settings import Settings
 from dispensary.web.given import TheClock, TheDatabase, TheSettings
-from notifications.gateways.twilio import TwilioGateway
+from notifications.gateways import Called, Gateway
 
 log = logging.getLogger(__name__)
 
 AnyRequest = Request[Any, Any, Any]
 
-EMPTY = '<?xml version="1.0" encoding="UTF-8"?><Response/>'
-"""TwiML that writes nothing back: the answer goes through the outbox, so that it is kept, counted and sent once."""
 SIGNED = {"exclude_from_csrf": True}
 """A handler that looks for the gateway's signature in place of a form's token."""
-MOST_FIELDS = 200
 
 
-@post("/twilio/inbound", sync_to_thread=True, status_code=200, opt=SIGNED)
+@post("/{gateway:str}/inbound", sync_to_thread=True, status_code=200, opt=SIGNED)
 def text_came_in(
-    request: AnyRequest, body: RawBody, database: TheDatabase, settings: TheSettings, clock: TheClock
+    request: AnyRequest,
+    gateway: FromPath[str],
+    body: RawBody,
+    database: TheDatabase,
+    settings: TheSettings,
+    clock: TheClock,
 ) -> Response[str]:
     """Answers the text by the outbox, in the unit of work in which it is kept. The same text again does nothing."""
-    form, at = _fields(body), clock()
-    gateway = _signed(request, settings, form)
-    if gateway is None:
+    called, at = _called(request, settings, body), clock()
+    ours = _proven(gateway, called, settings)
+    if ours is None:
         return _not_signed()
-    for inbound in gateway.parse_inbound(form):
-        database.write(partial(answer, gateway=gateway.name, inbound=inbound, at=at))
-    return Response(EMPTY, media_type="text/xml")
+    for inbound in ours.parse_inbound(called):
+        database.write(partial(answer, gateway=ours.name, inbound=inbound, at=at))
+    return Response(ours.heard.body, media_type=ours.heard.media_type)
 
 
-@post("/twilio/status", sync_to_thread=True, status_code=200, opt=SIGNED)
+@route("/{gateway:str}/status", http_method=["GET", "POST"], sync_to_thread=True, status_code=200, opt=SIGNED)
 def text_went_on(
-    request: AnyRequest, body: RawBody, database: TheDatabase, settings: TheSettings, clock: TheClock
+    request: AnyRequest,
+    gateway: FromPath[str],
+    body: RawBody,
+    database: TheDatabase,
+    settings: TheSettings,
+    clock: TheClock,
 ) -> Response[str]:
     """Notes how far a text of ours has come. Reports may come in any order and more than once."""
-    form, at = _fields(body), clock()
-    gateway = _signed(request, settings, form)
-    if gateway is None:
+    called, at = _called(request, settings, body), clock()
+    ours = _proven(gateway, called, settings)
+    if ours is None:
         return _not_signed()
-    query = dict(parse_qsl(_query(request), keep_blank_values=True))
     with database.writing() as session:
-        for report in gateway.parse_status({**form, "reference": query.get("reference", "")}):
+        for report in ours.parse_status(called):
             notifications.service.record_status(
                 session,
-                gateway=gateway.name,
+                gateway=ours.name,
                 provider_id=report.provider_id,
                 state=report.state,
                 code=report.code,
@@ -74,30 +79,21 @@ def text_went_on(
     return Response("", media_type="text/plain")
 
 
-def _fields(body: bytes) -> dict[str, str]:
-    """Every field as it was sent, blanks included: the signature is over all of them."""
-    try:
-        return dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=MOST_FIELDS))
-    except ValueError:  # not UTF-8, or too many fields: nothing that the gateway sends
-        return {}
+def _called(request: AnyRequest, settings: Settings, body: bytes) -> Called:
+    """The request, at the address that the settings name, never at the one that it says it came by.
 
-
-def _query(request: AnyRequest) -> str:
-    return request.scope["query_string"].decode("latin-1")
-
-
-def _signed(request: AnyRequest, settings: Settings, form: Mapping[str, str]) -> TwilioGateway | None:
-    """The gateway, when it has signed this request.
-
-    The address is the one that the settings name, never what the request says it came by: who writes the request
-    writes its Host too.
+    Who writes the request writes its Host too.
     """
-    gateway = gateway_from(settings)
-    if not isinstance(gateway, TwilioGateway):
-        return None
-    query = _query(request)
+    query = request.scope["query_string"].decode("latin-1")
     url = settings.public_base_url + request.scope["path"] + (f"?{query}" if query else "")
-    return gateway if gateway.verify(url, form, request.headers.get("x-twilio-signature", "")) else None
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    return Called(url, dict(parse_qsl(query, keep_blank_values=True)), headers, body)
+
+
+def _proven(name: str, called: Called, settings: Settings) -> Gateway | None:
+    """The gateway, when texts go by it and it has proven that it made this request."""
+    gateway = gateway_from(settings)
+    return gateway if gateway is not None and gateway.name == name and gateway.verify(called) else None
 
 
 def _not_signed() -> Response[str]:

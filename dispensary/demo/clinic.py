@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from random import Random
 from zoneinfo import ZoneInfo
 
@@ -39,6 +40,8 @@ from dispensary.supplies.shown import proposed_days
 from dispensary.takehome.nightly import assess_everybody
 from dispensary.takehome.publishing import adopt, publish_policies
 from dispensary.units import ClientId, DoseDay, SiteId
+from notifications.places import set_rules
+from notifications.waiting import TextRules
 from scheduling.rules import Declined, Hours
 
 CODE = "HRP"
@@ -93,7 +96,7 @@ def fill(database: Database, *, now: datetime, public_base_url: str, say: Callab
     lives = year.write(say)
     here = [life for life in lives if life.in_care(today)]
     with database.writing() as session:
-        _contacts(session, here, now)
+        _contacts(session, site.id, here, now)
         _alerts(session, site.id, here, now)
         _wishes(session, actors, here, today, now)
     unusual = Unusual(database, site, actors, here, today, now)
@@ -169,7 +172,10 @@ def _open(session: WriteSession, zone: str, began: date, opened: datetime) -> tu
     return place(session, site_id), actors
 
 
-def _contacts(session: WriteSession, here: Sequence[Life], now: datetime) -> None:
+def _contacts(session: WriteSession, site_id: SiteId, here: Sequence[Life], now: datetime) -> None:
+    """Everybody's phone. The demonstration is looked at around the clock, and its telephone has no quiet hours."""
+    rules = TextRules(quiet=None, price=Decimal("0.05"), currency="MYR", cap=Decimal(20))
+    set_rules(session, place_id=site_id, rules=rules, now=now)
     for life in here:
         notifications.service.set_contact(
             session,
@@ -179,6 +185,7 @@ def _contacts(session: WriteSession, here: Sequence[Life], now: datetime) -> Non
             language=life.person.language,
             region="MY",
             now=now,
+            place_id=site_id,
         )
 
 

@@ -33,6 +33,7 @@ from dispensary.web.forms import Form, key_of, one
 from dispensary.web.given import TheClock, TheDatabase
 from dispensary.web.guards import Connection
 from dispensary.web.templating import page
+from notifications.gateways import Inbound
 from notifications.gateways.console import ConsoleGateway
 from notifications.models import Contact, State
 from notifications.queries import texts_with
@@ -162,10 +163,8 @@ def write(owner: FromPath[str], data: Form, database: TheDatabase, clock: TheClo
     at, message = clock(), key_of(data)
     with database.reading() as session:
         phone = _phone(session, owner)
-    gateway = ConsoleGateway()
-    form = {"message_id": str(message), "phone": phone.number, "text": one(data, "text")[:LONGEST_TEXT]}
-    for inbound in gateway.parse_inbound(form):
-        database.write(partial(answer, gateway=gateway.name, inbound=inbound, at=at))
+    written = Inbound(str(message), phone.number, one(data, "text")[:LONGEST_TEXT])
+    database.write(partial(answer, gateway=ConsoleGateway.name, inbound=written, at=at))
     return Redirect(f"/telephone/{phone.key}#write", status_code=303)
 
 

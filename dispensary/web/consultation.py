@@ -116,6 +116,7 @@ def reach(session: WriteSession, *, client_id: ClientId, phone: Phone, region: s
             region=region,
             now=at,
             consented=phone.consented,
+            place_id=session.get_one(Client, client_id).site_id,
         )
     except BadNumber as reason:
         raise BadInput(Refusal("bad-number", str(reason), field="phone")) from None

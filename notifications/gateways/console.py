@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from notifications.gateways import Accepted, Inbound, Seen, Status
+from notifications.gateways import Accepted, Called, Heard, Inbound, Seen, Status
 from notifications.models import State
 
 
@@ -14,6 +14,8 @@ class ConsoleGateway:
     """Takes every text. Our own id is the provider's, so that a second try is the same text."""
 
     name = "console"
+    per_second = None
+    heard = Heard("", "text/plain")
 
     def send(self, to: str, body: str, reference: UUID, valid_seconds: int) -> Accepted:
         return Accepted(f"console-{reference}")
@@ -21,15 +23,12 @@ class ConsoleGateway:
     def look_up(self, to: str, body: str, reference: UUID, since: datetime) -> Sequence[Seen]:
         return [Seen(f"console-{reference}", State.SENT)]
 
-    def parse_inbound(self, form: Mapping[str, str]) -> Sequence[Inbound]:
-        """Reads the form of the telephone page: `message_id`, `phone` and `text`."""
-        if not form.get("message_id") or not form.get("phone"):
-            return []
-        return [Inbound(form["message_id"], form["phone"], form.get("text", ""))]
-
-    def parse_status(self, form: Mapping[str, str]) -> Sequence[Status]:
+    def parse_inbound(self, called: Called) -> Sequence[Inbound]:
         return []
 
-    def verify(self, url: str, form: Mapping[str, str], signature: str) -> bool:
+    def parse_status(self, called: Called) -> Sequence[Status]:
+        return []
+
+    def verify(self, called: Called) -> bool:
         """Never: nobody outside speaks for the telephone page, which has a session of its own."""
         return False

@@ -11,7 +11,19 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit, urlunsplit
 from uuid import UUID
 
-from notifications.gateways import Accepted, Inbound, Rejected, Seen, Status, Unknown
+from notifications.gateways import (
+    Accepted,
+    Called,
+    Gateway,
+    Heard,
+    Inbound,
+    Rejected,
+    Seen,
+    Status,
+    Unknown,
+    reference_of,
+    wanted,
+)
 from notifications.models import State
 
 log = logging.getLogger(__name__)
@@ -43,6 +55,8 @@ class TwilioGateway:
     """Texts through one Twilio account, from one number or messaging service (an id that begins with MG)."""
 
     name = "twilio"
+    heard = Heard('<?xml version="1.0" encoding="UTF-8"?><Response/>', "text/xml")
+    """TwiML that writes nothing back: the answer goes through the outbox, so that it is kept, counted and sent once."""
 
     def __init__(
         self,
@@ -52,6 +66,7 @@ class TwilioGateway:
         sender: str,
         status_url: str = "",
         api_base: str = "",
+        per_second: float | None = None,
         timeout: float = TIMEOUT,
     ) -> None:
         """`status_url` is the public address for reports; `api_base` another scheme and host than Twilio's own."""
@@ -60,6 +75,7 @@ class TwilioGateway:
         self._sender = {"messaging_service_sid" if sender.startswith("MG") else "from_": sender}
         self._status_url = status_url
         self._api_base = api_base
+        self.per_second = per_second
         self._timeout = timeout
 
     @cached_property
@@ -102,27 +118,46 @@ class TwilioGateway:
             and (message.body or "").endswith(body)
         ]
 
-    def parse_inbound(self, form: Mapping[str, str]) -> Sequence[Inbound]:
+    def parse_inbound(self, called: Called) -> Sequence[Inbound]:
         """Reads the form of Twilio's webhook for incoming texts; a picture without words is an empty text."""
+        form = called.form
         message_id = form.get("MessageSid") or form.get("SmsSid") or ""
         phone = form.get("From", "")
         if not message_id or not phone:
             return []
         return [Inbound(message_id, phone, form.get("Body", ""), form.get("OptOutType", ""))]
 
-    def parse_status(self, form: Mapping[str, str]) -> Sequence[Status]:
-        """Reads the form of a status callback, with the `reference` of its query when the caller has added it."""
+    def parse_status(self, called: Called) -> Sequence[Status]:
+        """Reads the form of a status callback, and our own id in its query."""
+        form = called.form
         provider_id = form.get("MessageSid") or form.get("SmsSid") or ""
         state = _STATES.get(form.get("MessageStatus") or form.get("SmsStatus") or "")
         if not provider_id or state is None:
             return []
         code = _code(form.get("ErrorCode"))
-        return [Status(provider_id, state, code, _reference(form.get("reference")), code == _OPTED_OUT)]
+        return [Status(provider_id, state, code, reference_of(called.query.get("reference")), code == _OPTED_OUT)]
 
-    def verify(self, url: str, form: Mapping[str, str], signature: str) -> bool:
+    def verify(self, called: Called) -> bool:
         """Whether the signature is Twilio's, over the public address with its query and every field of the POST."""
+        signature = called.headers.get("x-twilio-signature", "")
         validator = import_module("twilio.request_validator").RequestValidator(self._auth_token)
-        return bool(signature) and bool(validator.validate(url, dict(form), signature))
+        return bool(signature) and bool(validator.validate(called.url, dict(called.form), signature))
+
+
+def configured(environment: Mapping[str, str], *, hooks: str, per_second: float | None) -> Gateway | None:
+    """The gateway of TWILIO_ACCOUNT_SID and the settings beside it; nothing without them. Raises BadGateway."""
+    values = wanted(environment, "Twilio", ("TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "TWILIO_FROM"))
+    if values is None:
+        return None
+    account_sid, auth_token, sender = values
+    return TwilioGateway(
+        account_sid=account_sid,
+        auth_token=auth_token,
+        sender=sender,
+        status_url=f"{hooks}/status",
+        api_base=environment.get("TWILIO_API_BASE", "").strip(),
+        per_second=per_second,
+    )
 
 
 def _client(account_sid: str, auth_token: str, api_base: str, timeout: float) -> Any:
@@ -155,7 +190,7 @@ def _refusal(reason: Exception) -> Rejected | Unknown:
         return Unknown(_named(reason))
     code = _code(getattr(reason, "code", None)) or str(status)
     later = status in (401, 403, 429) or code in _LATER
-    return Rejected(code, permanent=not later, opted_out=code == _OPTED_OUT)
+    return Rejected(code, permanent=not later, opted_out=code == _OPTED_OUT, slow_down=status == 429)
 
 
 def _named(reason: Exception) -> str:
@@ -166,10 +201,3 @@ def _named(reason: Exception) -> str:
 
 def _code(value: object) -> str | None:
     return str(value) if value not in (None, "", 0, "0") else None
-
-
-def _reference(value: str | None) -> UUID | None:
-    try:
-        return UUID(value) if value else None
-    except ValueError:
-        return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
@@ -14,10 +14,12 @@ from sqlalchemy import select
 
 from dispensary.database import Database
 from dispensary.keys import Vault
-from notifications.gateways import Accepted, Inbound, Rejected, Seen, Status, Unknown
+from notifications.gateways import Accepted, Called, Heard, Inbound, Rejected, Seen, Status, Unknown
 from notifications.models import Message, State
+from notifications.places import set_rules
 from notifications.sending import Sent, send_due
 from notifications.service import queue, set_contact
+from notifications.waiting import TextRules
 
 from .fake_twilio import FakeTwilio
 
@@ -41,6 +43,8 @@ class RememberingGateway:
     """Takes texts and lists them as a provider does. `answer` may refuse, be silent, or raise after taking."""
 
     name: str = "remembering"
+    per_second: float | None = None
+    heard: Heard = field(default_factory=lambda: Heard("", "text/plain"))
     answer: Callable[[UUID], Accepted | Rejected | Unknown] | None = None
     taken: list[tuple[str, str, UUID]] = field(default_factory=list)
     asked: int = 0
@@ -66,13 +70,13 @@ class RememberingGateway:
             if (their_to, their_body) == (to, body)
         ]
 
-    def parse_inbound(self, form: Mapping[str, str]) -> Sequence[Inbound]:
+    def parse_inbound(self, called: Called) -> Sequence[Inbound]:
         return []
 
-    def parse_status(self, form: Mapping[str, str]) -> Sequence[Status]:
+    def parse_status(self, called: Called) -> Sequence[Status]:
         return []
 
-    def verify(self, url: str, form: Mapping[str, str], signature: str) -> bool:
+    def verify(self, called: Called) -> bool:
         return False
 
 
@@ -126,7 +130,14 @@ class Outbox:
                 valid_until=self.clock() + valid,
             )
 
+    def rules(self, place_id: UUID, **rules: object) -> UUID:
+        """Sets what holds for the texts of a place."""
+        with self.database.writing() as session:
+            set_rules(session, place_id=place_id, rules=TextRules(**rules), now=self.clock())
+        return place_id
+
     def send(self, gateway: object, **more: object) -> Sent:
+        more = {"pause": lambda seconds: self.clock.pass_(seconds=seconds), **more}
         return send_due(self.database.writing, vault=self.vault, gateway=gateway, now=self.clock, **more)
 
     def message(self, message_id: UUID | None) -> Message:

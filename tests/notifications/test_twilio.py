@@ -2,11 +2,12 @@ import logging
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlencode
 from uuid import uuid4
 
 import pytest
 
-from notifications.gateways import Accepted, Inbound, Rejected, Seen, Status, Unknown
+from notifications.gateways import Accepted, Called, Inbound, Rejected, Seen, Status, Unknown
 from notifications.gateways.twilio import TwilioGateway
 from notifications.models import State
 
@@ -14,6 +15,10 @@ from .fake_twilio import ACCOUNT, TOKEN
 
 TO, BODY = "+60123456789", "You have nothing booked. Reply SLOTS for free times."
 REFERENCE = uuid4()
+
+
+def called(form, url="https://clinic.example.org/", signature="", **query):
+    return Called(url, query, {"x-twilio-signature": signature}, urlencode(form).encode())
 
 
 @pytest.fixture
@@ -56,7 +61,7 @@ class TestSending:
             ((400, 21211), Rejected("21211", permanent=True)),
             ((400, 21610), Rejected("21610", permanent=True, opted_out=True)),
             ((400, 21611), Rejected("21611", permanent=False)),
-            ((429, 20429), Rejected("20429", permanent=False)),
+            ((429, 20429), Rejected("20429", permanent=False, slow_down=True)),
             ((403, 20005), Rejected("20005", permanent=False)),
             ((400, 21408), Rejected("21408", permanent=True)),
         ],
@@ -158,19 +163,19 @@ class TestWhatComesIn:
     }
 
     def test_is_a_text_with_its_id(self, twilio):
-        assert twilio.parse_inbound(self.FORM) == [Inbound("SM1", TO, "book fri 7")]
+        assert twilio.parse_inbound(called(self.FORM)) == [Inbound("SM1", TO, "book fri 7")]
 
     def test_may_be_an_opt_out_that_twilio_has_acted_on(self, twilio):
-        (inbound,) = twilio.parse_inbound({**self.FORM, "Body": "STOP", "OptOutType": "STOP"})
+        (inbound,) = twilio.parse_inbound(called({**self.FORM, "Body": "STOP", "OptOutType": "STOP"}))
         assert inbound.opt_out_type == "STOP"
 
     def test_may_be_a_picture_without_words(self, twilio):
-        (inbound,) = twilio.parse_inbound({k: v for k, v in self.FORM.items() if k != "Body"})
+        (inbound,) = twilio.parse_inbound(called({k: v for k, v in self.FORM.items() if k != "Body"}))
         assert inbound.text == ""
 
     @pytest.mark.parametrize("missing", ["MessageSid", "From"])
     def test_is_nothing_without_a_number_or_an_id(self, twilio, missing):
-        assert twilio.parse_inbound({k: v for k, v in self.FORM.items() if k != missing}) == []
+        assert twilio.parse_inbound(called({k: v for k, v in self.FORM.items() if k != missing})) == []
 
 
 class TestAReport:
@@ -180,23 +185,27 @@ class TestAReport:
          ("undelivered", "undelivered"), ("failed", "failed"), ("canceled", "failed")],
     )  # fmt: skip
     def test_is_read(self, twilio, status, state):
-        assert twilio.parse_status({"MessageSid": "SM1", "MessageStatus": status}) == [Status("SM1", State(state))]
+        assert twilio.parse_status(called({"MessageSid": "SM1", "MessageStatus": status})) == [
+            Status("SM1", State(state))
+        ]
 
     @pytest.mark.parametrize("code", ["30003", "30004", "30005", "30006", "30007", "30008"])
     def test_says_why_a_text_did_not_arrive(self, twilio, code):
         form = {"MessageSid": "SM1", "MessageStatus": "undelivered", "ErrorCode": code}
-        assert twilio.parse_status(form) == [Status("SM1", State.UNDELIVERED, code)]
+        assert twilio.parse_status(called(form)) == [Status("SM1", State.UNDELIVERED, code)]
 
     def test_gives_our_own_id_back_and_an_opt_out(self, twilio):
-        form = {"MessageSid": "SM1", "MessageStatus": "failed", "ErrorCode": "21610", "reference": str(REFERENCE)}
-        assert twilio.parse_status(form) == [Status("SM1", State.FAILED, "21610", REFERENCE, opted_out=True)]
+        form = {"MessageSid": "SM1", "MessageStatus": "failed", "ErrorCode": "21610"}
+        assert twilio.parse_status(called(form, reference=str(REFERENCE))) == [
+            Status("SM1", State.FAILED, "21610", REFERENCE, opted_out=True)
+        ]
 
     @pytest.mark.parametrize("form", [{}, {"MessageSid": "SM1"}, {"MessageSid": "SM1", "MessageStatus": "???"}])
     def test_that_says_nothing_is_nothing(self, twilio, form):
-        assert twilio.parse_status(form) == []
+        assert twilio.parse_status(called(form)) == []
 
     def test_with_a_broken_reference_is_still_a_report(self, twilio):
-        (status,) = twilio.parse_status({"MessageSid": "SM1", "MessageStatus": "sent", "reference": "x"})
+        (status,) = twilio.parse_status(called({"MessageSid": "SM1", "MessageStatus": "sent"}, reference="x"))
         assert status.reference is None
 
 
@@ -216,7 +225,7 @@ class TestASignature:
         return gateway(fake_twilio, auth_token="12345")
 
     def test_of_twilios_own_example_is_right(self, signed):
-        assert signed.verify(self.URL, self.FORM, self.SIGNATURE)
+        assert signed.verify(called(self.FORM, self.URL, self.SIGNATURE))
 
     @pytest.mark.parametrize(
         ("url", "form", "signature"),
@@ -233,10 +242,10 @@ class TestASignature:
         ],
     )
     def test_of_anything_else_is_wrong(self, signed, url, form, signature):
-        assert not signed.verify(url, form, signature)
+        assert not signed.verify(called(form, url, signature))
 
     def test_with_another_token_is_wrong(self, twilio):
-        assert not twilio.verify(self.URL, self.FORM, self.SIGNATURE)
+        assert not twilio.verify(called(self.FORM, self.URL, self.SIGNATURE))
 
 
 def test_the_library_is_not_loaded_before_it_is_needed():
