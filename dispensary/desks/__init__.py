@@ -62,6 +62,7 @@ from dispensary.desks import (
     staffing,
     stock,
     telephone,
+    text_figures,
 )
 
 HANDLERS: list[ControllerRouterHandler] = [
@@ -104,6 +105,7 @@ HANDLERS: list[ControllerRouterHandler] = [
     *replaying.HANDLERS,
     *office.HANDLERS,
     *downtime.HANDLERS,
+    *text_figures.HANDLERS,
     *sheets.HANDLERS,
     *night.HANDLERS,
     *site.HANDLERS,

@@ -41,6 +41,7 @@ from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
 from dispensary.web.guards import requires_booker, requires_greeter
 from dispensary.web.templating import page
 from dispensary.words import language
+from notifications.places import waiting_for_money
 from notifications.queries import contact_details
 from scheduling.models import Booking, BookingState, Visit
 from scheduling.queries import SlotView
@@ -124,6 +125,7 @@ def _first_page(
         "tasks_in_all": len(to_do),
         "arrived": (arrived, faces[ClientId(arrived.holder_id)]) if arrived else None,
         "closure": scheduling.queries.closure_on(session, site.id, today),
+        "texts_wait": waiting_for_money(session, place_id=site.id),
         "found": None,
     }
 
