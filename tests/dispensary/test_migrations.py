@@ -284,3 +284,23 @@ def test_the_last_migrations_go_back_and_forth_over_a_full_database(worked: Data
     assert migrate(worked)[0] == "0014_failed_jobs"
     assert {name: one(worked, f"SELECT count(*) FROM {name}") for name in NEVER_FEWER} == rows
     assert one(worked, "SELECT supplier_name, document_no FROM delivery") == ("Pharmaniaga", "DO-1")
+
+
+def test_a_text_in_the_outbox_gets_the_place_and_the_zone_of_its_client(old_database: Database) -> None:
+    with old_database.engine.begin() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO contact (recipient_id, phone_sealed, phone_index, language, wording, changed_at)"
+            " SELECT id, 'x', 'x', 'en', 'covert', '2026-02-01' FROM client;"
+            "INSERT INTO message (id, recipient_id, phone_sealed, phone_index, kind, reason_key, language, body_sealed,"
+            " segments, state, attempts, provider_id, valid_until, created_at, changed_at)"
+            " SELECT id, id, 'x', 'x', 'menu', 'reply:' || id, 'en', 'x', 1, 'sent', 1, id, '2026-02-02', '2026-02-01',"
+            " '2026-02-01' FROM client"
+        )
+    migrate(old_database)
+    said = one(
+        old_database,
+        "SELECT count(*), min(zone), max(zone), bool_and(is_reply) FROM message WHERE place_id IS NOT NULL",
+    )
+    assert said == (200, "Asia/Kuala_Lumpur", "Asia/Kuala_Lumpur", True)
+    assert one(old_database, "SELECT count(*) FROM contact WHERE place_id IS NOT NULL") == (200,)
+    assert one(old_database, "SELECT count(*) FROM message WHERE sent_at IS NULL") == (0,)

@@ -44,7 +44,18 @@ def prism(fake: FakeTwilio, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     port, said = free_port(), tmp_path_factory.mktemp("prism") / "said.txt"
     with said.open("w") as out:
         process = subprocess.Popen(
-            ["node", str(command), "proxy", "--errors", "-h", "127.0.0.1", "-p", str(port), str(DESCRIPTION), fake.base],
+            [
+                "node",
+                str(command),
+                "proxy",
+                "--errors",
+                "-h",
+                "127.0.0.1",
+                "-p",
+                str(port),
+                str(DESCRIPTION),
+                fake.base,
+            ],
             stdout=out,
             stderr=subprocess.STDOUT,
         )

@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0019_outbox"
-down_revision = "0017_paper_of_guests"
+down_revision = "0015_hands"
 branch_labels = None
 depends_on = None
 
