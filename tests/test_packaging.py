@@ -41,9 +41,10 @@ def names_that_settings_read() -> set[str]:
             return super().get(name, default)
 
     twilio = {"TWILIO_ACCOUNT_SID": "AC0", "TWILIO_AUTH_TOKEN": "secret", "TWILIO_FROM": "+60312345678"}
-    settings_from(
-        Environment(DISPENSARY_ENV="production", PUBLIC_BASE_URL="https://x.example", DISPENSARY_KEYS="/k", **twilio)
-    )
+    kannel = {"KANNEL_URL": "http://127.0.0.1:13013", "KANNEL_USERNAME": "u", "KANNEL_PASSWORD": "p"}
+    for gateway in (twilio, {**kannel, "KANNEL_SECRET": "a secret of twenty signs"}):
+        usual = {"DISPENSARY_ENV": "production", "PUBLIC_BASE_URL": "https://x.example", "DISPENSARY_KEYS": "/k"}
+        settings_from(Environment(**usual, **gateway))
     return asked
 
 
