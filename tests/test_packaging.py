@@ -170,7 +170,8 @@ class TestTheComposeFile:
 
         assert secrets
         assert [given for _, given in secrets if not re.fullmatch(r"\$\{\w+(:\?.+|:-)\}", given)] == []
-        assert [name for name, given in secrets if "PASSWORD" in name and ":?" not in given] == []
+        needed = [(name, given) for name, given in secrets if "PASSWORD" in name and not name.startswith("KANNEL_")]
+        assert [name for name, given in needed if ":?" not in given] == []
         assert FILLED_IN["POSTGRES_PASSWORD"] not in environment_of("app")["DATABASE_URL"]
 
     def test_what_it_asks_for_stands_in_the_example(self) -> None:
