@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0019_outbox"
-down_revision = "0015_hands"
+down_revision = "0016_in_date"
 branch_labels = None
 depends_on = None
 
