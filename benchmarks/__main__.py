@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from benchmarks import assessing, booking, closing, dose, screen, waiting
+from benchmarks import assessing, booking, closing, dose, screen, texts, waiting
 from benchmarks.figures import RESULTS, Figure, say, table, write
 from benchmarks.ground import ground
 
@@ -15,6 +15,7 @@ ALL = {
     "closing": closing,
     "assessing": assessing,
     "waiting": waiting,
+    "texts": texts,
 }
 
 
