@@ -34,7 +34,7 @@ NAME = "texts"
 TEXTS = 10_000
 PEOPLE = 500
 SENDERS = 2
-ROUNDS = 1
+ROUNDS = 3
 BATCH = 50
 
 CLAIM = """

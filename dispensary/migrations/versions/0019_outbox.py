@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0019_outbox"
-down_revision = "0016_in_date"
+down_revision = "0020_queue"
 branch_labels = None
 depends_on = None
 
