@@ -219,8 +219,9 @@ def _says(outcomes: Sequence[Outcome], seed: int) -> list[str]:
     ]
     if walk.mean:
         said.append(
-            f"The advised plan waits {best.mean:.1f} min on average, {best.mean / walk.mean:.0%} of walk-in, on its hardest "
-            "day: everybody takes the earliest time that is left. Spread over the hours, they wait as in flat slots."
+            f"The advised plan waits {best.mean:.1f} min on average, {best.mean / walk.mean:.0%} of walk-in, on its "
+            "hardest day: everybody takes the earliest time that is left. Spread over the hours, they wait as in flat "
+            "slots."
         )
     said += [_room(clinic, best), *_otherwise(clinic, walk, best, seed)]
     return said

@@ -62,6 +62,7 @@ from dispensary.desks import (
     staffing,
     stock,
     telephone,
+    text_languages,
 )
 
 HANDLERS: list[ControllerRouterHandler] = [
@@ -119,6 +120,7 @@ HANDLERS: list[ControllerRouterHandler] = [
     *queueing.HANDLERS,
     *devices.HANDLERS,
     *planned.HANDLERS,
+    *text_languages.HANDLERS,
     *telephone.HANDLERS,
     *kiosk.HANDLERS,
     *screen.HANDLERS,
