@@ -1,18 +1,20 @@
-"""What a text asks for: a verb, a day, a time or a choice, in any order and in three languages."""
+"""What a text asks for: a verb, a day, a time or a choice, in any order and in each of the languages."""
 
 from __future__ import annotations
 
 import re
-import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, time, timedelta
 
-from notifications.rules import OPT_OUT
+from notifications import clocks
+from notifications.rules import ends_texts
+from notifications.scripts import as_read, words_of
 from notifications.words import (
-    CHINESE,
-    HALVES,
-    MONTHS,
+    CODES,
+    LEXICONS,
+    LONGEST_PHRASE,
+    UNSPACED,
     Aside,
     Half,
     Language,
@@ -20,6 +22,7 @@ from notifications.words import (
     Offset,
     Verb,
     Weekday,
+    exactly,
     meaning_of,
 )
 
@@ -27,6 +30,9 @@ __all__ = ["Command", "Verb", "parse"]
 
 LONGEST = 320
 """What stands after so many characters is not read: no command is that long."""
+
+
+_QUARTERS = {"一": 15, "1": 15, "三": 45, "3": 45}
 
 
 @dataclass(frozen=True)
@@ -51,49 +57,18 @@ class Command:
         return any(found is not None for found in (self.verb, self.day, self.time, self.language))
 
 
-_DIGITS = {**{c: n for n, c in enumerate("零一二三四五六七八九")}, "〇": 0, "两": 2, "兩": 2}
-_NUMERAL = "[零〇一二两兩三四五六七八九十]"
-_HALF = "|".join(re.escape(word) for word in sorted(HALVES, key=len, reverse=True))
-_MONTH = "|".join(sorted(MONTHS, key=len, reverse=True))
-_NUMBER = rf"(?:\d{{1,2}}|{_NUMERAL}{{1,3}})"
-_BEFORE = r"(?<![\d.:/])"
-_LATIN_HALF = rf"(?:\s*(?P<half>{_HALF})(?![a-z]))"
+def parse(text: str, today: date, language: str = "") -> Command:
+    """Reads a text, with days relative to `today`, the place's local date, of somebody who writes in this language.
 
-_ISO = re.compile(r"(?<!\d)(?P<year>\d{4})[-/.年](?P<month>\d{1,2})[-/.月](?P<day>\d{1,2})[日号號]?(?!\d)")
-_MONTH_DAY = re.compile(rf"(?P<month>{_NUMBER})月(?P<day>{_NUMBER})[日号號]?")
-_SLASHED = re.compile(rf"{_BEFORE}(?P<day>\d{{1,2}})[/-](?P<month>\d{{1,2}})(?:[/-](?P<year>\d{{4}}|\d\d))?(?![\d/])")
-_DAY_MONTH = re.compile(
-    rf"{_BEFORE}(?P<day>\d{{1,2}})(?:st|nd|rd|th|hb)?\s*(?:of\s+)?(?P<month>{_MONTH})(?![a-z])(?:\s+(?P<year>\d{{4}})(?!\d))?"
-)
-_MONTH_THEN_DAY = re.compile(rf"(?<![a-z])(?P<month>{_MONTH})\s*(?P<day>\d{{1,2}})(?:st|nd|rd|th|hb)?(?![\d:.a-z])")
-_DAY_OF_MONTH = re.compile(rf"{_BEFORE}(?P<day>\d{{1,2}})(?:(?:st|nd|rd|th|hb|\s*haribulan)(?![a-z])|[日号號])")
-_WEEKDAY = re.compile(r"(?P<next>下个?個?)?(?:这|這)?(?:周|週|星期|礼拜|禮拜)(?P<number>[一二三四五六日天])")
-_CHINESE_TIME = re.compile(
-    rf"(?P<half>{_HALF})?\s*(?P<hour>{_NUMBER})[点點时時](?:(?P<part>半|[一1]刻|[三3]刻)|(?P<minute>{_NUMBER})分?)?"
-)
-_CLOCK = re.compile(
-    rf"(?:(?P<before>上午|早上|中午|下午|晚上)\s*)?{_BEFORE}(?P<hour>\d{{1,2}})(?P<sign>[:.h])(?P<minute>\d\d)(?!\d){_LATIN_HALF}?"
-)
-_HOUR = re.compile(
-    rf"(?:(?P<before>上午|早上|中午|下午|晚上)\s*)?{_BEFORE}(?P<hour>\d{{1,2}})(?:{_LATIN_HALF}|\s*o'?clock(?![a-z]))"
-)
-_AT_HOUR = re.compile(r"(?:(?<![a-z])(?:jam|pukul|pkl|at)\s*|@\s*)(?P<hour>\d{1,2})(?![\d:.])")
-_BLOCK = re.compile(rf"{_BEFORE}(?P<hour>\d{{1,2}})(?P<minute>\d\d)(?![\d:./])(?:\s*h(?:rs?)?(?![a-z]))?{_LATIN_HALF}?")
-_OPT_OUT = re.compile("|".join(rf"(?<![a-z]){word}(?![a-z])" if word.isascii() else word for word in sorted(OPT_OUT)))
-_TOKEN = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?|\d+")
-
-
-def parse(text: str, today: date) -> Command:
-    """Reads a text, with days relative to `today`, the place's local date.
-
-    A weekday is its next date, today included; a date without a year is its next one. Nothing is understood of a
-    sentence that holds a word by which numbers opt out: “cancel friday” must not book Friday. It never raises.
+    A weekday is its next date, today included; a date without a year is its next one. A word of their language means
+    what it does there, whatever it means elsewhere. Nothing is understood of a sentence that holds a word by which
+    numbers opt out: “cancel friday” must not book Friday. It never raises.
     """
-    written = unicodedata.normalize("NFKC", text)[:LONGEST].casefold().replace("’", "'")
-    ending = _OPT_OUT.search(written)
-    if ending is not None:
-        return Command(guessed=True, unread=(ending.group(),))
-    reader = _Reader(written, today)
+    written = as_read(text[:LONGEST])
+    ending = ends_texts(written)
+    if ending:
+        return Command(guessed=True, unread=(ending,))
+    reader = _Reader(written, today, language)
     reader.read()
     return reader.command()
 
@@ -101,40 +76,64 @@ def parse(text: str, today: date) -> Command:
 class _Reader:
     """One text being read: what is understood is taken out of it, and the rest is read on."""
 
-    def __init__(self, text: str, today: date) -> None:
+    def __init__(self, text: str, today: date, language: str) -> None:
         self.rest = text
         self.today = today
+        self.language = language
+        self.reads = clocks.patterns(language)
         self.meanings: list[Meaning] = []
         self.days: list[date] = []
         self.times: list[tuple[time, bool]] = []
         self.numbers: list[str] = []
         self.unread: list[str] = []
+        self.codes: list[str] = []
         self.guessed = False
 
     def read(self) -> None:
-        if re.fullmatch(rf"\s*{_NUMERAL}\s*", self.rest):
+        if re.fullmatch(rf"\s*{clocks.NUMERAL}\s*", self.rest):
             self.rest = str(_value(self.rest.strip()))
-        self.rest = self.rest.replace("day after tomorrow", " lusa ").replace("tengah hari", " tengahari ")
+        reads = self.reads
+        self.rest = reads.numbers.sub(self._numeral, self.rest)
         for pattern, take in (
-            (_WEEKDAY, self._chinese_weekday),
-            (_ISO, self._date),
-            (_MONTH_DAY, self._date),
-            (_SLASHED, self._date),
-            (_CHINESE_TIME, self._time),
-            (_CLOCK, self._clock),
-            (_HOUR, self._time),
-            (_AT_HOUR, self._time),
-            (_DAY_MONTH, self._date),
-            (_MONTH_THEN_DAY, self._date),
-            (_DAY_OF_MONTH, self._date),
+            (clocks.CHINESE_WEEKDAY, self._chinese_weekday),
+            (reads.weekday_number, self._counted_weekday),
+            (clocks.ISO, self._date),
+            (clocks.MONTH_DAY, self._date),
+            (clocks.VIETNAMESE_MONTH, self._date),
+            (clocks.SLASHED, self._date),
+            (clocks.CHINESE_TIME, self._time),
+            (clocks.THAI_EVENING, self._thai_evening),
+            (clocks.THAI_ONE, self._thai_one),
+            (clocks.HALF_TO, self._half_to),
+            (clocks.HALF_PAST, self._half_past),
+            (reads.clock, self._clock),
+            (reads.marked, self._time),
+            (reads.halved, self._time),
+            (reads.after_mark, self._time),
+            (reads.day_month, self._date),
+            (reads.month_day, self._date),
+            (reads.day_of_month, self._date),
+            (clocks.DAY_OF_CHINESE_MONTH, self._date),
+            (reads.block, self._time),
         ):
             self._sweep(pattern, take)
-        self._sweep(_BLOCK, self._time)
-        for word, meaning in CHINESE.items():
-            if word in self.rest:
-                self.rest = self.rest.replace(word, " ")
-                self.meanings.append(meaning)
+        self._unspaced()
         self._words()
+
+    def _numeral(self, match: re.Match[str]) -> str:
+        word = match["first"] or match["second"]
+        return match.group().replace(word, f" {self.reads.number_of[word]} ")
+
+    def _unspaced(self) -> None:
+        """Takes out the words of scripts that put no spaces between them, the longest first."""
+        found: list[tuple[int, Meaning]] = []
+        for word, meaning in UNSPACED.items():
+            at = self.rest.find(word)
+            if at >= 0:
+                # As much space as there was word: the places of the others stay what they were.
+                self.rest = self.rest.replace(word, " " * len(word))
+                found.append((at, meaning))
+        self._mean(meaning for _, meaning in sorted(found, key=lambda each: each[0]))
 
     def _sweep(self, pattern: re.Pattern[str], take: Callable[[re.Match[str]], None]) -> None:
         def taken(match: re.Match[str]) -> str:
@@ -149,8 +148,8 @@ class _Reader:
         month = found.get("month")
         day = _next_date(
             self.today,
-            _value(found["day"]),
-            MONTHS.get(month) or _value(month) if month else None,
+            _value(found.get("day") or found["date"]),
+            self.reads.months.get(month) or _value(month) if month else None,
             year + 2000 if year is not None and year < 100 else year,
         )
         if day is None:
@@ -161,6 +160,27 @@ class _Reader:
     def _chinese_weekday(self, match: re.Match[str]) -> None:
         number = 6 if match["number"] in "日天" else _value(match["number"]) - 1
         self._weekday(number, coming_week=match["next"] is not None)
+
+    def _counted_weekday(self, match: re.Match[str]) -> None:
+        self._weekday(int(match["number"]) - 2, coming_week=False)
+
+    def _thai_evening(self, match: re.Match[str]) -> None:
+        self._at(match, int(match["hour"]) + 18, 30 if match["part"] else 0)
+
+    def _thai_one(self, match: re.Match[str]) -> None:
+        self._at(match, 13, 30 if match["part"] else 0)
+
+    def _half_to(self, match: re.Match[str]) -> None:
+        self._at(match, int(match["hour"]) - 1, 30, either_half=True)
+
+    def _half_past(self, match: re.Match[str]) -> None:
+        self._at(match, int(match["hour"]), 30, either_half=True)
+
+    def _at(self, match: re.Match[str], hour: int, minute: int, *, either_half: bool = False) -> None:
+        if 0 <= hour <= 23:
+            self.times.append((time(hour, minute), either_half and 1 <= hour <= 11))
+        else:
+            self._misread(match)
 
     def _weekday(self, number: int, *, coming_week: bool) -> None:
         ahead = 7 - self.today.weekday() + number if coming_week else (number - self.today.weekday()) % 7
@@ -182,51 +202,66 @@ class _Reader:
 
     def _time(self, match: re.Match[str]) -> None:
         found = match.groupdict()
-        half = HALVES.get(found.get("half") or found.get("before") or "")
-        part = {"半": 30, "一": 15, "1": 15, "三": 45, "3": 45}.get((found.get("part") or "")[:1])
-        minute = part if part is not None else _value(found.get("minute") or "0")
-        hour = _value(found["hour"])
+        half = self.reads.halves.get(found.get("half") or found.get("before") or found.get("early") or "")
+        part = found.get("part") or found.get("more") or ""
+        minute = _QUARTERS.get(part[:1], 30) if part else _value(found.get("minute") or "0")
+        written = found.get("hour") or found["then"]
+        hour = _value(written)
         if minute > 59 or hour > 23:
             self._misread(match)
             return
-        open_half = half is None and 1 <= hour <= 11 and not found["hour"].startswith("0")
+        open_half = half is None and 1 <= hour <= 11 and not written.startswith("0")
         self.times.append((time(_in_half(hour, half), minute), open_half))
 
     def _misread(self, match: re.Match[str]) -> None:
         self.unread.append(match.group().strip())
 
     def _words(self) -> None:
-        coming_week = False
-        weekdays: list[int] = []
-        for token in _TOKEN.findall(self.rest):
-            if token.isdecimal():
-                self.numbers.append(token)
-                continue
-            found = meaning_of(token)
+        """Reads what is left word by word; a phrase of several words comes before the words that it is made of."""
+        tokens = list(words_of(self.rest))
+        if len(tokens) > 1 and self.language in LEXICONS and tokens[-1] in LEXICONS[self.language].asking:
+            tokens.pop()
+        at = 0
+        while at < len(tokens):
+            for many in range(min(LONGEST_PHRASE, len(tokens) - at), 1, -1):
+                found = exactly(" ".join(tokens[at : at + many]), self.language)
+                if found is not None:
+                    break
+            else:
+                many, found = 1, None
+            token = tokens[at]
+            at += many
+            if found is None:
+                if token.isdecimal():
+                    self.numbers.append(token)
+                    continue
+                if token in CODES:
+                    self.codes.append(token)
+                found = meaning_of(token, self.language)
             if found is None:
                 self.unread.append(token)
                 continue
-            meaning, guess = found
-            self.guessed |= guess
+            self.guessed |= found[1]
+            self.meanings.append(found[0])
+        read, self.meanings = self.meanings, []
+        self._mean(read)
+
+    def _mean(self, meanings: Iterable[Meaning]) -> None:
+        meanings = list(meanings)
+        coming_week = Aside.NEXT in meanings
+        for meaning in meanings:
             match meaning:
                 case Offset(days):
                     self._offset(days)
                 case Weekday(number):
-                    weekdays.append(number)
-                case Aside.NEXT:
-                    coming_week = True
+                    self._weekday(number, coming_week=coming_week)
                 case _:
                     self.meanings.append(meaning)
-        for number in weekdays:
-            self._weekday(number, coming_week=coming_week)
-        for meaning in self.meanings:
-            if isinstance(meaning, Offset):
-                self._offset(meaning.days)
 
     def command(self) -> Command:
         verb = self._verb()
         day, moment, either_half = self._day(verb), *self._moment(verb)
-        language = next((m.tag for m in self.meanings if isinstance(m, Language)), None)
+        language = self._named(verb)
         choice: int | None = None
         if self.numbers and moment is None:
             number = self.numbers.pop(0)
@@ -240,7 +275,8 @@ class _Reader:
             if moment is None and choice is None:
                 self.unread.append(number)
         self.unread += self.numbers
-        if verb is None and language is not None and day is None and moment is None:
+        moment, either_half = self._halved(moment, either_half=either_half)
+        if verb is None and language is not None and day is None and moment is None and not self.unread:
             verb = Verb.LANG
         return Command(
             verb=verb,
@@ -265,6 +301,23 @@ class _Reader:
         self.guessed |= len(verbs) > 1
         return verbs[0] if verbs else None
 
+    def _named(self, verb: Verb | None) -> str | None:
+        """The language that is asked for: by a code where LANG stands with it, else by its name."""
+        if verb is Verb.LANG and self.codes:
+            self.unread = [word for word in self.unread if word not in self.codes]
+            return CODES[self.codes[-1]]
+        return next((m.tag for m in self.meanings if isinstance(m, Language)), None)
+
+    def _halved(self, moment: time | None, *, either_half: bool) -> tuple[time | None, bool]:
+        """The time in the half of the day that stands elsewhere in the text; noon alone is a time of its own."""
+        halves = {meaning for meaning in self.meanings if isinstance(meaning, Half)}
+        if len(halves) != 1:
+            return moment, either_half
+        half = halves.pop()
+        if moment is None:
+            return (time(12), False) if half is Half.NOON else (None, either_half)
+        return (time(_in_half(moment.hour, half), moment.minute), False) if either_half else (moment, False)
+
     def _day(self, verb: Verb | None) -> date | None:
         days = list(dict.fromkeys(self.days))
         self.guessed |= len(days) > 1
@@ -278,13 +331,13 @@ class _Reader:
 
 def _value(numeral: str) -> int:
     """The number in digits or in Chinese numerals up to 99."""
-    if not numeral or (numeral[0] not in "十" and numeral[0] not in _DIGITS):
+    if not numeral or (numeral[0] not in "十" and numeral[0] not in clocks.CHINESE_DIGITS):
         return int(numeral)
     tens, ten, ones = numeral.partition("十")
     if not ten:
-        return int("".join(str(_DIGITS[c]) for c in numeral))
-    high = int("".join(str(_DIGITS[c]) for c in tens) or "1")
-    low = int("".join(str(_DIGITS.get(c, 0)) for c in ones) or "0")
+        return int("".join(str(clocks.CHINESE_DIGITS[c]) for c in numeral))
+    high = int("".join(str(clocks.CHINESE_DIGITS[c]) for c in tens) or "1")
+    low = int("".join(str(clocks.CHINESE_DIGITS.get(c, 0)) for c in ones) or "0")
     return high * 10 + low
 
 

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import exists, func, or_, select
+from sqlalchemy import ARRAY, cast, exists, func, or_, select
+from sqlalchemy import Text as Tag
 from sqlalchemy.orm import Session
 
 from notifications.models import Contact, Inbound, Message, State
 from notifications.sealing import CONTACT_PHONE, INBOUND_BODY, MESSAGE_BODY, Vault, phone_index
+from notifications.texts import CATALOGUES, Status, language_for
 
 OPTED_OUT_OUTCOME = "opted_out"
 OPTED_IN_OUTCOME = "opted_in"
@@ -75,6 +77,24 @@ def contact_details(session: Session, *, vault: Vault, recipient_id: UUID) -> Co
         return None
     phone = vault.open(CONTACT_PHONE, recipient_id, contact.phone_sealed)
     return ContactDetails(phone, contact.language, contact.wording, contact.consented_at, contact.opted_out_at)
+
+
+def languages_of(session: Session, recipient_ids: Sequence[UUID]) -> Mapping[UUID, str]:
+    """The language of each of these recipients that has a number."""
+    rows = session.execute(
+        select(Contact.recipient_id, Contact.language).where(Contact.recipient_id.in_(recipient_ids))
+    )
+    return {row.recipient_id: row.language for row in rows}
+
+
+def language_written(session: Session, *, recipient_id: UUID, language: str) -> str:
+    """The language in which a recipient is written to who reads this one: a draft must be accepted at their place.
+
+    Which that is, and what it has accepted, the database answers by `language_to_write`; this house knows no places.
+    """
+    checked = cast([tag for tag, status in CATALOGUES.items() if status is Status.REVIEWED], ARRAY(Tag))
+    asked = select(func.language_to_write(recipient_id, cast(language, Tag), checked))
+    return language_for(session.scalar(asked) or "")
 
 
 def contacts_at(session: Session, *, vault: Vault, phone: str) -> list[UUID]:

@@ -8,6 +8,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from notifications.models import State
+from notifications.scripts import as_read, spaced, words_of
 
 RANK: Mapping[State, int] = {
     State.QUEUED: 0,
@@ -52,11 +53,43 @@ class Wish(StrEnum):
     HELP = "help"
 
 
-OPT_OUT = frozenset(
-    ("cancel", "stop", "end", "quit", "unsubscribe", "stopall", "revoke", "optout", "berhenti", "停止", "退订", "退訂")
+BLOCKING = frozenset(("cancel", "stop", "end", "quit", "unsubscribe", "stopall", "revoke", "optout"))
+"""The words at which Twilio blocks the number. No text of ours asks for one but STOP, and no command is one."""
+OPT_OUT = BLOCKING | {
+    as_read(word)
+    for words in (
+        "berhenti|hentikan|henti mesej",
+        "停止|退订|退訂",
+        "stop pesan|hentikan pesan|berhenti langganan",
+        "itigil|tigil|ihinto|hinto",
+        "dừng|ngừng|dừng lại|ngừng tin|hủy đăng ký|huỷ đăng ký|dung lai|ngung|ngung tin|huy dang ky|từ chối|tu choi",
+        "หยุด|หยุดข้อความ|ยกเลิกข้อความ|เลิกรับ",
+        "ຢຸດ|ຢຸດຂໍ້ຄວາມ|ຍົກເລີກຂໍ້ຄວາມ|ເຊົາ",
+        "ឈប់|បញ្ឈប់|ឈប់ផ្ញើ",
+        "ရပ်|ရပ်ပါ|ရပ်တန့်",
+        "நிறுத்து|நிறுத்தவும்|நிறுத்த",
+    )
+    for word in words.split("|")
+}
+"""Those, and the same wish in the other languages."""
+OPT_IN = frozenset(
+    as_read(word)
+    for words in ("start|yes|unstop|mula|mulai|simulan|开始|開始|bắt đầu|bat dau", "เริ่ม|ເລີ່ມ|ចាប់ផ្តើម|စတင်|தொடங்கு")
+    for word in words.split("|")
 )
-"""The words at which Twilio blocks the number, and the same wish in the other languages."""
-OPT_IN = frozenset(("start", "yes", "unstop", "mula", "开始", "開始"))
+_ENDING = re.compile(
+    "|".join(
+        rf"(?<![^\W\d_]){re.escape(word)}(?![^\W\d_])" if spaced(word) else re.escape(word)
+        for word in sorted(OPT_OUT, key=len, reverse=True)
+    )
+)
+
+
+def ends_texts(written: str) -> str:
+    """The first word in a text that is ready to be read by which numbers opt out; empty when there is none."""
+    found = _ENDING.search(written)
+    return found.group() if found else ""
+
 
 _BY_GATEWAY = {"STOP": Wish.OUT, "START": Wish.IN, "HELP": Wish.HELP}
 
@@ -68,7 +101,8 @@ def wish(text: str, opt_out_type: str = "") -> Wish | None:
     """
     if opt_out_type.upper() in _BY_GATEWAY:
         return _BY_GATEWAY[opt_out_type.upper()]
-    word = re.sub(r"[\s\W_]+", " ", text.casefold()).strip().replace("opt out", "optout").replace("stop all", "stopall")
+    word = " ".join(words_of(as_read(text))).replace("opt out", "optout").replace("opt-out", "optout")
+    word = word.replace("stop all", "stopall").replace("stop-all", "stopall")
     if word in OPT_OUT:
         return Wish.OUT
     return Wish.IN if word in OPT_IN else None

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from notifications.models import Contact, Message, State, Wording, new_id
 from notifications.numbers import e164
-from notifications.queries import opted_out_since
+from notifications.queries import language_written, opted_out_since
 from notifications.rules import earlier
 from notifications.sealing import (
     CONTACT_PHONE,
@@ -136,7 +136,6 @@ def queue(
     zone: ZoneInfo,
     now: datetime,
     valid_until: datetime,
-    drafts: bool = True,
 ) -> UUID | None:
     """Puts a text to this recipient in the outbox, in the caller's transaction, and returns its id.
 
@@ -148,7 +147,7 @@ def queue(
     if contact is None or contact.consented_at is None or contact.opted_out_at is not None:
         return None
     number = vault.open(CONTACT_PHONE, recipient_id, contact.phone_sealed)
-    language = language_for(contact.language, drafts=drafts)
+    language = language_written(session, recipient_id=recipient_id, language=contact.language)
     body = render(kind, language, fields, zone=zone, wording=contact.wording)
     return _put(
         session,
@@ -180,7 +179,6 @@ def queue_reply(
     now: datetime,
     valid_until: datetime,
     language: str | None = None,
-    drafts: bool = True,
 ) -> UUID | None:
     """Puts the answer to a text that came from `phone` (E.164) in the outbox, and returns its id.
 
@@ -192,7 +190,8 @@ def queue_reply(
         return None
     known = session.scalars(select(Contact).where(Contact.phone_index == index).order_by(Contact.recipient_id)).all()
     contact = next((c for c in known if c.recipient_id == recipient_id), known[0] if known else None)
-    spoken = language_for(language or (contact.language if contact else ""), drafts=drafts)
+    wanted = language_for(language or (contact.language if contact else ""))
+    spoken = language_written(session, recipient_id=contact.recipient_id, language=wanted) if contact else wanted
     wording = contact.wording if contact else Wording.COVERT
     return _put(
         session,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 from functools import lru_cache
-from itertools import groupby
+from itertools import groupby, product
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -37,10 +37,12 @@ class Status(StrEnum):
 
 CATALOGUES: Mapping[str, Status] = {
     SOURCE: Status.REVIEWED,
-    "ms": Status.DRAFT,
-    "zh_Hans": Status.DRAFT,
+    **dict.fromkeys(("ms", "zh_Hans", "ta", "vi", "th", "id", "lo", "my", "km", "fil"), Status.DRAFT),
 }
-"""The languages that there are texts in."""
+"""The languages that there are texts in. The head of each catalogue says by whom it was checked, and when."""
+
+
+DRAFTS = tuple(tag for tag, status in CATALOGUES.items() if status is Status.DRAFT)
 
 
 class BadFields(ValueError):
@@ -53,10 +55,7 @@ class Kind:
 
     sentence: str
     fields: tuple[str, ...] = ()
-    """`at` a moment; `day`, `last` dates; `choices`, `bookings` moments; `minutes`, `number` whole numbers.
-
-    `code`, `link` are strings (`link` may miss).
-    """
+    """`at` a moment; `day`, `last` dates; `choices`, `bookings` moments; the others strings (`link` may miss)."""
     without_link: str = ""
 
 
@@ -113,40 +112,37 @@ KINDS: Mapping[str, Kind] = {
     "menu": Kind(
         N_(
             "Write BOOK, MOVE or DROP with a day and time, e.g. BOOK FRI 7. "
-            "WHEN shows your bookings, SLOTS free times. LANG MS or LANG ZH changes language. STOP ends texts."
+            "WHEN shows your bookings, SLOTS free times. LANG changes language. STOP ends texts."
         )
     ),
     "not_understood": Kind(N_("Sorry, that was not understood. Reply MENU for what you can write.")),
     "unknown_number": Kind(N_("This number is not known here. Nothing was changed.")),
+    "languages": Kind(N_("Write LANG and one of EN, MS, ZH, TA, VI, TH, ID, LO, MYA, KM, FIL.")),
 }
 
 
 @dataclass(frozen=True)
 class _Form:
-    """How a language writes a day, and what it puts between choices and between days."""
+    """How a language writes a day, shorter where a text would be too long, and what it puts between days."""
 
-    day: str
-    between: str
-    between_days: str
+    days: tuple[str, ...] = ("EEE d MMM", "EEE d/M", "d/M")
+    between_days: str = "; "
 
 
 _FORMS: Mapping[str, _Form] = {
-    "en": _Form("EEE d MMM", " ", "; "),
-    "ms": _Form("EEE d MMM", " ", "; "),
-    "zh_Hans": _Form("M月d日EEE", " ", "；"),
+    **dict.fromkeys(("en", "ms", "id", "fil"), _Form()),
+    **dict.fromkeys(("ta", "vi", "th", "lo", "my", "km"), _Form(("EEE d/M", "d/M"))),  # 70 signs are a segment
+    "zh_Hans": _Form(("M月d日EEE", "M/d EEE", "M/d"), "；"),
 }
 
 
-def language_for(asked: str, *, drafts: bool = True) -> str:
-    """The language to write in: the asked one (`zh`, `zh-CN`, `ms_MY` are understood), or English.
-
-    With `drafts=False` a language whose texts are a draft is refused, and English is written.
-    """
+def language_for(asked: str) -> str:
+    """The language to write in: the asked one (`zh`, `zh-CN`, `ms_MY` are understood), or English."""
     tag = asked.replace("-", "_")
     if tag not in CATALOGUES:
         stem = tag.split("_")[0].lower()
-        tag = {"zh": "zh_Hans"}.get(stem, stem)
-    return tag if tag in CATALOGUES and (drafts or CATALOGUES[tag] is not Status.DRAFT) else SOURCE
+        tag = {"zh": "zh_Hans", "tl": "fil"}.get(stem, stem)
+    return tag if tag in CATALOGUES else SOURCE
 
 
 def plain(text: str) -> str:
@@ -169,7 +165,6 @@ def render(
     *,
     zone: ZoneInfo,
     wording: str = Wording.COVERT,
-    drafts: bool = True,
 ) -> str:
     """The text as it is sent, moments in the place's zone. Raises BadFields.
 
@@ -178,15 +173,19 @@ def render(
     """
     if kind not in KINDS:
         raise BadFields(f"there is no text “{kind}”")
-    language = language_for(language, drafts=drafts)
-    filled = _filled(kind, fields, language, zone)
+    language = language_for(language)
     link = plain(str(fields.get("link") or ""))
     sender = plain(str(fields.get("sender") or "")) if wording == Wording.OPEN else ""
-    candidates = [_sentence(kind, language, filled, s, w) for s in (sender, "") for w in (link, "")]
-    return next((text for text in candidates if _fits(text) and not reveals(text)), candidates[-1])
+    text = ""
+    for begins, ends, day in product(dict.fromkeys((sender, "")), dict.fromkeys((link, "")), _FORMS[language].days):
+        text = _sentence(kind, language, _filled(kind, fields, language, zone, day), begins, ends)
+        if fits(text) and not reveals(text):
+            break
+    return text
 
 
-def _fits(text: str) -> bool:
+def fits(text: str) -> bool:
+    """Whether a text is one segment of GSM-7, or at most two of UCS-2."""
     size = measure(text)
     return size.segments <= (1 if size.encoding is Encoding.GSM7 else 2)
 
@@ -204,7 +203,7 @@ def _catalogue(language: str) -> gettext.NullTranslations:
     return gettext.translation("texts", LOCALE, [language])
 
 
-def _filled(kind: str, fields: Mapping[str, object], language: str, zone: ZoneInfo) -> dict[str, str]:
+def _filled(kind: str, fields: Mapping[str, object], language: str, zone: ZoneInfo, form: str) -> dict[str, str]:
     wanted = KINDS[kind].fields
     strange = set(fields) - set(wanted) - {"sender"}
     missing = set(wanted) - set(fields) - {"link"}
@@ -217,13 +216,13 @@ def _filled(kind: str, fields: Mapping[str, object], language: str, zone: ZoneIn
         value = fields.get(name)
         if name == "at":
             at = _local(value, zone)
-            filled |= {"day": _day(at.date(), language), "time": f"{at:%H:%M}"}
+            filled |= {"day": _day(at.date(), language, form), "time": f"{at:%H:%M}"}
         elif name in ("day", "last"):
             if not isinstance(value, date) or isinstance(value, datetime):
                 raise BadFields(f"{name} is a date")
-            filled[name] = _day(value, language)
+            filled[name] = _day(value, language, form)
         elif name in ("choices", "bookings"):
-            filled[name] = _listed(value, language, zone, numbered=name == "choices")
+            filled[name] = _listed(value, language, zone, form, numbered=name == "choices")
         elif name == "code":
             filled[name] = plain(str(value))
         elif name in ("minutes", "number"):
@@ -239,18 +238,18 @@ def _local(value: object, zone: ZoneInfo) -> datetime:
     return value.astimezone(zone)
 
 
-def _day(day: date, language: str) -> str:
-    return plain(format_date(day, _FORMS[language].day, locale=language))
+@lru_cache(maxsize=4096)
+def _day(day: date, language: str, form: str) -> str:
+    return plain(format_date(day, form, locale=language))
 
 
-def _listed(value: object, language: str, zone: ZoneInfo, *, numbered: bool) -> str:
+def _listed(value: object, language: str, zone: ZoneInfo, form: str, *, numbered: bool) -> str:
     """Moments by day: Fri 27 Nov 1) 07:00 2) 07:30; Sat 28 Nov 3) 08:00. The numbers follow the order given."""
     if not isinstance(value, Sequence) or not 1 <= len(value) <= MOST_CHOICES:
         raise BadFields(f"one to {MOST_CHOICES} moments are listed")
-    form = _FORMS[language]
     moments = [(number, _local(moment, zone)) for number, moment in enumerate(value, 1)]
     days = []
     for day, those in groupby(moments, key=lambda numbered_moment: numbered_moment[1].date()):
         times = (f"{number}) {at:%H:%M}" if numbered else f"{at:%H:%M}" for number, at in those)
-        days.append(_day(day, language) + " " + form.between.join(times))
-    return form.between_days.join(days)
+        days.append(_day(day, language, form) + " " + " ".join(times))
+    return _FORMS[language].between_days.join(days)

@@ -1,14 +1,39 @@
-"""The words that people write to us, in English, Malay and Chinese, and what each of them means."""
+"""The words that people write to us, in each language, and what each of them means.
+
+The words themselves are data, one file for each language in `lexicon/`. A word that means different things in two
+languages means what it does in the language of whoever writes, then what it does in English.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import tomllib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
 
 from rapidfuzz.distance import OSA
 
 from notifications.rules import OPT_OUT
+from notifications.scripts import as_read, bare, spaced
+
+LEXICON = Path(__file__).parent / "lexicon"
+ORDER = ("en", "ms", "zh_Hans", "id", "fil", "vi", "ta", "th", "lo", "my", "km")
+"""In which a word is looked for that the language of whoever writes does not have."""
+CODES: Mapping[str, str] = {
+    **{tag.casefold(): tag for tag in ORDER if tag not in ("my", "zh_Hans")},
+    "eng": "en",
+    "bm": "ms",
+    "zh": "zh_Hans",
+    "cn": "zh_Hans",
+    "vn": "vi",
+    "mya": "my",
+    "kh": "km",
+    "tl": "fil",
+}
+"""How a language may be named after LANG. `my` is no code: it is a word of English."""
 
 
 class Verb(StrEnum):
@@ -57,112 +82,153 @@ class Language:
     tag: str
 
 
-Meaning = Verb | Aside | Offset | Weekday | Language
+Meaning = Verb | Half | Aside | Offset | Weekday | Language
 
-_LATIN: Mapping[Meaning, str] = {
-    Verb.BOOK: "book tempah",
-    Verb.MOVE: "move change reschedule tukar pindah ubah",
-    Verb.DROP: "drop batal batalkan",
-    Verb.WHEN: "when bila",
-    Verb.SLOTS: "slots slot free kosong",
-    Verb.WAIT: "wait waiting queue tunggu menunggu giliran beratur",
-    Verb.OK: "ok okay okey yes ya setuju",
-    Verb.MENU: "menu help bantuan arahan",
-    Verb.LANG: "lang language",
-    Aside.NEXT: "next depan",
-    Aside.NOT: "no not dont don't never jangan tak tidak bukan",
-    Aside.FILLER: "a i to on at for in is it my the this please pls thanks want would like can me of and am pm "
-    "booking bookings appointment time day date "
-    "saya nak mahu hendak untuk pada ke hari ini tolong sila jam pukul tempahan temujanji masa tarikh yang boleh "
-    "minggu",
-    Offset(0): "today tdy harini",
-    Offset(1): "tomorrow tmr tmrw tomoro esok besok",
-    Offset(2): "lusa",
-    Offset(3): "tulat",
-    Weekday(0): "mon monday isn isnin",
-    Weekday(1): "tue tues tuesday sel selasa",
-    Weekday(2): "wed weds wednesday rab rabu",
-    Weekday(3): "thu thur thurs thursday kha kham khamis",
-    Weekday(4): "fri friday jum jumaat",
-    Weekday(5): "sat saturday sab sabtu",
-    Weekday(6): "sun sunday ahd ahad",
-    Language("en"): "english inggeris en eng",
-    Language("ms"): "bahasa melayu malay ms bm",
-    Language("zh_Hans"): "chinese mandarin cina zh",
-}
-_CHINESE: Mapping[Meaning, str] = {
-    Verb.BOOK: "预约 預約 预订 預訂 订 訂",
-    Verb.MOVE: "改期 改约 改約 更改 改到 改 换 換",
-    Verb.DROP: "取消",
-    Verb.WHEN: "查询 查詢 什么时候 什麼時候 几时 幾時 何时 何時 我的预约 我的預約",
-    Verb.SLOTS: "空位 时段 時段 有空 可约 可約",
-    Verb.WAIT: "要等多久 等多久 等候 等待 排队 排隊",
-    Verb.OK: "好的 好 确认 確認 可以 是的 👍",
-    Verb.MENU: "菜单 菜單 帮助 幫助",
-    Verb.LANG: "语言 語言",
-    Aside.NOT: "不 别 別 没 沒",
-    Aside.FILLER: "我 想 要 请 請 的 在 吗 嗎 您好 你好 时间 時間 了 到 去 来 來 谢谢 謝謝",
-    Offset(0): "今天 今日",
-    Offset(1): "明天 明日 明早",
-    Offset(2): "后天 後天",
-    Offset(3): "大后天 大後天",
-    Language("en"): "英文 英语 英語",
-    Language("ms"): "马来文 馬來文 马来语 馬來語",
-    Language("zh_Hans"): "中文 华语 華語 简体 簡體",
-}
 
-LATIN: Mapping[str, Meaning] = {word: meaning for meaning, words in _LATIN.items() for word in words.split()}
-CHINESE: Mapping[str, Meaning] = dict(
+@dataclass(frozen=True)
+class Lexicon:
+    """The words of one language, as they are read."""
+
+    meanings: Mapping[str, Meaning]
+    unsure: frozenset[str]
+    """Words that may mean to end the texts: never done without asking."""
+    asking: frozenset[str]
+    """Words that deny, but at the end of a text make it a question."""
+    months: Mapping[str, int]
+    halves: Mapping[str, Half]
+    before_hour: tuple[str, ...]
+    after_hour: tuple[str, ...]
+    half_past: tuple[str, ...]
+    numbers: Mapping[str, str]
+    """Hours in words, and what stands for each in digits."""
+    before_date: tuple[str, ...]
+    after_date: tuple[str, ...]
+
+
+def _words(text: str) -> Iterator[str]:
+    return (as_read(word).replace("_", " ") for word in text.split())
+
+
+def _meanings(data: Mapping[str, Any]) -> Iterator[tuple[str, Meaning]]:
+    for section, of in (("verbs", Verb), ("unsure", Verb), ("halves", Half), ("asides", Aside)):
+        for name, text in data.get(section, {}).items():
+            if name != "asking":
+                yield from ((word, of(name)) for word in _words(text))
+    for section, kind in (("days", Offset), ("weekdays", Weekday)):
+        for number, text in data.get(section, {}).items():
+            yield from ((word, kind(int(number))) for word in _words(text))
+    for tag, text in data.get("languages", {}).items():
+        yield from ((word, Language(tag)) for word in _words(text))
+
+
+def _lexicon(tag: str) -> Lexicon:
+    data = tomllib.loads((LEXICON / f"{tag}.toml").read_text("utf-8"))
+    hours, dates = data.get("hours", {}), data.get("dates", {})
+    meanings: dict[str, Meaning] = {}
+    for word, meaning in _meanings(data):
+        meanings.setdefault(word, meaning)
+    unsure = {word for text in data.get("unsure", {}).values() for word in _words(text)}
+    halves = {word: Half(name) for name, text in data.get("halves", {}).items() for word in _words(text)}
+    numbers = {word: str(n) for n, word in enumerate(_words(hours.get("numbers", "")), 1)}
+    numbers |= {word: f"{n}:30" for n, word in enumerate(_words(hours.get("half_numbers", "")), 1)}
+    asking = set(_words(data.get("asides", {}).get("asking", "")))
+    marks = {name: tuple(_words(hours.get(name, ""))) for name in ("before", "after", "half")}
+    if data.get("bare"):
+        for word, meaning in list(meanings.items()):
+            if not isinstance(meaning, Half) or " " in word:
+                meanings.setdefault(bare(word), meaning)
+        unsure |= {bare(word) for word in unsure}
+        asking |= {bare(word) for word in asking}
+        halves |= {bare(word): half for word, half in halves.items()}
+        numbers |= {bare(word): number for word, number in numbers.items()}
+        marks = {name: tuple(dict.fromkeys((*found, *map(bare, found)))) for name, found in marks.items()}
+    return Lexicon(
+        meanings=meanings,
+        unsure=frozenset(unsure),
+        asking=frozenset(asking),
+        months={word: int(number) for number, text in data.get("months", {}).items() for word in _words(text)},
+        halves=halves,
+        before_hour=marks["before"],
+        after_hour=marks["after"],
+        half_past=marks["half"],
+        numbers=numbers,
+        before_date=tuple(_words(dates.get("before", ""))),
+        after_date=tuple(_words(dates.get("after", ""))),
+    )
+
+
+LEXICONS: Mapping[str, Lexicon] = {tag: _lexicon(tag) for tag in ORDER}
+UNSPACED: Mapping[str, Meaning] = dict(
     sorted(
-        ((word, meaning) for meaning, words in _CHINESE.items() for word in words.split()),
+        (
+            (word, meaning)
+            for lexicon in LEXICONS.values()
+            for word, meaning in lexicon.meanings.items()
+            if not spaced(word)
+        ),
         key=lambda pair: -len(pair[0]),
     )
 )
-"""Longest first: 大后天 is no 后天."""
-
-HALVES: Mapping[str, Half] = {
-    word: half
-    for half, words in {
-        Half.AM: "am a.m. a.m pagi pg subuh 上午 早上 早 凌晨 清晨",
-        Half.NOON: "noon tengahari tgh 中午",
-        Half.PM: "pm p.m. p.m petang ptg malam mlm 下午 傍晚 晚上 晚",
-    }.items()
-    for word in words.split()
-}
-MONTHS: Mapping[str, int] = {
-    word: number
-    for number, words in enumerate(
-        (
-            "january januari jan",
-            "february februari feb",
-            "march mac mar",
-            "april apr",
-            "may mei",
-            "june jun",
-            "july julai jul",
-            "august ogos aug ogo",
-            "september sept sep",
-            "october oktober oct okt",
-            "november nov",
-            "december disember dec dis",
-        ),
-        1,
-    )
-    for word in words.split()
-}
-
-_CORRECTABLE = [word for word, meaning in LATIN.items() if len(word) >= 4 and meaning is not Aside.FILLER]
+"""The words that stand within a text without spaces, the longest first: 大后天 is no 后天."""
+LONGEST_PHRASE = max(word.count(" ") + 1 for lexicon in LEXICONS.values() for word in lexicon.meanings)
 
 
-def meaning_of(word: str) -> tuple[Meaning, bool] | None:
+def tags_for(language: str) -> tuple[str, ...]:
+    """The languages in the order in which a word of somebody who writes in this one is looked for."""
+    own = (language,) if language in LEXICONS else ()
+    return tuple(dict.fromkeys((*own, *ORDER)))
+
+
+@lru_cache(maxsize=8192)
+def exactly(word: str, language: str = "") -> tuple[Meaning, bool] | None:
+    """What a word or phrase means as it is written, and whether that is a guess.
+
+    It is one where two other languages disagree on it, or where it may be a word of the writer's that was mistyped.
+    """
+    own = tags_for(language)
+    sure = own[: 2 if language in LEXICONS and language != "en" else 1]
+    for tag in sure:
+        if word in LEXICONS[tag].meanings:
+            return LEXICONS[tag].meanings[word], word in LEXICONS[tag].unsure
+    found = [LEXICONS[tag].meanings[word] for tag in own if word in LEXICONS[tag].meanings]
+    if not found:
+        return None
+    unsure = any(word in lexicon.unsure for lexicon in LEXICONS.values())
+    return found[0], unsure or len(set(found)) > 1 or any(_near(word, tag) - {found[0]} for tag in sure)
+
+
+def _near(word: str, tag: str) -> set[Meaning]:
+    """What the words of a language mean that are one letter away from this one."""
+    if not spaced(word) or " " in word:
+        return set()
+    return {meaning for other, meaning in _correctable(tag).items() if OSA.distance(word, other, score_cutoff=1) <= 1}
+
+
+@lru_cache(maxsize=4096)
+def meaning_of(word: str, language: str = "") -> tuple[Meaning, bool] | None:
     """What a word means, and whether that is a guess; nothing when it means nothing, or could mean two things.
 
-    One letter too many, missing, wrong or swapped is understood in words of four letters or more. A word by which a
-    number opts out is never taken for one of ours.
+    One letter too many, missing, wrong or swapped is understood in words of four letters or more: of the language of
+    whoever writes, else of English, else of the others. A word by which a number opts out is never taken for ours.
     """
-    if word in LATIN:
-        return LATIN[word], False
-    if len(word) < 3 or word in OPT_OUT:
+    found = exactly(word, language)
+    if found is not None:
+        return found
+    if len(word) < 3 or word in OPT_OUT or not spaced(word):
         return None
-    near = {LATIN[other] for other in _CORRECTABLE if OSA.distance(word, other, score_cutoff=1) <= 1}
-    return (near.pop(), True) if len(near) == 1 else None
+    order = tags_for(language)
+    own = order.index("en") + 1
+    for tags in (*((tag,) for tag in order[:own]), order[own:]):
+        near = set[Meaning]().union(*(_near(word, tag) for tag in tags))
+        if near:
+            return (near.pop(), True) if len(near) == 1 else None
+    return None
+
+
+@lru_cache
+def _correctable(tag: str) -> Mapping[str, Meaning]:
+    return {
+        word: meaning
+        for word, meaning in LEXICONS[tag].meanings.items()
+        if len(word) >= 4 and spaced(word) and meaning is not Aside.FILLER and not isinstance(meaning, Language)
+    }

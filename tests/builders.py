@@ -15,6 +15,7 @@ from dispensary.database import Database, WriteSession
 from dispensary.prescribing.service import order_dose
 from dispensary.staff.models import Account, RoleGrant, Site
 from dispensary.staff.rules import Actor, Role, dose_day
+from dispensary.staff.text_languages import begin_with
 from dispensary.stock.receiving import receive_lot
 from dispensary.supplies.rules import Wanted
 from dispensary.supplies.service import Handed, dispense
@@ -23,6 +24,7 @@ from dispensary.takehome.publishing import adopt, publish_policies
 from dispensary.takehome.service import assess_client
 from dispensary.takehome.terms import Naloxone
 from dispensary.units import ClientId, DoseDay, SiteId, milligrams, millilitres, strength
+from notifications.texts import DRAFTS
 
 _numbers = itertools.count(1)
 
@@ -84,6 +86,7 @@ def clinic(
         session.add(site)
         session.flush()
         scheduling.service.add_place(session, place_id=site.id, zone=zone)
+        begin_with(session, site_id=SiteId(site.id), languages=DRAFTS, at=now)
         pharmacist = _account(session, site.id, "Aishah binti Yusof", "AY", Role.PHARMACIST, now)
         doctor = _account(session, site.id, "Dr. Lim Wei", "LW", Role.DOCTOR, now)
         today = dose_day(zone, site.day_starts, now)

@@ -31,6 +31,7 @@ from dispensary.staff.queries import Place, place
 from dispensary.staff.rules import Actor, Role, dose_day, the_program
 from dispensary.staff.service import add_account
 from dispensary.staff.sites import add_site
+from dispensary.staff.text_languages import begin_with
 from dispensary.supplies.handover import hand_over, prepare_and_tell
 from dispensary.supplies.models import DayClose
 from dispensary.supplies.moment import read_moment
@@ -41,6 +42,7 @@ from dispensary.takehome.nightly import assess_everybody
 from dispensary.takehome.publishing import adopt, publish_policies
 from dispensary.units import ClientId, DoseDay, SiteId
 from notifications.places import set_rules
+from notifications.texts import DRAFTS
 from notifications.waiting import TextRules
 from scheduling.rules import Declined, Hours
 
@@ -169,6 +171,7 @@ def _open(session: WriteSession, zone: str, began: date, opened: datetime) -> tu
             from_day=began,
             at=opened,
         )
+    begin_with(session, site_id=site_id, languages=DRAFTS, at=opened)
     return place(session, site_id), actors
 
 

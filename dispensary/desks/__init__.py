@@ -63,6 +63,7 @@ from dispensary.desks import (
     stock,
     telephone,
     text_figures,
+    text_languages,
 )
 
 HANDLERS: list[ControllerRouterHandler] = [
@@ -121,6 +122,7 @@ HANDLERS: list[ControllerRouterHandler] = [
     *queueing.HANDLERS,
     *devices.HANDLERS,
     *planned.HANDLERS,
+    *text_languages.HANDLERS,
     *telephone.HANDLERS,
     *kiosk.HANDLERS,
     *screen.HANDLERS,

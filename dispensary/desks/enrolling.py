@@ -6,6 +6,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from typing import Any
 
+from babel import Locale
 from litestar import get, post
 from litestar.datastructures import UploadFile
 from litestar.params import MultipartBody
@@ -51,7 +52,7 @@ def _form(
         today=site.dose_day(clock()),
         region=site.region,
         spoken=site.language if site.language in CATALOGUES else "en",
-        languages=list(CATALOGUES),
+        languages=[(tag, Locale.parse(tag).get_display_name(tag)) for tag in CATALOGUES],
         photo=b64encode(photo).decode() if photo else "",
     )
 

@@ -42,7 +42,7 @@ from dispensary.web.guards import requires_booker, requires_greeter
 from dispensary.web.templating import page
 from dispensary.words import language
 from notifications.places import waiting_for_money
-from notifications.queries import contact_details
+from notifications.queries import contact_details, language_written
 from scheduling.models import Booking, BookingState, Visit
 from scheduling.queries import SlotView
 
@@ -235,6 +235,7 @@ def _client_page(
         "face": face,
         "contact": contact,
         "language_name": Locale.parse(contact.language).get_display_name(language()) if contact else "",
+        "written_in": _written_in(session, client_id, contact.language) if contact else "",
         "visit": scheduling.queries.open_visit(session, site.id, client_id, today),
         "bookings": bookings,
         "shut": {each.id for each in bookings if not scheduling.queries.is_open(session, site.id, each.day)},
@@ -248,6 +249,12 @@ def _client_page(
         "now": now,
         "today": today,
     }
+
+
+def _written_in(session: ReadSession, client_id: ClientId, asked: str) -> str:
+    """The language that this client is written to in, where it is another than the one that they read; else nothing."""
+    written = language_written(session, recipient_id=client_id, language=asked)
+    return Locale.parse(written).get_display_name(language()) or written if written != asked else ""
 
 
 def _short(day: date) -> str:

@@ -84,7 +84,8 @@ def _talk(
     """Reads the text, and finds out who is meant on a shared phone: named in it, or asked before."""
     text, chosen = named(received.text, {writer.number: writer.client_id for writer in writers})
     today = at.astimezone(ZoneInfo(writers[0].place.zone)).date()
-    command = parse(text, today)
+    wrote = next((writer for writer in writers if writer.client_id == chosen), writers[0])
+    command = parse(text, today, wrote.language)
     asked = memory.asked
     if asked is not None:
         goes_on = command.verb in (None, Verb.CHOOSE, Verb.OK) or command.choice is not None
@@ -120,7 +121,9 @@ def _reply(talk: Talk) -> Reply:
             return _agreed(talk)
         case Verb.LANG if command.language is not None:
             return _language(talk, command.language)
-        case Verb.MENU | Verb.LANG:
+        case Verb.LANG:
+            return Reply("told", "languages", asked=asked)
+        case Verb.MENU:
             return Reply("told", "menu", asked=asked)
         case Verb.CHOOSE:
             return Reply("told", "nothing_changed", asked=asked)

@@ -18,6 +18,7 @@ from dispensary.phone.rules import LATE, first_days, offered
 from dispensary.staff.queries import Place, place
 from dispensary.units import ClientId
 from notifications.commands import Command, Verb
+from notifications.queries import languages_of
 from scheduling import queries
 from scheduling.models import Booking
 from scheduling.rules import Refusal
@@ -32,6 +33,8 @@ class Writer:
     client_id: ClientId
     number: str
     place: Place
+    language: str
+    """In which they read and write texts."""
 
 
 class Whose(Exception):
@@ -150,7 +153,8 @@ def writers_of(session: ReadSession, recipients: Sequence[UUID]) -> list[Writer]
         select(Client.id, Client.number, Client.site_id).where(Client.id.in_(recipients)).order_by(Client.number)
     ).all()
     places = {site_id: place(session, site_id) for site_id in {row.site_id for row in rows}}
-    return [Writer(row.id, row.number, places[row.site_id]) for row in rows]
+    spoken = languages_of(session, [row.id for row in rows])
+    return [Writer(row.id, row.number, places[row.site_id], spoken[row.id]) for row in rows]
 
 
 def the_next(bookings: Sequence[Booking], at: datetime) -> Booking:

@@ -25,7 +25,7 @@ from notifications.discretion import reveals
 from notifications.gateways import Inbound
 from notifications.models import Inbound as InboundRow
 from notifications.models import Message, State
-from notifications.words import CHINESE, LATIN
+from notifications.words import LEXICONS
 from scheduling.models import Booking
 from tests.builders import clinic
 from tests.dispensary.phones import KL, Line, kl, line
@@ -610,8 +610,7 @@ def listed(phone_line: Line) -> list[tuple[str, ClientId]]:
 
 WORDS = st.sampled_from(
     [
-        *LATIN,
-        *CHINESE,
+        *sorted({word for lexicon in LEXICONS.values() for word in lexicon.meanings}),
         "fri 7",
         "周五7点",
         "7.30",

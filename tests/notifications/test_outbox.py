@@ -104,9 +104,9 @@ class TestAReply:
             (sent,) = texts_with(session, vault=vault, phone=PHONE)
         assert sent.body.startswith("您没有预约")
 
-    def test_may_be_in_another_language_and_refuse_drafts(self, outbox):
+    def test_is_in_another_language_where_it_says_so(self, outbox):
         recipient_id = outbox.contact(language="ms")
-        assert outbox.message(self.reply(outbox, PHONE, recipient_id, drafts=False)).language == "en"
+        assert outbox.message(self.reply(outbox, PHONE, recipient_id, language="en")).language == "en"
 
     def test_is_not_sent_to_a_number_that_opted_out(self, outbox, database, clock):
         recipient_id = outbox.contact()
