@@ -170,6 +170,7 @@ def test_the_clockwork_starts_sends_and_stops(place: Clinic, tmp_path: Path) -> 
             "recall at random",
             "look at the safe",
             "forget sign-ins",
+            "wipe texts",
         }
         for job in scheduler.get_jobs():
             job.func()

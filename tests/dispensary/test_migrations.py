@@ -170,23 +170,26 @@ AFTERWARDS: dict[str, list[tuple[str, tuple[object, ...]]]] = {
     "0014_failed_jobs": [
         ("SELECT count(*), count(*) FILTER (WHERE failure <> '') FROM job_run", (9, 1)),
     ],
-    "0017_paper_of_guests": [("SELECT count(*) FROM supply", (200,))],
+    "0015_paper_of_guests": [("SELECT count(*) FROM supply", (200,))],
     "0016_suppliers": [("SELECT count(*), sum(balance) FROM lot", (1, 7205))],
-    "0015_hands": [("SELECT count(*) FILTER (WHERE state = 'back_in_stock') > 0 FROM bottle", (True,))],
-    "0016_in_date": [("SELECT count(*) FROM dose WHERE lot_expires_before(lot_id, supply_id, dose_day)", (0,))],
-    "0020_queue": [
+    "0017_carried": [("SELECT count(*) FILTER (WHERE state = 'back_in_stock') > 0 FROM bottle", (True,))],
+    "0018_in_date": [("SELECT count(*) FROM dose WHERE lot_expires_before(lot_id, supply_id, dose_day)", (0,))],
+    "0019_queue": [
         (
             "SELECT count(*), sum(calls), count(last_called_at), count(at_window), sum(skips + priority) FROM visit",
             (3, 2, 2, 2, 0),
         ),
     ],
-    "0019_outbox": [
+    "0020_outbox": [
         (
             "SELECT count(place_id), min(zone), max(zone), count(*) FILTER (WHERE is_reply), count(sent_at),"
             " count(charged_on) FROM message",
             (200, "Asia/Kuala_Lumpur", "Asia/Kuala_Lumpur", 100, 200, 0),
         ),
         ("SELECT count(place_id), count(DISTINCT place_id) FROM contact", (200, 1)),
+    ],
+    "0021_text_languages": [
+        ("SELECT array_agg(language), count(accepted_by) FROM text_language", (["ms"], 0)),
     ],
 }
 """What each later migration leaves of a full database, oldest first."""
@@ -203,7 +206,7 @@ INSERT INTO visit (id, place_id, holder_id, day, ticket, at_window, arrived_at, 
 """
 WROTE = """
 INSERT INTO contact (recipient_id, phone_sealed, phone_index, language, wording, changed_at)
-SELECT id, 'x', 'x', 'en', 'covert', '2026-02-01' FROM client;
+SELECT id, 'x', 'x', CASE WHEN row_number() OVER () <= 9 THEN 'ms' ELSE 'en' END, 'covert', '2026-02-01' FROM client;
 INSERT INTO message (id, recipient_id, phone_sealed, phone_index, kind, reason_key, language, body_sealed, segments,
     state, attempts, provider_id, valid_until, created_at, changed_at)
 SELECT id, id, 'x', 'x', 'menu', CASE WHEN row_number() OVER () <= 100 THEN 'reply:' ELSE 'reminder:' END || id, 'en',

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0016_suppliers"
-down_revision = "0017_paper_of_guests"
+down_revision = "0015_paper_of_guests"
 branch_labels = None
 depends_on = None
 

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0021_text_languages"
-down_revision = "0019_outbox"
+down_revision = "0020_outbox"
 branch_labels = None
 depends_on = None
 

@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0020_queue"
-down_revision = "0016_in_date"
+revision = "0019_queue"
+down_revision = "0018_in_date"
 branch_labels = None
 depends_on = None
 

@@ -4,7 +4,7 @@ from alembic import op
 
 from dispensary.migrations.guards import _REFUSE
 
-revision = "0017_paper_of_guests"
+revision = "0015_paper_of_guests"
 down_revision = "0014_failed_jobs"
 branch_labels = None
 depends_on = None

@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0016_in_date"
-down_revision = "0015_hands"
+revision = "0018_in_date"
+down_revision = "0017_carried"
 branch_labels = None
 depends_on = None
 

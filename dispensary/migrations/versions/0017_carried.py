@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from alembic import op
 
-from dispensary.migrations.hands_guards import BEFORE, GUARDS
+from dispensary.migrations.carried_guards import BEFORE, GUARDS
 
-revision = "0015_hands"
+revision = "0017_carried"
 down_revision = "0016_suppliers"
 branch_labels = None
 depends_on = None

@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0019_outbox"
-down_revision = "0020_queue"
+revision = "0020_outbox"
+down_revision = "0019_queue"
 branch_labels = None
 depends_on = None
 
