@@ -22,6 +22,9 @@ Any other kind goes: whoever travels to a closed door, or whose pickup somebody 
 answer to somebody who has just written goes too, whatever its kind.
 """
 
+AT_ANY_HOUR = frozenset(("pickup_ready",))
+"""The kinds that go in quiet hours too: somebody has just made it ready for whoever is on their way."""
+
 
 @dataclass(frozen=True)
 class Quiet:

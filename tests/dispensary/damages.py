@@ -272,8 +272,8 @@ DAMAGES: list[tuple[str, str]] = [
     # 10
     (
         "INSERT INTO message (id, phone_sealed, phone_index, kind, reason_key, language, body_sealed, "
-        "segments, state, attempts, valid_until, created_at, changed_at) VALUES (gen_random_uuid(), '', '', "
-        "'reminder', 'x', 'en', '', 1, 'queued', 0, now(), now(), now())",
+        "segments, state, attempts, valid_until, created_at, changed_at, zone, is_reply) VALUES (gen_random_uuid(), "
+        "'', '', 'reminder', 'x', 'en', '', 1, 'queued', 0, now(), now(), now(), 'UTC', false)",
         r"Message .* waits, but no sender will look at it",
     ),
     # 12
@@ -302,6 +302,11 @@ DAMAGES: list[tuple[str, str]] = [
     (
         "UPDATE client SET number = 'OLD-2' WHERE number = 'OLD-1'",
         r"is not found by its own number",
+    ),
+    (
+        "INSERT INTO visit (id, place_id, holder_id, day, ticket, booking_id, arrived_at, group_word, priority, calls, "
+        "skips, left_unserved) SELECT id, place_id, id, day, 902, id, now(), '', 0, 0, 0, false FROM booking LIMIT 1",
+        r"ticket 902 of .* has the booking of somebody else",
     ),
 ]
 
@@ -406,10 +411,5 @@ UNUSUAL_DAMAGES: list[tuple[str, str]] = [
         "INSERT INTO visit (id, place_id, holder_id, day, ticket, arrived_at, called_at, group_word, priority, calls, "
         "skips, left_unserved) SELECT id, id, id, '2026-11-24', 901, now(), now(), '', 0, 0, 0, false FROM place",
         r"ticket 901 of 2026-11-24 at .* was called 0 times",
-    ),
-    (
-        "INSERT INTO visit (id, place_id, holder_id, day, ticket, booking_id, arrived_at, group_word, priority, calls, "
-        "skips, left_unserved) SELECT id, place_id, id, day, 902, id, now(), '', 0, 0, 0, false FROM booking LIMIT 1",
-        r"ticket 902 of .* has the booking of somebody else",
     ),
 ]
