@@ -68,7 +68,7 @@ def test_register_bottles_and_coverage_agree_after_random_days(database: Databas
     run_state_machine_as_test(
         lambda: ThreeSites(database, now, seen),
         settings=settings(
-            max_examples=9,
+            max_examples=12,
             stateful_step_count=50,
             deadline=None,
             derandomize=True,

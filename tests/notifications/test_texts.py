@@ -113,7 +113,7 @@ class TestEveryText:
         assert not reveals(text), text
 
     @given(at=moments, spread=st.lists(st.integers(0, 100_000), min_size=1, max_size=MOST_CHOICES))
-    @settings(deadline=None, max_examples=10)  # every text in every language takes its time on a busy machine
+    @settings(deadline=None)  # every text in every language takes its time on a busy machine
     def test_keeps_to_its_size_on_any_day(self, at, spread):
         choices = sorted(at + timedelta(minutes=minutes) for minutes in spread)
         for kind in KINDS:
