@@ -1,7 +1,7 @@
 """Calling those who wait: the next one, again, back into the queue when they are not there, and out of it.
 
-A visit's row is locked by whoever calls it, so that two windows never call the same person. Calling the next twice calls
-two; both stand at the window until they are served or found not to be there.
+A visit's row is locked by whoever calls it, so that two windows never call the same person. Calling the next twice
+calls two; both stand at the window until they are served or found not to be there.
 """
 
 from __future__ import annotations
