@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import UTC, datetime, time, timedelta
 from functools import partial
 from pathlib import Path
@@ -16,17 +15,18 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from apscheduler.schedulers.background import BackgroundScheduler
-from sqlalchemy import Connection, select, text, update
-from sqlalchemy.dialects.postgresql import insert as upsert
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy import select
+from sqlalchemy.exc import DBAPIError
 
 import notifications.sending
 import notifications.service
 import scheduling.queries
 from dispensary.database import Database, WriteSession
+from dispensary.leading import Clock, Leadership, run_once
+from dispensary.phone import clockwork
 from dispensary.phone.text_rules import FORGET_TEXTS, forget_old_texts
 from dispensary.settings import Settings
-from dispensary.staff.models import JobRun, Site
+from dispensary.staff.models import Site
 from dispensary.staff.queries import Place, sites
 from dispensary.staff.rules import the_program
 from dispensary.staff.sessions import forget_ended
@@ -47,10 +47,9 @@ from notifications.gateways.console import ConsoleGateway
 
 log = logging.getLogger(__name__)
 
-_LEADER_LOCK = 7_301_443
 LOOK = "look at the safe"
-REMIND_AT = time(18, 0)
-"""Reminders go out the evening before, at this local time."""
+WEEKLY = "book weekly times"
+REMIND_AT = time(18, 0)  # the evening before, local time
 REMIND_AHEAD = timedelta(hours=36)
 _SOON = timedelta(seconds=20)
 
@@ -60,8 +59,6 @@ PACK_AFTER_CLOSE = timedelta(hours=1)
 SEND_FOR = timedelta(seconds=30)
 """For how long one run of the sender goes on: a slow gateway must not keep the program from ending."""
 
-Clock = Callable[[], datetime]
-
 
 def gateway_from(settings: Settings) -> Gateway | None:
     """The way to phones: the one that is set up, else in a demonstration the console, which feeds the telephone page.
@@ -69,40 +66,6 @@ def gateway_from(settings: Settings) -> Gateway | None:
     A clinic without a gateway has none: its texts stay in the outbox, unsent, until they expire; the office sees them.
     """
     return settings.gateway or (None if settings.production else ConsoleGateway())
-
-
-class Leadership:
-    """Whether this program is the one that runs the jobs. Ask each time: the lock goes with the connection."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self._connection: Connection | None = None
-
-    def held(self) -> bool:
-        """Takes the lead when nobody has it, and says whether this program has it now."""
-        try:
-            if self._connection is None:
-                connection = self._database.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-                if not connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": _LEADER_LOCK}):
-                    connection.close()
-                    return False
-                log.info("this program runs the jobs now")
-                self._connection = connection
-            else:
-                self._connection.execute(text("SELECT 1"))
-        except DBAPIError:
-            self.give_up()
-            return False
-        return True
-
-    def give_up(self) -> None:
-        """Lets another program take the lead, at once while the connection still works."""
-        if self._connection is not None:
-            with suppress(SQLAlchemyError):
-                self._connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _LEADER_LOCK})
-            self._connection.invalidate()  # never back into the pool: the lock would go back with it
-            self._connection.close()
-            self._connection = None
 
 
 def start_jobs(database: Database, settings: Settings, clock: Clock) -> BackgroundScheduler:
@@ -138,9 +101,22 @@ def start_jobs(database: Database, settings: Settings, clock: Clock) -> Backgrou
     scheduler.add_job(led(lambda: look_at_safes(database, clock)), id="look at the safe", **soon)
     scheduler.add_job(led(lambda: forget_texts(database, clock)), id="wipe texts", **soon)
     scheduler.add_job(led(lambda: make_packs(database, settings.data, clock)), id="downtime packs", **often)
+    scheduler.add_job(
+        led(lambda: clockwork.work_waiting_list(database, clock())), "interval", seconds=20, id="waiting list"
+    )
+    scheduler.add_job(led(lambda: book_weekly(database, clock)), id="weekly times", **soon)
     scheduler.add_job(led(lambda: forget_sign_ins(database, clock)), "interval", hours=6, id="forget sign-ins")
     scheduler.start()
     return scheduler
+
+
+def book_weekly(database: Database, clock: Clock) -> int:
+    """Books everybody's weekly times, once a night at each site. Cut short, it is done again from where it was."""
+    now, ran = clock(), 0
+    for site in clockwork.bookable_sites(database):
+        night, work = slot(site, site.dose_day(now - CLOSE_AFTER)), partial(clockwork.nightly, database, site, now)
+        ran += run_once(database, job=WEEKLY, slot=night, clock=clock, work=work)
+    return ran
 
 
 def forget_sign_ins(database: Database, clock: Clock) -> None:
@@ -349,52 +325,3 @@ def make_packs(
         for name in slots:
             made += run_once(database, job=DOWNTIME_PACK, slot=name, clock=clock, work=work, retry_after=retry_after)
     return made
-
-
-def run_once(
-    database: Database,
-    *,
-    job: str,
-    slot: str,
-    clock: Clock,
-    work: Callable[[WriteSession], dict[str, object]],
-    retry_after: timedelta = RETRY_AFTER,
-) -> bool:
-    """Runs `work` in a unit of its own unless it has run for this slot; a failed run is repeated after an hour.
-
-    Whether it ran is committed with what it did, so that it can neither be lost nor done twice.
-    """
-    now = clock()
-    with database.reading() as session:
-        earlier = session.get(JobRun, (job, slot))
-        if earlier and (not earlier.failure or earlier.began_at > now - retry_after):
-            return False
-    try:
-        with database.writing() as session:
-            if not _begin(session, job, slot, now, failure=""):
-                return False
-            result = work(session)
-            session.execute(
-                update(JobRun).where(JobRun.job == job, JobRun.slot == slot).values(ended_at=clock(), result=result)
-            )
-    except Exception as reason:
-        log.exception("job failed", extra={"job": job, "slot": slot})
-        with database.writing() as session:
-            _begin(session, job, slot, now, failure=f"{type(reason).__name__}: {str(reason)[:300]}")
-        return False
-    return True
-
-
-def _begin(session: WriteSession, job: str, slot: str, at: datetime, *, failure: str) -> bool:
-    """Marks the run; says no when another program has run it meanwhile."""
-    begun = session.scalar(
-        upsert(JobRun)
-        .values(job=job, slot=slot, began_at=at, ended_at=None, failure=failure, result={})
-        .on_conflict_do_update(
-            index_elements=["job", "slot"],
-            set_={"began_at": at, "ended_at": None, "failure": failure},
-            where=JobRun.failure != "",
-        )
-        .returning(JobRun.job)
-    )
-    return begun is not None

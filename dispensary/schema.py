@@ -23,6 +23,7 @@ def all_metadata() -> list[MetaData]:
     """The metadata of the three houses, with every room's tables loaded."""
     import notifications.models
     import scheduling.models
+    import scheduling.waiting_models
 
     for room in _ROOMS:
         package = importlib.import_module(f"dispensary.{room}")

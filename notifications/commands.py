@@ -47,6 +47,9 @@ class Command:
     choice: int | None = None
     """1 to 9. With BOOK or MOVE a lone digit is both: a choice when something was offered, else the hour in `time`."""
     language: str | None = None
+    every: tuple[int, ...] = ()
+    """Weekdays (0 is Monday) that are meant each week, in place of a day."""
+    all: bool = False
     guessed: bool = False
     """A word was corrected or left out, or there were two readings: confirm before anything is given up."""
     unread: tuple[str, ...] = ()
@@ -83,6 +86,7 @@ class _Reader:
         self.reads = clocks.patterns(language)
         self.meanings: list[Meaning] = []
         self.days: list[date] = []
+        self.weekdays: list[int] = []
         self.times: list[tuple[time, bool]] = []
         self.numbers: list[str] = []
         self.unread: list[str] = []
@@ -183,6 +187,7 @@ class _Reader:
             self._misread(match)
 
     def _weekday(self, number: int, *, coming_week: bool) -> None:
+        self.weekdays.append(number)
         ahead = 7 - self.today.weekday() + number if coming_week else (number - self.today.weekday()) % 7
         self._offset(ahead)
 
@@ -259,17 +264,19 @@ class _Reader:
                     self.meanings.append(meaning)
 
     def command(self) -> Command:
-        verb = self._verb()
+        verb, every = self._verb(), self._every()
+        if every:
+            self.days = []
         day, moment, either_half = self._day(verb), *self._moment(verb)
         language = self._named(verb)
         choice: int | None = None
         if self.numbers and moment is None:
             number = self.numbers.pop(0)
             value = int(number) if len(number) <= 2 else 99
-            hour_wanted = day is not None or verb in (Verb.BOOK, Verb.MOVE)
+            hour_wanted = day is not None or bool(every) or verb in (Verb.BOOK, Verb.MOVE)
             if hour_wanted and value <= 23:
                 moment, either_half = time(value), 1 <= value <= 11 and number[0] != "0"
-            if day is None and 1 <= value <= 9:
+            if day is None and not every and 1 <= value <= 9:
                 choice = value
                 verb = verb or Verb.CHOOSE
             if moment is None and choice is None:
@@ -285,6 +292,8 @@ class _Reader:
             either_half=either_half,
             choice=choice,
             language=language if verb is Verb.LANG else None,
+            every=every,
+            all=Aside.ALL in self.meanings,
             guessed=self.guessed or bool(self.unread),
             unread=tuple(self.unread),
         )
@@ -317,6 +326,14 @@ class _Reader:
         if moment is None:
             return (time(12), False) if half is Half.NOON else (None, either_half)
         return (time(_in_half(moment.hour, half), moment.minute), False) if either_half else (moment, False)
+
+    def _every(self) -> tuple[int, ...]:
+        """The weekdays that are meant each week: those named, Monday to Friday, or all seven."""
+        if Aside.EVERY not in self.meanings:
+            return ()
+        if Aside.WEEKDAYS in self.meanings:
+            return (0, 1, 2, 3, 4)
+        return tuple(sorted(set(self.weekdays))) or (0, 1, 2, 3, 4, 5, 6)
 
     def _day(self, verb: Verb | None) -> date | None:
         days = list(dict.fromkeys(self.days))

@@ -206,3 +206,9 @@ def discrepancies(session: Session, *, now: datetime) -> list[Discrepancy]:
         for message_id in session.scalars(select(Message.id).where(broken).order_by(Message.id)):  # type: ignore[arg-type]
             found.append(Discrepancy(rule, message_id, f"Message {message_id} {sentence}."))
     return found
+
+
+def gets_texts(session: Session, recipient_id: UUID) -> bool:
+    """Whether this recipient has a number, agreed to texts, and did not opt out."""
+    contact = session.get(Contact, recipient_id)
+    return contact is not None and contact.consented_at is not None and contact.opted_out_at is None

@@ -17,7 +17,7 @@ from itertools import groupby, product
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from babel.dates import format_date
+from babel.dates import format_date, get_day_names
 
 from notifications.discretion import reveals
 from notifications.models import Wording
@@ -55,7 +55,10 @@ class Kind:
 
     sentence: str
     fields: tuple[str, ...] = ()
-    """`at` a moment; `day`, `last` dates; `choices`, `bookings` moments; the others strings (`link` may miss)."""
+    """`at`, `until` moments; `day`, `last` dates; `choices`, `bookings` moments; `minutes`, `number` whole numbers.
+
+    `weekdays` are numbers from 0, Monday, on; the others strings (`link` may miss).
+    """
     without_link: str = ""
 
 
@@ -107,8 +110,41 @@ KINDS: Mapping[str, Kind] = {
     "wait_yours": Kind(N_("Your number is {number}. It is called in about {minutes} min."), ("number", "minutes")),
     "wait_yours_soon": Kind(N_("Your number is {number}. It is called soon."), ("number",)),
     "wait_unknown": Kind(N_("How long the wait is now we cannot say. You can come while we are open.")),
+    "confirm_regular": Kind(N_("Book {weekdays} at {time} every week? Reply OK to book it."), ("weekdays", "at")),
+    "regular_set": Kind(
+        N_("Booked every week from {day}: {weekdays} at {time}. One day off: DROP with the day. To end it: DROP ALL."),
+        ("weekdays", "at"),
+    ),
+    "regular_ended": Kind(N_("Your weekly times are ended. To book again reply BOOK.")),
+    "regular_paused": Kind(
+        N_("Your weekly times pause from {day}. What was booked from then on is dropped."), ("day",)
+    ),
+    "regular_full": Kind(
+        N_("Your weekly time {day} at {time} could not be booked. Reply SLOTS for other times."), ("at",)
+    ),
+    "ask_regular": Kind(N_("For which days and time? For example BOOK EVERY WEEKDAY 7.30.")),
+    "too_many_open": Kind(
+        N_("No more bookings can be open at once. Keep one of them first, or give one up with DROP.")
+    ),
+    "wait_listed": Kind(N_("You are on the list for {day}. When a place is free, you get a text."), ("day",)),
+    "place_offered": Kind(
+        N_("A place is kept for you: {day} at {time}. Reply TAKE before {until} to have it."), ("at", "until")
+    ),
+    "offer_over": Kind(N_("That place is not kept any more. Reply SLOTS for free times.")),
+    "offer_declined": Kind(N_("All right, somebody else may have it. You stay on the list.")),
     "nothing_changed": Kind(N_("Nothing was changed. Reply MENU for what you can write.")),
     "language_changed": Kind(N_("Texts will now be in English.")),
+    "before_queue": Kind(N_("Please see reception before you queue on {day}."), ("day",)),
+    "missed_today": Kind(
+        N_("We did not see you today. Your place on {day} is kept. Reply 1 if you would like to talk."), ("day",)
+    ),
+    "talk_soon": Kind(N_("Thank you. Somebody will talk with you soon.")),
+    "review_due": Kind(N_("It is time to sit down together. Please ask for it when you come, by {day}."), ("day",)),
+    "feedback_visit": Kind(N_("How was your visit? Reply 1 good, 2 fair or 3 poor. You need not answer.")),
+    "feedback_wait": Kind(N_("Thank you. And the wait? Reply 1 short, 2 fair or 3 too long.")),
+    "feedback_thanks": Kind(N_("Thank you. Your answer helps us.")),
+    "ask_pin": Kind(N_("Please reply with your PIN first.")),
+    "wrong_pin": Kind(N_("This PIN is not right. Please try again, or ask at the desk.")),
     "menu": Kind(
         N_(
             "Write BOOK, MOVE or DROP with a day and time, e.g. BOOK FRI 7. "
@@ -221,6 +257,10 @@ def _filled(kind: str, fields: Mapping[str, object], language: str, zone: ZoneIn
             if not isinstance(value, date) or isinstance(value, datetime):
                 raise BadFields(f"{name} is a date")
             filled[name] = _day(value, language, form)
+        elif name == "until":
+            filled[name] = f"{_local(value, zone):%H:%M}"
+        elif name == "weekdays":
+            filled[name] = _weekdays(value, language)
         elif name in ("choices", "bookings"):
             filled[name] = _listed(value, language, zone, form, numbered=name == "choices")
         elif name == "code":
@@ -241,6 +281,24 @@ def _local(value: object, zone: ZoneInfo) -> datetime:
 @lru_cache(maxsize=4096)
 def _day(day: date, language: str, form: str) -> str:
     return plain(format_date(day, form, locale=language))
+
+
+def _weekdays(value: object, language: str) -> str:
+    """Weekdays by their short names, those that follow each other as a stretch: Mon-Fri, Sun."""
+    if not isinstance(value, Sequence) or not value or not set(value) <= set(range(7)):
+        raise BadFields("weekdays are numbers from 0, Monday, to 6")
+    names = get_day_names("abbreviated", locale=language)
+    runs: list[list[int]] = []
+    for number in sorted(set(value)):
+        if runs and runs[-1][-1] == number - 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    stretches = (
+        names[run[0]] if len(run) == 1 else f"{names[run[0]]}{'-' if len(run) > 2 else ', '}{names[run[-1]]}"
+        for run in runs
+    )
+    return plain(", ".join(stretches))
 
 
 def _listed(value: object, language: str, zone: ZoneInfo, form: str, *, numbered: bool) -> str:

@@ -49,6 +49,10 @@ class Verb(StrEnum):
     OK = "ok"
     MENU = "menu"
     LANG = "lang"
+    TAKE = "take"
+    """Yes to the place that was offered."""
+    LIST = "list"
+    """Put me on the waiting list."""
     CHOOSE = "choose"
     """A digit alone: one of what was last offered."""
 
@@ -63,6 +67,11 @@ class Aside(StrEnum):
     NEXT = "next"
     """The weekday of the coming week, not of this one."""
     NOT = "not"
+    EVERY = "every"
+    """Each week, on the weekdays that are named, or on all."""
+    WEEKDAYS = "weekdays"
+    """Monday to Friday."""
+    ALL = "all"
     FILLER = "filler"
 
 

@@ -1,8 +1,9 @@
 """The tables of a place's time: its hours and closures, the slots that were booked, bookings, visits and tickets.
 
 A slot has a row only once somebody booked it; every other slot follows from the hours. What the tables themselves hold
-to: a slot never has more bookings than its capacity, a holder has at most one booking a day at a place that was not
-given up, a booking leaves the state `booked` once and for good, and a time stamp of a visit is written once.
+to: a slot never has more bookings and offers than its capacity, nor any that stand in a place held for others, a holder
+has at most one booking a day at a place that was not given up, a booking leaves the state `booked` once and for good,
+and a time stamp of a visit is written once.
 """
 
 from __future__ import annotations
@@ -79,6 +80,7 @@ class Base(DeclarativeBase):
         UUID: Uuid,
         str: Text,
         int: Integer,
+        dict[str, Any]: JSONB,
         BookingState: Enum(
             BookingState,
             native_enum=False,
@@ -117,6 +119,7 @@ class Opening(Base):
         CheckConstraint("slot_minutes BETWEEN 1 AND 1440", name="slot_minutes"),
         CheckConstraint("capacity >= 1", name="capacity"),
         CheckConstraint("windows >= 1", name="windows"),
+        CheckConstraint("shares_fit(capacity, 0, held, '{}'::jsonb)", name="held"),
         CheckConstraint("until_day >= from_day", name="until_after_from"),
         ExcludeConstraint(
             ("place_id", "="),
@@ -139,6 +142,8 @@ class Opening(Base):
     """How many people one slot takes."""
     windows: Mapped[Small]
     """How many counters serve at once."""
+    held: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """How many of a slot's places are held for whom: a neutral word and a number each. Zero holds nothing."""
     from_day: Mapped[date]
     until_day: Mapped[date | None]
     """The first day on which it no longer counts; equal to `from_day` when it was replaced before it began."""
@@ -161,15 +166,17 @@ class Closure(Base):
 
 
 class Slot(Base):
-    """A slot that somebody booked: how many places it has and how many are taken.
+    """A slot that somebody booked or was offered: how many places it has and how many are taken.
 
-    `capacity` is what the hours said at the last booking. A place is taken and given back only by one conditional
-    UPDATE, so that any number of simultaneous bookings stops at the capacity.
+    `capacity` and `held` are what the hours said when a place was last taken, as far as what was taken before left room
+    for it. Whoever takes a place holds the row while they look, so that any number of simultaneous bookings stops at
+    the capacity; and the table refuses a row in which places held for some are taken by others.
     """
 
     __tablename__ = "slot"
     __table_args__ = (
         CheckConstraint("booked >= 0 AND booked <= capacity", name="within_capacity"),
+        CheckConstraint("shares_fit(capacity, booked, held, held_booked)", name="shares"),
         CheckConstraint("ends_at > starts_at", name="ends_after_it_starts"),
         Index(None, "place_id", "day"),
     )
@@ -180,6 +187,11 @@ class Slot(Base):
     day: Mapped[date]
     capacity: Mapped[Small]
     booked: Mapped[Small]
+    """By bookings that hold a place, and by offers that wait for an answer."""
+    held: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """Of the capacity, how many places are held for whom."""
+    held_booked: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """Of the held places, how many are taken."""
 
 
 class Booking(Base):
@@ -189,6 +201,7 @@ class Booking(Base):
     __table_args__ = (
         ForeignKeyConstraint(["place_id", "starts_at"], ["slot.place_id", "slot.starts_at"]),
         CheckConstraint("state IN ('booked', 'dropped', 'moved', 'arrived', 'missed')", name="state"),
+        CheckConstraint("share <> '' OR NOT given", name="given_is_held"),
         UniqueConstraint("moved_from"),
         Index(
             "uq_booking_one_a_day",
@@ -202,6 +215,7 @@ class Booking(Base):
         Index(None, "place_id", "starts_at"),
         Index(None, "holder_id", "starts_at"),
         Index("ix_booking_to_come", "starts_at", postgresql_where=text("state = 'booked'")),
+        Index("ix_booking_standing", "standing_id", postgresql_where=text("standing_id IS NOT NULL")),
     )
 
     id: Mapped[Id]
@@ -216,6 +230,12 @@ class Booking(Base):
     changed_at: Mapped[datetime]
     """When it took its present state."""
     moved_from: Mapped[UUID | None] = mapped_column(ForeignKey("booking.id"))
+    share: Mapped[str] = mapped_column(default="")
+    """For whom the place that it takes was held; empty for a place that is open to all."""
+    given: Mapped[bool] = mapped_column(default=False)
+    """Whether somebody gave that held place to a holder for whom it was not held."""
+    standing_id: Mapped[UUID | None] = mapped_column(ForeignKey("standing.id"))
+    """The standing booking that it was made from."""
 
 
 class TicketCounter(Base):

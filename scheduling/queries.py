@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import and_, exists, func, or_, select, text
+from sqlalchemy import exists, or_, select, text
 from sqlalchemy.orm import Session
 
 from scheduling.models import HOLDS_A_PLACE, Booking, BookingState, Closure, Opening, Place, Slot, Visit
-from scheduling.rules import Hours, InForce, NotFound, Shut, Timetable, local_day, nearest, zone_named
+from scheduling.rules import BookingRules, Hours, InForce, NotFound, Shut, Timetable, local_day, nearest, zone_named
+from scheduling.shares import brought_up, held_of
+from scheduling.waiting_models import BookingRule
 
 _STRETCH = 14
 """Days that the search for a free slot reads at a time."""
@@ -25,15 +27,23 @@ class SlotView:
     ends_at: datetime
     capacity: int
     booked: int
+    """By bookings and by offers that are open."""
     free: int
+    """For whoever asks: the open places, and those held for the groups that were asked for."""
+    held: int = 0
+    """Places that are free and held for others."""
 
 
 @dataclass(frozen=True)
 class Discrepancy:
-    """A slot whose counter is not the number of its bookings, or that has more than it can take."""
+    """A slot whose counter is not the number of its bookings and open offers, or that has more than it can take.
+
+    `share` names whose held places do not agree; it is empty for the slot as a whole.
+    """
 
     place_id: UUID
     starts_at: datetime
+    share: str
     capacity: int
     counter: int
     bookings: int
@@ -45,6 +55,11 @@ def place_of(session: Session, place_id: UUID) -> Place:
     if place is None:
         raise NotFound("no-place", "There is no such place.")
     return place
+
+
+def is_place(session: Session, place_id: UUID) -> bool:
+    """Whether there is a place of this id: one with no hours yet counts."""
+    return session.get(Place, place_id) is not None
 
 
 def day_at(session: Session, place_id: UUID, moment: datetime) -> date:
@@ -78,29 +93,42 @@ def timetable(session: Session, place_id: UUID, first: date, last: date) -> Time
 
 def hours_of(row: Opening) -> Hours:
     """The hours that a row records."""
-    return Hours(row.weekday, row.opens, row.closes, row.slot_minutes, row.capacity, row.windows)
+    held = held_of(row.held)
+    return Hours(row.weekday, row.opens, row.closes, row.slot_minutes, row.capacity, row.windows, held)
 
 
-def slots_on(session: Session, place_id: UUID, day: date) -> list[SlotView]:
-    """The slots of a day, earliest first. One that only bookings made before a change still know has no free place."""
-    return _views(session, place_id, day, day)
+def booking_rules(session: Session, place_id: UUID) -> BookingRules:
+    """What the place has set for bookings."""
+    row = session.get(BookingRule, place_id)
+    if row is None:
+        return BookingRules()
+    return BookingRules(row.most_open, row.offer_minutes, row.offers_from, row.offers_until)
 
 
-def _views(session: Session, place_id: UUID, first: date, last: date) -> list[SlotView]:
+def slots_on(session: Session, place_id: UUID, day: date, groups: Collection[str] = ()) -> list[SlotView]:
+    """The slots of a day, earliest first. One that only bookings made before a change still know has no free place.
+
+    `groups` says who asks: places held for them are free for them.
+    """
+    return _views(session, place_id, day, day, groups)
+
+
+def _views(session: Session, place_id: UUID, first: date, last: date, groups: Collection[str]) -> list[SlotView]:
     known = timetable(session, place_id, first, last)
     rows = session.execute(
-        select(Slot.starts_at, Slot.ends_at, Slot.booked).where(
+        select(Slot.starts_at, Slot.ends_at, Slot.booked, Slot.held_booked).where(
             Slot.place_id == place_id, Slot.day.between(first, last), Slot.booked > 0
         )
     )
-    taken = {starts_at: (ends_at, booked) for starts_at, ends_at, booked in rows}
+    taken = {starts_at: (ends_at, booked, held_of(held)) for starts_at, ends_at, booked, held in rows}
     views = []
     for day in days(first, last):
         for slot in known.slots_on(day):
-            _, booked = taken.pop(slot.starts_at, (slot.ends_at, 0))
-            free = max(0, slot.capacity - booked)
-            views.append(SlotView(slot.starts_at, slot.ends_at, slot.capacity, booked, free))
-    views.extend(SlotView(starts_at, ends_at, booked, booked, 0) for starts_at, (ends_at, booked) in taken.items())
+            _, booked, held_booked = taken.pop(slot.starts_at, (slot.ends_at, 0, ()))
+            places = brought_up(slot.capacity, slot.held, booked=booked, held_booked=held_booked)
+            free = places.free_for(groups)
+            views.append(SlotView(slot.starts_at, slot.ends_at, slot.capacity, booked, free, places.free - free))
+    views.extend(SlotView(starts_at, ends_at, booked, booked, 0) for starts_at, (ends_at, booked, _) in taken.items())
     return sorted(views, key=lambda view: view.starts_at)
 
 
@@ -109,7 +137,9 @@ def days(first: date, last: date) -> Iterator[date]:
     return (first + timedelta(days=number) for number in range((last - first).days + 1))
 
 
-def next_free(session: Session, place_id: UUID, after: datetime, limit: int) -> list[SlotView]:
+def next_free(
+    session: Session, place_id: UUID, after: datetime, limit: int, groups: Collection[str] = ()
+) -> list[SlotView]:
     """The first free slots that somebody can book at the moment `after`, earliest first: lead and horizon count."""
     place = place_of(session, place_id)
     today = day_at(session, place_id, after)
@@ -118,12 +148,15 @@ def next_free(session: Session, place_id: UUID, after: datetime, limit: int) -> 
     first = today
     while len(found) < limit and first <= horizon:
         last = min(first + timedelta(days=_STRETCH - 1), horizon)
-        found += [view for view in _views(session, place_id, first, last) if view.free and view.starts_at >= earliest]
+        views = _views(session, place_id, first, last, groups)
+        found += [view for view in views if view.free and view.starts_at >= earliest]
         first = last + timedelta(days=1)
     return found[:limit]
 
 
-def free_near(session: Session, place_id: UUID, wanted: datetime, now: datetime, limit: int = 3) -> list[datetime]:
+def free_near(
+    session: Session, place_id: UUID, wanted: datetime, now: datetime, limit: int = 3, groups: Collection[str] = ()
+) -> list[datetime]:
     """The starts of the other free slots nearest to the wanted one, among those bookable now, earliest first.
 
     Looks a week before and two weeks after it, and when that finds none, for the first free ones from now on.
@@ -134,9 +167,9 @@ def free_near(session: Session, place_id: UUID, wanted: datetime, now: datetime,
     around = min(max(wanted, now), now + timedelta(days=place.horizon_days))
     middle = day_at(session, place_id, around)
     first, last = max(today, middle - timedelta(days=7)), min(horizon, middle + timedelta(days=14))
-    views = _views(session, place_id, first, last)
+    views = _views(session, place_id, first, last, groups)
     free = [view.starts_at for view in views if view.free and view.starts_at >= earliest and view.starts_at != wanted]
-    return nearest(free, around, limit) or [view.starts_at for view in next_free(session, place_id, now, limit)]
+    return nearest(free, around, limit) or [view.starts_at for view in next_free(session, place_id, now, limit, groups)]
 
 
 def is_open(session: Session, place_id: UUID, day: date) -> bool:
@@ -250,17 +283,32 @@ def open_visit(session: Session, place_id: UUID, holder_id: UUID, day: date, *, 
     return session.scalars(wanted.execution_options(populate_existing=True)).one_or_none()
 
 
+_DISCREPANCIES = text(f"""
+WITH taken AS (
+    SELECT place_id, starts_at, share, count(*) AS places FROM (
+        SELECT place_id, starts_at, share FROM booking WHERE {HOLDS_A_PLACE}
+        UNION ALL SELECT place_id, starts_at, share FROM offer WHERE state = 'open') AS places
+    GROUP BY place_id, starts_at, share
+), held AS (
+    SELECT place_id, starts_at, key AS share, value::integer AS places FROM slot, jsonb_each_text(held_booked)
+)
+SELECT s.place_id, s.starts_at, '' AS share, s.capacity, s.booked, coalesce(t.places, 0) FROM slot s
+LEFT JOIN (SELECT place_id, starts_at, sum(places)::integer AS places FROM taken GROUP BY place_id, starts_at) t
+    ON (t.place_id, t.starts_at) = (s.place_id, s.starts_at)
+WHERE coalesce(t.places, 0) <> s.booked OR coalesce(t.places, 0) > s.capacity
+UNION ALL
+SELECT place_id, starts_at, share, coalesce((s.held ->> share)::integer, 0), coalesce(h.places, 0),
+    coalesce(t.places, 0)::integer
+FROM (SELECT * FROM taken WHERE share <> '') t FULL JOIN held h USING (place_id, starts_at, share)
+JOIN slot s USING (place_id, starts_at)
+WHERE coalesce(t.places, 0) <> coalesce(h.places, 0) OR coalesce(t.places, 0) > coalesce((s.held ->> share)::integer, 0)
+ORDER BY 1, 2, 3
+""")
+
+
 def discrepancies(session: Session) -> list[Discrepancy]:
-    """Each slot that has more bookings than it can take or whose counter is not their number; none when all is well."""
-    bookings = func.count(Booking.id)
-    rows = session.execute(
-        select(Slot.place_id, Slot.starts_at, Slot.capacity, Slot.booked, bookings)
-        .outerjoin(
-            Booking,
-            and_(Booking.place_id == Slot.place_id, Booking.starts_at == Slot.starts_at, text(HOLDS_A_PLACE)),
-        )
-        .group_by(Slot.place_id, Slot.starts_at)
-        .having(or_(bookings != Slot.booked, bookings > Slot.capacity))
-        .order_by(Slot.place_id, Slot.starts_at)
-    )
-    return [Discrepancy(*row) for row in rows]
+    """Each slot whose bookings and open offers are not what it counts, or more than it takes; none when all is well.
+
+    The same for each of its shares: places held for some must be theirs, or have been given.
+    """
+    return [Discrepancy(*row) for row in session.execute(_DISCREPANCIES)]

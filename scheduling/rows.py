@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date, datetime
 from typing import Any, LiteralString, Protocol
 from uuid import UUID
 
 from psycopg import Cursor
-from sqlalchemy import select, text, update
+from sqlalchemy import Text, bindparam, select, text, update
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from scheduling import queries
 from scheduling.models import HOLDS_A_PLACE, Booking, BookingState, Place, Slot, TicketCounter, Visit
 from scheduling.rules import Code, NotBooked, NotFound, SlotTime
+from scheduling.shares import OPEN, Places, brought_up, held_of
+from scheduling.waiting_models import Standing, StandingSkip
 
 SERVED = """
 WITH today AS (
@@ -41,6 +44,10 @@ class Runs(Protocol):
     def run(self, statement: LiteralString, values: Mapping[str, Any]) -> Cursor[tuple[Any, ...]]: ...
 
 
+class OverLimit(Exception):
+    """The holder has as many open bookings as one may have."""
+
+
 class DayTaken(Exception):
     """Another booking of the holder for that day was committed first."""
 
@@ -53,6 +60,19 @@ def lock_place(session: Session, place_id: UUID, *, changing: bool = False) -> P
     if place is None:
         raise NotFound("no-place", "There is no such place.")
     return place
+
+
+def lock_standing(session: Session, standing_id: UUID | None) -> None:
+    """The standing booking that a booking was made from, if any: giving up a day of it waits for who makes bookings."""
+    if standing_id is not None:
+        session.execute(select(Standing.id).where(Standing.id == standing_id).with_for_update(key_share=True))
+
+
+def skip(session: Session, booking: Booking) -> None:
+    """The standing booking that this was made from, if any, makes none for its day again."""
+    if booking.standing_id is not None:
+        put = insert(StandingSkip).values(standing_id=booking.standing_id, day=booking.day)
+        session.execute(put.on_conflict_do_nothing())
 
 
 def lock_booking(session: Session, booking_id: UUID) -> Booking:
@@ -79,36 +99,58 @@ def lock_slots(session: Session, place_id: UUID, *starts: datetime) -> None:
     session.execute(wanted.order_by(Slot.starts_at).with_for_update(key_share=True))
 
 
-def take(session: Session, place_id: UUID, slot: SlotTime) -> bool:
-    """Takes a place in one statement, or none when the slot is full: to count first and then book would overbook.
-
-    The first booking makes the row. Each brings the capacity up to date with the hours; it is never set below what is
-    booked, since then the condition fails and the row stays as it was.
-    """
+def lock_slot(session: Session, place_id: UUID, slot: SlotTime) -> tuple[Slot, Places]:
+    """The slot's row, ours until the unit ends, and its places as the hours have them now. The first makes the row."""
     row = insert(Slot).values(
         place_id=place_id,
         starts_at=slot.starts_at,
         ends_at=slot.ends_at,
         day=slot.day,
         capacity=slot.capacity,
-        booked=1,
+        booked=0,
+        held={},
+        held_booked={},
     )
-    taken = session.scalar(
-        row.on_conflict_do_update(
-            index_elements=["place_id", "starts_at"],
-            set_={"booked": Slot.booked + 1, "capacity": row.excluded.capacity, "ends_at": row.excluded.ends_at},
-            where=Slot.booked < row.excluded.capacity,
-        ).returning(Slot.booked)
-    )
-    return taken is not None
+    session.execute(row.on_conflict_do_nothing())
+    wanted = select(Slot).where(Slot.place_id == place_id, Slot.starts_at == slot.starts_at)
+    found = session.scalars(wanted.with_for_update(key_share=True), execution_options=_FRESH).one()
+    held_booked = held_of(found.held_booked)
+    return found, brought_up(slot.capacity, slot.held, booked=found.booked, held_booked=held_booked)
 
 
-def release(session: Session, place_id: UUID, starts_at: datetime, people: int = 1) -> None:
-    """Gives places back. The table refuses to give back more than were taken."""
-    session.execute(
-        update(Slot).where(Slot.place_id == place_id, Slot.starts_at == starts_at).values(booked=Slot.booked - people),
-        execution_options={"synchronize_session": False},
-    )
+def take(
+    session: Session, place_id: UUID, slot: SlotTime, groups: Collection[str] = (), *, give: bool = False
+) -> str | None:
+    """Takes a place for somebody of these groups and says from which share, or none when none is left for them.
+
+    The row is held while it is looked at: to count first and then book would overbook. What is written is refused by
+    the table where it would break the capacity or take what is held. With `give`, a place held for others will do.
+    """
+    row, places = lock_slot(session, place_id, slot)
+    share = places.share_to_give(groups) if give else places.share_for(groups)
+    if share is not None:
+        put(session, row, slot, places.taken(share))
+    return share
+
+
+def put(session: Session, row: Slot, slot: SlotTime, places: Places) -> None:
+    """Writes a locked slot's places, as its hours are now."""
+    row.ends_at, row.capacity, row.booked = slot.ends_at, places.capacity, places.booked
+    row.held, row.held_booked = dict(places.held), dict(places.held_booked)
+    session.flush()
+
+
+_RELEASE = text("""
+UPDATE slot SET booked = booked - :people, held_booked = CASE WHEN :share = '' THEN held_booked
+    ELSE held_booked || jsonb_build_object(:share, coalesce((held_booked ->> :share)::integer, 0) - :people) END
+WHERE place_id = :place AND starts_at = :starts
+""").bindparams(bindparam("share", type_=Text()))
+
+
+def release(session: Session, place_id: UUID, starts_at: datetime, share: str = OPEN, people: int = 1) -> None:
+    """Gives places back to the share that they were taken from. The table refuses more than were taken."""
+    session.flush()
+    session.execute(_RELEASE, {"people": people, "share": share, "place": place_id, "starts": starts_at})
 
 
 def write(
@@ -118,10 +160,17 @@ def write(
     slot: SlotTime,
     now: datetime,
     channel: str,
+    share: str,
+    *,
+    given: bool = False,
     moved_from: UUID | None = None,
+    standing_id: UUID | None = None,
 ) -> Booking:
-    """Records a booking whose place is taken. Raises DayTaken; the caller's savepoint then gives the place back."""
-    booking = session.scalars(
+    """Records a booking whose place is taken from this share; the caller's savepoint gives the place back otherwise.
+
+    Raises DayTaken, and OverLimit when PostgreSQL counts as many open bookings of the holder as there may be.
+    """
+    made = (
         insert(Booking)
         .values(
             holder_id=holder_id,
@@ -133,10 +182,19 @@ def write(
             made_at=now,
             changed_at=now,
             moved_from=moved_from,
+            share=share,
+            given=given,
+            standing_id=standing_id,
         )
         .on_conflict_do_nothing(index_elements=["holder_id", "place_id", "day"], index_where=text(HOLDS_A_PLACE))
         .returning(Booking)
-    ).one_or_none()
+    )
+    try:
+        booking = session.scalars(made).one_or_none()
+    except IntegrityError as reason:
+        if "as many bookings are open" in str(reason.orig):
+            raise OverLimit from None
+        raise
     if booking is None:
         raise DayTaken
     return booking

@@ -10,6 +10,8 @@ from itertools import pairwise
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from scheduling.shares import Held, fault_in_held
+
 MOST_PEOPLE = 10_000
 """More than this in one slot, or behind one counter, is a typing error."""
 
@@ -40,6 +42,12 @@ class Code(StrEnum):
     """Why a booking was not made, moved or dropped."""
 
     FULL = "slot-full"
+    HELD = "slot-held"
+    """The places that are left are held for others."""
+    FREE = "slot-free"
+    """There is a place: nobody needs to wait for one."""
+    LIMIT = "too-many-open"
+    OFFER_OVER = "offer-over"
     CLOSED = "closed"
     PAST = "past"
     OUTSIDE_HOURS = "outside-hours"
@@ -73,6 +81,8 @@ class Hours:
     """People a slot takes."""
     windows: int = 1
     """Counters that serve at once."""
+    held: Held = ()
+    """Places of a slot that are held, and for whom; the others are open to all."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +116,30 @@ class SlotTime:
     ends_at: datetime
     day: date
     capacity: int
+    held: Held = ()
+
+
+@dataclass(frozen=True)
+class BookingRules:
+    """What a place has set for bookings."""
+
+    most_open: int | None = None
+    """Bookings of a holder that may be open at once, standing ones not counted; nothing for no limit."""
+    offer_minutes: int = 30
+    """How long an offered place is kept."""
+    offers_from: time = time(7)
+    offers_until: time = time(21)
+    """Between these times of day places are offered; at other times a place that is given up is simply free."""
+
+    def fault(self) -> str | None:
+        """What is wrong with them, in a sentence."""
+        if self.most_open is not None and not 1 <= self.most_open <= 400:
+            return "The limit of open bookings is 1 to 400, or none."
+        if not 5 <= self.offer_minutes <= 1440:
+            return "An offer stands for 5 to 1440 minutes."
+        if self.offers_until <= self.offers_from:
+            return "Places are offered from a time of day until a later one."
+        return None
 
 
 @dataclass(frozen=True)
@@ -155,7 +189,7 @@ class Timetable:
             ends_at = starts_at + timedelta(minutes=hours.slot_minutes)
             if number + 1 < len(starts):
                 ends_at = min(ends_at, starts[number + 1][0])
-            slots.append(SlotTime(starts_at, ends_at, day, hours.capacity))
+            slots.append(SlotTime(starts_at, ends_at, day, hours.capacity, hours.held))
         return slots
 
     def bookable(self, starts_at: datetime, now: datetime) -> SlotTime | Refusal:
@@ -226,6 +260,9 @@ def fault_in(week: Sequence[Hours]) -> str | None:
             return f"{name}: a slot of {hours.slot_minutes} minutes does not fit."
         if not (1 <= hours.capacity <= MOST_PEOPLE and 1 <= hours.windows <= MOST_PEOPLE):
             return f"{name}: capacity and windows are 1 to {MOST_PEOPLE}."
+        held = fault_in_held(hours.held, hours.capacity)
+        if held:
+            return f"{name}: {held}"
     ordered = sorted(week, key=lambda hours: (hours.weekday, hours.opens))
     for earlier, later in pairwise(ordered):
         if earlier.weekday == later.weekday and later.opens < earlier.closes:

@@ -1,13 +1,14 @@
 """What is done with a place's time: hours, closures, bookings, check-in and calling people to the counter.
 
 Rows are locked in the same order everywhere, so that nobody waits in a circle: the place, the ticket counter, a visit,
-bookings, slots by their start. A call that is declined leaves nothing behind, also when its caller goes on and commits.
+standing bookings, offers, bookings, wishes for a place, slots by their start. A call that is declined leaves nothing
+behind, also when its caller goes on and commits.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
@@ -16,7 +17,7 @@ from sqlalchemy import func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from scheduling import queries, rows
+from scheduling import queries, refusing, rows, waitlist
 from scheduling.models import Booking, BookingState, Closure, Opening, Place, Slot, Visit, new_id
 from scheduling.rules import (
     BadHours,
@@ -24,12 +25,10 @@ from scheduling.rules import (
     Hours,
     NotBooked,
     NotFound,
-    Refusal,
-    SlotTime,
     fault_in,
-    local_day,
     zone_named,
 )
+from scheduling.shares import OPEN
 
 
 class Served(NamedTuple):
@@ -92,7 +91,10 @@ def set_hours(session: Session, *, place_id: UUID, hours: Sequence[Hours], from_
         execution_options={"synchronize_session": False},
     )
     if hours:
-        stretches = [{"id": new_id(), "place_id": place_id, "from_day": from_day} | vars(stretch) for stretch in hours]
+        stretches = [
+            {"id": new_id(), "place_id": place_id, "from_day": from_day} | vars(each) | {"held": dict(each.held)}
+            for each in hours
+        ]
         session.execute(insert(Opening), stretches)
     return _displaced(session, place_id, from_day)
 
@@ -109,8 +111,8 @@ def _displaced(session: Session, place_id: UUID, from_day: date) -> list[Booking
 def close(session: Session, *, place_id: UUID, first_day: date, last_day: date, reason: str) -> list[Booking]:
     """Shuts the place from one day to another inclusive, and returns the standing bookings of these days.
 
-    They stay booked, so that a text can move them; nobody can book these days any more. A closure of the same days for
-    the same reason is made once. Raises BadHours (`bad-closure`) and NotFound.
+    They stay booked, so that a text can move them; nobody can book these days any more, nor take what is offered there.
+    A closure of the same days for the same reason is made once. Raises BadHours (`bad-closure`) and NotFound.
     """
     if last_day < first_day or not reason.strip():
         raise BadHours("bad-closure", "A closure has a first day, a last day that is not earlier, and a reason.")
@@ -152,73 +154,124 @@ def reopen(session: Session, *, place_id: UUID, closure_id: UUID, today: date) -
 
 
 def book(
-    session: Session, *, place_id: UUID, holder_id: UUID, starts_at: datetime, now: datetime, channel: str
+    session: Session,
+    *,
+    place_id: UUID,
+    holder_id: UUID,
+    starts_at: datetime,
+    now: datetime,
+    channel: str,
+    groups: Collection[str] = (),
+    give: bool = False,
 ) -> Booking:
     """Takes a place in the slot that starts at this moment. Raises NotBooked with the nearest free starts; NotFound.
 
     A holder has one booking a day at a place. Asked again for the very slot they have, they get the booking they have,
-    so that a repeated text or click is answered like the first.
+    so that a repeated text or click is answered like the first. Places held for one of `groups` are theirs; with
+    `give`, one that is held for others is given to them when there is no other, and the booking says so.
     """
     place = rows.lock_place(session, place_id)
-    slot = _bookable(session, place, starts_at, now)
+    slot = refusing.bookable(session, place, starts_at, now, groups)
     standing = rows.of_the_day(session, place_id, holder_id, slot.day)
     if standing is None:
         try:
             with session.begin_nested():
-                if not rows.take(session, place_id, slot):
-                    raise _full(session, place_id, slot, now)
-                return rows.write(session, place_id, holder_id, slot, now, channel)
+                waitlist.met(session, place_id=place_id, holder_id=holder_id, slot=slot, now=now)
+                share = rows.take(session, place_id, slot, groups, give=give)
+                if share is None:
+                    raise refusing.full(session, place_id, slot, now, groups)
+                given = share != OPEN and share not in groups
+                return rows.write(session, place_id, holder_id, slot, now, channel, share, given=given)
+        except rows.OverLimit:
+            raise refusing.over_limit(session, place_id) from None
         except rows.DayTaken:
             standing = rows.of_the_day(session, place_id, holder_id, slot.day)
     if standing is not None and standing.starts_at == starts_at:
         return standing
-    raise _already(session, place_id, starts_at, now, standing)
+    raise refusing.already(session, place_id, starts_at, now, standing)
 
 
-def move(session: Session, *, booking_id: UUID, starts_at: datetime, now: datetime) -> Booking:
+def move(
+    session: Session,
+    *,
+    booking_id: UUID,
+    starts_at: datetime,
+    now: datetime,
+    groups: Collection[str] = (),
+    give: bool = False,
+) -> Booking:
     """Exchanges a booking for one in another slot, wholly or not at all. Raises NotBooked with the nearest free starts.
 
-    A repeated move to the same slot returns the booking that the first one made.
+    A repeated move to the same slot returns the booking that the first one made. The place that was left goes to the
+    first in line for it. `groups` and `give` as in `book`.
     """
     known = session.get(Booking, booking_id)
     if known is None:
         raise NotBooked(Code.NOT_LIVE, "There is no such booking.")
     place_id = known.place_id
     place = rows.lock_place(session, place_id)
+    rows.lock_standing(session, known.standing_id)
     old = rows.lock_booking(session, booking_id)
     if old.state is BookingState.MOVED:
         successor = session.scalar(select(Booking).where(Booking.moved_from == old.id), execution_options=_FRESH)
         if successor and successor.starts_at == starts_at and successor.state is BookingState.BOOKED:
             return successor
     if old.state is not BookingState.BOOKED:
-        raise _not_live(session, old, starts_at, now)
+        raise refusing.not_live(session, old, starts_at, now)
     if old.starts_at == starts_at:
         return old
-    slot = _bookable(session, place, starts_at, now)
+    slot = refusing.bookable(session, place, starts_at, now, groups)
     standing = rows.of_the_day(session, place_id, old.holder_id, slot.day)
     if standing is not None and standing.id != old.id:
-        raise _already(session, place_id, starts_at, now, standing)
+        raise refusing.already(session, place_id, starts_at, now, standing)
     try:
         with session.begin_nested():
+            waitlist.met(session, place_id=place_id, holder_id=old.holder_id, slot=slot, now=now)
             rows.lock_slots(session, place_id, old.starts_at, starts_at)
-            if not rows.take(session, place_id, slot):
-                raise _full(session, place_id, slot, now)
+            share = rows.take(session, place_id, slot, groups, give=give)
+            if share is None:
+                raise refusing.full(session, place_id, slot, now, groups)
+            given = share != OPEN and share not in groups
             rows.settle(session, old, BookingState.MOVED, now)
-            rows.release(session, place_id, old.starts_at)
-            return rows.write(session, place_id, old.holder_id, slot, now, old.channel, moved_from=old.id)
+            rows.release(session, place_id, old.starts_at, old.share)
+            if old.day != slot.day:
+                rows.skip(session, old)
+            booking = rows.write(
+                session,
+                place_id,
+                old.holder_id,
+                slot,
+                now,
+                old.channel,
+                share,
+                given=given,
+                moved_from=old.id,
+                standing_id=old.standing_id,
+            )
     except rows.DayTaken:
-        raise _already(session, place_id, starts_at, now, None) from None
+        raise refusing.already(session, place_id, starts_at, now, None) from None
+    waitlist.pass_on(session, place_id=place_id, starts_at=old.starts_at, now=now)
+    return booking
 
 
 def drop(session: Session, *, booking_id: UUID, now: datetime) -> Booking:
-    """Gives a booking up and its place back. One that was dropped already is returned as it is. Raises NotBooked."""
+    """Gives a booking up; its place goes to the first in line for it, or is free. Raises NotBooked.
+
+    One that was dropped already is returned as it is. The standing booking that it was made from goes on.
+    """
+    known = session.get(Booking, booking_id)
+    if known is not None:
+        rows.lock_place(session, known.place_id)
+        rows.lock_standing(session, known.standing_id)
     booking = rows.lock_booking(session, booking_id)
     if booking.state is BookingState.DROPPED:
         return booking
     if booking.state is not BookingState.BOOKED:
-        raise _not_live(session, booking, None, now)
+        raise refusing.not_live(session, booking, None, now)
     rows.settle(session, booking, BookingState.DROPPED, now)
-    rows.release(session, booking.place_id, booking.starts_at)
+    rows.skip(session, booking)
+    rows.release(session, booking.place_id, booking.starts_at, booking.share)
+    waitlist.pass_on(session, place_id=booking.place_id, starts_at=booking.starts_at, now=now)
     return booking
 
 
@@ -300,47 +353,6 @@ def mark_missed(session: Session, *, place_id: UUID, day: date) -> list[Booking]
     ).all()
     if not closed:
         return sorted(settled, key=lambda booking: (booking.starts_at, booking.id))
-    for starts_at, people in sorted(Counter(booking.starts_at for booking in settled).items()):
-        rows.release(session, place_id, starts_at, people)
+    for (starts_at, share), people in sorted(Counter((each.starts_at, each.share) for each in settled).items()):
+        rows.release(session, place_id, starts_at, share, people)
     return []
-
-
-def _bookable(session: Session, place: Place, starts_at: datetime, now: datetime) -> SlotTime:
-    zone = zone_named(place.zone)
-    try:
-        day = local_day(starts_at, zone)
-    except OverflowError:  # off the ends of the calendar: past or too far on whatever day it is asked of
-        day = local_day(now, zone)
-    slot = queries.timetable(session, place.id, day, day).bookable(starts_at, now)
-    if isinstance(slot, Refusal):
-        raise _declined(session, place.id, slot, starts_at, now)
-    return slot
-
-
-def _declined(
-    session: Session,
-    place_id: UUID,
-    refusal: Refusal,
-    wanted: datetime,
-    now: datetime,
-    standing: Booking | None = None,
-) -> NotBooked:
-    alternatives = queries.free_near(session, place_id, wanted, now)
-    return NotBooked(refusal.code, refusal.sentence, alternatives, standing.id if standing else None)
-
-
-def _full(session: Session, place_id: UUID, slot: SlotTime, now: datetime) -> NotBooked:
-    spoken = queries.timetable(session, place_id, slot.day, slot.day).spoken(slot.starts_at)
-    return _declined(session, place_id, Refusal(Code.FULL, f"The slot at {spoken} is full."), slot.starts_at, now)
-
-
-def _already(session: Session, place_id: UUID, wanted: datetime, now: datetime, standing: Booking | None) -> NotBooked:
-    refusal = Refusal(Code.ALREADY_BOOKED, "There is a booking for that day already. Move it instead.")
-    return _declined(session, place_id, refusal, wanted, now, standing)
-
-
-def _not_live(session: Session, booking: Booking, wanted: datetime | None, now: datetime) -> NotBooked:
-    refusal = Refusal(Code.NOT_LIVE, f"This booking was {booking.state} and cannot be changed.")
-    if wanted is None:
-        return NotBooked(refusal.code, refusal.sentence)
-    return _declined(session, booking.place_id, refusal, wanted, now)

@@ -24,13 +24,17 @@ Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class SlotAnswer(msgspec.Struct):
-    """A slot of the day. `free` is never below 0, also when the hours were cut after people had booked."""
+    """A slot of the day. `free` is never below 0, also when the hours were cut after people had booked.
+
+    `free` places are open to all; `held` ones are free too, and held for some.
+    """
 
     starts_at: datetime
     ends_at: datetime
     capacity: int
     booked: int
     free: int
+    held: int
 
 
 class BookingAnswer(msgspec.Struct):

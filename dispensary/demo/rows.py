@@ -43,8 +43,8 @@ _COLUMNS = {
     "outcome, frozen_at",
     "stock_count": "id, site_id, lot_id, dose_day, at, expected, measured, difference, reason, account_id",
     "day_close": "site_id, dose_day, closed_at, closed_by, counted, observed, taken_home, missed, held, unclaimed",
-    "slot": "place_id, starts_at, ends_at, day, capacity, booked",
-    "booking": "id, holder_id, place_id, starts_at, day, state, channel, made_at, changed_at",
+    "slot": "place_id, starts_at, ends_at, day, capacity, booked, held, held_booked",
+    "booking": "id, holder_id, place_id, starts_at, day, state, channel, made_at, changed_at, share, given",
     "visit": "id, place_id, holder_id, day, ticket, booking_id, at_window, arrived_at, called_at, started_at, "
     "ended_at, group_word, priority, calls, last_called_at, skips, left_unserved",
     "ticket_counter": "place_id, day, last",
@@ -90,7 +90,8 @@ class Writer:
             if day not in life.covered:
                 self._missed_booking(day, life, taken, random)
         for start, booked_people in taken.items():
-            self.rows["slot"].append((self.actor.site_id, start, start + SLOT, day, PER_SLOT, booked_people))
+            slot = (self.actor.site_id, start, start + SLOT, day, PER_SLOT, booked_people, "{}", "{}")
+            self.rows["slot"].append(slot)
         if visits:
             self.rows["ticket_counter"].append((self.actor.site_id, day, len(visits)))
         self._close(day, lives)
@@ -136,7 +137,7 @@ class Writer:
         booking_id = new_id()
         made = start - timedelta(days=1, hours=3)
         self.rows["booking"].append(
-            (booking_id, life.client_id, self.actor.site_id, start, day, state, "text", made, changed)
+            (booking_id, life.client_id, self.actor.site_id, start, day, state, "text", made, changed, "", False)
         )
         return booking_id
 

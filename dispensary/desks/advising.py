@@ -25,6 +25,7 @@ from dispensary.web.typed import Typed
 from dispensary.words import weekday_names
 from scheduling.advice import ENOUGH, Advice, SlotOfWeek, advise
 from scheduling.rules import BadHours, Hours, NotFound
+from scheduling.shares import brought_up
 from scheduling.stamps import past_of, slots_of, week_on
 
 
@@ -47,7 +48,11 @@ class Stretch:
 
     @property
     def taken_over(self) -> Hours:
-        return replace(self.hours, capacity=self.least.k) if self.least else self.hours
+        """The hours with what is advised; of the places that are held no more than there are then."""
+        if self.least is None:
+            return self.hours
+        held = brought_up(self.least.k, self.hours.held, booked=0).held
+        return replace(self.hours, capacity=self.least.k, held=held)
 
 
 def _stretches(session: ReadSession, site: Place, today: date, day: date) -> list[Stretch]:

@@ -15,6 +15,7 @@ from litestar.types import ControllerRouterHandler
 
 import scheduling.queries
 import scheduling.service
+from dispensary.clients.groups import NEW, PREGNANT, SHIFT
 from dispensary.database import Database, ReadSession, WriteSession
 from dispensary.desks import oversight
 from dispensary.desks.holidays import CLOSED_HOLIDAYS, COMING, calendar, coming_holidays, remembered_part
@@ -28,7 +29,10 @@ from dispensary.web.guards import requires_administrator
 from dispensary.web.templating import page
 from dispensary.web.typed import Typed
 from scheduling.rules import MOST_PEOPLE, BadHours, Hours, NotFound, Timetable
+from scheduling.shares import WALK_IN, Held, held_of
 
+HELD_FOR = (WALK_IN, NEW, PREGNANT, SHIFT)
+"""For whom places of a slot may be held."""
 ROWS = 6
 """Stretches of time that a week's form has room for at least; each may be on any of the seven days."""
 _MOST_ROWS = 100
@@ -45,6 +49,11 @@ class Row:
     minutes: int
     people: int
     windows: int
+    held: Held = ()
+
+    def holds(self, word: str) -> int:
+        """How many places of a slot are held under this word."""
+        return dict(self.held).get(word, 0)
 
 
 @get("/office/hours", sync_to_thread=True, guards=[requires_administrator])
@@ -135,11 +144,11 @@ def _after(session: ReadSession, site: Place, first: date, last: date) -> After:
 
 def _week(known: Timetable, today: date) -> list[Row | None]:
     """The hours in force, equal stretches of several days in one row."""
-    days: dict[tuple[time, time, int, int, int], set[int]] = defaultdict(set)
+    days: dict[tuple[time, time, int, int, int, Held], set[int]] = defaultdict(set)
     for each in known.openings:
         if each.from_day <= today and (each.until_day is None or each.until_day > today):
             of = each.hours
-            days[of.opens, of.closes, of.slot_minutes, of.capacity, of.windows].add(of.weekday)
+            days[of.opens, of.closes, of.slot_minutes, of.capacity, of.windows, of.held].add(of.weekday)
     return [Row(frozenset(on), *stretch) for stretch, on in sorted(days.items())]
 
 
@@ -187,7 +196,15 @@ def _stretches(typed: Typed, data: Mapping[str, Any], n: int) -> list[Hours]:
     opens, closes = typed.time(f"opens_{n}"), typed.time(f"closes_{n}")
     minutes = typed.whole(f"minutes_{n}", 1, 1440)
     people, windows = typed.whole(f"people_{n}", 1, MOST_PEOPLE), typed.whole(f"windows_{n}", 1, MOST_PEOPLE)
-    return [Hours(day, opens, closes, minutes, people, windows) for day in ticked]
+    held = held_of({word: typed.whole_or_none(f"{word}_{n}", 0, MOST_PEOPLE) or 0 for word in HELD_FOR})
+    if one(data, f"break_from_{n}") or one(data, f"break_to_{n}"):
+        begins, ends = typed.time(f"break_from_{n}"), typed.time(f"break_to_{n}")
+        stretches = [(opens, begins), (ends, closes)]
+        if not opens < begins < ends < closes:
+            typed.fault(f"break_from_{n}", "bad-break", "A break lies within its hours.", "Correct the break.")
+    else:
+        stretches = [(opens, closes)]
+    return [Hours(day, begins, ends, minutes, people, windows, held) for day in ticked for begins, ends in stretches]
 
 
 def _place(session: WriteSession, site: Place) -> None:

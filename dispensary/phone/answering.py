@@ -11,8 +11,9 @@ import msgspec
 
 import notifications.service
 from dispensary.database import WriteSession
-from dispensary.phone import tasks, verbs
-from dispensary.phone.memory import REPLY, Ask, Asked, Memory, keep, recall
+from dispensary.phone import ahead, tasks, verbs
+from dispensary.phone.memory import REPLY, Ask, Asked, Memory, keep, last_told, recall
+from dispensary.phone.offering import tell_offers
 from dispensary.phone.rules import named, shows
 from dispensary.phone.talk import Reply, Talk, Whose, Writer, writers_of
 from dispensary.staff import audit
@@ -103,11 +104,19 @@ def _reply(talk: Talk) -> Reply:
     if chosen is not None:
         return chosen
     day, clock, sure = command.day, command.time, not command.guessed
+    if command.every and command.verb in (None, Verb.BOOK):
+        return ahead.regular(talk, command.every, clock, either_half=command.either_half, sure=sure)
     match command.verb:
         case Verb.BOOK:
             return verbs.book(talk, day, clock, either_half=command.either_half, sure=sure)
         case Verb.MOVE:
             return verbs.move(talk, day, clock, either_half=command.either_half, sure=sure)
+        case Verb.DROP if command.all and sure and ahead.has_regulars(talk):
+            return ahead.end_regulars(talk)
+        case Verb.TAKE:
+            return ahead.take(talk)
+        case Verb.LIST:
+            return ahead.wait(talk, day, clock, either_half=command.either_half)
         case Verb.DROP:
             sure = sure and command.choice is None  # a number that was never offered
             return verbs.drop(talk, day, clock, either_half=command.either_half, sure=sure)
@@ -130,6 +139,8 @@ def _reply(talk: Talk) -> Reply:
     if day is not None or clock is not None:
         return _bare(talk, day)
     if command.guessed and not command.unread:  # no
+        if _told_of_place(talk):
+            return ahead.leave(talk)
         return Reply("told", "nothing_changed")
     return verbs.NOT_UNDERSTOOD
 
@@ -174,8 +185,12 @@ def _chosen(talk: Talk, asked: Asked, index: int) -> Reply:
 def _agreed(talk: Talk) -> Reply:
     """OK: does what was to be confirmed, takes the only choice there was, or keeps what a reminder was about."""
     asked = talk.asked
+    if _told_of_place(talk):
+        return ahead.take(talk)
     if asked is None or talk.interrupted:
         return verbs.keep_booking(talk)
+    if asked.ask is Ask.REGULAR and asked.time is not None:
+        return ahead.set_regular(talk, asked.every, asked.time)
     if asked.ask is Ask.CONFIRM:
         if asked.booking is None:
             return verbs.book_slot(talk, asked.starts[0])
@@ -187,6 +202,11 @@ def _agreed(talk: Talk) -> Reply:
     if asked.ask in (Ask.SLOT, Ask.BOOKING):
         return verbs.again(talk, asked)
     return verbs.keep_booking(talk)
+
+
+def _told_of_place(talk: Talk) -> bool:
+    """Whether the latest text to this phone since our last answer told of a place that is kept."""
+    return last_told(talk.session, talk.phone, talk.memory.said) == "place_offered"
 
 
 def _bare(talk: Talk, day: date | None) -> Reply:
@@ -239,10 +259,12 @@ def _finish(session: WriteSession, received: Received, talk: Talk, writers: list
         reply = Reply("asked_human", "see_reception", asked=talk.asked)
     elif not reply.understood:
         reply = replace(reply, asked=talk.asked)
-    recipient = talk.writer_of(reply.changed) if reply.changed is not None else talk.writers[0]
+    recipient = talk.writer_of(reply.changed) if reply.changed is not None else reply.about or talk.writers[0]
     reply_id = _write(session, received, talk.phone, reply, recipient=recipient, at=talk.at)
     keep(session, phone=talk.phone, memory=Memory(asked=reply.asked, missed=missed, said=reply_id), at=talk.at)
     answered = _record(session, received, reply.outcome, reply_id)
+    if reply.changed is not None or reply.about is not None:
+        tell_offers(session, site=recipient.place, at=talk.at)
     if reply.changed is not None:
         audit.record(
             session,
@@ -252,6 +274,16 @@ def _finish(session: WriteSession, received: Received, talk: Talk, writers: list
             subject_id=recipient.client_id,
             at=talk.at,
             details={"booking": reply.changed.id},
+        )
+    elif reply.about is not None:
+        audit.record(
+            session,
+            actor=the_program(recipient.place.id),
+            act=f"{reply.outcome} by text",
+            subject="client",
+            subject_id=reply.about.client_id,
+            at=talk.at,
+            details=reply.details,
         )
     return answered
 

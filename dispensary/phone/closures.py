@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from operator import itemgetter
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -12,12 +13,16 @@ from sqlalchemy import ColumnElement, select
 
 import notifications.service
 import scheduling.queries
+import scheduling.standing
+import scheduling.waitlist
 from dispensary.database import ReadSession, WriteSession
 from dispensary.phone import tasks
+from dispensary.phone.offering import tell_offers
+from dispensary.phone.regulars import make_for
 from dispensary.staff.queries import Place
 from dispensary.units import ClientId
 from notifications.models import Message, State
-from notifications.queries import contact_details
+from notifications.queries import gets_texts
 from notifications.texts import MOST_CHOICES
 from scheduling.models import Booking
 from scheduling.service import Reopened
@@ -43,18 +48,26 @@ def tell_closure(
 ) -> Told:
     """Texts each client who is booked on these days, once for this closure; call it with what `close` returned.
 
+    Places that are kept for somebody on these days are taken back, and they are told too.
+
     Their bookings stand until they move them: the time that they choose after SLOTS is where the booking goes. A text
     that still waits, and says that one of these days is open after all, is not sent any more.
     """
     open_again = _waiting(session, Message.reason_key.startswith(_opened(site)))
     _withdraw(session, [each for each in open_again if first_day <= _day_opened(each) <= last_day], at)
+    offered = scheduling.waitlist.withdraw_on(session, place_id=site.id, first_day=first_day, last_day=last_day, now=at)
     kind, fields = "closure", {"day": first_day}
     if last_day > first_day:
         kind, fields = "closure_days", {"day": first_day, "last": last_day}
     told = Told([], [])
     closure_id = scheduling.queries.newest_closure(session, site.id, first_day, last_day)
     assert closure_id is not None, "the days were closed before anybody is told"
-    for client_id, until in {ClientId(one.holder_id): one.starts_at for one in reversed(bookings)}.items():
+    concerned = [(one.holder_id, one.starts_at) for one in bookings]
+    concerned += [(one.holder_id, one.starts_at) for one in offered]
+    until_when = {
+        ClientId(holder): starts_at for holder, starts_at in sorted(concerned, key=itemgetter(1), reverse=True)
+    }
+    for client_id, until in until_when.items():
         notifications.service.queue(
             session,
             vault=session.vault,
@@ -66,7 +79,7 @@ def tell_closure(
             now=at,
             valid_until=until,
         )
-        if _gets_texts(session, client_id):
+        if gets_texts(session, client_id):
             told.texted.append(client_id)
         else:
             tasks.leave_task(session, cause=tasks.SHUT, client_id=client_id, site_id=site.id, at=at)
@@ -80,8 +93,12 @@ def tell_reopening(session: WriteSession, *, site: Place, closure_id: UUID, reop
     Once for this closure: who is still booked on a day that is open again is told their bookings, and who gave one up
     or moved it after such a text is told that its day is open. A day that stays shut for another reason is named to
     nobody. Who is booked and cannot be told by text is on the front desk's list; who is not has made other plans.
+    Weekly times are booked on these days again, and who waits for a place on them is offered what is free.
     """
     told = Told([], [])
+    for holder_id in scheduling.standing.holders(session, site.id, reopened.first_day):
+        make_for(session, site=site, client_id=ClientId(holder_id), at=at)
+    _offer_again(session, site, reopened, at)
     shut = set(reopened.still_shut)
     booked = _by_holder(each for each in reopened.standing if each.day not in shut)
     gave_up = _by_holder(each for each in reopened.given_up if each.day not in shut)
@@ -105,6 +122,13 @@ def tell_reopening(session: WriteSession, *, site: Place, closure_id: UUID, reop
         if _tell_open(session, site, closure_id, first, {"day": first.day}, first.starts_at, at):
             told.texted.append(client_id)
     return told
+
+
+def _offer_again(session: WriteSession, site: Place, reopened: Reopened, at: datetime) -> None:
+    for starts_at in scheduling.waitlist.slots_to_offer(session, place_id=site.id, now=at):
+        if reopened.first_day <= starts_at.astimezone(ZoneInfo(site.zone)).date() <= reopened.last_day:
+            scheduling.waitlist.pass_on(session, place_id=site.id, starts_at=starts_at, now=at)
+    tell_offers(session, site=site, at=at)
 
 
 def _by_holder(bookings: Iterable[Booking]) -> dict[ClientId, list[Booking]]:
@@ -180,8 +204,3 @@ def _opened(site: Place) -> str:
 
 def _day_opened(message: Message) -> date:
     return date.fromisoformat(message.reason_key.split(":")[2])
-
-
-def _gets_texts(session: ReadSession, client_id: ClientId) -> bool:
-    contact = contact_details(session, vault=session.vault, recipient_id=client_id)
-    return contact is not None and contact.consented_at is not None and contact.opted_out_at is None

@@ -16,8 +16,10 @@ from sqlalchemy import select
 
 import notifications.service
 import scheduling.service
+from dispensary.clients.groups import groups_of
 from dispensary.clients.models import Client
 from dispensary.database import ReadSession, WriteSession
+from dispensary.phone.offering import tell_offers
 from dispensary.refusals import NotThere, Refusal, Refused
 from dispensary.staff import audit
 from dispensary.staff.queries import Place
@@ -26,32 +28,67 @@ from dispensary.units import ClientId
 from scheduling.models import Booking, Visit
 from scheduling.rules import Code, NotBooked, NotFound
 
+GAVE_HELD = "gave held place"
+"""The act by which a place that is held for others was given; a check finds each such booking's entry."""
+
 _REMEDIES = {
+    Code.HELD: "Give a held place, or choose another time.",
+    Code.LIMIT: "Give up one of the client's bookings first.",
+    Code.OFFER_OVER: "Look at the waiting list again.",
+    Code.FREE: "Book it in place of waiting.",
     Code.ALREADY_BOOKED: "Choose another day, or move that one.",
     Code.NOT_LIVE: "Look at the client's bookings again.",
 }
 
 
 def book_for(
-    session: WriteSession, *, actor: Actor, site: Place, client_id: ClientId, starts_at: datetime, at: datetime
+    session: WriteSession,
+    *,
+    actor: Actor,
+    site: Place,
+    client_id: ClientId,
+    starts_at: datetime,
+    at: datetime,
+    give: bool = False,
 ) -> Booking:
-    """Books a slot for a client of the site. Raises NotThere, and Refused with the nearest free times as evidence."""
-    _here(session, client_id, site)
-    with _said_like_a_desk(site):
+    """Books a slot for a client of the site. Raises NotThere, and Refused with the nearest free times as evidence.
+
+    Places held for one of the client's groups are theirs. With `give`, reception gives one that is held for others
+    when there is no other: an act of its own in the audit trail.
+    """
+    client_here(session, client_id, site)
+    with said_like_a_desk(site):
         booking = scheduling.service.book(
-            session, place_id=site.id, holder_id=client_id, starts_at=starts_at, now=at, channel="desk"
+            session,
+            place_id=site.id,
+            holder_id=client_id,
+            starts_at=starts_at,
+            now=at,
+            channel="desk",
+            groups=groups_of(session, client_id, site_id=site.id, today=site.dose_day(at)),
+            give=give,
         )
     _tell(session, actor, site, booking, "booked", "booking_confirmed", at)
     return booking
 
 
 def move_for(
-    session: WriteSession, *, actor: Actor, site: Place, booking_id: UUID, starts_at: datetime, at: datetime
+    session: WriteSession,
+    *,
+    actor: Actor,
+    site: Place,
+    booking_id: UUID,
+    starts_at: datetime,
+    at: datetime,
+    give: bool = False,
 ) -> Booking:
     """Moves a booking of the site to another slot, wholly or not at all. Raises NotThere or Refused."""
-    _booking_here(session, booking_id, site)
-    with _said_like_a_desk(site):
-        booking = scheduling.service.move(session, booking_id=booking_id, starts_at=starts_at, now=at)
+    holder = ClientId(_booking_here(session, booking_id, site).holder_id)
+    groups = groups_of(session, holder, site_id=site.id, today=site.dose_day(at))
+    with said_like_a_desk(site):
+        booking = scheduling.service.move(
+            session, booking_id=booking_id, starts_at=starts_at, now=at, groups=groups, give=give
+        )
     _tell(session, actor, site, booking, "moved", "booking_moved", at)
     return booking
 
@@ -59,7 +96,7 @@ def move_for(
 def drop_for(session: WriteSession, *, actor: Actor, site: Place, booking_id: UUID, at: datetime) -> Booking:
     """Gives a booking of the site up. Raises NotThere or Refused."""
     _booking_here(session, booking_id, site)
-    with _said_like_a_desk(site):
+    with said_like_a_desk(site):
         booking = scheduling.service.drop(session, booking_id=booking_id, now=at)
     _tell(session, actor, site, booking, "dropped", "booking_dropped", at)
     return booking
@@ -67,7 +104,7 @@ def drop_for(session: WriteSession, *, actor: Actor, site: Place, booking_id: UU
 
 def greet(session: WriteSession, *, actor: Actor, site: Place, client_id: ClientId, at: datetime) -> Visit:
     """Checks a client in, booked or not: a ticket, the same one until the visit ends. Raises NotThere."""
-    _here(session, client_id, site)
+    client_here(session, client_id, site)
     with where_it_opens():
         visit = scheduling.service.check_in(session, place_id=site.id, holder_id=client_id, now=at)
     if visit.arrived_at == at:
@@ -83,15 +120,17 @@ def greet(session: WriteSession, *, actor: Actor, site: Place, client_id: Client
     return visit
 
 
-def _here(session: ReadSession, client_id: ClientId, site: Place) -> None:
+def client_here(session: ReadSession, client_id: ClientId, site: Place) -> None:
+    """Raises NotThere for a client who is not of the site."""
     if session.scalar(select(Client.id).where(Client.id == client_id, Client.site_id == site.id)) is None:
         raise NotThere(Refusal("no-client", "There is no such client at this site.", "Look for the client again."))
 
 
-def _booking_here(session: ReadSession, booking_id: UUID, site: Place) -> None:
+def _booking_here(session: ReadSession, booking_id: UUID, site: Place) -> Booking:
     booking = session.get(Booking, booking_id)
     if booking is None or booking.place_id != site.id:
         raise NotThere(Refusal("no-booking", "There is no such booking here.", "Look at the client's bookings again."))
+    return booking
 
 
 @contextmanager
@@ -110,7 +149,7 @@ def where_it_opens() -> Iterator[None]:
 
 
 @contextmanager
-def _said_like_a_desk(site: Place) -> Iterator[None]:
+def said_like_a_desk(site: Place) -> Iterator[None]:
     """Turns the scheduling house's no into this house's, with the nearest free times in words and as evidence."""
     try:
         with where_it_opens():
@@ -149,5 +188,8 @@ def _tell(
         now=at,
         valid_until=max(booking.starts_at, at + timedelta(hours=1)),
     )
-    details = {"booking": booking.id}
+    tell_offers(session, site=site, at=at)
+    details: dict[str, object] = {"booking": booking.id}
+    if booking.given:
+        act, details = GAVE_HELD, {**details, "held for": booking.share}
     audit.record(session, actor=actor, act=act, subject="client", subject_id=booking.holder_id, at=at, details=details)

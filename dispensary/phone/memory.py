@@ -31,6 +31,8 @@ class Ask(StrEnum):
     """Bookings, to be chosen by number."""
     TIME = "time"
     """For which day and time?"""
+    REGULAR = "regular"
+    """Shall it be booked every week? OK does it."""
     CONFIRM = "confirm"
     """Shall it be done? OK does it."""
     INSTEAD = "instead"
@@ -57,6 +59,10 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     day: date | None = None
     time: time | None = None
     either_half: bool = False
+    full: datetime | None = None
+    """The full slot that they wanted, for LIST to wait for."""
+    every: tuple[int, ...] = ()
+    """The weekdays that are wanted every week."""
 
 
 class Memory(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -78,20 +84,36 @@ def recall(session: ReadSession, *, phone: str, at: datetime) -> Memory:
     kept: dict[str, Any] | None = conversation.recall(session, vault=session.vault, phone=phone, now=at)
     memory = msgspec.convert(kept, Memory) if kept is not None else Memory()
     asked = memory.asked
-    if asked is None or asked.ask is not Ask.CONFIRM:
+    if asked is None or asked.ask not in (Ask.CONFIRM, Ask.REGULAR):
         return memory
     stale = at - asked.since > CONFIRM_WITHIN or written_to_since(session, phone, memory.said)
     return msgspec.structs.replace(memory, asked=None) if stale else memory
 
 
 def written_to_since(session: ReadSession, phone: str, said: UUID | None) -> bool:
-    """Whether a text was queued to this phone after that message that answered nothing, such as a reminder."""
+    """Whether a text was queued to this phone after that message that answered nothing, such as a reminder.
+
+    A question that was never sent, as to a phone that wants no texts, is as good as one that others have followed.
+    """
+    if said is None:
+        return True
     of_our_own = exists().where(
         Message.phone_index == phone_index(session.vault, phone),
         Message.id > said,
         ~Message.reason_key.startswith(REPLY, autoescape=True),
     )
     return bool(session.scalar(select(of_our_own)))
+
+
+def last_told(session: ReadSession, phone: str, said: UUID | None) -> str | None:
+    """The kind of the latest text to this phone since that message that answered nothing, such as a reminder."""
+    newest = select(Message.kind).where(
+        Message.phone_index == phone_index(session.vault, phone),
+        ~Message.reason_key.startswith(REPLY, autoescape=True),
+    )
+    if said is not None:
+        newest = newest.where(Message.id > said)
+    return session.scalar(newest.order_by(Message.id.desc()).limit(1))
 
 
 def keep(session: WriteSession, *, phone: str, memory: Memory, at: datetime) -> None:

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 
+from dispensary.clients.groups import groups_of
 from dispensary.clients.models import Client
 from dispensary.database import ReadSession, WriteSession
 from dispensary.phone.memory import Ask, Asked, Memory, written_to_since
@@ -104,6 +105,13 @@ class Talk:
     def local_day(self, start: datetime) -> date:
         return start.astimezone(self.zone).date()
 
+    def groups(self) -> frozenset[str]:
+        """Whose held places the writer may have; none while it is not known who writes."""
+        if len(self.writers) != 1:
+            return frozenset()
+        writer = self.writers[0]
+        return groups_of(self.session, writer.client_id, site_id=writer.place.id, today=self.today)
+
     def is_shut(self, booking: Booking) -> bool:
         """Whether the place does not open on the day of this booking any more."""
         return not queries.is_open(self.session, booking.place_id, booking.day)
@@ -113,7 +121,7 @@ class Talk:
         known = queries.timetable(self.session, place_id, day, day)
         return [
             slot.starts_at
-            for slot in queries.slots_on(self.session, place_id, day)
+            for slot in queries.slots_on(self.session, place_id, day, self.groups())
             if slot.free and not isinstance(known.bookable(slot.starts_at, self.at), Refusal)
         ]
 
@@ -123,13 +131,13 @@ class Talk:
 
     def free_soon(self, place_id: UUID, *, after: date | None = None) -> list[datetime]:
         """What is offered when no day was named: the next days that have free times, from the day after `after` on."""
-        found = queries.next_free(self.session, place_id, self.at, _ENOUGH_TO_CHOOSE_FROM)
+        found = queries.next_free(self.session, place_id, self.at, _ENOUGH_TO_CHOOSE_FROM, self.groups())
         free = [view.starts_at for view in found if after is None or self.local_day(view.starts_at) > after]
         return offered(first_days(free, self.zone))
 
     def free_near(self, place_id: UUID, wanted: datetime) -> list[datetime]:
         """The free times nearest to one that cannot be had."""
-        return queries.free_near(self.session, place_id, wanted, self.at)
+        return queries.free_near(self.session, place_id, wanted, self.at, groups=self.groups())
 
 
 @dataclass(frozen=True)
@@ -142,6 +150,10 @@ class Reply:
     asked: Asked | None = None
     changed: Booking | None = None
     """The booking that was made, moved or dropped."""
+    about: Writer | None = None
+    """Whose weekly times or turn in the waiting list were changed, when no single booking was."""
+    details: Mapping[str, object] = field(default_factory=dict)
+    """What the audit trail keeps of that."""
     understood: bool = True
     language: str | None = None
     """Another language than the phone's own."""

@@ -26,6 +26,8 @@ SHUT: Final = "text: closure not told"
 OPEN_AGAIN: Final = "text: open again"
 NOT_RECEIVED: Final = "text: not received"
 OPTED_OUT: Final = "text: opted out"
+OFFERED: Final = "text: place offered"
+NOT_BOOKED: Final = "text: weekly time full"
 """The causes of these alerts, once each for a client while it is open."""
 
 WITHDRAWN: Final = "withdrawn"
@@ -39,6 +41,8 @@ _SENTENCES: Final = {
     WHOSE: "Shares a phone, and a text did not say for whom it was. Ask them to write their card number with it.",
     SHUT: "Is booked on days that were closed, and could not be told by text.",
     OPEN_AGAIN: "Is booked on days that were closed and are open again. Tell them that they can come.",
+    OFFERED: "A place that they wait for is kept for them, and they get no texts. Call them: see the waiting list.",
+    NOT_BOOKED: "Their weekly time is full on a day soon, and they get no texts. Tell them, and find another time.",
     NOT_RECEIVED: "Did not get a text from us. Tell them some other way, and check their number.",
     OPTED_OUT: "Wrote that they want no more texts. Their bookings stand.",
 }

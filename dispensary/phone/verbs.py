@@ -38,7 +38,7 @@ def slots(talk: Talk) -> Reply:
     homeless = next((booking for booking in talk.bookings() if talk.is_shut(booking)), None)
     do, booking = (Verb.MOVE, homeless.id) if homeless else (Verb.BOOK, None)
     if command.day is not None:
-        return _offer_day(talk, place_id, command.day, do, booking=booking, clock=command.time)
+        return offer_day(talk, place_id, command.day, do, booking=booking, clock=command.time)
     if asked is not None and asked.ask is Ask.ELSEWHEN and asked.starts:
         near = talk.free_near(place_id, asked.starts[0])
         return _offer(talk, near, asked.do, booking=asked.booking)
@@ -52,7 +52,7 @@ def book(talk: Talk, day: date | None, clock: time | None, *, either_half: bool,
         return Reply("asked", "ask_time", asked=talk.asks(Ask.TIME, Verb.BOOK))
     if clock is None:
         assert day is not None
-        return _offer_day(talk, place_id, day, Verb.BOOK)
+        return offer_day(talk, place_id, day, Verb.BOOK)
     talk.the_one()
     if day is None:
         sure, start = False, _next_at(talk, place_id, clock, either_half)
@@ -84,9 +84,10 @@ def book_slot(talk: Talk, start: datetime) -> Reply:
             starts_at=start,
             now=talk.at,
             channel="text",
+            groups=talk.groups(),
         )
     except NotBooked as refusal:
-        return _declined(talk, writer.place.id, refusal, start, Verb.BOOK)
+        return declined(talk, writer.place.id, refusal, start, Verb.BOOK)
     return Reply("booked", "booking_confirmed", {"at": booking.starts_at}, changed=booking)
 
 
@@ -119,7 +120,7 @@ def move_on(
     if clock is None:
         assert day is not None
         same_time = booking.starts_at.astimezone(talk.zone).time()
-        return _offer_day(talk, booking.place_id, day, Verb.MOVE, booking=booking.id, clock=same_time)
+        return offer_day(talk, booking.place_id, day, Verb.MOVE, booking=booking.id, clock=same_time)
     start = _start(talk, booking.place_id, day or booking.day, clock, either_half)
     if start is None:
         return NOT_UNDERSTOOD
@@ -132,10 +133,12 @@ def move_on(
 def move_to(talk: Talk, booking_id: UUID, start: datetime) -> Reply:
     """Moves this booking to the slot that starts then, wholly or not at all."""
     try:
-        moved = scheduling.service.move(talk.session, booking_id=booking_id, starts_at=start, now=talk.at)
+        moved = scheduling.service.move(
+            talk.session, booking_id=booking_id, starts_at=start, now=talk.at, groups=talk.groups()
+        )
     except NotBooked as refusal:
         place_id = talk.session.get_one(Booking, booking_id).place_id
-        return _declined(talk, place_id, refusal, start, Verb.MOVE, booking=booking_id)
+        return declined(talk, place_id, refusal, start, Verb.MOVE, booking=booking_id)
     return Reply("moved", "booking_moved", {"at": moved.starts_at}, changed=moved)
 
 
@@ -220,13 +223,13 @@ def _start(talk: Talk, place_id: UUID, day: date, clock: time, either_half: bool
 
 def _next_at(talk: Talk, place_id: UUID, clock: time, either_half: bool) -> datetime | None:
     """The next free slot at this time of day, on whatever day."""
-    free = queries.next_free(talk.session, place_id, talk.at, 200)
+    free = queries.next_free(talk.session, place_id, talk.at, 200, talk.groups())
     return next(
         (view.starts_at for view in free if shows(view.starts_at, clock, talk.zone, either_half=either_half)), None
     )
 
 
-def _offer_day(
+def offer_day(
     talk: Talk, place_id: UUID, day: date, do: Verb, *, booking: UUID | None = None, clock: time | None = None
 ) -> Reply:
     """Offers a day's free times, those nearest to `clock` first; and when there are none, the nearest other ones."""
@@ -243,7 +246,7 @@ def _offer(
 ) -> Reply:
     if not starts:
         return Reply("nothing_free", "nothing_free")
-    asked = talk.asks(Ask.SLOT, do, booking=booking, starts=tuple(starts))
+    asked = talk.asks(Ask.SLOT, do, booking=booking, starts=tuple(starts), full=full)
     if full is not None:
         return Reply("offered", "slot_full_offer", {"at": full, "choices": list(starts)}, asked=asked)
     return Reply("offered", "slots_offered", {"choices": list(starts)}, asked=asked)
@@ -280,13 +283,13 @@ def _already(talk: Talk, there: Booking, wanted: datetime) -> Reply:
     return Reply("refused", "already_booked", {"at": there.starts_at}, asked=asked)
 
 
-def _declined(
+def declined(
     talk: Talk, place_id: UUID, refusal: NotBooked, wanted: datetime, do: Verb, *, booking: UUID | None = None
 ) -> Reply:
     """Every way in which the scheduling house says no, as a text that says what to do instead."""
     day = talk.local_day(wanted)
     match refusal.code:
-        case Code.FULL:
+        case Code.FULL | Code.HELD:
             return _offer(talk, refusal.alternatives, do, booking=booking, full=wanted)
         case Code.CLOSED:
             return _closed(talk, day, do, booking=booking)
@@ -300,6 +303,8 @@ def _declined(
             if do is Verb.BOOK:
                 return _already(talk, there, wanted)
             return Reply("refused", "already_booked", {"at": there.starts_at})
+        case Code.LIMIT:
+            return Reply("refused", "too_many_open")
         case Code.NOT_LIVE:
             return when(talk)
     if not queries.is_open(talk.session, place_id, day):

@@ -16,6 +16,7 @@ from dispensary.verification.late import JUDGED, KNOWN_THEN, LATE, RECORDED
 from dispensary.verification.queue import QUEUE
 from dispensary.verification.safe import PASSES, REGISTER, SUPPLIES, Check
 from dispensary.verification.shift import SHIFT
+from dispensary.verification.slots import SLOTS
 from dispensary.verification.stops import STOPS
 from dispensary.verification.unusual import UNUSUAL
 
@@ -248,4 +249,5 @@ CHECKS = (
     *GUESTS,
     *HANDS,
     *LATE,
+    *SLOTS,
 )

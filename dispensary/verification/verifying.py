@@ -128,8 +128,8 @@ def _slots(session: ReadSession) -> Iterator[Finding]:
     for slot in scheduling.queries.discrepancies(session):
         yield Finding(
             8,
-            f"slot {slot.starts_at.isoformat()} at {slot.place_id} has {slot.bookings} bookings, counts {slot.counter},"
-            f" and takes {slot.capacity}",
+            f"slot {slot.starts_at.isoformat()} at {slot.place_id}{' held for ' + slot.share if slot.share else ''} has"
+            f" {slot.bookings} bookings, counts {slot.counter}, and takes {slot.capacity}",
         )
 
 

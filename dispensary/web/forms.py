@@ -28,6 +28,14 @@ def secret(form: Mapping[str, Any], name: str) -> str:
     return value if isinstance(value, str) else ""
 
 
+def named(form: Mapping[str, Any], name: str) -> UUID | None:
+    """The identifier in a field of the form; nothing when the field is empty or is no identifier."""
+    try:
+        return UUID(one(form, name))
+    except ValueError:
+        return None
+
+
 def several(form: Mapping[str, Any], name: str) -> list[str]:
     """All texts of a field that may be sent more than once, such as ticked boxes."""
     value = form.get(name, [])

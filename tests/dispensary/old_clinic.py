@@ -112,3 +112,20 @@ SELECT 'close day', 'OLD 2026-02-0' || n, '2026-02-02', '2026-02-02', CASE n WHE
     ELSE '' END, '{}' FROM generate_series(1, 9) AS n;
 """
 """The same in tables that came with the second clinic migration."""
+
+BOOKED = """
+INSERT INTO place (id, zone, lead_minutes, horizon_days)
+VALUES ('00000000-0000-0000-0000-0000000000aa', 'Asia/Kuala_Lumpur', 0, 60);
+INSERT INTO opening (id, place_id, weekday, opens, closes, slot_minutes, capacity, windows, from_day, until_day)
+SELECT gen_random_uuid(), id, weekday, '07:00', '10:00', 15, 3, 1, '2026-01-01', NULL
+FROM place, generate_series(0, 5) AS weekday
+WHERE id = '00000000-0000-0000-0000-0000000000aa';
+INSERT INTO slot (place_id, starts_at, ends_at, day, capacity, booked)
+SELECT id, '2026-02-02 07:00+08', '2026-02-02 07:15+08', '2026-02-02', 3, 3 FROM place
+WHERE id = '00000000-0000-0000-0000-0000000000aa';
+INSERT INTO booking (id, holder_id, place_id, starts_at, day, state, channel, made_at, changed_at, moved_from)
+SELECT gen_random_uuid(), gen_random_uuid(), place_id, starts_at, day, 'booked', 'text', now(), now(), NULL
+FROM slot, generate_series(1, 3)
+WHERE place_id = '00000000-0000-0000-0000-0000000000aa';
+"""
+"""A full slot with its three bookings."""

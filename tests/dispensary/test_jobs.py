@@ -169,6 +169,8 @@ def test_the_clockwork_starts_sends_and_stops(place: Clinic, tmp_path: Path) -> 
             "downtime packs",
             "recall at random",
             "look at the safe",
+            "waiting list",
+            "weekly times",
             "forget sign-ins",
             "wipe texts",
         }

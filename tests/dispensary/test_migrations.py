@@ -12,7 +12,7 @@ from sqlalchemy import text
 from dispensary.database import Database
 from dispensary.keys import Vault
 from dispensary.schema import _config, migrate
-from tests.dispensary.old_clinic import BACK, BOTTLES, DOSED, FULL, WORKED
+from tests.dispensary.old_clinic import BACK, BOOKED, BOTTLES, DOSED, FULL, WORKED
 
 
 @pytest.fixture
@@ -191,6 +191,15 @@ AFTERWARDS: dict[str, list[tuple[str, tuple[object, ...]]]] = {
     "0021_text_languages": [
         ("SELECT array_agg(language), count(accepted_by) FROM text_language", (["ms"], 0)),
     ],
+    "0022_slots": [
+        # Nothing was held then, and every place that was taken stood open to all.
+        (
+            "SELECT count(*), count(*) FILTER (WHERE share = '' AND NOT given AND standing_id IS NULL) FROM booking",
+            (3, 3),
+        ),
+        ("SELECT booked, held::text, held_booked::text FROM slot", (3, "{}", "{}")),
+        ("SELECT count(*) FROM opening WHERE held = '{}'", (6,)),
+    ],
 }
 """What each later migration leaves of a full database, oldest first."""
 CAME = """
@@ -231,6 +240,7 @@ NEVER_FEWER = (
     "visit",
     "contact",
     "message",
+    "booking",
 )
 
 
@@ -251,7 +261,7 @@ def worked(old_database: Database) -> Database:
     """The old clinic after a week of work, as the second clinic migration left it."""
     fill(old_database, BOTTLES, WORKED)
     to(old_database, "0004_dosing")
-    fill(old_database, BACK, DOSED, CAME, WROTE)
+    fill(old_database, BACK, DOSED, CAME, WROTE, BOOKED)
     return old_database
 
 

@@ -316,9 +316,9 @@ class TestTheTablesThemselves:
             "UPDATE booking SET state = 'booked' WHERE state = 'dropped'",
             "UPDATE booking SET state = 'cancelled' WHERE state = 'booked'",
             "INSERT INTO booking SELECT gen_random_uuid(), holder_id, place_id, starts_at, day, 'booked', 'desk',"
-            " made_at, changed_at FROM booking WHERE state = 'booked'",
-            "INSERT INTO opening SELECT gen_random_uuid(), place_id, weekday, '09:59', '12:00', 15, 1, 1, from_day"
-            " FROM opening",
+            " made_at, changed_at, NULL, '', false, NULL FROM booking WHERE state = 'booked'",
+            "INSERT INTO opening SELECT gen_random_uuid(), place_id, weekday, '09:59', '12:00', 15, 1, 1, from_day,"
+            " NULL, '{}' FROM opening",
         ],
     )
     def test_refuse_what_the_code_never_does(self, database, book, at, now, statement):
