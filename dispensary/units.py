@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import NewType
@@ -94,3 +95,9 @@ def plain(amount: Decimal) -> str:
     """An amount as a person reads it: 40 and 62.5, never 40.00 or 4E+1."""
     text = format(amount, "f")
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def months_after(first: date, months: int) -> date:
+    """The same day of the month so many months later, or the last day of a month that has no such day."""
+    year, month = divmod(first.year * 12 + first.month - 1 + months, 12)
+    return date(year, month + 1, min(first.day, calendar.monthrange(year, month + 1)[1]))

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from dispensary.checks import carrying, dosing, questions
+from dispensary.checks import carrying, dosing, health, health_questions, questions
 from dispensary.checks.questions import Question
 from dispensary.refusals import NotThere, Refusal
 
@@ -91,6 +91,24 @@ RULES: Mapping[str, Rule] = {
             "How many called-back bottles should be full, how many empty.",
             questions.RecallCount,
             dosing.of_recall_count,
+        ),
+        Rule("qtc", "What a QT time says, corrected for the heart rate.", health_questions.Qtc, health.of_qtc),
+        Rule("alt", "What ALT says, with bilirubin by Hy's rule.", health_questions.Alt, health.of_alt),
+        Rule("tb-alt", "Whether TB medicines are stopped because of ALT.", health_questions.TbAlt, health.of_tb_alt),
+        Rule("fib-4", "Fibrosis of the liver by FIB-4.", health_questions.Fib4, health.of_fib4),
+        Rule("apri", "Fibrosis of the liver by APRI.", health_questions.Apri, health.of_apri),
+        Rule(
+            "child-pugh", "The class of a liver, and what it means.", health_questions.ChildPugh, health.of_child_pugh
+        ),
+        Rule("viral-load", "What HIV viral loads say.", health_questions.ViralLoads, health.of_viral_load),
+        Rule(
+            "adherence", "How much of a time was covered by refills.", health_questions.Adherence, health.of_adherence
+        ),
+        Rule(
+            "interaction",
+            "What a substance that starts or stops does with methadone.",
+            health_questions.Interaction,
+            health.of_interaction,
         ),
     )
 }

@@ -7,7 +7,6 @@ Kaplan and Meier 1958; variance by Greenwood 1926; 95 % limits on the log-log sc
 
 from __future__ import annotations
 
-import calendar
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,6 +15,8 @@ from datetime import date, timedelta
 from decimal import Decimal, localcontext
 from enum import StrEnum
 from uuid import UUID
+
+from dispensary.units import months_after
 
 Z95 = Decimal("1.959963984540054")
 """The 97.5 % point of the normal distribution."""
@@ -73,12 +74,6 @@ class Scale:
     def months(self, time: int) -> Decimal:
         """A time in months, for a drawing: a day is a 31st of a calendar month."""
         return (time / (self.month_days or Decimal(_PART_OF_MONTH))).quantize(Decimal("0.0001"))
-
-
-def months_after(first: date, months: int) -> date:
-    """The same day of the month so many months later, or the last day of a month that has no such day."""
-    year, month = divmod(first.year * 12 + first.month - 1 + months, 12)
-    return date(year, month + 1, min(first.day, calendar.monthrange(year, month + 1)[1]))
 
 
 @dataclass(frozen=True, slots=True)

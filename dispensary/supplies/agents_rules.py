@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from dispensary.refusals import Refusal
 from dispensary.supplies.rules import LONGEST_SUPPLY
+from dispensary.units import months_after
 
 ADULT_AT = 18
 MOST_BOTTLES = 112
@@ -70,14 +71,6 @@ class Consented:
     signed_on: date
     last_day: date
     most_bottles: int
-
-
-def months_after(day: date, months: int) -> date:
-    """The same day so many months later; where that month is shorter, its last."""
-    year, month = divmod(day.month - 1 + months, 12)
-    first_after = date(day.year + year + (month + 1) // 12, (month + 1) % 12 + 1, 1)
-    last = first_after - timedelta(days=1)
-    return last.replace(day=min(day.day, last.day))
 
 
 def age_on(born: date, day: date) -> int:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-Example = tuple[str, str, dict[str, Any], dict[str, Any]]
+from tests.dispensary import health_examples
+from tests.dispensary.health_examples import Example
 
 AU, CPSO, VN, UK, ASAM = "AU-NAT-2003", "ON-CPSO-2011", "VN-3140-2010", "UK-ORANGE-2017", "US-ASAM-2020"
 RULE_2024 = "US-42CFR8.12i-2024"
@@ -211,4 +212,5 @@ EXAMPLES: list[Example] = [
         {**vomited(5), "guideline": VN},
         {"answer": "refer_to_prescriber", "mg": None, "status": "draft"},
     ),
+    *health_examples.EXAMPLES,
 ]

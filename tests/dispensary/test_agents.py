@@ -26,12 +26,11 @@ from dispensary.supplies.agents_rules import (
     Scope,
     age_on,
     may_collect,
-    months_after,
     standing,
 )
 from dispensary.supplies.pass_models import PassSetting
 from dispensary.supplies.pickups import Prepared
-from dispensary.units import ClientId
+from dispensary.units import ClientId, months_after
 from dispensary.verification.verifying import verify
 from tests.builders import Clinic, clinic
 from tests.dispensary.desk_place import Desks, desks

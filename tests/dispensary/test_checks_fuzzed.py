@@ -1,4 +1,4 @@
-"""Whatever a rule is asked, it answers with one of the verdicts, or names the field; it never breaks."""
+"""Whatever a rule is asked, it answers with one of the verdicts or severities, or names the field; it never breaks."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dispensary.checks.catalogue import RULES, Rule
+from dispensary.monitoring.findings import Severity
 from dispensary.prescribing.guideline import guidelines
 from dispensary.prescribing.sections import Verdict
 from dispensary.prescribing.steps import Tolerance
@@ -26,6 +27,8 @@ VALUES: st.SearchStrategy[Any] = st.one_of(
     st.sampled_from(["0001-01-01", "2026-02-29", "2026-03-02", "9999-12-31"]),
     st.dictionaries(st.sampled_from(["lockbox", "record", "record_from", "open_alerts"]), st.integers() | st.text()),
 )
+GRAVE = [each.word for each in Severity]
+"""What a finding about health says in place of a verdict."""
 
 
 @pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
@@ -42,7 +45,7 @@ def test_every_question_is_answered_or_refused_by_field(rule: Rule, data: st.Dat
         fields_refused = {refusal.field for refusal in refused.refusals}
     else:
         fields_refused = set()
-        assert Verdict(str(answer["answer"]))
+        assert (answer["severity"] in GRAVE) if "severity" in answer else Verdict(str(answer["answer"]))
         assert answer["sentence"]
         msgspec.json.encode(answer)
     assert fields_refused <= set(rule.question.__struct_fields__)

@@ -20,9 +20,9 @@ from dispensary.evaluation.rules import (
     Stay,
     at_marks,
     kaplan_meier,
-    months_after,
     observe,
 )
+from dispensary.units import months_after
 
 CALENDAR = Scale()
 DAYS = Scale(Decimal("30.4375"))
