@@ -200,6 +200,7 @@ def _record(
 ) -> None:
     match outcome:
         case Accepted(provider_id):
+            _by_itself(session)
             move(session, message_id=message.id, state=State.SENT, code=None, provider_id=provider_id, now=now)
             done.sent += 1
         case Rejected(code, permanent, opted_out, too_many):
@@ -220,6 +221,11 @@ def _record(
             again = None if wait is None else _next(message, now, max(wait, LOOK_UP_AFTER))
             _put_down(session, message, {"state": State.UNKNOWN, "error_code": reason, "next_attempt_at": again}, now)
             done.unknown += 1
+
+
+def _by_itself(session: Session) -> None:
+    """Has PostgreSQL keep the one statement of this unit at once: no BEGIN and no COMMIT travel beside it."""
+    session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
 
 
 def _next(message: Held, now: datetime, wait: timedelta) -> datetime:
