@@ -10,7 +10,8 @@ from statistics import fmean
 from benchmarks.figures import Figure, of_rounds, ratio, say
 from benchmarks.ground import Ground
 from scheduling.advice import percentile
-from scheduling.simulation import MODEL, Arrivals, advised, arrivals, compare, draw, serve, walk_in
+from scheduling.plans import MODEL, advised, walk_in
+from scheduling.simulation import Arrivals, arrivals, compare, draw, serve
 from tests.scheduling.by_simpy import by_simpy, first_come_first_served
 
 NAME = "waiting"

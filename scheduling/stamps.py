@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -149,39 +150,84 @@ class Crowd:
     """Who came in one stretch of a weekday's hours, and who was booked and did not: a usual day."""
 
     days: int
+    """Days on which anybody came in any stretch of that weekday."""
     people: float
-    """Everybody who came and the booked who did not, on average over the days on which anybody came."""
+    """Everybody who came and the booked who did not, on average over those days."""
+    fewest: int
+    most: int
+    """On the quietest and on the fullest of these days."""
     unbooked: float
     """The share of them who came without a booking."""
+    groups: tuple[tuple[float, float], ...]
+    """The shares of those who came with a word by which they come sooner, each with its minutes."""
+    wishes: tuple[float, ...]
+    """How many booked each slot of the stretch in all."""
 
 
-def crowd_in(session: Session, place_id: UUID, hours: Hours, today: date, look_back: timedelta = LOOK_BACK) -> Crowd:
-    """The crowd of this stretch on the days before today; those who came up to 45 minutes early are of it."""
+def crowds_in(
+    session: Session, place_id: UUID, stretches: Sequence[Hours], today: date, look_back: timedelta = LOOK_BACK
+) -> list[Crowd]:
+    """The crowd of each of these stretches of one weekday on the days before today.
+
+    Who came up to 45 minutes before a stretch is of it, unless another one was open then.
+    """
     zone = zone_named(queries.place_of(session, place_id).zone)
     first = today - look_back
-    early = (datetime.combine(date.max, hours.opens) - EARLY).time() if hours.opens >= _EARLIEST else hours.opens
-    people, unbooked, days = 0, 0, set()
+    ours = [Counter[date]() for _ in stretches]
+    unbooked, groups = [0 for _ in stretches], [Counter[int]() for _ in stretches]
+    came = [0 for _ in stretches]
     visits = session.execute(
-        select(Visit.day, Visit.arrived_at, Visit.booking_id).where(
+        select(Visit.day, Visit.arrived_at, Visit.booking_id, Visit.priority).where(
             Visit.place_id == place_id, Visit.day >= first, Visit.day < today
         )
     )
-    for day, arrived_at, booking_id in visits:
-        if day.weekday() == hours.weekday and early <= arrived_at.astimezone(zone).time() < hours.closes:
-            days.add(day)
-            people += 1
-            unbooked += booking_id is None
-    missed = session.execute(
-        select(Booking.day, Booking.starts_at).where(
+    for day, arrived_at, booking_id, priority in visits:
+        at = _stretch_of(stretches, day, arrived_at.astimezone(zone).time())
+        if at is not None:
+            ours[at][day] += 1
+            came[at] += 1
+            unbooked[at] += booking_id is None
+            groups[at][priority] += 1
+    days = {day for each in ours for day in each}
+    wishes = [dict.fromkeys((slot.starts for slot in slots_of(hours)), 0.0) for hours in stretches]
+    bookings = session.execute(
+        select(Booking.day, Booking.starts_at, Booking.state).where(
             Booking.place_id == place_id,
             Booking.day >= first,
             Booking.day < today,
-            Booking.state == BookingState.MISSED,
+            Booking.state.in_((BookingState.ARRIVED, BookingState.MISSED)),
         )
     )
-    for day, starts_at in missed:
-        if day in days and hours.opens <= starts_at.astimezone(zone).time() < hours.closes:
-            people += 1
-    if not people:
-        return Crowd(0, 0.0, 0.0)
-    return Crowd(len(days), people / len(days), unbooked / people)
+    for day, starts_at, state in bookings:
+        starts = starts_at.astimezone(zone).time()
+        at = _stretch_of(stretches, day, starts, early=False)
+        if at is not None and day in days:
+            ours[at][day] += state == BookingState.MISSED
+            slot = max((each for each in wishes[at] if each <= starts), default=None)
+            if slot is not None:
+                wishes[at][slot] += 1
+    return [
+        Crowd(
+            days=len(days),
+            people=people.total() / len(days) if days else 0.0,
+            fewest=min((people[day] for day in days), default=0),
+            most=max(people.values(), default=0),
+            unbooked=without / people.total() if people.total() else 0.0,
+            groups=tuple((count / n, float(minutes)) for minutes, count in sorted(words.items()) if minutes),
+            wishes=tuple(wished.values()),
+        )
+        for people, without, words, n, wished in zip(ours, unbooked, groups, came, wishes, strict=True)
+    ]
+
+
+def _stretch_of(stretches: Sequence[Hours], day: date, moment: time, *, early: bool = True) -> int | None:
+    """Which stretch somebody belongs to who came at this time of day; none where it is not open soon."""
+    theirs = [(number, hours) for number, hours in enumerate(stretches) if hours.weekday == day.weekday()]
+    for number, hours in theirs:
+        if hours.opens <= moment < hours.closes:
+            return number
+    for number, hours in theirs:
+        doors = (datetime.combine(date.max, hours.opens) - EARLY).time() if hours.opens >= _EARLIEST else time.min
+        if early and doors <= moment < hours.opens:
+            return number
+    return None

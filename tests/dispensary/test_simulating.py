@@ -10,9 +10,11 @@ from xml.etree import ElementTree
 import pytest
 from click.testing import CliRunner, Result
 
+import scheduling.calling
 import scheduling.service
 from dispensary.cli import main
 from dispensary.database import Database
+from scheduling.queue_rules import QueueRules
 from scheduling.rules import Hours
 from tests.builders import Clinic, clinic
 from tests.scheduling.stamped import mornings
@@ -43,13 +45,17 @@ def site(database: Database, now: datetime) -> Clinic:
     return place
 
 
+def afternoon(weekday: int) -> list[Hours]:
+    return [Hours(weekday, time(15, 30), time(16, 30), 15, 9, 1)]
+
+
 def figures(output: str, plan: str) -> list[float]:
-    row = next(line for line in output.splitlines() if line.startswith(plan))
+    row = next(line for line in output.splitlines() if line.startswith(f"{plan:<15}"))
     return [float(word) for word in row.removeprefix(plan).split()]
 
 
 class TestModelClinic:
-    def test_four_plans_are_compared_and_what_would_change_is_said(self, run) -> None:
+    def test_five_plans_are_compared_and_what_would_change_is_said(self, run) -> None:
         said = run("--mornings", 20)
 
         assert said.exit_code == 0, said.output
@@ -72,7 +78,7 @@ class TestModelClinic:
         drawing = ElementTree.parse(file).getroot()
 
         assert f"The day is drawn in {file}." in said.output
-        assert len(drawing.findall("{http://www.w3.org/2000/svg}polyline")) == 4
+        assert len(drawing.findall("{http://www.w3.org/2000/svg}polyline")) == 5
         assert "advised" in file.read_text()
 
     @pytest.mark.parametrize(
@@ -104,6 +110,45 @@ class TestSite:
         drawing = tmp_path / "day.svg"
         assert run(*QUICK, "--site", "HRP", "--weekday", weekday, "--unbooked", 0, "--svg", drawing).exit_code == 0
         assert "07:00" in drawing.read_text()
+
+    def test_a_day_with_a_break_is_simulated_whole_and_called_by_the_sites_own_rule(
+        self, run, site: Clinic, database: Database, tmp_path: Path
+    ) -> None:
+        yesterday = datetime.now(UTC).date() - timedelta(days=1)
+        weekday = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")[yesterday.weekday()]
+        with database.writing() as session:
+            hours = [Hours(yesterday.weekday(), time(7), time(9), 15, 18, 2), *afternoon(yesterday.weekday())]
+            scheduling.service.set_hours(session, place_id=site.site_id, hours=hours, from_day=yesterday)
+            rules = QueueRules(walk_in_minutes=45)
+            scheduling.calling.set_queue_rules(session, place_id=site.site_id, rules=rules)
+        mornings(database, site.site_id, [yesterday - timedelta(days=7)], people=100, minutes=1.1)
+        mornings(database, site.site_id, [yesterday], people=40, minutes=1.1, opens=time(15, 30))
+        drawing = tmp_path / "day.svg"
+        said = run(*QUICK, "--site", "HRP", "--weekday", weekday, "--unbooked", 0, "--svg", drawing)
+
+        assert said.exit_code == 0, said.output
+        assert f"HRP, {weekday} 07:00 to 09:00, 15:30 to 16:30." in said.output
+        assert "A usual day of the last half year had 70 people (of 2 days). 2 are few" in said.output
+        assert "07:00: 50 people, open 120 min, 2 windows" in said.output
+        assert "15:30: 20 people, open 60 min, 1 window" in said.output
+        assert "stands among the booked after 45 min" in said.output
+        assert "0 bookings ended so far; 100 are needed to say how many stay away: all are expected." in said.output
+        assert "With one window more:" in said.output
+        opened = ElementTree.parse(drawing).getroot().findall("{http://www.w3.org/2000/svg}rect[@fill='#f3f4f6']")
+        assert len(opened) == 2
+        refused = run(*QUICK, "--site", "HRP", "--weekday", weekday, "--opening", 60)
+        assert (refused.exit_code, "has a break that day" in refused.output) == (2, True)
+        shared = run(*QUICK, "--site", "HRP", "--weekday", weekday, "--clients", 140).output
+        assert "07:00: 100 people" in shared
+        assert "15:30: 40 people" in shared
+
+    def test_a_thinly_booked_day_is_said_to_be_one(self, run) -> None:
+        thin, full = run(*QUICK, "--clients", 60).output, run(*QUICK).output
+
+        assert "It is thinly booked: 60 people for 216 advised places." in thin
+        assert "slots of 5 would spread them over the hours" in thin
+        assert figures(thin, "advised, usual")[0] < figures(thin, "advised")[0]
+        assert "thinly" not in full
 
     def test_too_few_services_are_said_and_no_figure_is_invented(self, run, site: Clinic, database: Database) -> None:
         mornings(database, site.site_id, [datetime.now(UTC).date() - timedelta(days=1)], people=20)

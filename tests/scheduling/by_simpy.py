@@ -45,8 +45,8 @@ def booked_first(come: Arrivals, windows: int, opens: float = 0.0) -> list[float
     bells = []
 
     def rank(number):
-        slot = come.slot[number]
-        return (0, slot, number) if slot <= env.now else (1, number, 0)
+        turn, sooner = come.turn[number], come.sooner[number] if come.sooner else 0.0
+        return (0, turn, number) if turn <= env.now else (1, come.at[number] - sooner, number)
 
     def person(number):
         yield env.timeout(come.at[number] - begins)
@@ -76,5 +76,5 @@ def booked_first(come: Arrivals, windows: int, opens: float = 0.0) -> list[float
 
 def by_simpy(come: Arrivals, windows: int, opens: float = 0.0) -> list[float]:
     """The start of each person's service, by the shorter of the two where nobody has a slot."""
-    plain = all(slot == inf for slot in come.slot)
+    plain = all(turn == inf for turn in come.turn) and come.sooner is None
     return (first_come_first_served if plain else booked_first)(come, windows, opens)

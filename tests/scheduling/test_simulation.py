@@ -12,20 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scheduling.advice import percentile
-from scheduling.simulation import (
-    MODEL,
-    Arrivals,
-    Clinic,
-    advised,
-    arrivals,
-    bailey_welch,
-    compare,
-    dome,
-    draw,
-    flat,
-    serve,
-    walk_in,
-)
+from scheduling.plans import MODEL, Clinic, advised, bailey_welch, chosen, dome, flat, walk_in
+from scheduling.simulation import Arrivals, Person, arrivals, compare, draw, serve, serve_day
 from tests.scheduling.by_simpy import booked_first, by_simpy, first_come_first_served
 
 PLANS = {
@@ -45,6 +33,10 @@ def model():
     return dict(zip(plans, compare(MODEL, list(plans.values()), mornings=150, seed=7), strict=True))
 
 
+moments = st.integers(-3000, 6000).map(lambda hundredths: hundredths / 100)
+"""To which a ten thousandth is added for each person: nobody comes just when another does, or the doors open."""
+
+
 class TestAgainstSimpy:
     @pytest.mark.parametrize("name", ["walk-in", "flat-15", "flat-60", "advised"])
     def test_everybody_begins_at_the_same_moment_on_the_same_draws(self, name):
@@ -61,9 +53,7 @@ class TestAgainstSimpy:
 
     @given(
         st.lists(
-            st.tuples(
-                st.floats(-30, 60), st.one_of(st.just(inf), st.integers(0, 5).map(lambda n: n * 10)), st.floats(0.1, 9)
-            ),
+            st.tuples(moments, st.one_of(st.just(inf), st.integers(0, 5).map(lambda n: n * 10)), st.floats(0.1, 9)),
             max_size=25,
         ),
         st.integers(1, 4),
@@ -71,9 +61,31 @@ class TestAgainstSimpy:
     def test_any_crowd_is_served_as_simpy_serves_it(self, people, windows):
         # Moments that never coincide: who is first among two of one moment is nobody's rule.
         people = sorted(
-            (at + 1e-4 * n, float(slot), service + 1e-5 * n * n) for n, (at, slot, service) in enumerate(people)
+            (at + 1e-4 * n, float(slot), service + 1e-5 * n * n) for n, (at, slot, service) in enumerate(people, 1)
         )
         come = Arrivals(*(list(column) for column in zip(*people, strict=True))) if people else Arrivals([], [], [])
+
+        assert serve(come, windows) == pytest.approx(by_simpy(come, windows), abs=1e-6)
+
+    @given(
+        st.lists(
+            st.tuples(
+                moments,
+                st.one_of(st.just(inf), st.integers(0, 5).map(lambda n: n * 10)),
+                st.floats(0.1, 9),
+                st.sampled_from((0.0, 0.0, 15.0, 40.0)),
+            ),
+            max_size=25,
+        ),
+        st.integers(1, 4),
+        st.sampled_from((5.0, 30.0)),
+    )
+    def test_any_crowd_with_groups_and_with_turns_of_those_without_a_slot(self, people, windows, patience):
+        came = sorted((at + 1e-4 * n, *rest) for n, (at, *rest) in enumerate(people, 1))
+        at = [each[0] for each in came]
+        turn = [min(slot, here + patience) - sooner + 1e-7 * n for n, (here, slot, _, sooner) in enumerate(came)]
+        service = [each[2] + 1e-5 * n * n for n, each in enumerate(came)]
+        come = Arrivals(at, turn, service, [each[3] for each in came])
 
         assert serve(come, windows) == pytest.approx(by_simpy(come, windows), abs=1e-6)
 
@@ -158,13 +170,13 @@ class TestPlans:
             plan = making(clinic)
             come = arrivals(plan, people)
             assert len(come.at) == 97
-            assert sum(slot < inf for slot in come.slot) == plan.booked == (0 if making is walk_in else 87)
+            assert sum(turn < inf for turn in come.turn) == plan.booked == (0 if making is walk_in else 87)
 
     def test_who_finds_no_advised_place_comes_without_one_and_is_counted(self):
         crowded = replace(MODEL, clients=400)
         (found,) = compare(crowded, [advised], mornings=3)
 
-        assert found.plan.people == (18,) * 12
+        assert found.plans[0].people == (18,) * 12
         assert found.unplaced == 400 - 216
 
     def test_advised_slots_hold_places_for_those_who_come_without_booking(self):
@@ -178,6 +190,82 @@ class TestPlans:
 
         assert max(people) in people[4:8]
         assert min(people) in (people[0], people[-1])
+
+
+class TestWhoIsNext:
+    """One window, always three minutes; A has the window, and two wait."""
+
+    def test_after_so_many_minutes_somebody_without_a_slot_stands_among_the_booked(self):
+        people = [Person(30, 0, 0), Person(3, -1, 0), Person(3, 0, 1)]
+        booked_at_30 = flat(Clinic(clients=3, opening=60, windows=1, service_mean=3, slot_minutes=30, unbooked=1))
+        plan = replace(booked_at_30, people=(1, 1))  # A at the opening, B at 30, C comes at 1 without
+        patient = Clinic(clients=3, opening=60, windows=1, service_mean=3)
+        first_b = arrivals(plan, people, patient)
+        first_c = arrivals(plan, people, replace(patient, walk_in_minutes=20.0))
+
+        assert first_b.at == first_c.at == [0, 1, 29]
+        assert serve(first_b, 1) == [0, 33, 30]
+        assert serve(first_c, 1) == [0, 30, 33]
+
+    def test_who_comes_sooner_goes_before_who_came_earlier(self):
+        come = Arrivals([0.0, 1.0, 2.0], [inf, inf, 2.0], [9.0, 3.0, 3.0], [0.0, 0.0, 10.0])
+
+        assert serve(come, 1) == [0, 12, 9]
+
+    def test_groups_are_drawn_in_their_shares(self):
+        people = draw(replace(MODEL, clients=4000, groups=((0.25, 15.0), (0.1, 30.0)), absent=0.0), Random(5))
+        share = {minutes: sum(each.sooner == minutes for each in people) / 4000 for minutes in (0.0, 15.0, 30.0)}
+
+        assert share == pytest.approx({0.0: 0.65, 15.0: 0.25, 30.0: 0.1}, abs=0.02)
+
+
+class TestDaysWithABreak:
+    morning = Clinic(clients=40, opening=60, windows=2, service_mean=2, slot_minutes=15)
+    evening = replace(morning, clients=30, begins=180.0, windows=1)
+
+    def test_far_apart_stretches_are_as_if_each_were_a_day_of_its_own(self):
+        both = compare((self.morning, self.evening), [flat], mornings=40, seed=2)[0]
+        alone = [
+            compare(each, [flat], mornings=400, seed=3)[0] for each in (self.morning, replace(self.evening, begins=0.0))
+        ]
+
+        expected = (40 * alone[0].mean + 30 * alone[1].mean) / 70
+        assert both.mean == pytest.approx(expected, abs=4 * (both.error + alone[0].error + alone[1].error))
+        assert max(both.queue) == pytest.approx(max(max(each.queue) for each in alone), rel=0.5)
+        assert len(both.queue) > 180 + 60
+
+    def test_a_window_that_is_late_with_the_first_begins_the_second_late(self):
+        first = Arrivals([0.0, 1.0], [inf, inf], [5.0, 200.0])
+        second = Arrivals([170.0, 175.0], [inf, inf], [3.0, 3.0])
+
+        assert serve_day([(self.morning, first), (replace(self.evening, windows=2), second)]) == [[0, 1], [180, 183]]
+        assert serve_day([(replace(self.morning, windows=1), first), (self.evening, second)]) == [[0, 5], [205, 208]]
+
+    def test_overtime_is_counted_from_the_last_closing(self):
+        (found,) = compare(
+            (replace(self.morning, clients=1), replace(self.evening, clients=60)), [walk_in], mornings=30
+        )
+
+        assert 50 < found.overtime < 80
+
+
+class TestAUsualDayOfTheAdvice:
+    def test_spreads_the_booked_evenly_where_nobody_knows_what_they_like(self):
+        assert chosen(replace(MODEL, clients=60)).people == (5,) * 12
+
+    def test_follows_what_they_like_and_goes_to_the_next_place_where_it_is_full(self):
+        clinic = replace(MODEL, clients=24, opening=60, advice=8, wishes=(3.0, 0.0, 1.0, 0.0))
+
+        assert chosen(clinic).people == (8, 8, 8, 0)
+        assert chosen(replace(clinic, clients=8)).people == (6, 0, 2, 0)
+
+    def test_leaves_who_finds_no_place_without_one(self):
+        assert chosen(replace(MODEL, clients=400)).people == advised(replace(MODEL, clients=400)).people
+
+    def test_a_thin_day_waits_less_than_one_that_fills_from_the_first_slot_on(self):
+        usual, hardest = compare(replace(MODEL, clients=60), [chosen, advised], mornings=40)
+
+        assert usual.mean < hardest.mean / 2
 
 
 class TestCounting:
