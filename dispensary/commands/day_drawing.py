@@ -57,7 +57,7 @@ def day_drawing(outcomes: Sequence[Outcome], opens: time | None) -> str:
             f'<text x="{at + 44:.0f}" y="{51 + down}" fill="{colour}">{escape(each.name)}: {each.mean:.1f} min</text>'
         )
     drawn.append(
-        f'<text x="{LEFT}" y="22" fill="#111827">People waiting, on average over {outcomes[0].mornings:,} mornings; '
+        f'<text x="{LEFT}" y="22" fill="#111827">People waiting, on average over {outcomes[0].mornings:,} days; '
         "behind it the hours in which it is open; beside each plan its mean wait</text>"
     )
     return "\n".join([*drawn, "</svg>", ""])

@@ -199,9 +199,9 @@ class TestWhoIsNext:
         people = [Person(30, 0, 0), Person(3, -1, 0), Person(3, 0, 1)]
         booked_at_30 = flat(Clinic(clients=3, opening=60, windows=1, service_mean=3, slot_minutes=30, unbooked=1))
         plan = replace(booked_at_30, people=(1, 1))  # A at the opening, B at 30, C comes at 1 without
-        patient = Clinic(clients=3, opening=60, windows=1, service_mean=3)
-        first_b = arrivals(plan, people, patient)
-        first_c = arrivals(plan, people, replace(patient, walk_in_minutes=20.0))
+        waits_long = Clinic(clients=3, opening=60, windows=1, service_mean=3)
+        first_b = arrivals(plan, people, waits_long)
+        first_c = arrivals(plan, people, replace(waits_long, walk_in_minutes=20.0))
 
         assert first_b.at == first_c.at == [0, 1, 29]
         assert serve(first_b, 1) == [0, 33, 30]
