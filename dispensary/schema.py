@@ -22,6 +22,7 @@ _LOCK = 7_301_442  # one migration at a time, however many programs start at onc
 def all_metadata() -> list[MetaData]:
     """The metadata of the three houses, with every room's tables loaded."""
     import notifications.models
+    import scheduling.acts_models
     import scheduling.models
     import scheduling.waiting_models
 

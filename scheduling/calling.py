@@ -1,7 +1,8 @@
 """Calling those who wait: the next one, again, back into the queue when they are not there, and out of it.
 
 A visit's row is locked by whoever calls it, so that two windows never call the same person. Calling the next twice
-calls two; both stand at the window until they are served or found not to be there.
+calls two; both stand at the window until they are served or found not to be there. A caller who may have to ask again
+says by a key that it is the same call (`first_answer`, `keep_answer`).
 """
 
 from __future__ import annotations
@@ -9,11 +10,12 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from scheduling import rows, waiting
+from scheduling.acts_models import QueueAct
 from scheduling.models import WAITS, Booking, QueueSetting, Visit
 from scheduling.queries import day_at
 from scheduling.queue_rules import QueueRules, refuse
@@ -35,6 +37,22 @@ def set_queue_rules(session: Session, *, place_id: UUID, rules: QueueRules) -> N
     row = insert(QueueSetting).values(place_id=place_id, **values)
     session.execute(row.on_conflict_do_update(index_elements=["place_id"], set_=values))
     session.expire_all()
+
+
+def first_answer(session: Session, *, place_id: UUID, key: UUID, act: str) -> Visit | None:
+    """Whose visit this act was about when it was done under this key before; nothing when it has yet to be done.
+
+    Of two that ask at once with the same key the second waits here until the first has ended.
+    """
+    session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"{place_id}{key}{act}", 0))))
+    done = session.get(QueueAct, (place_id, key, act), populate_existing=True)
+    return None if done is None else session.get(Visit, done.visit_id, populate_existing=True)
+
+
+def keep_answer(session: Session, *, visit: Visit, key: UUID, act: str, now: datetime) -> None:
+    """Remembers that this act was done under this key, in the unit that did it."""
+    session.add(QueueAct(place_id=visit.place_id, key=key, act=act, visit_id=visit.id, done_at=now))
+    session.flush()
 
 
 def call_next(session: Session, *, place_id: UUID, window: int, now: datetime) -> Visit | None:

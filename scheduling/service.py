@@ -39,6 +39,13 @@ class Served(NamedTuple):
     ended_at: datetime
 
 
+class CheckedIn(NamedTuple):
+    """A visit, and whether it was this check-in that made it."""
+
+    visit: Visit
+    made: bool
+
+
 class Reopened(NamedTuple):
     """The days that a closure shuts no more, and what became of their bookings."""
 
@@ -276,24 +283,30 @@ def drop(session: Session, *, booking_id: UUID, now: datetime) -> Booking:
 
 
 def check_in(session: Session, *, place_id: UUID, holder_id: UUID, now: datetime) -> Visit:
+    """Somebody has come: the visit of `check_in_once`, whoever made it."""
+    return check_in_once(session, place_id=place_id, holder_id=holder_id, now=now).visit
+
+
+def check_in_once(session: Session, *, place_id: UUID, holder_id: UUID, now: datetime) -> CheckedIn:
     """Somebody has come: an anonymous ticket, from 1 without gaps each day, whether they have a booking or not.
 
-    Until that visit ends, checking in again returns the same ticket. The day's booking, if there is one, becomes
-    `arrived`. Raises NotFound for an unknown place only: being early, late or without booking turns nobody away.
+    Until that visit ends, checking in again returns the same ticket, and of several at once one made it. The day's
+    booking, if there is one, becomes `arrived`. Raises NotFound for an unknown place only: being early, late or
+    without booking turns nobody away.
     """
     day = queries.day_at(session, place_id, now)
     visit = queries.open_visit(session, place_id, holder_id, day)
     if visit is not None:
-        return visit
+        return CheckedIn(visit, made=False)
     ticket = rows.next_ticket(session, place_id, holder_id, day)
     if isinstance(ticket, Visit):
-        return ticket
+        return CheckedIn(ticket, made=False)
     booking = rows.arrive(session, place_id, holder_id, day, now)
     visit = Visit(place_id=place_id, holder_id=holder_id, day=day, ticket=ticket, arrived_at=now)
     visit.booking_id = booking.id if booking else None
     session.add(visit)
     session.flush()
-    return visit
+    return CheckedIn(visit, made=True)
 
 
 def start(session: Session, *, visit_id: UUID, now: datetime, window: int | None = None) -> Visit:

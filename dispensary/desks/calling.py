@@ -14,50 +14,50 @@ from litestar.types import ControllerRouterHandler
 import scheduling.waiting
 from dispensary.phone import queueing
 from dispensary.refusals import BadInput, Refusal, Refused
+from dispensary.staff.rules import Actor
 from dispensary.web.at_window import window_at, window_cookie
-from dispensary.web.forms import Form, one
+from dispensary.web.forms import Form, key_of, one
 from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSettings, TheSite
 from dispensary.web.guards import requires_dispenser
 from dispensary.web.templating import page
-from scheduling import calling
 
 
 @post("/counter/next", sync_to_thread=True, guards=[requires_dispenser])
 def call_next(
-    request: Request[Any, Any, Any], database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock
+    data: Form, request: Request[Any, Any, Any], database: TheDatabase, actor: TheActor, clock: TheClock
 ) -> Redirect:
-    """Calls whoever is next in the queue to this window, and opens them."""
-    return next_to(window_at(request), database, site, clock())
+    """Calls whoever is next in the queue to this window, and opens them; pressed again, it opens the same person."""
+    return next_to(window_at(request), key_of(data), database, actor, clock())
 
 
-def next_to(window: int, database: TheDatabase, site: TheSite, now: datetime) -> Redirect:
-    """The page of whom this window has called, or the counter's when nobody waits."""
-    with database.writing() as session:
-        visit = calling.call_next(session, place_id=site.id, window=window, now=now)
+def next_to(window: int, key: UUID, database: TheDatabase, actor: Actor, now: datetime) -> Redirect:
+    """The page of whom this window has called under this key, or the counter's when nobody waits."""
+    visit = database.write(lambda session: queueing.call_next(session, actor=actor, window=window, key=key, at=now))
     return Redirect("/counter" if visit is None else f"/counter/clients/{visit.holder_id}", status_code=303)
 
 
 @post("/counter/visits/{visit_id:uuid}/again", sync_to_thread=True, guards=[requires_dispenser])
 def again(
     visit_id: FromPath[UUID],
+    data: Form,
     request: Request[Any, Any, Any],
     database: TheDatabase,
     actor: TheActor,
     clock: TheClock,
 ) -> Redirect:
     """Calls them once more, to this window, and stays on their page."""
-    now, window = clock(), window_at(request)
+    now, window, key = clock(), window_at(request), key_of(data)
     visit = database.write(
-        lambda session: queueing.call_again(session, actor=actor, visit_id=visit_id, window=window, at=now)
+        lambda session: queueing.call_again(session, actor=actor, visit_id=visit_id, window=window, key=key, at=now)
     )
     return Redirect(f"/counter/clients/{visit.holder_id}", status_code=303)
 
 
 @post("/counter/visits/{visit_id:uuid}/skip", sync_to_thread=True, guards=[requires_dispenser])
-def skip(visit_id: FromPath[UUID], database: TheDatabase, actor: TheActor, clock: TheClock) -> Redirect:
+def skip(visit_id: FromPath[UUID], data: Form, database: TheDatabase, actor: TheActor, clock: TheClock) -> Redirect:
     """They are not there: back into the queue, and to the counter, where one key calls the next."""
-    now = clock()
-    database.write(lambda session: queueing.not_there(session, actor=actor, visit_id=visit_id, at=now))
+    now, key = clock(), key_of(data)
+    database.write(lambda session: queueing.not_there(session, actor=actor, visit_id=visit_id, key=key, at=now))
     return Redirect("/counter", status_code=303)
 
 

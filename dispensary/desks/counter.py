@@ -31,7 +31,7 @@ from dispensary.supplies.scanned import scan_bottle
 from dispensary.supplies.verifying import record_refused_pass, verify_pass
 from dispensary.units import ClientId
 from dispensary.web.at_window import window_at
-from dispensary.web.forms import Form, one
+from dispensary.web.forms import Form, key_of, one
 from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
 from dispensary.web.guards import requires_dispenser
 from dispensary.web.safe_acts import safe_says
@@ -116,7 +116,7 @@ def find(
     """
     now, sought, window = clock(), one(data, "sought"), window_at(request)
     if not sought:
-        return next_to(window, database, site, now)
+        return next_to(window, key_of(data), database, actor, now)
     reading = passes.read(database.vault, sought)
     if reading is passes.Reading.BOTTLE or reading is passes.Reading.BOTTLE_MISTYPED:
         return _by_bottle(database, actor, site, sought, now, window)

@@ -22,7 +22,7 @@ from dispensary.refusals import Refused
 from dispensary.staff.queries import Place
 from dispensary.units import ClientId
 from dispensary.web.doing import done_or_again
-from dispensary.web.forms import Form, one
+from dispensary.web.forms import Form, key_of, one
 from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
 from dispensary.web.guards import requires_greeter
 from dispensary.web.templating import page
@@ -130,30 +130,30 @@ def back(
 
 @post("/reception/queue/{visit_id:uuid}/skip", sync_to_thread=True, guards=[requires_greeter])
 def skip(
-    visit_id: FromPath[UUID], database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock
+    visit_id: FromPath[UUID], data: Form, database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock
 ) -> Response[Any]:
     """Called and not there: others first for a while."""
-    now = clock()
+    now, key = clock(), key_of(data)
 
     def act(session: WriteSession) -> Visit:
-        return queueing.not_there(session, actor=actor, visit_id=visit_id, at=now)
+        return queueing.not_there(session, actor=actor, visit_id=visit_id, key=key, at=now)
 
     return _does(database, site, now, act, "")
 
 
 @post("/reception/queue/{visit_id:uuid}/again", sync_to_thread=True, guards=[requires_greeter])
 def again(
-    visit_id: FromPath[UUID], database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock
+    visit_id: FromPath[UUID], data: Form, database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock
 ) -> Response[Any]:
     """Calls them once more to the window that called them."""
-    now = clock()
+    now, key = clock(), key_of(data)
 
     def act(session: WriteSession) -> Visit | None:
         visit = session.get(Visit, visit_id)
         window = visit.at_window if visit is not None else None
         if window is None:
             return None  # they were put back meanwhile: there is no window to call them to
-        return queueing.call_again(session, actor=actor, visit_id=visit_id, window=window, at=now)
+        return queueing.call_again(session, actor=actor, visit_id=visit_id, window=window, key=key, at=now)
 
     return _does(database, site, now, act, "")
 

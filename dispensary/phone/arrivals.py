@@ -52,11 +52,11 @@ def arrive_by_themselves(session: WriteSession, *, device: Bound, text: str, at:
     if client_id is None:
         raise please_ask()
     try:
-        visit = scheduling.service.check_in(session, place_id=site.id, holder_id=client_id, now=at)
+        visit, made = scheduling.service.check_in_once(session, place_id=site.id, holder_id=client_id, now=at)
     except NotFound:
         raise please_ask() from None
     minutes = scheduling.waiting.minutes_now(session, site.id, at, client_id)
-    if visit.arrived_at == at:
+    if made:
         details = {"visit": visit.id, "device": device.id}
         audit.record(
             session,

@@ -106,8 +106,8 @@ def greet(session: WriteSession, *, actor: Actor, site: Place, client_id: Client
     """Checks a client in, booked or not: a ticket, the same one until the visit ends. Raises NotThere."""
     client_here(session, client_id, site)
     with where_it_opens():
-        visit = scheduling.service.check_in(session, place_id=site.id, holder_id=client_id, now=at)
-    if visit.arrived_at == at:
+        visit, made = scheduling.service.check_in_once(session, place_id=site.id, holder_id=client_id, now=at)
+    if made:
         audit.record(
             session,
             actor=actor,

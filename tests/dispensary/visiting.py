@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from httpx import Response
 from litestar import Litestar
@@ -116,10 +117,15 @@ class Visitor:
         return self._asks(lambda: self.client.get(path, follow_redirects=False, **options))
 
     def post(self, path: str, form: dict[str, Any] | None = None, **options: Any) -> Response:
-        """Sends a form as a page would that was drawn just now; the redirect is not followed."""
-        return self._asks(
-            lambda: self.client.post(path, data={**self.drawn(), **(form or {})}, follow_redirects=False, **options)
-        )
+        """Sends a form as a page would that was drawn just now, key and all; the redirect is not followed."""
+        key = {"key": str(uuid4())}
+
+        def send() -> Response:
+            return self.client.post(
+                path, data={**key, **self.drawn(), **(form or {})}, follow_redirects=False, **options
+            )
+
+        return self._asks(send)
 
     def send(self, method: str, path: str, body: Any = None, **headers: str) -> Response:
         """Sends JSON as a program would."""
