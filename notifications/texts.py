@@ -91,8 +91,16 @@ KINDS: Mapping[str, Kind] = {
         N_("We will be closed from {day} to {last}. Please do not come then. Reply SLOTS for other times."),
         ("day", "last"),
     ),
+    "closure_moved": Kind(
+        N_("We will be closed on {day}. You are now booked for {bookings}. To change it reply MOVE."),
+        ("day", "bookings"),
+    ),
     "open_after_all": Kind(N_("We are open on {day} after all. Reply SLOTS for free times."), ("day",)),
     "open_after_all_booked": Kind(N_("We are open after all. You are booked for {bookings}."), ("bookings",)),
+    "open_after_all_moved": Kind(
+        N_("We are open on {day} after all. You are booked for {bookings}. To change it reply MOVE."),
+        ("day", "bookings"),
+    ),
     "pickup_ready": Kind(
         N_("Ready to collect. Show {link} or say the code {code}."),
         ("code", "link"),

@@ -63,10 +63,7 @@ class ClosureCase(Base):
     closure_id: Mapped[UUID]
     """A closure that was opened again is gone; its cases are not."""
     booking_id: Mapped[UUID] = mapped_column(ForeignKey("booking.id"))
-    before: Mapped[bool]
-    """Whether its holder needs to come before the closed days, and is not sent to a day after them."""
     state: Mapped[str] = mapped_column(default=CaseState.OPEN)
-    made_at: Mapped[datetime]
     settled_at: Mapped[datetime | None]
     moved_to: Mapped[UUID | None] = mapped_column(ForeignKey("booking.id"))
     restored_at: Mapped[datetime | None]

@@ -245,6 +245,12 @@ def nearest(free: Collection[datetime], wanted: datetime, limit: int) -> list[da
     return sorted(sorted(sorted(free), key=lambda start: abs(start - wanted))[:limit])
 
 
+def same_time(free: Collection[datetime], wanted: datetime, zone: ZoneInfo) -> datetime | None:
+    """Of the free starts the one nearest to the wanted time of day on the zone's clock, the earlier of two as near."""
+    asked = _minute(wanted.astimezone(zone).time())
+    return min(sorted(free), key=lambda start: abs(_minute(start.astimezone(zone).time()) - asked), default=None)
+
+
 def fault_in(week: Sequence[Hours]) -> str | None:
     """What is wrong with a week's hours, in a sentence; nothing when they can be kept."""
     for hours in week:

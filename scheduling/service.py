@@ -17,7 +17,7 @@ from sqlalchemy import func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from scheduling import queries, refusing, rows, waitlist
+from scheduling import closing, queries, refusing, rows, waitlist
 from scheduling.models import Booking, BookingState, Closure, Opening, Place, Slot, Visit, new_id
 from scheduling.rules import (
     BadHours,
@@ -118,17 +118,21 @@ def _displaced(session: Session, place_id: UUID, from_day: date) -> list[Booking
 def close(session: Session, *, place_id: UUID, first_day: date, last_day: date, reason: str) -> list[Booking]:
     """Shuts the place from one day to another inclusive, and returns the standing bookings of these days.
 
-    They stay booked, so that a text can move them; nobody can book these days any more, nor take what is offered there.
-    A closure of the same days for the same reason is made once. Raises BadHours (`bad-closure`) and NotFound.
+    They stay booked, and each has a case that is open until somebody has settled where it goes (`scheduling.closing`).
+    Nobody can book these days any more, nor take what is offered there. A closure of the same days for the same reason
+    is made once. Raises BadHours (`bad-closure`) and NotFound.
     """
     if last_day < first_day or not reason.strip():
         raise BadHours("bad-closure", "A closure has a first day, a last day that is not earlier, and a reason.")
     rows.lock_place(session, place_id, changing=True)
     described = {"place_id": place_id, "first_day": first_day, "last_day": last_day, "reason": reason.strip()}
+    standing = queries.standing_between(session, place_id, first_day, last_day)
     if session.scalar(select(Closure.id).filter_by(**described)) is None:
-        session.add(Closure(**described))
+        closure = Closure(id=new_id(), **described)
+        closing.open_cases(session, place_id=place_id, closure_id=closure.id, bookings=standing)
+        session.add(closure)
         session.flush()
-    return queries.standing_between(session, place_id, first_day, last_day)
+    return standing
 
 
 def reopen(session: Session, *, place_id: UUID, closure_id: UUID, today: date) -> Reopened:

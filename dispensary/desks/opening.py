@@ -20,6 +20,7 @@ from dispensary.database import Database, ReadSession, WriteSession
 from dispensary.desks import oversight
 from dispensary.desks.holidays import CLOSED_HOLIDAYS, COMING, calendar, coming_holidays, remembered_part
 from dispensary.phone.closures import tell_closure, tell_reopening
+from dispensary.phone.moved import settle_open
 from dispensary.refusals import BadInput, Refusal, Refused
 from dispensary.staff import audit
 from dispensary.staff.queries import Place
@@ -76,11 +77,11 @@ def hours(
         if part:
             coming_holidays(site, part, today)
     except BadInput as refused:
-        return _hours_page(database, site, today, refused=refused, part="")
-    return _hours_page(database, site, today, done=done, part=part, opened=opened)
+        return hours_page(database, site, today, refused=refused, part="")
+    return hours_page(database, site, today, done=done, part=part, opened=opened)
 
 
-def _hours_page(
+def hours_page(
     database: Database,
     site: Place,
     today: date,
@@ -175,7 +176,7 @@ def set_hours(data: Form, database: TheDatabase, actor: TheActor, site: TheSite,
     try:
         database.write(act)
     except Refused as refused:
-        return _hours_page(database, site, today, refused=refused, typed=data)
+        return hours_page(database, site, today, refused=refused, typed=data)
     return Redirect("/office/hours?done=hours", status_code=303)
 
 
@@ -217,16 +218,15 @@ def _place(session: WriteSession, site: Place) -> None:
 
 @post("/office/closures", sync_to_thread=True, guards=[requires_administrator])
 def close(data: Form, database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock) -> Response[Any]:
-    """Shuts the site for some days and texts all who are booked on them. Bookings are shown until they are moved."""
-    now = clock()
+    """Shuts the site for some days. All who are booked on them are moved and told, or asked to choose another time.
+
+    Each is moved in a unit of their own; what a crash leaves, the clockwork does. Sent again, it finds all done.
+    """
+    now, moves = clock(), one(data, "move") == "yes"
     today = site.dose_day(now)
 
     def act(session: WriteSession) -> None:
-        with Typed(data) as typed:
-            first_day, last_day = typed.day("first_day"), typed.day("last_day")
-            reason = typed.text("closure_reason", most=200)
-            if first_day < today:
-                typed.fault("first_day", "begins-earlier", "A closure begins today or later.", "Correct the day.")
+        first_day, last_day, reason = days_to_close(data, today)
         _place(session, site)
         if _closed_already(session, site, first_day, last_day, reason):
             return
@@ -236,8 +236,11 @@ def close(data: Form, database: TheDatabase, actor: TheActor, site: TheSite, clo
             )
         except BadHours as reason_:
             raise BadInput(Refusal(reason_.code, reason_.sentence, "Correct the days.", field="last_day")) from None
-        told = tell_closure(session, site=site, bookings=bookings, first_day=first_day, last_day=last_day, at=now)
-        details = {"first": first_day, "last": last_day, "texted": len(told.texted)}
+        days = {"first_day": first_day, "last_day": last_day}
+        told = tell_closure(session, site=site, bookings=bookings, **days, at=now, moves=moves)
+        details: dict[str, object] = {"first": first_day, "last": last_day, "texted": len(told.texted)}
+        if moves:
+            details["to_move"] = len(bookings)
         audit.record(
             session, actor=actor, act="closed site", subject="site", subject_id=site.id, at=now, details=details
         )
@@ -245,8 +248,20 @@ def close(data: Form, database: TheDatabase, actor: TheActor, site: TheSite, clo
     try:
         database.write(act)
     except Refused as refused:
-        return _hours_page(database, site, today, refused=refused, typed=data)
-    return Redirect("/office/hours?done=closure", status_code=303)
+        return hours_page(database, site, today, refused=refused, typed=data)
+    if moves:
+        settle_open(database, site=site, actor=actor, at=now)
+    return Redirect(f"/office/hours?done={'moved' if moves else 'closure'}", status_code=303)
+
+
+def days_to_close(data: Mapping[str, Any], today: date) -> tuple[date, date, str]:
+    """The first day, the last, and the reason, as they were typed. Raises BadInput with every fault."""
+    with Typed(data) as typed:
+        first_day, last_day = typed.day("first_day"), typed.day("last_day")
+        reason = typed.text("closure_reason", most=200)
+        if first_day < today:
+            typed.fault("first_day", "begins-earlier", "A closure begins today or later.", "Correct the day.")
+    return first_day, last_day, reason
 
 
 def _closed_already(session: ReadSession, site: Place, first_day: date, last_day: date, reason: str) -> bool:
@@ -257,8 +272,8 @@ def _closed_already(session: ReadSession, site: Place, first_day: date, last_day
 
 @post("/office/holidays", sync_to_thread=True, guards=[requires_administrator])
 def close_holidays(data: Form, database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock) -> Response[Any]:
-    """Shuts the site on each public holiday that is ticked, under its name, and texts all who are booked on them."""
-    now = clock()
+    """Shuts the site on each public holiday that is ticked, under its name, as any closure."""
+    now, moves = clock(), one(data, "move") == "yes"
     today = site.dose_day(now)
     part = one(data, "part")
 
@@ -270,7 +285,7 @@ def close_holidays(data: Form, database: TheDatabase, actor: TheActor, site: The
             if scheduling.queries.closure_on(session, site.id, day):
                 continue
             bookings = scheduling.service.close(session, place_id=site.id, first_day=day, last_day=day, reason=name)
-            told = tell_closure(session, site=site, bookings=bookings, first_day=day, last_day=day, at=now)
+            told = tell_closure(session, site=site, bookings=bookings, first_day=day, last_day=day, at=now, moves=moves)
             shut.append(day)
             texted += len(told.texted)
         if shut:
@@ -282,7 +297,9 @@ def close_holidays(data: Form, database: TheDatabase, actor: TheActor, site: The
     try:
         database.write(act)
     except Refused as refused:
-        return _hours_page(database, site, today, refused=refused, typed=data, part=part)
+        return hours_page(database, site, today, refused=refused, typed=data, part=part)
+    if moves:
+        settle_open(database, site=site, actor=actor, at=now)
     return Redirect("/office/hours?done=holidays", status_code=303)
 
 
@@ -335,7 +352,7 @@ def reopen(data: Form, database: TheDatabase, actor: TheActor, site: TheSite, cl
     try:
         days = database.write(act)
     except Refused as refused:
-        return _hours_page(database, site, today, refused=refused)
+        return hours_page(database, site, today, refused=refused)
     onward = f"?done=opened&first={days[0]}&last={days[1]}" if days else "?done=open"
     return Redirect(f"/office/hours{onward}", status_code=303)
 

@@ -13,9 +13,11 @@ import scheduling.queries
 import scheduling.standing
 import scheduling.waitlist
 from dispensary.database import Database, WriteSession
+from dispensary.phone.moved import settle_open
 from dispensary.phone.offering import tell_offers
 from dispensary.phone.regulars import make_for
 from dispensary.staff.queries import Place, sites
+from dispensary.staff.rules import the_program
 from dispensary.units import ClientId
 from scheduling.waiting_models import Offer
 
@@ -27,11 +29,15 @@ def bookable_sites(database: Database) -> list[Place]:
 
 
 def work_waiting_list(database: Database, now: datetime) -> int:
-    """Ends offers whose time is over, offers what is free and waited for, and tells whom. Says how many it offered."""
+    """Ends offers whose time is over, offers what is free and waited for, and tells whom. Says how many it offered.
+
+    Before it looks for free places, whoever is booked on closed days and was not moved yet has theirs.
+    """
     return sum(_work_one(database, site, now) for site in bookable_sites(database))
 
 
 def _work_one(database: Database, site: Place, now: datetime) -> int:
+    settle_open(database, site=site, actor=the_program(site.id), at=now)
     lapse = partial(_lapse, place_id=site.id, now=now)
     while database.write(lapse) is not None:
         pass

@@ -9,19 +9,20 @@ from operator import itemgetter
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, select
-
 import notifications.service
+import scheduling.closing
 import scheduling.queries
 import scheduling.standing
 import scheduling.waitlist
-from dispensary.database import ReadSession, WriteSession
+from dispensary.database import WriteSession
 from dispensary.phone import tasks
+from dispensary.phone.moved import give_back
 from dispensary.phone.offering import tell_offers
 from dispensary.phone.regulars import make_for
+from dispensary.phone.withdrawing import heard, waiting, withdraw
 from dispensary.staff.queries import Place
 from dispensary.units import ClientId
-from notifications.models import Message, State
+from notifications.models import Message
 from notifications.queries import gets_texts
 from notifications.texts import MOST_CHOICES
 from scheduling.models import Booking
@@ -45,16 +46,18 @@ def tell_closure(
     first_day: date,
     last_day: date,
     at: datetime,
+    moves: bool = False,
 ) -> Told:
-    """Texts each client who is booked on these days, once for this closure; call it with what `close` returned.
+    """Asks each client who is booked on these days to choose another time, once; call it with what `close` returned.
 
     Places that are kept for somebody on these days are taken back, and they are told too.
 
-    Their bookings stand until they move them: the time that they choose after SLOTS is where the booking goes. A text
+    Their bookings stand until they move them: the time that they choose after SLOTS is where the booking goes. With
+    `moves` they are not asked: each is moved and told after this unit (`dispensary.phone.moved.settle_open`). A text
     that still waits, and says that one of these days is open after all, is not sent any more.
     """
-    open_again = _waiting(session, Message.reason_key.startswith(_opened(site)))
-    _withdraw(session, [each for each in open_again if first_day <= _day_opened(each) <= last_day], at)
+    open_again = waiting(session, Message.reason_key.startswith(_opened(site)))
+    withdraw(session, [each for each in open_again if first_day <= _day_opened(each) <= last_day], at)
     offered = scheduling.waitlist.withdraw_on(session, place_id=site.id, first_day=first_day, last_day=last_day, now=at)
     kind, fields = "closure", {"day": first_day}
     if last_day > first_day:
@@ -62,8 +65,13 @@ def tell_closure(
     told = Told([], [])
     closure_id = scheduling.queries.newest_closure(session, site.id, first_day, last_day)
     assert closure_id is not None, "the days were closed before anybody is told"
-    concerned = [(one.holder_id, one.starts_at) for one in bookings]
-    concerned += [(one.holder_id, one.starts_at) for one in offered]
+    concerned = [(one.holder_id, one.starts_at) for one in offered]
+    if moves:
+        hear_of_it = {one.holder_id for one in bookings}
+        concerned = [each for each in concerned if each[0] not in hear_of_it]
+    else:
+        scheduling.closing.settle_asked(session, closure_id=closure_id, now=at)
+        concerned += [(one.holder_id, one.starts_at) for one in bookings]
     until_when = {
         ClientId(holder): starts_at for holder, starts_at in sorted(concerned, key=itemgetter(1), reverse=True)
     }
@@ -93,9 +101,11 @@ def tell_reopening(session: WriteSession, *, site: Place, closure_id: UUID, reop
     Once for this closure: who is still booked on a day that is open again is told their bookings, and who gave one up
     or moved it after such a text is told that its day is open. A day that stays shut for another reason is named to
     nobody. Who is booked and cannot be told by text is on the front desk's list; who is not has made other plans.
-    Weekly times are booked on these days again, and who waits for a place on them is offered what is free.
+    Weekly times are booked on these days again, and who waits for a place on them is offered what is free. Whom the
+    closure moved is given their time back, or told that they can have it (`dispensary.phone.moved`).
     """
     told = Told([], [])
+    give_back(session, site=site, closure_id=closure_id, reopened=reopened, at=at)
     for holder_id in scheduling.standing.holders(session, site.id, reopened.first_day):
         make_for(session, site=site, client_id=ClientId(holder_id), at=at)
     _offer_again(session, site, reopened, at)
@@ -103,21 +113,25 @@ def tell_reopening(session: WriteSession, *, site: Place, closure_id: UUID, reop
     booked = _by_holder(each for each in reopened.standing if each.day not in shut)
     gave_up = _by_holder(each for each in reopened.given_up if each.day not in shut)
     keys = [_about(closure_id, each) for each in _by_holder([*reopened.standing, *reopened.given_up])]
-    spared = _withdraw(session, _waiting(session, Message.reason_key.in_(keys)), at)
-    heard = _heard(session, keys)
+    spared = withdraw(session, waiting(session, Message.reason_key.in_(keys)), at)
+    have_heard = heard(session, keys)
     for client_id, bookings in booked.items():
         if client_id in spared:
             continue
         starts = [each.starts_at for each in bookings if each.starts_at > at]
         fields = {"bookings": starts[:MOST_CHOICES]}
-        if client_id in heard and starts and _tell_open(session, site, closure_id, bookings[0], fields, starts[0], at):
+        if (
+            client_id in have_heard
+            and starts
+            and _tell_open(session, site, closure_id, bookings[0], fields, starts[0], at)
+        ):
             told.texted.append(client_id)
         else:
             tasks.leave_task(session, cause=tasks.OPEN_AGAIN, client_id=client_id, site_id=site.id, at=at)
             told.by_other_means.append(client_id)
     for client_id, bookings in gave_up.items():
         first = next((each for each in bookings if each.starts_at > at), None)
-        if client_id not in heard or first is None:
+        if client_id not in have_heard or first is None:
             continue
         if _tell_open(session, site, closure_id, first, {"day": first.day}, first.starts_at, at):
             told.texted.append(client_id)
@@ -162,34 +176,6 @@ def _tell_open(
         )
         is not None
     )
-
-
-def _heard(session: ReadSession, keys: Sequence[str]) -> set[ClientId]:
-    """To whom one of these texts may have gone."""
-    out = (State.SENDING, State.UNKNOWN, State.SENT, State.DELIVERED)
-    found = session.scalars(select(Message.recipient_id).where(Message.reason_key.in_(keys), Message.state.in_(out)))
-    return {ClientId(each) for each in found if each is not None}
-
-
-def _waiting(session: WriteSession, which: ColumnElement[bool]) -> Sequence[Message]:
-    """The texts of these that nobody has tried to send yet, locked.
-
-    A sender that claims texts passes over what is locked here; one that it has claimed is not `queued` any more.
-    """
-    waiting = select(Message).where(which, Message.state == State.QUEUED).order_by(Message.id)
-    return session.scalars(waiting.with_for_update()).all()
-
-
-def _withdraw(session: WriteSession, messages: Iterable[Message], at: datetime) -> set[ClientId]:
-    """Takes texts back before they are sent; returns whose they were."""
-    spared = set()
-    for message in messages:
-        notifications.service.move(
-            session, message_id=message.id, state=State.EXPIRED, code=tasks.WITHDRAWN, provider_id=None, now=at
-        )
-        assert message.recipient_id is not None, "a closure is told to somebody we know"
-        spared.add(ClientId(message.recipient_id))
-    return spared
 
 
 def _about(closure_id: UUID, client_id: ClientId) -> str:

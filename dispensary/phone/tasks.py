@@ -24,6 +24,9 @@ ASKS: Final = "text: wants a word"
 WHOSE: Final = "text: shared phone"
 SHUT: Final = "text: closure not told"
 OPEN_AGAIN: Final = "text: open again"
+MOVED: Final = "text: moved, not told"
+NOWHERE: Final = "text: closed, no other time"
+BACK: Final = "text: their day is open again"
 NOT_RECEIVED: Final = "text: not received"
 OPTED_OUT: Final = "text: opted out"
 OFFERED: Final = "text: place offered"
@@ -41,6 +44,9 @@ _SENTENCES: Final = {
     WHOSE: "Shares a phone, and a text did not say for whom it was. Ask them to write their card number with it.",
     SHUT: "Is booked on days that were closed, and could not be told by text.",
     OPEN_AGAIN: "Is booked on days that were closed and are open again. Tell them that they can come.",
+    MOVED: "Was moved to another time because their day was closed, and gets no texts. Tell them when they are booked.",
+    NOWHERE: "Is booked on a day that was closed, and no other time was found for them. Call them before that day.",
+    BACK: "Was moved because their day was closed, and it is open again. Ask whether they want their old time back.",
     OFFERED: "A place that they wait for is kept for them, and they get no texts. Call them: see the waiting list.",
     NOT_BOOKED: "Their weekly time is full on a day soon, and they get no texts. Tell them, and find another time.",
     NOT_RECEIVED: "Did not get a text from us. Tell them some other way, and check their number.",

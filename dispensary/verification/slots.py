@@ -70,4 +70,38 @@ SLOTS = (
             AND daterange(a.from_day, a.until_day) && daterange(b.from_day, b.until_day) ORDER BY 1, 2
         """,
     ),
+    Check(
+        8,
+        "booking {id} stands on {day}, which is closed, and nobody sees to where it goes",
+        """
+        SELECT b.id, b.day FROM booking b
+        JOIN closure c ON c.place_id = b.place_id AND b.day BETWEEN c.first_day AND c.last_day
+        WHERE b.state = 'booked' AND NOT EXISTS (
+            SELECT FROM closure_case o WHERE o.closure_id = c.id AND o.booking_id = b.id) ORDER BY 1
+        """,
+    ),
+    Check(
+        8,
+        "booking {booking_id} was moved because its day was closed, and {moved_to} is not where it went",
+        """
+        SELECT o.booking_id, o.moved_to FROM closure_case o LEFT JOIN booking m ON m.id = o.moved_to
+        WHERE o.state = 'moved' AND m.moved_from IS DISTINCT FROM o.booking_id ORDER BY 1
+        """,
+    ),
+    # The words and reasons of a text are kept for seven days at least: of what is older nobody can tell any more.
+    Check(
+        8,
+        "booking {booking_id} was of a closed day, and its holder has neither a text nor somebody who calls them",
+        """
+        SELECT o.booking_id FROM closure_case o JOIN booking b ON b.id = o.booking_id
+        WHERE o.state IN ('moved', 'beside', 'asked')
+        AND o.settled_at > (SELECT max(created_at) FROM message) - interval '7 days'
+        AND NOT EXISTS (SELECT FROM message m WHERE m.recipient_id = b.holder_id
+            AND m.reason_key IN ('closure:' || o.closure_id || ':' || b.holder_id,
+                'closure:' || o.closure_id || ':' || b.holder_id || ':' || b.id))
+        AND NOT EXISTS (SELECT FROM alert a WHERE a.client_id = b.holder_id AND a.cause IN ('text: closure not told',
+            'text: moved, not told', 'text: closed, no other time', 'text: their day is open again'))
+        ORDER BY 1
+        """,
+    ),
 )

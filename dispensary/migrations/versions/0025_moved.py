@@ -26,9 +26,7 @@ CREATE TABLE closure_case (
     place_id UUID NOT NULL,
     closure_id UUID NOT NULL,
     booking_id UUID NOT NULL,
-    before BOOLEAN NOT NULL,
     state TEXT NOT NULL,
-    made_at TIMESTAMPTZ NOT NULL,
     settled_at TIMESTAMPTZ,
     moved_to UUID,
     restored_at TIMESTAMPTZ,
@@ -47,8 +45,8 @@ CREATE INDEX ix_closure_case_booking_id ON closure_case (booking_id);
 
 CREATE FUNCTION closure_case_settles_once() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF TG_OP = 'DELETE' OR (NEW.place_id, NEW.closure_id, NEW.booking_id, NEW.before, NEW.made_at)
-        IS DISTINCT FROM (OLD.place_id, OLD.closure_id, OLD.booking_id, OLD.before, OLD.made_at)
+    IF TG_OP = 'DELETE' OR (NEW.place_id, NEW.closure_id, NEW.booking_id)
+        IS DISTINCT FROM (OLD.place_id, OLD.closure_id, OLD.booking_id)
         OR (OLD.state <> 'open' AND (NEW.state, NEW.settled_at, NEW.moved_to)
             IS DISTINCT FROM (OLD.state, OLD.settled_at, OLD.moved_to))
         OR (OLD.restored_at IS NOT NULL AND NEW.restored_at IS DISTINCT FROM OLD.restored_at)
@@ -60,6 +58,26 @@ BEGIN
 END $$;
 CREATE TRIGGER tr_closure_case_settles_once BEFORE UPDATE OR DELETE ON closure_case
     FOR EACH ROW EXECUTE FUNCTION closure_case_settles_once();
+
+-- Whoever was booked on a closed day until now was told so, or stands on the front desk's list.
+INSERT INTO closure_case (id, place_id, closure_id, booking_id, state, settled_at)
+SELECT gen_random_uuid(), c.place_id, c.id, b.id, 'asked', b.changed_at FROM closure c
+JOIN booking b ON b.place_id = c.place_id AND b.day BETWEEN c.first_day AND c.last_day AND b.state = 'booked';
+
+CREATE FUNCTION closure_has_cases() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (SELECT FROM closure c JOIN booking b ON b.place_id = c.place_id
+        AND b.day BETWEEN c.first_day AND c.last_day AND b.state = 'booked'
+        WHERE c.id = NEW.id
+        AND NOT EXISTS (SELECT FROM closure_case o WHERE o.closure_id = c.id AND o.booking_id = b.id))
+    THEN
+        RAISE EXCEPTION 'a day is not closed while nobody sees to its bookings'
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'tr_closure_has_cases';
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER tr_closure_has_cases AFTER INSERT OR UPDATE ON closure
+    FOR EACH ROW EXECUTE FUNCTION closure_has_cases();
 """
 
 
@@ -68,5 +86,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.execute("DROP TRIGGER tr_closure_has_cases ON closure")
+    op.execute("DROP FUNCTION closure_has_cases()")
     op.execute("DROP TABLE queue_act, closure_case")
     op.execute("DROP FUNCTION closure_case_settles_once()")
