@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time as stopwatch
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -33,6 +34,7 @@ KL = ZoneInfo("Asia/Kuala_Lumpur")
 EVE, AFTER = date(2026, 12, 24), date(2026, 12, 26)
 MOVED_BEFORE = "We will be closed on Fri 25 Dec. You are now booked for Thu 24 Dec 08:00. To change it reply MOVE."
 MOVED_AFTER = "We will be closed on Fri 25 Dec. You are now booked for Sat 26 Dec 08:00. To change it reply MOVE."
+MANY = int(os.environ.get("TAKEHOME_CLOSURE_PEOPLE", "40"))
 DAYS = {"first_day": str(CHRISTMAS), "last_day": str(CHRISTMAS), "closure_reason": "Christmas"}
 
 
@@ -170,12 +172,12 @@ class TestMoved:
         here.administrator.post("/office/holidays", {"part": "14", "holiday": [str(CHRISTMAS)], "move": "yes"})
         assert times(here, client) == ["Thu 24 08:00"]
 
-    def test_three_hundred_people_are_moved_within_seconds(self, here: Desks) -> None:
+    def test_many_people_are_moved_within_seconds(self, here: Desks) -> None:
         site_id, now = here.place.site_id, here.place.now
         with here.database.writing() as session:
             hours = [Hours(weekday, time(7), time(10), 15, 40) for weekday in range(6)]
             scheduling.service.set_hours(session, place_id=site_id, hours=hours, from_day=here.today)
-        people = [here.place.client() for _ in range(300)]
+        people = [here.place.client() for _ in range(MANY)]
         with here.database.writing() as session:
             starts = [each.starts_at for each in scheduling.queries.slots_on(session, site_id, CHRISTMAS)]
             for number, client in enumerate(people):
@@ -199,10 +201,10 @@ class TestMoved:
         began = stopwatch.monotonic()
         closes(here)
         took = stopwatch.monotonic() - began
-        assert took < 60, f"{took:.1f} s"
-        assert cases(here) == [CaseState.MOVED] * 300
+        assert took < MANY / 5, f"{took:.1f} s"
+        assert cases(here) == [CaseState.MOVED] * MANY
         with here.database.reading() as session:
-            assert len(scheduling.queries.bookings_on(session, site_id, EVE)) == 300
+            assert len(scheduling.queries.bookings_on(session, site_id, EVE)) == MANY
             assert scheduling.queries.discrepancies(session) == []
         assert findings(here.database, here.place.now) == []
 
