@@ -26,6 +26,7 @@ from dispensary.prescribing.adopting import adopt_guideline
 from dispensary.prescribing.sections import Topic
 from dispensary.refusals import Refused
 from dispensary.staff.models import Site
+from dispensary.staff.phone_line import set_phone_line
 from dispensary.staff.pins import set_pin
 from dispensary.staff.queries import Place, place
 from dispensary.staff.rules import Actor, Role, dose_day, the_program
@@ -172,6 +173,7 @@ def _open(session: WriteSession, zone: str, began: date, opened: datetime) -> tu
             at=opened,
         )
     begin_with(session, site_id=site_id, languages=DRAFTS, at=opened)
+    set_phone_line(session, actor=actors[Role.ADMINISTRATOR], typed="36000", at=opened)
     return place(session, site_id), actors
 
 

@@ -44,6 +44,7 @@ class Act(StrEnum):
     LOOK_AT_REGISTER = "look at register"
     BOOK = "book"
     CHECK_IN = "check in"
+    PRINT_HELP = "print help"
     EXPORT = "export"
     RUN_SITE = "run site"
 
@@ -65,6 +66,7 @@ _MAY: dict[Act, frozenset[Role]] = {
     Act.LOOK_AT_REGISTER: frozenset({Role.PHARMACIST, Role.ADMINISTRATOR}),
     Act.BOOK: frozenset({Role.RECEPTION, Role.PHARMACIST, Role.NURSE}),
     Act.CHECK_IN: frozenset({Role.RECEPTION, Role.PHARMACIST}),
+    Act.PRINT_HELP: frozenset({Role.RECEPTION, Role.PHARMACIST, Role.NURSE, Role.DOCTOR, Role.ADMINISTRATOR}),
     Act.EXPORT: frozenset({Role.EVALUATOR}),
     Act.RUN_SITE: frozenset({Role.ADMINISTRATOR}),
 }

@@ -11,7 +11,6 @@ import unicodedata
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 
 LATIN_1 = frozenset((*range(0x20, 0x7F), *range(0xA0, 0x100)))
@@ -88,13 +87,17 @@ class Letters:
 
     families: tuple[Family, ...] = ()
     shaped: bool = False
-    """Letters are joined and put in their places, which needs the package uharfbuzz; without it they stand in a row."""
+    """Letters are joined and put in their places."""
 
     def show(self, text: str) -> str:
         """The text with each sign that cannot be shown replaced: é by e, a curly quote by a straight one, else `?`."""
         if text.isascii() and text.isprintable():
             return text
         return "".join(map(self._sign, unicodedata.normalize("NFC", text)))
+
+    def lacking(self, signs: Iterable[str]) -> str:
+        """The signs for which a question mark would stand, as nothing like them can be shown either."""
+        return "".join(sorted(sign for sign in set(signs) if sign != "?" and self._sign(sign) == "?"))
 
     def _has(self, signs: str) -> bool:
         return all(any(ord(c) in has for has in self._covers()) for c in signs)
@@ -117,6 +120,10 @@ class Letters:
 
 
 HELVETICA = Letters()
+
+
+class NoLetters(Exception):
+    """This machine has no font, or none that can be embedded, for some of what is to be printed whole."""
 
 
 def _unseen(sign: str) -> bool:
@@ -195,8 +202,9 @@ def letters_for(characters: Collection[str], *, language: str = "en", folders: S
     files = _files(tuple(folders if folders is not None else standard_folders()))
     upright = [family for names in _UPRIGHT if (family := _family(names, files, language))]
     chosen: list[Family] = []
-    if upright:
-        chosen.append(max(upright, key=lambda family: len(wanted & family.has)))
+    joined = {code for code in wanted if any(low <= code <= high for low, high in _SHAPED)}
+    if upright:  # a font made for a script that joins its letters joins them better than one that has them too
+        chosen.append(max(upright, key=lambda family: len((wanted - joined) & family.has)))
         lacking -= chosen[0].has
     for names in (*_CHINESE, *_OTHER_SCRIPTS, *_UPRIGHT):
         family = _family(names, files, language) if lacking else None
@@ -205,5 +213,4 @@ def letters_for(characters: Collection[str], *, language: str = "en", folders: S
             lacking -= family.has
     if not all(any(code in family.has for family in chosen) for code in wanted & LATIN_1):
         return HELVETICA  # a font of one script alone cannot set the rest of the page
-    complex_script = any(low <= code <= high for code in wanted for low, high in _SHAPED)
-    return Letters(tuple(chosen), shaped=complex_script and find_spec("uharfbuzz") is not None)
+    return Letters(tuple(chosen), shaped=bool(joined))

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal, cast
 
 from dispensary.supplies.printing import qr
-from dispensary.supplies.printing.fonts import HELVETICA, Letters, letters_for
+from dispensary.supplies.printing.fonts import HELVETICA, Letters, NoLetters, letters_for
 from dispensary.units import plain
 from dispensary.words import spoken
 
@@ -282,22 +282,29 @@ def printed(
     language: str,
     folders: Sequence[Path] | None = None,
     password: str = "",
+    whole: bool = False,
 ) -> bytes:
     """The PDF of what `draw` draws, its words in this language; the same bytes for the same drawing, moment and fonts.
     With a password it opens by that alone (AES-256), and no two are the same.
 
     It is drawn in Helvetica first. When a sign was met that Helvetica lacks, it is drawn again in letters of the
     machine's own (in `folders`, default the standard ones). Should those fail in any way, the first drawing counts.
+
+    A paper that is worth nothing with signs missing is printed `whole`: then NoLetters is raised in place of that.
     """
     with spoken(language):
         first = Sheet(size, made_at=made_at, title=title, language=language, password=password)
         draw(first)
         letters = letters_for(first.met, language=language, folders=folders)
+        if whole and letters.lacking(first.met):
+            raise NoLetters(letters.lacking(first.met))
         if letters.families:
             try:
                 again = Sheet(size, letters=letters, made_at=made_at, title=title, language=language, password=password)
                 draw(again)
                 return again.finished()
-            except Exception:  # a font can be broken in as many ways as there are bytes; the paper must come out
+            except Exception as reason:  # a font can be broken in as many ways as there are bytes
+                if whole and HELVETICA.lacking(first.met):
+                    raise NoLetters(HELVETICA.lacking(first.met)) from reason
                 log.warning("a font of this machine cannot be embedded, printing without it", exc_info=True)
         return first.finished()
