@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -205,5 +206,5 @@ def test_the_number_is_kept_as_it_is_dialled_and_each_change_is_written_down(her
         entries = session.scalars(
             select(AuditEntry).where(AuditEntry.act == "changed phone line").order_by(AuditEntry.seq)
         )
-        changes = [entry.details["number"] for entry in entries]
+        changes = [json.loads(entry.details)["number"] for entry in entries]
     assert changes == [["", "+60123456789"], ["+60123456789", "36000"], ["36000", ""]]
