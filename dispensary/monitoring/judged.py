@@ -1,0 +1,189 @@
+"""What is found of one client, of everything that is known of their health on a day. Pure.
+
+Each finding has a cause, under which an alert is open at most once, and the results that it rests on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from decimal import Decimal
+from fractions import Fraction
+from uuid import UUID
+
+from dispensary.monitoring import adherence, heart, liver, viral
+from dispensary.monitoring.adherence import Fill, Window
+from dispensary.monitoring.analytes import Comparator
+from dispensary.monitoring.findings import REFER, Finding, Severity
+from dispensary.monitoring.heart import Formula
+from dispensary.monitoring.interactions import plain_name
+from dispensary.staff.rules import Role
+
+ADHERENCE_DAYS = 90
+"""Over how many days up to today refills are counted. A parameter of the product, not of medicine."""
+LIVER_TB_DRUGS = frozenset(("isoniazid", "rifampicin", "rifampin", "pyrazinamide", "rifater", "rifamate"))
+
+
+@dataclass(frozen=True)
+class Known:
+    """One result that stands, in the unit that is kept."""
+
+    id: UUID
+    on: date
+    number: Decimal | None = None
+    comparator: Comparator = Comparator.EXACT
+    choice: str = ""
+    upper: Decimal | None = None
+    panel: UUID | None = None
+    formula: str = ""
+
+
+@dataclass(frozen=True)
+class Running:
+    """A treatment that goes on: since when, and the refills of each of its medicines that goes on."""
+
+    since: date
+    parts: Mapping[str, Sequence[Fill]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Health:
+    """What is known of a client: the results of each test, the oldest first, and what they are treated with."""
+
+    sex: str = ""
+    age: int | None = None
+    results: Mapping[str, Sequence[Known]] = field(default_factory=dict)
+    treatments: Mapping[str, Running] = field(default_factory=dict)
+    medicines: Sequence[str] = ()
+    support_on: Sequence[date] = ()
+    """Days on which adherence support was given."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What the site judges by."""
+
+    viral_load_version: str = viral.NEWEST
+    adherence_from: Fraction | None = None
+
+
+@dataclass(frozen=True)
+class Caused:
+    """A finding, what an alert of it is about, who must act, and what it rests on."""
+
+    cause: str
+    role: Role
+    finding: Finding
+    evidence: tuple[str, ...]
+
+
+def judge(health: Health, on: date, setting: Setting) -> list[Caused]:
+    """Everything that the rules find, grave or not; a test that was never done finds nothing."""
+    found = [*_liver(health), *_heart(health), *_viral(health, setting), *_adherence(health, on, setting)]
+    return [each for each in found if each is not None]
+
+
+def worth_an_alert(found: Sequence[Caused]) -> list[Caused]:
+    """Those on which somebody must act; of one cause, the gravest."""
+    gravest: dict[str, Caused] = {}
+    for each in found:
+        if each.finding.severity >= Severity.WARNING and each.finding.finding != REFER:
+            first = gravest.get(each.cause)
+            if first is None or each.finding.severity > first.finding.severity:
+                gravest[each.cause] = each
+    return list(gravest.values())
+
+
+def _last(health: Health, code: str) -> Known | None:
+    results = health.results.get(code, ())
+    return results[-1] if results else None
+
+
+def _measured(known: Known) -> liver.Measured:
+    return liver.Measured(known.on, known.number if known.number is not None else Decimal(0), known.upper)
+
+
+def _liver(health: Health) -> list[Caused | None]:
+    all_alt = [each for each in health.results.get("alt", ()) if each.number is not None]
+    last = {code: _last(health, code) for code in ("ast", "bilirubin", "albumin", "inr", "platelets")}
+    found: list[Caused | None] = []
+    if all_alt:
+        alt = all_alt[-1]
+        found.append(_of("alt", liver.alt([_measured(each) for each in all_alt]), alt))
+        bilirubin = last["bilirubin"]
+        if bilirubin is not None and bilirubin.on == alt.on:
+            found.append(_of("alt", liver.hy(_measured(alt), _measured(bilirubin)), alt, bilirubin))
+        taken = {plain_name(name) for name in health.medicines}
+        if "tb" in health.treatments and taken & LIVER_TB_DRUGS and alt.on >= health.treatments["tb"].since:
+            found.append(_of("tb-alt", liver.tb_alt(_measured(alt), symptoms=False), alt))
+        found += _scores(health, alt, last)
+    return [*found, _child_pugh(health, last)]
+
+
+def _scores(health: Health, alt: Known, last: Mapping[str, Known | None]) -> list[Caused | None]:
+    ast, platelets = last["ast"], last["platelets"]
+    if ast is None or platelets is None or ast.on != alt.on or platelets.number is None or ast.number is None:
+        return []
+    found: list[Caused | None] = [_of("apri", liver.apri(_measured(ast), platelets.number), ast, platelets)]
+    if health.age is not None and alt.number is not None:
+        score = liver.fib4(age=health.age, ast=ast.number, alt_value=alt.number, platelets=platelets.number)
+        found.append(_of("fib-4", score, alt, ast, platelets))
+    return found
+
+
+def _child_pugh(health: Health, last: Mapping[str, Known | None]) -> Caused | None:
+    bilirubin, albumin, inr = last["bilirubin"], last["albumin"], last["inr"]
+    ascites, mind = _last(health, "ascites"), _last(health, "encephalopathy")
+    if bilirubin is None or albumin is None or inr is None or ascites is None or mind is None:
+        return None
+    if bilirubin.number is None or albumin.number is None or inr.number is None:
+        return None
+    finding = liver.child_pugh(
+        bilirubin=bilirubin.number,
+        albumin=albumin.number,
+        inr=inr.number,
+        ascites=liver.Ascites(ascites.choice),
+        encephalopathy=liver.Encephalopathy(mind.choice),
+    )
+    return _of("child-pugh", finding, bilirubin, albumin, inr, ascites, mind)
+
+
+def _heart(health: Health) -> list[Caused | None]:
+    qt, reported = _last(health, "qt"), _last(health, "qtc")
+    rate = None
+    if qt is not None:
+        rate = next((each for each in health.results.get("heart_rate", ()) if each.panel == qt.panel), None)
+    if qt is not None and rate is not None and (reported is None or qt.on >= reported.on):
+        return [_of("qtc", heart.qtc(qt_ms=qt.number, heart_rate=rate.number, sex=health.sex), qt, rate)]
+    if reported is None:
+        return []
+    formula = Formula(reported.formula) if reported.formula else None
+    finding = heart.qtc(reported_ms=reported.number, reported_by=formula, sex=health.sex)
+    return [_of("qtc", finding, reported)]
+
+
+def _viral(health: Health, setting: Setting) -> list[Caused | None]:
+    results = [each for each in health.results.get("viral_load", ()) if each.number is not None]
+    if not results:
+        return []
+    loads = [viral.ViralLoad(each.on, int(each.number or 0), each.comparator is Comparator.BELOW) for each in results]
+    finding = viral.viral_load(loads, version=setting.viral_load_version, support_on=health.support_on)
+    role = Role.DOCTOR if finding.severity is Severity.URGENT else Role.NURSE
+    return [_of("viral-load", finding, results[-1], role=role)]
+
+
+def _adherence(health: Health, on: date, setting: Setting) -> list[Caused | None]:
+    found: list[Caused | None] = []
+    for kind, running in health.treatments.items():
+        window = Window(max(running.since, on - timedelta(days=ADHERENCE_DAYS)), on - timedelta(days=1))
+        if window.days < ADHERENCE_DAYS or not any(running.parts.values()):
+            continue  # too short a time, or a treatment whose refills nobody writes down here
+        finding = adherence.adherence(running.parts, window, good_from=setting.adherence_from)
+        month = f"{on:%Y-%m}"  # asked about once a month, not at each day of a gap
+        found.append(Caused(f"adherence {kind}", Role.NURSE, finding, (month,)))
+    return found
+
+
+def _of(cause: str, finding: Finding, *results: Known, role: Role = Role.DOCTOR) -> Caused:
+    return Caused(cause, role, finding, tuple(sorted(str(each.id) for each in results)))
