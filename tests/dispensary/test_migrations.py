@@ -206,6 +206,14 @@ AFTERWARDS: dict[str, list[tuple[str, tuple[object, ...]]]] = {
     ],
     # Nobody has said yet which number their clients write to.
     "0026_phone_line": [("SELECT count(*) FROM phone_line", (0,))],
+    "0030_health": [
+        # No alert that stands was opened by a rule of health, and none of them has been read or put away as idle.
+        (
+            "SELECT count(*) FROM alert WHERE rule <> '' OR evidence <> '{}' OR dismissed OR read_at IS NOT NULL",
+            (0,),
+        ),
+        ("SELECT count(*) FROM client_condition WHERE ended_on IS NOT NULL", (0,)),
+    ],
 }
 """What each later migration leaves of a full database, oldest first."""
 CAME = """

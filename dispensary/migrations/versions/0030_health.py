@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0030_health"
-down_revision = "0022_slots"
+down_revision = "0026_phone_line"
 branch_labels = None
 depends_on = None
 
