@@ -12,17 +12,32 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from argon2 import PasswordHasher
 from hypothesis import HealthCheck, settings
 
 from dispensary.database import Database, start_embedded, stop_embedded
 from dispensary.keys import Vault, fresh_vault
 from dispensary.schema import migrate
+from dispensary.staff import service
 
 _numbers = itertools.count(1)
 
 # How long an example takes says what else the machine does, not whether the rule holds.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
+
+
+# A hash that costs next to nothing, with the real one's kind and form: hundreds of tests sign somebody in.
+_REAL_ARGON2 = (service._HASHER, service._NOBODY)
+service._HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+service._NOBODY = service._HASHER.hash("nobody has this password")
+
+
+@pytest.fixture
+def real_argon2(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Passwords and PINs are hashed at the program's own cost."""
+    monkeypatch.setattr(service, "_HASHER", _REAL_ARGON2[0])
+    monkeypatch.setattr(service, "_NOBODY", _REAL_ARGON2[1])
 
 
 def _quick_folder() -> str | None:

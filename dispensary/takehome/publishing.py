@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from hashlib import sha256
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, tuple_
 from sqlalchemy.dialects.postgresql import Range
 from sqlalchemy.dialects.postgresql import insert as upsert
 
@@ -28,7 +29,7 @@ def publish_policies(session: WriteSession, *, at: datetime) -> list[PolicyVersi
 
     Raises Refused when a document differs from the one that was published under the same version.
     """
-    return [publish(session, document=document, at=at) for document in shipped_policies()]
+    return _published(session, shipped_policies(), at)
 
 
 def publish(session: WriteSession, *, document: str, at: datetime) -> PolicyVersion:
@@ -37,33 +38,46 @@ def publish(session: WriteSession, *, document: str, at: datetime) -> PolicyVers
     The same document again changes nothing. Raises BadInput with each problem of the document, or Refused when the
     version was published with other words: a published version is never edited.
     """
-    policy = _parsed(document)
+    return _published(session, [document], at)[0]
+
+
+def _published(session: WriteSession, documents: Sequence[str], at: datetime) -> list[PolicyVersion]:
+    """Each of these as it is published now; all of them in one exchange with the database, and one look at it."""
+    policies = [(_parsed(document), document) for document in documents]
     session.execute(
-        upsert(PolicyVersion)
-        .values(
-            id=new_id(),
-            policy=policy.policy,
-            version=policy.version,
-            document=document,
-            sha256=sha256(document.encode()).digest(),
-            status=policy.status.value,
-            published_at=at,
-        )
-        .on_conflict_do_nothing(index_elements=["policy", "version"])
+        upsert(PolicyVersion).on_conflict_do_nothing(index_elements=["policy", "version"]),
+        [
+            {
+                "id": new_id(),
+                "policy": policy.policy,
+                "version": policy.version,
+                "document": document,
+                "sha256": sha256(document.encode()).digest(),
+                "status": policy.status.value,
+                "published_at": at,
+            }
+            for policy, document in policies
+        ],
     )
-    kept = _version(session, policy.policy, policy.version)
-    if kept.document != document:
-        raise Refused(
-            Refusal(
-                "policy-published",
-                f"{policy.policy} version {policy.version} was published on {kept.published_at:%Y-%m-%d} "
-                "with other words.",
-                "Give the changed document another version.",
-                {"published_sha256": kept.sha256.hex()},
-                field="version",
+    named = tuple_(PolicyVersion.policy, PolicyVersion.version)
+    found = session.scalars(
+        select(PolicyVersion).where(named.in_([(each.policy, each.version) for each, _ in policies]))
+    )
+    kept = {(version.policy, version.version): version for version in found}
+    for policy, document in policies:
+        version = kept[policy.policy, policy.version]
+        if version.document != document:
+            raise Refused(
+                Refusal(
+                    "policy-published",
+                    f"{policy.policy} version {policy.version} was published on {version.published_at:%Y-%m-%d} "
+                    "with other words.",
+                    "Give the changed document another version.",
+                    {"published_sha256": version.sha256.hex()},
+                    field="version",
+                )
             )
-        )
-    return kept
+    return [kept[policy.policy, policy.version] for policy, _ in policies]
 
 
 def _parsed(document: str) -> Policy:

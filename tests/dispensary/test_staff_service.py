@@ -66,7 +66,7 @@ class TestAccounts:
             (siti,) = queries.colleagues(session, site.id)
         assert (siti.username, siti.roles, siti.left_at) == ("siti", frozenset({Role.DOCTOR, Role.NURSE}), None)
 
-    def test_the_password_is_kept_as_argon2id_alone(self, database: Database, now: datetime) -> None:
+    def test_the_password_is_kept_as_argon2id_alone(self, database: Database, now: datetime, real_argon2: None) -> None:
         hire(database, open_site(database, now), "siti", [Role.DOCTOR], now)
         with database.reading() as session:
             kept = session.scalar(select(Account.password_hash))

@@ -79,7 +79,7 @@ class TestSigningIn:
         assert said == [said[0]] * 4
 
     def test_an_unknown_name_costs_as_much_hashing_as_a_known_one(
-        self, database: Database, now: datetime, monkeypatch: pytest.MonkeyPatch
+        self, database: Database, now: datetime, monkeypatch: pytest.MonkeyPatch, real_argon2: None
     ) -> None:
         hire(database, open_site(database, now), "siti", [Role.DOCTOR], now)
         heard: list[str] = []
