@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from benchmarks import assessing, booking, closing, dose, screen, texts, waiting
+from benchmarks import assessing, booking, closing, dose, health, screen, texts, waiting
 from benchmarks.figures import RESULTS, Figure, say, table, write
 from benchmarks.ground import ground
 
@@ -14,6 +14,7 @@ ALL = {
     "booking": booking,
     "closing": closing,
     "assessing": assessing,
+    "health": health,
     "waiting": waiting,
     "texts": texts,
 }

@@ -73,7 +73,9 @@ SELECT id, client_id, analyte, taken_on, number, comparator, choice, upper, pane
     WHERE r.site_id = :site AND (:everybody OR r.client_id = ANY(:clients)) AND r.taken_on <= :on
         AND (r.number IS NOT NULL OR r.choice IS NOT NULL)
         AND NOT EXISTS (SELECT FROM health_result newer WHERE newer.replaces = r.id)
-) AS numbered WHERE newest <= 8 ORDER BY client_id, analyte, newest DESC
+) AS numbered
+WHERE newest <= CASE WHEN analyte IN ('viral_load', 'heart_rate') THEN 8 WHEN analyte = 'alt' THEN 3 ELSE 1 END
+ORDER BY client_id, analyte, newest DESC
 """
 
 _CONDITIONS = """
