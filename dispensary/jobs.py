@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
 from pathlib import Path
 from uuid import UUID
@@ -23,6 +23,8 @@ import notifications.service
 import scheduling.queries
 from dispensary.database import Database, WriteSession
 from dispensary.leading import Clock, Leadership, run_once
+from dispensary.monitoring.alerts import escalate
+from dispensary.monitoring.judging import judge_health
 from dispensary.phone import clockwork
 from dispensary.phone.text_rules import FORGET_TEXTS, forget_old_texts
 from dispensary.settings import Settings
@@ -49,6 +51,7 @@ log = logging.getLogger(__name__)
 
 LOOK = "look at the safe"
 WEEKLY = "book weekly times"
+JUDGE = "judge health"
 REMIND_AT = time(18, 0)  # the evening before, local time
 REMIND_AHEAD = timedelta(hours=36)
 _SOON = timedelta(seconds=20)
@@ -99,6 +102,8 @@ def start_jobs(database: Database, settings: Settings, clock: Clock) -> Backgrou
     scheduler.add_job(led(lambda: assess_sites(database, clock)), id="assess take-home", **soon)
     scheduler.add_job(led(lambda: recall_at_random(database, clock)), id="recall at random", **soon)
     scheduler.add_job(led(lambda: look_at_safes(database, clock)), id="look at the safe", **soon)
+    scheduler.add_job(led(lambda: judge_sites(database, clock)), id="judge health", **soon)
+    scheduler.add_job(led(lambda: pass_alerts_on(database, clock)), id="pass alerts on", **soon)
     scheduler.add_job(led(lambda: forget_texts(database, clock)), id="wipe texts", **soon)
     scheduler.add_job(led(lambda: make_packs(database, settings.data, clock)), id="downtime packs", **often)
     scheduler.add_job(
@@ -258,6 +263,35 @@ def _look(session: WriteSession, *, site: Place, at: datetime) -> dict[str, obje
     return {"discrepancies": len(look(session, actor=the_program(site.id), at=at))}
 
 
+def judge_sites(
+    database: Database, clock: Clock, *, at: Place | None = None, retry_after: timedelta = RETRY_AFTER
+) -> int:
+    """Judges, once a night at each site, everybody's health: alerts are opened or raised, tests that are due named."""
+    now = clock()
+    ran = 0
+    with database.reading() as session:
+        days = {site: site.dose_day(now - CLOSE_AFTER) for site in ([at] if at else sites(session))}
+    for site, day in days.items():
+        work = partial(_judge, site=site, day=day, at=now)
+        ran += run_once(database, job=JUDGE, slot=slot(site, day), clock=clock, work=work, retry_after=retry_after)
+    return ran
+
+
+def _judge(session: WriteSession, *, site: Place, day: date, at: datetime) -> dict[str, object]:
+    return judge_health(session, site_id=site.id, on=day, at=at).as_json()
+
+
+def pass_alerts_on(database: Database, clock: Clock) -> int:
+    """Shows to the next role, too, what nobody of its own has read in time. Says how many alerts those were."""
+    now, passed = clock(), 0
+    with database.reading() as session:
+        places = sites(session)
+    for site in places:
+        with database.writing() as session:
+            passed += escalate(session, site_id=site.id, at=now)
+    return passed
+
+
 def forget_texts(
     database: Database, clock: Clock, *, at: Place | None = None, retry_after: timedelta = RETRY_AFTER
 ) -> int:
@@ -281,6 +315,7 @@ def run_night(database: Database, clock: Clock, *, site: Place, data: Path) -> N
     look_at_safes(database, clock, at=site, retry_after=timedelta(0))
     recall_at_random(database, clock, at=site, retry_after=timedelta(0))
     make_packs(database, data, clock, at=site, retry_after=timedelta(0))
+    judge_sites(database, clock, at=site, retry_after=timedelta(0))
     forget_texts(database, clock, at=site, retry_after=timedelta(0))
 
 

@@ -11,6 +11,7 @@ from dispensary.verification.bottles import BOTTLES
 from dispensary.verification.collecting import COLLECTING
 from dispensary.verification.guests import GUESTS
 from dispensary.verification.hands import HANDS
+from dispensary.verification.health import HEALTH
 from dispensary.verification.in_date import IN_DATE
 from dispensary.verification.late import JUDGED, KNOWN_THEN, LATE, RECORDED
 from dispensary.verification.queue import QUEUE
@@ -250,4 +251,5 @@ CHECKS = (
     *HANDS,
     *LATE,
     *SLOTS,
+    *HEALTH,
 )

@@ -11,6 +11,7 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
 from dispensary.database import Database
+from dispensary.jobs import judge_sites, pass_alerts_on
 from dispensary.monitoring.alerts import escalate, read_alert
 from dispensary.monitoring.due_models import DueTest
 from dispensary.monitoring.judging import judge_health
@@ -22,6 +23,7 @@ from dispensary.monitoring.treatment_models import ScheduledLook
 from dispensary.monitoring.treatments import refill, start_medicine, start_treatment, stop_medicine, void_refill
 from dispensary.refusals import BadInput, NotThere, Refused
 from dispensary.units import ClientId
+from dispensary.verification.verifying import verify
 from tests.builders import Clinic, clinic
 
 
@@ -324,3 +326,66 @@ class TestDue:
         assert self.due(here, client) == {"ecg": here.today + timedelta(days=30), "liver": here.today}
         entered(here, client, alt("30"), key="key-2")
         assert self.due(here, client)["liver"] > here.today + timedelta(days=180)
+
+
+class TestVerification:
+    @pytest.fixture
+    def kept(self, here: Clinic) -> Clinic:
+        one, other = here.client(), here.client()
+        (wrong,) = entered(here, one, alt("30"))
+        entered(here, other, alt("30"), key="key-2")
+        with here.database.writing() as session:
+            who = {"actor": here.doctor, "today": here.today, "at": here.now}
+            correct_result(session, actor=here.doctor, result_id=wrong, value="31", unit="", reason="slip", at=here.now)
+            treatment = start_treatment(
+                session, **who, client_id=one, kind="tb", substances=["rifabutin"], started_on=here.today
+            )
+            medicine = start_medicine(session, **who, client_id=one, substance="rifabutin", started_on=here.today)
+            assert medicine.treatment_id == treatment.id
+            refill(session, **who, medication_id=medicine.id, on=here.today, days=30, key="r")
+        return here
+
+    def found(self, here: Clinic) -> list[str]:
+        with here.database.reading() as session:
+            return [str(each) for each in verify(session, now=here.now)]
+
+    def test_a_clinic_at_work_has_no_finding(self, kept: Clinic) -> None:
+        assert self.found(kept) == []
+
+    @pytest.mark.parametrize(
+        ("sql", "expected"),
+        [
+            ("UPDATE health_result SET analyte = 'ast' WHERE replaces IS NOT NULL", "is of another client or test"),
+            ("UPDATE health_result SET entered_at = entered_at - interval '1 day'", "nobody is written down"),
+            ("UPDATE refill SET on_day = on_day - 9", "was not taken then"),
+            (
+                "UPDATE treatment SET client_id = (SELECT id FROM client WHERE id <> treatment.client_id LIMIT 1)",
+                "of another client",
+            ),
+        ],
+        ids=["another test", "nobody", "not taken", "another client"],
+    )
+    def test_damage_is_found_and_named(self, kept: Clinic, sql: str, expected: str) -> None:
+        with kept.database.writing() as session:
+            session.execute(text("SET LOCAL session_replication_role = replica"))
+            session.execute(text(sql))
+        assert any(expected in each for each in self.found(kept))
+
+
+def test_the_night_judges_everybody_once_and_passes_on_what_nobody_read(here: Clinic) -> None:
+    client = here.client()
+    with here.database.writing() as session:
+        enter_results(
+            session,
+            actor=here.doctor,
+            client_id=client,
+            taken_on=here.today,
+            measurements=[alt("240")],
+            key="k",
+            today=here.today,
+            at=here.now,
+        )
+    assert [judge_sites(here.database, lambda: here.now) for _ in range(2)] == [1, 0]
+    assert alerts(here, client) == [("alt", "urgent")]
+    later = here.now + timedelta(hours=25)
+    assert [pass_alerts_on(here.database, lambda: later) for _ in range(2)] == [1, 0]

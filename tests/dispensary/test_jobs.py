@@ -173,6 +173,8 @@ def test_the_clockwork_starts_sends_and_stops(place: Clinic, tmp_path: Path) -> 
             "weekly times",
             "forget sign-ins",
             "wipe texts",
+            "judge health",
+            "pass alerts on",
         }
         for job in scheduler.get_jobs():
             job.func()
