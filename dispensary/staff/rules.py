@@ -35,6 +35,7 @@ class Act(StrEnum):
     HOLD = "hold"
     DECIDE_TAKE_HOME = "decide take-home"
     RESOLVE_ALERT = "resolve alert"
+    WATCH_HEALTH = "watch health"
     DISPENSE = "dispense"
     PREPARE_PICKUP = "prepare pickup"
     ARRANGE_GUEST = "arrange guest doses"
@@ -57,6 +58,7 @@ _MAY: dict[Act, frozenset[Role]] = {
     Act.HOLD: frozenset({Role.DOCTOR}),
     Act.DECIDE_TAKE_HOME: frozenset({Role.DOCTOR}),
     Act.RESOLVE_ALERT: frozenset({Role.DOCTOR, Role.NURSE, Role.PHARMACIST}),
+    Act.WATCH_HEALTH: frozenset({Role.DOCTOR, Role.NURSE, Role.PHARMACIST}),
     Act.DISPENSE: frozenset({Role.PHARMACIST}),
     Act.PREPARE_PICKUP: frozenset({Role.PHARMACIST}),
     Act.ARRANGE_GUEST: frozenset({Role.PHARMACIST, Role.DOCTOR}),

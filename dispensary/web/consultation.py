@@ -125,12 +125,19 @@ def reach(session: WriteSession, *, client_id: ClientId, phone: Phone, region: s
 
 
 def resolve(
-    session: WriteSession, *, actor: Actor, client_id: ClientId, alert_id: UUID, resolution: str, at: datetime
+    session: WriteSession,
+    *,
+    actor: Actor,
+    client_id: ClientId,
+    alert_id: UUID,
+    resolution: str,
+    at: datetime,
+    dismissed: bool = False,
 ) -> Alert:
-    """Closes a client's alert with what was done. Raises BadInput or NotThere."""
+    """Closes a client's alert with what was done, or why it was not worth acting on. Raises BadInput or NotThere."""
     alert = session.get(Alert, alert_id, with_for_update=True)
     if alert is None or alert.site_id != actor.site_id or alert.client_id != client_id:
         raise NotThere(Refusal("no-alert", "There is no such open alert.", "Look at the list again."))
-    if alert.resolved_by == actor.account_id and alert.resolution == resolution.strip():
+    if (alert.resolved_by, alert.resolution, alert.dismissed) == (actor.account_id, resolution.strip(), dismissed):
         return alert
-    return resolve_alert(session, actor=actor, alert_id=alert_id, resolution=resolution, at=at)
+    return resolve_alert(session, actor=actor, alert_id=alert_id, resolution=resolution, dismissed=dismissed, at=at)
