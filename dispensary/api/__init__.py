@@ -17,6 +17,7 @@ from dispensary.api import (
     mishaps,
     orders,
     plans,
+    queue,
     returns,
     safe,
     seen_again,
@@ -24,6 +25,8 @@ from dispensary.api import (
     supplies,
     transfers,
     voids,
+    waits,
+    weekly,
 )
 
 HANDLERS: list[ControllerRouterHandler] = [
@@ -45,6 +48,9 @@ HANDLERS: list[ControllerRouterHandler] = [
     *safe.HANDLERS,
     *transfers.HANDLERS,
     *bookings.HANDLERS,
+    *weekly.HANDLERS,
+    *waits.HANDLERS,
+    *queue.HANDLERS,
     *checks.HANDLERS,
 ]
 """Mounted at /api. Add the handlers of a new resource here."""

@@ -77,7 +77,8 @@ class ArrivalAnswer(msgspec.Struct):
     booking_id: UUID | None
 
 
-def _booking(booking: Booking) -> BookingAnswer:
+def as_answer(booking: Booking) -> BookingAnswer:
+    """A booking as the API answers it."""
     return BookingAnswer(
         booking.id, booking.holder_id, booking.starts_at, booking.day, booking.state.value, booking.channel
     )
@@ -112,7 +113,7 @@ def list_bookings(
             assert client_id is not None
             theirs = scheduling.queries.bookings_of(session, client_id, clock())
             found = [booking for booking in theirs if booking.place_id == site.id]
-        return [_booking(booking) for booking in found]
+        return [as_answer(booking) for booking in found]
 
 
 @post("/bookings", sync_to_thread=True, operation_id="book", tags=["bookings"], guards=[requires_booker])
@@ -122,7 +123,7 @@ def book(
     """Books a slot. 409 when it is full or cannot be booked, with the nearest free starts as evidence."""
     at = clock()
     return database.write(
-        lambda session: _booking(
+        lambda session: as_answer(
             front_desk.book_for(
                 session, actor=actor, site=site, client_id=ClientId(data.client_id), starts_at=data.starts_at, at=at
             )
@@ -149,7 +150,7 @@ def move(
     """Exchanges a booking for one in another slot, wholly or not at all: the answer is the new one."""
     at = clock()
     return database.write(
-        lambda session: _booking(
+        lambda session: as_answer(
             front_desk.move_for(session, actor=actor, site=site, booking_id=booking_id, starts_at=data.starts_at, at=at)
         )
     )
@@ -169,7 +170,7 @@ def drop(
     """Gives a booking and its place up."""
     at = clock()
     return database.write(
-        lambda session: _booking(front_desk.drop_for(session, actor=actor, site=site, booking_id=booking_id, at=at))
+        lambda session: as_answer(front_desk.drop_for(session, actor=actor, site=site, booking_id=booking_id, at=at))
     )
 
 
