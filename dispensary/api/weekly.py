@@ -146,7 +146,7 @@ def begin(
                 site=site,
                 client_id=holder,
                 weekdays=weekdays,
-                clock=time.fromisoformat(data.at),
+                clock=wanted,
                 at=at,
             ),
             at,
