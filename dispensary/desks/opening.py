@@ -20,7 +20,7 @@ from dispensary.database import Database, ReadSession, WriteSession
 from dispensary.desks import oversight
 from dispensary.desks.holidays import CLOSED_HOLIDAYS, COMING, calendar, coming_holidays, remembered_part
 from dispensary.phone.closures import tell_closure, tell_reopening
-from dispensary.phone.moved import settle_open
+from dispensary.phone.moved import WHILE_WAITED_FOR, settle_open
 from dispensary.refusals import BadInput, Refusal, Refused
 from dispensary.staff import audit
 from dispensary.staff.queries import Place
@@ -220,7 +220,8 @@ def _place(session: WriteSession, site: Place) -> None:
 def close(data: Form, database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock) -> Response[Any]:
     """Shuts the site for some days. All who are booked on them are moved and told, or asked to choose another time.
 
-    Each is moved in a unit of their own; what a crash leaves, the clockwork does. Sent again, it finds all done.
+    Each is moved in a unit of their own; what is left after some seconds, or by a crash, the clockwork does. Sent
+    again, it finds all done.
     """
     now, moves = clock(), one(data, "move") == "yes"
     today = site.dose_day(now)
@@ -250,7 +251,7 @@ def close(data: Form, database: TheDatabase, actor: TheActor, site: TheSite, clo
     except Refused as refused:
         return hours_page(database, site, today, refused=refused, typed=data)
     if moves:
-        settle_open(database, site=site, actor=actor, at=now)
+        settle_open(database, site=site, actor=actor, at=now, patience=WHILE_WAITED_FOR)
     return Redirect(f"/office/hours?done={'moved' if moves else 'closure'}", status_code=303)
 
 
@@ -299,7 +300,7 @@ def close_holidays(data: Form, database: TheDatabase, actor: TheActor, site: The
     except Refused as refused:
         return hours_page(database, site, today, refused=refused, typed=data, part=part)
     if moves:
-        settle_open(database, site=site, actor=actor, at=now)
+        settle_open(database, site=site, actor=actor, at=now, patience=WHILE_WAITED_FOR)
     return Redirect("/office/hours?done=holidays", status_code=303)
 
 

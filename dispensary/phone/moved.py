@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import partial
+from time import monotonic
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -34,6 +35,8 @@ from scheduling.models import Booking, BookingState, Closure
 from scheduling.rules import Code, NotBooked
 from scheduling.service import Reopened
 
+WHILE_WAITED_FOR = 4.0
+"""Seconds for which bookings are moved while somebody waits for the page; the clockwork moves the rest."""
 _TRIES = 3
 """So often a place is looked for that somebody else has taken meanwhile, before a person looks."""
 
@@ -86,11 +89,13 @@ def _outside(bookings: Sequence[Booking], first_day: date, last_day: date) -> li
     return [each for each in bookings if not first_day <= each.day <= last_day]
 
 
-def settle_open(database: Database, *, site: Place, actor: Actor, at: datetime) -> int:
-    """Settles every open case of a site, each in a unit of its own, and says how many. Run again it finds none left.
+def settle_open(database: Database, *, site: Place, actor: Actor, at: datetime, patience: float | None = None) -> int:
+    """Settles the open cases of a site, each in a unit of its own, and says how many. Run again it finds what is left.
 
-    Where each goes is read once for all of a closure; what is taken meanwhile is looked for again.
+    Where each goes is read once for all of a closure; what is taken meanwhile is looked for again. After `patience`
+    seconds it begins no other: somebody waits for an answer, and the clockwork goes on.
     """
+    give_up = None if patience is None else monotonic() + patience
     with database.reading() as session:
         waiting = closing.open_ones(session, site.id)
         days = {(first_day, last_day) for _, _, first_day, last_day in waiting}
@@ -99,14 +104,13 @@ def settle_open(database: Database, *, site: Place, actor: Actor, at: datetime) 
             for first_day, last_day in sorted(days)
             for each in plan(session, site=site, first_day=first_day, last_day=last_day, at=at)
         }
-    return sum(
-        database.write(
-            partial(
-                settle_case, site=site, actor=actor, case_id=case_id, at=at, way=planned.get((booking_id, first_day))
-            )
-        )
-        for case_id, booking_id, first_day, _ in waiting
-    )
+    settled = 0
+    for case_id, booking_id, first_day, _ in waiting:
+        if give_up is not None and monotonic() > give_up:
+            break
+        way = planned.get((booking_id, first_day))
+        settled += database.write(partial(settle_case, site=site, actor=actor, case_id=case_id, at=at, way=way))
+    return settled
 
 
 def settle_case(
