@@ -278,7 +278,7 @@ class _Reader:
                 moment, either_half = time(value), 1 <= value <= 11 and number[0] != "0"
             if day is None and not every and 1 <= value <= 9:
                 choice = value
-                verb = verb or Verb.CHOOSE
+                verb = Verb.CHOOSE if verb in (None, Verb.NUMBER) else verb  # “number 2” is a choice
             if moment is None and choice is None:
                 self.unread.append(number)
         self.unread += self.numbers

@@ -101,6 +101,12 @@ def _repeat(session: Session, vault: Vault, gateway: str, message_id: str, recip
     return Received(first.id, recipients, text, first.outcome or NO_OUTCOME, first.reply_id, repeated=True)
 
 
+def text_of(session: Session, *, vault: Vault, inbound_id: UUID) -> str:
+    """The words of a text that came in, as they were kept; none once they are wiped."""
+    kept = session.get(Inbound, inbound_id)
+    return vault.open(INBOUND_BODY, kept.id, kept.body_sealed) if kept is not None and kept.wiped_at is None else ""
+
+
 def record_outcome(session: Session, *, inbound_id: UUID, outcome: str, reply_id: UUID | None = None) -> None:
     """Writes down what came of a text: a word such as `booked`, and the message that answers it."""
     session.execute(update(Inbound).where(Inbound.id == inbound_id).values(outcome=outcome, reply_id=reply_id))

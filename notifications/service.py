@@ -149,7 +149,7 @@ def queue(
         return None
     number = vault.open(CONTACT_PHONE, recipient_id, contact.phone_sealed)
     language = language_written(session, recipient_id=recipient_id, language=contact.language)
-    body = render(kind, language, fields, zone=zone, wording=contact.wording)
+    body = render(kind, language, fields, zone=zone, wording=_wording(session, contact))
     return _put(
         session,
         vault,
@@ -193,7 +193,6 @@ def queue_reply(
     contact = next((c for c in known if c.recipient_id == recipient_id), known[0] if known else None)
     wanted = language_for(language or (contact.language if contact else ""))
     spoken = language_written(session, recipient_id=contact.recipient_id, language=wanted) if contact else wanted
-    wording = contact.wording if contact else Wording.COVERT
     return _put(
         session,
         vault,
@@ -202,13 +201,21 @@ def queue_reply(
         kind=kind,
         reason_key=reason_key,
         language=spoken,
-        body=render(kind, spoken, fields, zone=zone, wording=wording),
+        body=render(kind, spoken, fields, zone=zone, wording=_wording(session, contact) if contact else Wording.COVERT),
         place_id=contact.place_id if contact else None,
         zone=zone,
         is_reply=True,
         now=now,
         valid_until=valid_until,
     )
+
+
+def _wording(session: Session, contact: Contact) -> str:
+    """How a contact is written to: on a phone that several share always covertly, whoever of them chose otherwise."""
+    if contact.wording == Wording.COVERT:
+        return Wording.COVERT
+    others = exists().where(Contact.phone_index == contact.phone_index, Contact.recipient_id != contact.recipient_id)
+    return Wording.COVERT if session.scalar(select(others)) else contact.wording
 
 
 def _put(

@@ -79,7 +79,14 @@ KINDS: Mapping[str, Kind] = {
     "already_booked": Kind(N_("You are already booked for {day} at {time}. To change it reply MOVE."), ("at",)),
     "slots_offered": Kind(N_("Free: {choices}. Reply with a number."), ("choices",)),
     "slot_full_offer": Kind(N_("{day} at {time} is full. Free: {choices}. Reply with a number."), ("at", "choices")),
+    "slot_full_list": Kind(
+        N_("{day} at {time} is full. Free: {choices}. Reply a number, or LIST to wait for it."), ("at", "choices")
+    ),
     "nothing_free": Kind(N_("No free time was found. You can always come without a booking while we are open.")),
+    "nothing_free_list": Kind(
+        N_("{day} at {time} is full, and no other time is free. Reply LIST to wait for it, or come without a booking."),
+        ("at",),
+    ),
     "cannot_book_then": Kind(N_("{day} at {time} cannot be booked. Reply SLOTS for free times."), ("at",)),
     "your_bookings": Kind(N_("You are booked for {bookings}. Reply MOVE or DROP to change."), ("bookings",)),
     "nothing_booked": Kind(N_("You have nothing booked. Reply SLOTS for free times.")),
@@ -153,10 +160,23 @@ KINDS: Mapping[str, Kind] = {
     "feedback_thanks": Kind(N_("Thank you. Your answer helps us.")),
     "ask_pin": Kind(N_("Please reply with your PIN first.")),
     "wrong_pin": Kind(N_("This PIN is not right. Please try again, or ask at the desk.")),
+    "number_confirm": Kind(
+        N_("Shall texts come to this number? Reply OK to agree. If you do not know of it, do nothing.")
+    ),
+    "number_asked": Kind(N_("A text was sent to the new number. Texts go there once OK is written from it.")),
+    "number_changed": Kind(N_("Done. Texts now come to this number. Reply MENU for what you can write.")),
+    "number_left": Kind(N_("Texts do not come to this number any more. If you did not ask for it, tell the desk.")),
+    "ask_number": Kind(N_("Write NUMBER, then the new number and your PIN.")),
     "menu": Kind(
         N_(
             "Write BOOK, MOVE or DROP with a day and time, e.g. BOOK FRI 7. "
-            "WHEN shows your bookings, SLOTS free times. LANG changes language. STOP ends texts."
+            "WHEN: your bookings. SLOTS: free times. WAIT: the wait now. More: MENU 2. STOP ends texts."
+        )
+    ),
+    "menu_more": Kind(
+        N_(
+            "LIST with a day: wait for a place. BOOK EVERY FRI 7: each week. LANG: language. "
+            "NUMBER: another number for texts."
         )
     ),
     "not_understood": Kind(N_("Sorry, that was not understood. Reply MENU for what you can write.")),

@@ -53,6 +53,9 @@ class Verb(StrEnum):
     """Yes to the place that was offered."""
     LIST = "list"
     """Put me on the waiting list."""
+    PIN = "pin"
+    NUMBER = "number"
+    """Write to me at another number."""
     CHOOSE = "choose"
     """A digit alone: one of what was last offered."""
 

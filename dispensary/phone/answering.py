@@ -11,11 +11,13 @@ import msgspec
 
 import notifications.service
 from dispensary.database import WriteSession
-from dispensary.phone import ahead, tasks, verbs
+from dispensary.phone import ahead, moving, tasks, verbs
+from dispensary.phone.entering import Heard, enter, hear
 from dispensary.phone.memory import REPLY, Ask, Asked, Memory, keep, last_told, recall
 from dispensary.phone.offering import tell_offers
+from dispensary.phone.pins import Gate
 from dispensary.phone.rules import named, shows
-from dispensary.phone.talk import Reply, Talk, Whose, Writer, writers_of
+from dispensary.phone.talk import Reply, Talk, Whose, Writer
 from dispensary.staff import audit
 from dispensary.staff.rules import the_program
 from notifications.commands import Command, Verb, parse
@@ -50,27 +52,36 @@ def answer(session: WriteSession, *, gateway: str, inbound: Inbound, at: datetim
     without a number or an id.
     """
     phone = inbound.phone.strip()
+    heard = hear(session, phone=phone, text=inbound.text)
     received = receive(
         session,
         vault=session.vault,
         gateway=gateway,
         message_id=inbound.message_id,
         phone=phone,
-        text=inbound.text,
+        text=heard.read.kept,
         at=at,
         opt_out_type=inbound.opt_out_type,
     )
     if received.repeated:
         return Answered(received.already or "", received.reply_id, repeated=True)
-    writers = writers_of(session, received.recipients)
+    writers = heard.writers
     if received.already is not None:
         return _wished(session, received, phone, writers, at)
     memory = recall(session, phone=phone, at=at)
+    mover = moving.agreeing(session, phone=phone, text=inbound.text, at=at)
+    if mover is not None:
+        reply = moving.move(session, writer=mover, phone=phone, at=at)
+        return _finish(session, received, Talk(session, phone, [mover], Command(), Memory(), at), [mover], reply)
     if not writers:
         return _stranger(session, received, phone, memory, at)
-    talk = _talk(session, received, phone, writers, memory, at)
+    entered = enter(session, heard, phone=phone, memory=memory, at=at)
+    if entered.gate is Gate.SHUT:
+        return _record(session, received, "line_shut", None)
+    memory = entered.memory
+    talk = _talk(session, entered.text, phone, entered.writers, memory, at)
     try:
-        reply = _reply(talk)
+        reply = _at_gate(talk, entered.gate, writers) or _moving(talk, heard, entered.phone) or _reply(talk)
     except Whose:
         tasks.ask_whose(session, writers=writers, at=at)
         reply = Reply("asked_human", "see_reception", asked=memory.asked)
@@ -79,11 +90,35 @@ def answer(session: WriteSession, *, gateway: str, inbound: Inbound, at: datetim
     return _finish(session, received, talk, writers, reply)
 
 
-def _talk(
-    session: WriteSession, received: Received, phone: str, writers: list[Writer], memory: Memory, at: datetime
-) -> Talk:
+def _at_gate(talk: Talk, gate: Gate, writers: list[Writer]) -> Reply | None:
+    """The answer to a text that came without the PIN, or with a wrong one; nothing when it may be heard."""
+    asked, understood = talk.asked, talk.command.understood
+    match gate:
+        case Gate.ASK if talk.command.verb is Verb.MENU:
+            return verbs.menu(talk)
+        case Gate.ASK:
+            known = talk.command.verb is not Verb.PIN and (understood or talk.command.choice is not None)
+            return Reply(
+                "asked_pin", "ask_pin", asked=asked, understood=understood or known, before_pin=True, holds=known
+            )
+        case Gate.WRONG:
+            return Reply("wrong_pin", "wrong_pin", asked=asked, before_pin=True, holds=understood)
+        case Gate.SHUTS:
+            tasks.ask_of_guesses(talk.session, writers=writers, at=talk.at)
+            return Reply("line_shut", "see_reception")
+    return None
+
+
+def _moving(talk: Talk, heard: Heard, typed: str) -> Reply | None:
+    """The answer to a PIN alone, and to the wish for another number; nothing when the text is neither."""
+    if talk.command.verb is Verb.PIN:  # who has none sets it at the desk
+        return verbs.menu(talk) if heard.guard.by_digest else Reply("refused", "see_reception")
+    return moving.ask_move(talk, typed, heard.read.pin) if talk.command.verb is Verb.NUMBER else None
+
+
+def _talk(session: WriteSession, written: str, phone: str, writers: list[Writer], memory: Memory, at: datetime) -> Talk:
     """Reads the text, and finds out who is meant on a shared phone: named in it, or asked before."""
-    text, chosen = named(received.text, {writer.number: writer.client_id for writer in writers})
+    text, chosen = named(written, {writer.number: writer.client_id for writer in writers})
     today = at.astimezone(ZoneInfo(writers[0].place.zone)).date()
     wrote = next((writer for writer in writers if writer.client_id == chosen), writers[0])
     command = parse(text, today, wrote.language)
@@ -133,7 +168,7 @@ def _reply(talk: Talk) -> Reply:
         case Verb.LANG:
             return Reply("told", "languages", asked=asked)
         case Verb.MENU:
-            return Reply("told", "menu", asked=asked)
+            return verbs.menu(talk)
         case Verb.CHOOSE:
             return Reply("told", "nothing_changed", asked=asked)
     if day is not None or clock is not None:
@@ -245,7 +280,8 @@ def _bare(talk: Talk, day: date | None) -> Reply:
 def _language(talk: Talk, language: str) -> Reply:
     for writer in talk.writers:
         notifications.service.set_language(talk.session, recipient_id=writer.client_id, language=language, now=talk.at)
-    return Reply("language", "language_changed", asked=talk.asked, language=language)
+    first, *others = talk.writers
+    return Reply("language", "language_changed", asked=talk.asked, language=language, about=first, others=others)
 
 
 def _finish(session: WriteSession, received: Received, talk: Talk, writers: list[Writer], reply: Reply) -> Answered:
@@ -261,7 +297,10 @@ def _finish(session: WriteSession, received: Received, talk: Talk, writers: list
         reply = replace(reply, asked=talk.asked)
     recipient = talk.writer_of(reply.changed) if reply.changed is not None else reply.about or talk.writers[0]
     reply_id = _write(session, received, talk.phone, reply, recipient=recipient, at=talk.at)
-    keep(session, phone=talk.phone, memory=Memory(asked=reply.asked, missed=missed, said=reply_id), at=talk.at)
+    said = talk.memory.said if reply.before_pin else reply_id
+    held = received.id if reply.holds else talk.memory.held if reply.before_pin else None
+    after = Memory(asked=reply.asked, missed=missed, said=said, held=held)
+    keep(session, phone=talk.phone, memory=after, at=talk.at)
     answered = _record(session, received, reply.outcome, reply_id)
     if reply.changed is not None or reply.about is not None:
         tell_offers(session, site=recipient.place, at=talk.at)
@@ -276,15 +315,16 @@ def _finish(session: WriteSession, received: Received, talk: Talk, writers: list
             details={"booking": reply.changed.id},
         )
     elif reply.about is not None:
-        audit.record(
-            session,
-            actor=the_program(recipient.place.id),
-            act=f"{reply.outcome} by text",
-            subject="client",
-            subject_id=reply.about.client_id,
-            at=talk.at,
-            details=reply.details,
-        )
+        for writer in (reply.about, *reply.others):
+            audit.record(
+                session,
+                actor=the_program(writer.place.id),
+                act=f"{reply.outcome} by text",
+                subject="client",
+                subject_id=writer.client_id,
+                at=talk.at,
+                details=reply.details,
+            )
     return answered
 
 

@@ -73,6 +73,8 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Texts in a row that were not understood."""
     said: UUID | None = None
     """Our last answer. The ids of messages are in the order in which they were queued."""
+    held: UUID | None = None
+    """A text that came in and waits for the PIN of whoever wrote it."""
 
 
 def recall(session: ReadSession, *, phone: str, at: datetime) -> Memory:
@@ -118,7 +120,7 @@ def last_told(session: ReadSession, phone: str, said: UUID | None) -> str | None
 
 def keep(session: WriteSession, *, phone: str, memory: Memory, at: datetime) -> None:
     """Keeps this for the phone's next text, in place of what was kept before."""
-    if memory.asked is None and not memory.missed:
+    if memory.asked is None and not memory.missed and memory.held is None:
         conversation.forget(session, vault=session.vault, phone=phone)
     else:
         conversation.remember(session, vault=session.vault, phone=phone, state=msgspec.to_builtins(memory), now=at)

@@ -157,6 +157,12 @@ class Reply:
     understood: bool = True
     language: str | None = None
     """Another language than the phone's own."""
+    others: Sequence[Writer] = ()
+    """Who shares the phone and what was changed about it."""
+    before_pin: bool = False
+    """It asks for a PIN: an OK still answers what was said before it."""
+    holds: bool = False
+    """What was written is done once the PIN has come."""
 
 
 def writers_of(session: ReadSession, recipients: Sequence[UUID]) -> list[Writer]:

@@ -31,6 +31,8 @@ NOT_RECEIVED: Final = "text: not received"
 OPTED_OUT: Final = "text: opted out"
 OFFERED: Final = "text: place offered"
 NOT_BOOKED: Final = "text: weekly time full"
+GUESSED: Final = "text: wrong PINs"
+MOVED: Final = "text: another number"
 """The causes of these alerts, once each for a client while it is open."""
 
 WITHDRAWN: Final = "withdrawn"
@@ -49,6 +51,8 @@ _SENTENCES: Final = {
     BACK: "Was moved because their day was closed, and it is open again. Ask whether they want their old time back.",
     OFFERED: "A place that they wait for is kept for them, and they get no texts. Call them: see the waiting list.",
     NOT_BOOKED: "Their weekly time is full on a day soon, and they get no texts. Tell them, and find another time.",
+    GUESSED: "Five wrong PINs came from their number. Ask whether it was them, and set a new PIN with them.",
+    MOVED: "Changed their number by text. Ask whether it was them.",
     NOT_RECEIVED: "Did not get a text from us. Tell them some other way, and check their number.",
     OPTED_OUT: "Wrote that they want no more texts. Their bookings stand.",
 }
@@ -74,6 +78,12 @@ def ask_whose(session: WriteSession, *, writers: Sequence[Writer], at: datetime)
     """A text from a shared phone did not say for whom it was: a person shall explain how to."""
     for writer in writers:
         leave_task(session, cause=WHOSE, client_id=writer.client_id, site_id=writer.place.id, at=at)
+
+
+def ask_of_guesses(session: WriteSession, *, writers: Sequence[Writer], at: datetime) -> None:
+    """Too many wrong PINs came from a number: a person shall ask those whose it is."""
+    for writer in writers:
+        leave_task(session, cause=GUESSED, client_id=writer.client_id, site_id=writer.place.id, at=at)
 
 
 def leave_task(session: WriteSession, *, cause: str, client_id: ClientId, site_id: SiteId, at: datetime) -> None:

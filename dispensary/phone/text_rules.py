@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Final
 
 from dispensary.database import WriteSession
+from dispensary.phone.moving import forget_unanswered
 from dispensary.refusals import BadInput, NotAllowed, Refusal
 from dispensary.staff import audit
 from dispensary.staff.queries import sites
@@ -72,4 +73,5 @@ def forget_old_texts(session: WriteSession, *, site_id: SiteId, at: datetime) ->
     longest = max(rules_of(session, site.id).keep_days for site in sites(session))
     came_in = wipe_inbound(session, keep_days=longest, now=at)
     end_conversations(session, now=at)
+    forget_unanswered(session, at=at)
     return {"texts": wiped, "came_in": came_in}

@@ -167,6 +167,11 @@ def drop_it(talk: Talk, booking_id: UUID) -> Reply:
     return Reply("dropped", "booking_dropped", {"at": dropped.starts_at}, changed=dropped)
 
 
+def menu(talk: Talk) -> Reply:
+    """What can be written: the first page, or with MENU 2 the second."""
+    return Reply("told", "menu_more" if talk.command.choice == 2 else "menu", asked=talk.asked)
+
+
 def keep_booking(talk: Talk) -> Reply:
     """OK to a reminder, or to nothing in particular: says what they have booked, and changes nothing."""
     mine = talk.bookings()
@@ -244,11 +249,15 @@ def offer_day(
 def _offer(
     talk: Talk, starts: Sequence[datetime], do: Verb, *, booking: UUID | None = None, full: datetime | None = None
 ) -> Reply:
+    asked = talk.asks(Ask.SLOT, do, booking=booking, starts=tuple(starts), full=full)
+    if not starts and full is not None and booking is None:
+        asked = talk.asks(Ask.ELSEWHEN, do, starts=(full,), full=full)
+        return Reply("nothing_free", "nothing_free_list", {"at": full}, asked=asked)
     if not starts:
         return Reply("nothing_free", "nothing_free")
-    asked = talk.asks(Ask.SLOT, do, booking=booking, starts=tuple(starts), full=full)
     if full is not None:
-        return Reply("offered", "slot_full_offer", {"at": full, "choices": list(starts)}, asked=asked)
+        kind = "slot_full_list" if booking is None else "slot_full_offer"  # who moves has a place that day
+        return Reply("offered", kind, {"at": full, "choices": list(starts)}, asked=asked)
     return Reply("offered", "slots_offered", {"choices": list(starts)}, asked=asked)
 
 

@@ -14,6 +14,7 @@ from dispensary.verification.hands import HANDS
 from dispensary.verification.health import HEALTH
 from dispensary.verification.in_date import IN_DATE
 from dispensary.verification.late import JUDGED, KNOWN_THEN, LATE, RECORDED
+from dispensary.verification.phone_pins import PHONE_PINS
 from dispensary.verification.queue import QUEUE
 from dispensary.verification.safe import PASSES, REGISTER, SUPPLIES, Check
 from dispensary.verification.shift import SHIFT
@@ -252,4 +253,5 @@ CHECKS = (
     *LATE,
     *SLOTS,
     *HEALTH,
+    *PHONE_PINS,
 )

@@ -14,11 +14,14 @@ import scheduling.service
 from dispensary.clients.models import Client
 from dispensary.database import Database
 from dispensary.phone import Answered, answer
+from dispensary.phone.pins import set_pin
+from dispensary.phone.tasks import tasks
 from dispensary.staff.queries import Place, place
 from dispensary.units import ClientId
 from notifications.gateways import Inbound
+from notifications.models import Inbound as InboundRow
 from notifications.models import Message
-from notifications.sealing import MESSAGE_BODY
+from notifications.sealing import INBOUND_BODY, MESSAGE_BODY
 from notifications.service import set_contact
 from scheduling.models import Booking
 from scheduling.rules import Hours
@@ -119,3 +122,25 @@ def line(database: Database, now: datetime, *, capacity: int = 2) -> Line:
     with database.writing() as session:
         scheduling.service.set_hours(session, place_id=here.site_id, hours=week(capacity), from_day=date(2026, 1, 1))
         return Line(here, place(session, here.site_id), now)
+
+
+def listed(phone_line: Line) -> list[tuple[str, ClientId]]:
+    """What is on reception's list."""
+    with phone_line.database.reading() as session:
+        return [(task.cause, task.client_id) for task in tasks(session, site_id=phone_line.site.id, at=phone_line.at)]
+
+
+def with_pin(phone_line: Line, client_id: ClientId, pin: str) -> ClientId:
+    """The client, who has set this PIN at the desk."""
+    with phone_line.database.writing() as session:
+        client = session.get_one(Client, client_id)
+        actor = phone_line.clinic.pharmacist
+        set_pin(session, actor=actor, client=client, pin=pin, again=pin, at=phone_line.at)
+    return client_id
+
+
+def heard_as(phone_line: Line) -> list[str]:
+    """Every text that came in, as it was kept, oldest first."""
+    with phone_line.database.reading() as session:
+        rows = session.scalars(select(InboundRow).order_by(InboundRow.id))
+        return [session.vault.open(INBOUND_BODY, row.id, row.body_sealed) for row in rows]
