@@ -51,6 +51,7 @@ ROOMS = (
     ("dispensary.monitoring", "Monitoring"),
     ("dispensary.takehome", "Take-home"),
     ("dispensary.supplies", "Supplies: what was handed over"),
+    ("dispensary.phone", "The phone line"),
     ("scheduling", "Scheduling"),
     ("notifications", "Notifications"),
 )

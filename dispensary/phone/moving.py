@@ -158,5 +158,5 @@ def move(session: WriteSession, *, writer: Writer, phone: str, at: datetime) -> 
         valid_until=at + _WORTH_SENDING,
         language=language_written(session, recipient_id=client_id, language=contact.language),
     )
-    tasks.leave_task(session, cause=tasks.MOVED, client_id=client_id, site_id=writer.place.id, at=at)
+    tasks.leave_task(session, cause=tasks.NEW_NUMBER, client_id=client_id, site_id=writer.place.id, at=at)
     return Reply("changed number", "number_changed", about=writer)

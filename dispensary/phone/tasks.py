@@ -32,7 +32,7 @@ OPTED_OUT: Final = "text: opted out"
 OFFERED: Final = "text: place offered"
 NOT_BOOKED: Final = "text: weekly time full"
 GUESSED: Final = "text: wrong PINs"
-MOVED: Final = "text: another number"
+NEW_NUMBER: Final = "text: another number"
 """The causes of these alerts, once each for a client while it is open."""
 
 WITHDRAWN: Final = "withdrawn"
@@ -52,7 +52,7 @@ _SENTENCES: Final = {
     OFFERED: "A place that they wait for is kept for them, and they get no texts. Call them: see the waiting list.",
     NOT_BOOKED: "Their weekly time is full on a day soon, and they get no texts. Tell them, and find another time.",
     GUESSED: "Five wrong PINs came from their number. Ask whether it was them, and set a new PIN with them.",
-    MOVED: "Changed their number by text. Ask whether it was them.",
+    NEW_NUMBER: "Changed their number by text. Ask whether it was them.",
     NOT_RECEIVED: "Did not get a text from us. Tell them some other way, and check their number.",
     OPTED_OUT: "Wrote that they want no more texts. Their bookings stand.",
 }

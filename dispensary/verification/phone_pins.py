@@ -6,7 +6,7 @@ from dispensary.verification.safe import Check
 
 PHONE_PINS = (
     Check(
-        8,
+        21,
         "the PIN of client {client_id} is for a number that they do not have",
         """
         SELECT p.client_id FROM phone_pin p LEFT JOIN contact c ON c.recipient_id = p.client_id
@@ -14,7 +14,7 @@ PHONE_PINS = (
         """,
     ),
     Check(
-        8,
+        21,
         "{people} clients have the same PIN at one number, client {client_id} among them",
         """
         SELECT count(*) AS people, min(client_id::text) AS client_id FROM phone_pin
@@ -22,7 +22,7 @@ PHONE_PINS = (
         """,
     ),
     Check(
-        8,
+        21,
         "a number is open for client {open_for}, who has no PIN there",
         """
         SELECT l.open_for FROM phone_line l
@@ -31,7 +31,7 @@ PHONE_PINS = (
         """,
     ),
     Check(
-        8,
+        21,
         "client {client_id} asks for a number without having a PIN, or for the one that they have",
         """
         SELECT n.client_id FROM number_change n LEFT JOIN phone_pin p ON p.client_id = n.client_id

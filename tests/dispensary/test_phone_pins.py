@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from dispensary.database import Database
 from dispensary.phone.pin_models import NumberChange, PhoneLine, PhonePin
 from dispensary.phone.pin_rules import pin_fits, read
-from dispensary.phone.tasks import GUESSED, MOVED
+from dispensary.phone.tasks import GUESSED, NEW_NUMBER
 from dispensary.refusals import BadInput
 from dispensary.staff.models import AuditEntry
 from dispensary.units import ClientId
@@ -231,7 +231,7 @@ class TestAnotherNumber:
         assert self.number(phone_line, client) == NEW
         assert phone_line.body(phone_line.receives(NEW, "4821 when")) == BOOKED
         assert phone_line.body(phone_line.receives(old, "when")).startswith("This number is not known here.")
-        assert listed(phone_line) == [(MOVED, client)]
+        assert listed(phone_line) == [(NEW_NUMBER, client)]
         assert [body for body in phone_line.bodies() if body.startswith("Texts do not come to this number any more.")]
         with phone_line.database.reading() as session:
             acts = session.scalars(select(AuditEntry.act).where(AuditEntry.act.like("%number by text"))).all()
