@@ -24,6 +24,7 @@ from dispensary.clients.models import Client
 from dispensary.database import ReadSession
 from dispensary.desks.weekly import ahead_of
 from dispensary.phone import front_desk
+from dispensary.phone.pins import has_pin
 from dispensary.phone.tasks import tasks
 from dispensary.refusals import BadInput, NotThere, Refusal, Refused
 from dispensary.staff.queries import Place
@@ -100,6 +101,7 @@ def _client_page(
     return {
         "face": face,
         "contact": contact,
+        "has_pin": has_pin(session, client_id),
         "language_name": Locale.parse(contact.language).get_display_name(language()) if contact else "",
         "written_in": _written_in(session, client_id, contact.language) if contact else "",
         "visit": scheduling.queries.open_visit(session, site.id, client_id, today),

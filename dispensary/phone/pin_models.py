@@ -27,10 +27,10 @@ class PhonePin(Base):
     """Who stood at the desk with them; nothing where it came along to a new number by text."""
 
 
-class PhoneLine(Base):
+class PinGate(Base):
     """What is known of a number with PINs: for whom it is open, and how often a wrong one came."""
 
-    __tablename__ = "phone_line"
+    __tablename__ = "pin_gate"
     __table_args__ = (
         ForeignKeyConstraint(["open_for", "phone_index"], ["phone_pin.client_id", "phone_pin.phone_index"]),
         CheckConstraint("cardinality(wrong_at) <= 5", name="wrong"),

@@ -19,7 +19,7 @@ from dispensary.clients.models import Client
 from dispensary.clients.queries import face_of
 from dispensary.database import ReadSession, WriteSession
 from dispensary.keys import Vault
-from dispensary.phone.pin_models import PhoneLine, PhonePin
+from dispensary.phone.pin_models import PhonePin, PinGate
 from dispensary.phone.pin_rules import MOST_WRONG, OPEN_FOR, SHUT_FOR, not_usable, pin_fits, still_wrong
 from dispensary.refusals import BadInput, Refusal
 from dispensary.staff import audit
@@ -85,8 +85,8 @@ def try_pin(session: WriteSession, *, guard: Guard, pin: str | None, named: Clie
     The number is held until the unit ends: of many guesses at once each is counted. A right PIN takes no wrong ones
     back, or whoever shares a phone could guess for ever between their own.
     """
-    session.execute(insert(PhoneLine).values(phone_index=guard.index, wrong_at=[]).on_conflict_do_nothing())
-    line = session.get_one(PhoneLine, guard.index, with_for_update=True, populate_existing=True)
+    session.execute(insert(PinGate).values(phone_index=guard.index, wrong_at=[]).on_conflict_do_nothing())
+    line = session.get_one(PinGate, guard.index, with_for_update=True, populate_existing=True)
     if line.shut_until is not None and line.shut_until > at:
         return Passed(Gate.SHUT)
     line.shut_until = None
@@ -160,7 +160,7 @@ def remove_pin(session: WriteSession, *, actor: Actor, client_id: ClientId, at: 
 
 def end_pin(session: WriteSession, *, client_ids: Sequence[ClientId]) -> None:
     """Ends these clients' PINs, and what is open or waits because of them."""
-    closed = update(PhoneLine).where(PhoneLine.open_for.in_(client_ids)).values(open_for=None, open_until=None)
+    closed = update(PinGate).where(PinGate.open_for.in_(client_ids)).values(open_for=None, open_until=None)
     session.execute(closed)
     session.execute(delete(PhonePin).where(PhonePin.client_id.in_(client_ids)))
     session.expire_all()
@@ -168,5 +168,5 @@ def end_pin(session: WriteSession, *, client_ids: Sequence[ClientId]) -> None:
 
 def reopen(session: WriteSession, index: bytes) -> None:
     """Hears PINs from this number again: its client stood at the desk."""
-    session.execute(delete(PhoneLine).where(PhoneLine.phone_index == index))
+    session.execute(delete(PinGate).where(PinGate.phone_index == index))
     session.expire_all()

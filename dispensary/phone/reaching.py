@@ -131,7 +131,7 @@ def reach_at(
         )
 
 
-def shares_number(session: ReadSession, *, client_id: ClientId) -> int:
+def others_at_number(session: ReadSession, *, client_id: ClientId) -> int:
     """How many other clients have this client's number."""
     contact = session.get(Contact, client_id)
     if contact is None:

@@ -25,7 +25,7 @@ PHONE_PINS = (
         21,
         "a number is open for client {open_for}, who has no PIN there",
         """
-        SELECT l.open_for FROM phone_line l
+        SELECT l.open_for FROM pin_gate l
         WHERE l.open_for IS NOT NULL AND NOT EXISTS (
             SELECT FROM phone_pin p WHERE p.client_id = l.open_for AND p.phone_index = l.phone_index) ORDER BY 1
         """,

@@ -48,7 +48,7 @@ INVARIANTS = {
     18: "a supply that was entered in error is void whole",
     19: "the doses of a client's day are given by one site",
     20: "a call in the queue is counted, and is one window's",
-    21: "PINs of the phone line",
+    21: "a PIN of the phone line is for one client and their number",
 }
 """The rules that are verified, by their number in the design. The others do not show in the tables."""
 

@@ -12,7 +12,7 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
 
 from dispensary.database import Database
-from dispensary.phone.pin_models import NumberChange, PhoneLine, PhonePin
+from dispensary.phone.pin_models import NumberChange, PhonePin, PinGate
 from dispensary.phone.pin_rules import pin_fits, read
 from dispensary.phone.tasks import GUESSED, NEW_NUMBER
 from dispensary.refusals import BadInput
@@ -330,15 +330,15 @@ class TestTables:
                 " FROM contact c WHERE recipient_id NOT IN (SELECT client_id FROM phone_pin)",
                 "uq_phone_pin_pin_digest",
             ),
-            ("UPDATE phone_line SET shut_until = now()", "ck_phone_line_shut"),
-            ("UPDATE phone_line SET open_until = NULL", "ck_phone_line_open"),
-            ("UPDATE phone_line SET wrong_at = array_fill(now(), ARRAY[6])", "ck_phone_line_wrong"),
+            ("UPDATE pin_gate SET shut_until = now()", "ck_pin_gate_shut"),
+            ("UPDATE pin_gate SET open_until = NULL", "ck_pin_gate_open"),
+            ("UPDATE pin_gate SET wrong_at = array_fill(now(), ARRAY[6])", "ck_pin_gate_wrong"),
             (
-                "UPDATE phone_line SET open_for = (SELECT recipient_id FROM contact WHERE recipient_id NOT IN"
+                "UPDATE pin_gate SET open_for = (SELECT recipient_id FROM contact WHERE recipient_id NOT IN"
                 " (SELECT client_id FROM phone_pin))",
-                "fk_phone_line_open_for",
+                "fk_pin_gate_open_for",
             ),
-            ("DELETE FROM phone_pin", "fk_phone_line_open_for"),
+            ("DELETE FROM phone_pin", "fk_pin_gate_open_for"),
         ],
         ids=["number", "contact", "pin", "same", "shut", "open", "wrong", "for", "closed"],
     )
@@ -355,7 +355,7 @@ class TestTables:
         with_pin(phone_line, client, "590263")
         with phone_line.database.reading() as session:
             assert session.scalars(select(NumberChange)).all() == []
-            assert session.scalars(select(PhoneLine).where(PhoneLine.open_for.is_not(None))).all() == []
+            assert session.scalars(select(PinGate).where(PinGate.open_for.is_not(None))).all() == []
 
 
 class TestRules:

@@ -5,7 +5,7 @@ from alembic import op
 from dispensary.migrations.phone_pins_guards import PINS
 
 revision = "0024_phone_pins"
-down_revision = "0025_moved"
+down_revision = "0026_phone_line"
 branch_labels = None
 depends_on = None
 
@@ -23,18 +23,18 @@ CREATE TABLE phone_pin (
     CONSTRAINT uq_phone_pin_pin_digest UNIQUE (pin_digest)
 );
 
-CREATE TABLE phone_line (
+CREATE TABLE pin_gate (
     phone_index BYTEA NOT NULL,
     wrong_at TIMESTAMPTZ[] NOT NULL,
     shut_until TIMESTAMPTZ,
     open_for UUID,
     open_until TIMESTAMPTZ,
-    CONSTRAINT pk_phone_line PRIMARY KEY (phone_index),
-    CONSTRAINT fk_phone_line_open_for_phone_index FOREIGN KEY (open_for, phone_index)
+    CONSTRAINT pk_pin_gate PRIMARY KEY (phone_index),
+    CONSTRAINT fk_pin_gate_open_for_phone_index FOREIGN KEY (open_for, phone_index)
         REFERENCES phone_pin (client_id, phone_index),
-    CONSTRAINT ck_phone_line_wrong CHECK (cardinality(wrong_at) <= 5),
-    CONSTRAINT ck_phone_line_open CHECK ((open_for IS NULL) = (open_until IS NULL)),
-    CONSTRAINT ck_phone_line_shut CHECK (shut_until IS NULL OR open_for IS NULL)
+    CONSTRAINT ck_pin_gate_wrong CHECK (cardinality(wrong_at) <= 5),
+    CONSTRAINT ck_pin_gate_open CHECK ((open_for IS NULL) = (open_until IS NULL)),
+    CONSTRAINT ck_pin_gate_shut CHECK (shut_until IS NULL OR open_for IS NULL)
 );
 
 CREATE TABLE number_change (
@@ -59,5 +59,5 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.execute("DROP TRIGGER tr_contact_takes_its_pin ON contact")
-    op.execute("DROP TABLE number_change, phone_line, phone_pin")
+    op.execute("DROP TABLE number_change, pin_gate, phone_pin")
     op.execute("DROP FUNCTION contact_takes_its_pin, phone_pin_of_its_number")
