@@ -11,6 +11,7 @@ from litestar.response import Template
 from litestar.types import ControllerRouterHandler
 
 import scheduling.queries
+import scheduling.waiting
 from dispensary.web.given import TheClock, TheDatabase, TheSite
 from dispensary.web.guards import requires_booker
 from dispensary.web.templating import page
@@ -51,8 +52,9 @@ def day(database: TheDatabase, site: TheSite, clock: TheClock) -> Template:
         try:
             today = scheduling.queries.day_at(session, site.id, now)
             slots = plan_and_day(session, site.id, today)
+            waiting_now = len(scheduling.waiting.queue(session, site.id, today, now))
         except NotFound:
-            today, slots = site.dose_day(now), []
+            today, slots, waiting_now = site.dose_day(now), [], 0
     begun = [slot for slot in slots if slot.starts_at <= now]
     return page(
         "reception/day.html",
@@ -60,6 +62,8 @@ def day(database: TheDatabase, site: TheSite, clock: TheClock) -> Template:
         now=now,
         begun=[slot for slot in begun if slot.booked or slot.walk_ins],
         to_come=[slot for slot in slots if slot.starts_at > now and (slot.booked or slot.walk_ins)],
+        before_opening=bool(slots) and not begun,
+        waiting_now=waiting_now,
         total=_total(begun),
         quiet=sum(not (slot.booked or slot.walk_ins) for slot in begun),
     )

@@ -68,7 +68,7 @@ def requires_device(kind: Kind) -> Guard:
                 Refusal(
                     "not-bound",
                     "This browser is not set up for the waiting room, or not any more.",
-                    "Somebody from reception signs in here and opens Reception, Devices.",
+                    "Somebody from reception signs in here and opens Reception, Kiosk and screens.",
                 )
             )
 

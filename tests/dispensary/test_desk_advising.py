@@ -130,4 +130,12 @@ class TestTheDaySoFar:
     def test_nothing_planned_and_nobody_there(self, here: Desks) -> None:
         said = text_of(here.seat(Role.RECEPTION).get("/reception/day"))
 
-        assert "Nobody was booked and nobody came so far." in said
+        assert "Nobody is in a slot that has begun." in said
+
+    def test_people_who_wait_before_the_first_slot_are_seen(self, here: Desks) -> None:
+        here.clock.moment = now = here.place.now - timedelta(minutes=30)
+        with here.database.writing() as session:
+            scheduling.service.check_in(session, place_id=here.place.site_id, holder_id=here.place.client(), now=now)
+        said = text_of(here.seat(Role.RECEPTION).get("/reception/day"))
+
+        assert "No slot has begun yet. 1 person is here already." in said
