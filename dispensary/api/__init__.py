@@ -5,6 +5,7 @@ from __future__ import annotations
 from litestar.types import ControllerRouterHandler
 
 from dispensary.api import (
+    alerts,
     bookings,
     calls,
     checks,
@@ -18,12 +19,15 @@ from dispensary.api import (
     orders,
     plans,
     queue,
+    refills,
+    results,
     returns,
     safe,
     seen_again,
     session,
     supplies,
     transfers,
+    treatments,
     voids,
     waits,
     weekly,
@@ -51,6 +55,10 @@ HANDLERS: list[ControllerRouterHandler] = [
     *weekly.HANDLERS,
     *waits.HANDLERS,
     *queue.HANDLERS,
+    *results.HANDLERS,
+    *treatments.HANDLERS,
+    *refills.HANDLERS,
+    *alerts.HANDLERS,
     *checks.HANDLERS,
 ]
 """Mounted at /api. Add the handlers of a new resource here."""

@@ -47,6 +47,13 @@ class When(StrEnum):
     LATER = "later"
 
 
+def when_due(on: date, today: date) -> When:
+    """How near the day is on which a test is due."""
+    if on < today:
+        return When.LATE
+    return When.SOON if on - today <= SOON else When.LATER
+
+
 @dataclass(frozen=True)
 class Due:
     """A test that is due on a day, by a rule."""
@@ -55,10 +62,8 @@ class Due:
     on: date
     rule: DueRule
 
-    def when(self, today: date, *, soon: timedelta = SOON) -> When:
-        if self.on < today:
-            return When.LATE
-        return When.SOON if self.on - today <= soon else When.LATER
+    def when(self, today: date) -> When:
+        return when_due(self.on, today)
 
 
 class _Rules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
