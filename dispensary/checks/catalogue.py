@@ -8,7 +8,15 @@ from typing import Any
 
 import msgspec
 
-from dispensary.checks import carrying, dosing, health, health_questions, questions
+from dispensary.checks import (
+    carrying,
+    dosing,
+    health,
+    health_questions,
+    questions,
+    screening,
+    screening_questions,
+)
 from dispensary.checks.questions import Question
 from dispensary.refusals import NotThere, Refusal
 
@@ -110,6 +118,10 @@ RULES: Mapping[str, Rule] = {
             health_questions.Interaction,
             health.of_interaction,
         ),
+        Rule("assist", "Involvement with each substance by ASSIST.", screening_questions.Assist, screening.of_assist),
+        Rule("dast-10", "Problems with drugs by DAST-10.", screening_questions.Dast10, screening.of_dast10),
+        Rule("srq-20", "Distress by SRQ-20.", screening_questions.Srq20, screening.of_srq20),
+        Rule("cows", "Opioid withdrawal by COWS.", screening_questions.Cows, screening.of_cows),
     )
 }
 

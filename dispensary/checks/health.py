@@ -35,7 +35,7 @@ def of_alt(question: asked.Alt) -> Answered:
     if question.bilirubin is not None:
         bilirubin = _measured("bilirubin", "bilirubin", [question.bilirubin])[0]
         findings.append(liver.hy(results[-1], bilirubin))
-    return _gravest(findings)
+    return gravest(findings)
 
 
 def of_tb_alt(question: asked.TbAlt) -> Answered:
@@ -110,7 +110,7 @@ def of_interaction(question: asked.Interaction) -> Answered:
         nothing = f"{question.substance.strip()} has stopped: nothing of methadone changes back."
         answer = {"kind": "interaction", "severity": "none", "finding": "nothing_to_do", "sentence": nothing}
         return {**answer, "source": "The table of interactions", **added}
-    return _gravest(findings) | added
+    return gravest(findings) | added
 
 
 _LONGEST_WINDOW = 3660
@@ -118,7 +118,8 @@ _NO_DAY = date.min
 """For a rule that does not ask when."""
 
 
-def _gravest(findings: Sequence[Finding]) -> Answered:
+def gravest(findings: Sequence[Finding]) -> Answered:
+    """The gravest finding as the answer, with all of them in it."""
     first = max(findings, key=lambda each: each.severity)
     return {**first.as_json(), "findings": [each.as_json() for each in findings]}
 

@@ -114,9 +114,9 @@ class Figures(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     adherence: AdherenceFigures
 
 
-def document(name: str) -> dict[str, Any]:
-    """A document of this room as a table, its numbers exact."""
-    text = files("dispensary.monitoring").joinpath("figures", f"{name}.toml").read_text(encoding="utf-8")
+def document(name: str, *, room: str = "dispensary.monitoring") -> dict[str, Any]:
+    """A document of a room as a table, its numbers exact."""
+    text = files(room).joinpath("figures", f"{name}.toml").read_text(encoding="utf-8")
     return tomllib.loads(text, parse_float=Decimal)
 
 

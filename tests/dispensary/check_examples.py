@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.dispensary import health_examples
+from tests.dispensary import health_examples, screening_examples
 from tests.dispensary.health_examples import Example
 
 AU, CPSO, VN, UK, ASAM = "AU-NAT-2003", "ON-CPSO-2011", "VN-3140-2010", "UK-ORANGE-2017", "US-ASAM-2020"
@@ -213,4 +213,5 @@ EXAMPLES: list[Example] = [
         {"answer": "refer_to_prescriber", "mg": None, "status": "draft"},
     ),
     *health_examples.EXAMPLES,
+    *screening_examples.EXAMPLES,
 ]

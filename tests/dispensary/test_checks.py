@@ -16,6 +16,7 @@ from dispensary.database import Database
 from dispensary.staff.rules import Role
 from tests.dispensary.check_examples import EXAMPLES, carried, counted, missed
 from tests.dispensary.desk_place import Desks, desks
+from tests.dispensary.screening_examples import about, assist, cows
 
 NAMES = [name for name, *_ in EXAMPLES]
 
@@ -124,6 +125,23 @@ class TestTheCommand:
             ("take-home", json.dumps(carried(14, 7, history={"lockbox": "yes"})), "history: It is not the record"),
             ("take-home", json.dumps(carried(14, 7, history={"open_alerts": [5]})), "history: It is not the record"),
             ("take-home", json.dumps(carried(14, 7, record="cx")), "record: Expected `str` matching regex"),
+            ("cows", json.dumps(cows(pupils=3)), "pupils: Pupils has 0, 1, 2, 5 points."),
+            ("dast-10", json.dumps({"answers": [True] * 9}), "answers: "),
+            (
+                "assist",
+                json.dumps(assist(about("cannabis", "weekly"))),
+                "substances: “craving” of cannabis is not answered.",
+            ),
+            (
+                "assist",
+                json.dumps(assist(about("cannabis", "never", problems="daily"))),
+                "substances: cannabis was not used: “problems” is not asked.",
+            ),
+            (
+                "assist",
+                json.dumps(assist(about("tobacco", "daily", craving="daily", problems="never", failed="daily"))),
+                "substances: “failed” is not asked of tobacco.",
+            ),
         ],
     )
     def test_a_mistake_is_one_line_that_names_the_field(self, rule: str, question: str, line: str) -> None:
