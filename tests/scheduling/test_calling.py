@@ -340,6 +340,9 @@ class TestMeasures:
         waits = waits_of(visits, opens)
         assert (waits.n, waits.missing, waits.negative, waits.left, waits.unserved) == (4, 1, 1, 1, 1)
         assert (waits.arrival.median, waits.due.median) == (timedelta(minutes=27.5), timedelta(minutes=7.5))
+        # By hand: 5, 25, 30 and 40 minutes since they came; 0, 5, 10 and 40 since they could have been served.
+        assert waits.arrival.p95 == timedelta(minutes=30 + 0.85 * 10)
+        assert waits.due.p95 == timedelta(minutes=10 + 0.85 * 30)
         assert (waits.arrival.over_15, waits.arrival.over_30) == (0.75, 0.25)
         assert (waits.due.over_15, waits.due.over_30) == (0.25, 0.25)
 
