@@ -12,6 +12,9 @@ COPY dispensary ./dispensary
 RUN /takehome/bin/pip install --no-cache-dir --no-index --no-deps --no-build-isolation .
 
 FROM python:3.12-slim
+# The letters of every language that labels and help are printed in; without them that paper is refused, never garbled.
+RUN apt-get update && apt-get install --yes --no-install-recommends fonts-noto-core fonts-noto-cjk \
+    && rm -rf /var/lib/apt/lists/*
 # Two folders of one owner: what the program writes, and the keys, so that a copy of the one never holds the other.
 RUN useradd --system --uid 10001 --home-dir /data --shell /usr/sbin/nologin takehome \
     && install --directory --owner=takehome --group=takehome --mode=0700 /data /keys
