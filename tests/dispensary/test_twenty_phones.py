@@ -16,11 +16,14 @@ from notifications.segments import Encoding, measure
 from notifications.texts import CATALOGUES
 from notifications.words import LEXICONS, Verb
 from scheduling.models import Booking, BookingState
-from tests.dispensary.phones import Line, line
+from tests.dispensary.phones import Line, line, with_pin
 
 PHONES = 20
 TEXTS = 160
 CHANGES = {"booked": 1, "moved": 0, "dropped": -1}
+PINS = ("4821", "7395", "590263")
+SHARING = 3
+"""So many numbers have two clients, each with a PIN of their own."""
 SAID = ("7", "7.30", "8", "28/11", "1", "2", "3", "ok", "fri 7", "sat 8.15", "OK", "STOP?", "abc", "methadone", "?", "")
 
 
@@ -71,3 +74,66 @@ def test_bookings_are_what_the_phones_were_told_and_no_reply_tells_more(
         assert Counter(each.holder_id for each in standing) == +booked
         assert set(session.scalars(select(Message.id))) == set(answered_by)
     assert sum(booked.values()) > 0
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_number_with_pins_does_only_what_the_owner_of_the_last_right_one_asks(
+    database: Database, now: datetime, seed: int
+) -> None:
+    """The model knows the gate alone: who may be meant by a text, and when nobody is. It never looks into a booking."""
+    chance = Random(seed)
+    phone_line: Line = line(database, now, capacity=3)
+    gates = [Gated(phone_line, number, chance) for number in range(SHARING)]
+    for turn in range(TEXTS):
+        phone_line.at = now + timedelta(seconds=90 * turn)
+        chance.choice(gates).hears(words("en", chance), chance)
+    assert sum(gate.opened for gate in gates) > 10
+    assert any(gate.asked for gate in gates)
+
+
+class Gated:
+    """One number, two clients and their PINs, with what should be so by the rules of the gate."""
+
+    def __init__(self, phone_line: Line, number: int, chance: Random) -> None:
+        self.line = phone_line
+        first = phone_line.client()
+        self.pins = dict(
+            zip(chance.sample(PINS, 2), (first, phone_line.client(phone_line.numbers[first])), strict=True)
+        )
+        for pin, client in self.pins.items():
+            with_pin(phone_line, client, pin)
+        self.phone = phone_line.numbers[first]
+        self.owner: object = None
+        self.until = self.shut = phone_line.at
+        self.wrong: list[datetime] = []
+        self.opened = self.asked = 0
+
+    def hears(self, text: str, chance: Random) -> None:
+        at = self.line.at
+        pin = chance.choice((*self.pins, *PINS, "6174")) if chance.random() < 0.4 else ""
+        before = {client: self.line.booked(client) for client in self.pins.values()}
+        answered = self.line.receives(self.phone, f"{pin} {text}".strip())
+        after = {client: self.line.booked(client) for client in self.pins.values()}
+        body = self.line.body(answered)
+        assert not any(digits in body for digits in (*PINS, "6174"))
+        assert not reveals(body)
+        if answered.outcome == "opted_out" or at < self.shut:
+            assert before == after
+            return
+        self.wrong = [when for when in self.wrong if when > at - timedelta(hours=1)]
+        if pin in self.pins:
+            self.owner, self.until = self.pins[pin], at + timedelta(minutes=15)
+        elif pin:
+            self.wrong.append(at)
+            if len(self.wrong) == 5:
+                self.wrong, self.until, self.shut = [], at, at + timedelta(hours=1)
+        is_open = self.owner is not None and at < self.until and (not pin or pin in self.pins)
+        changed = [client for client in before if before[client] != after[client]]
+        assert changed == [] or (is_open and changed == [self.owner]), (text, pin)
+        assert is_open or answered.outcome in SHUT_OUTCOMES, (text, pin, answered.outcome)
+        self.opened += is_open
+        self.asked += answered.outcome == "asked_pin"
+
+
+SHUT_OUTCOMES = ("asked_pin", "wrong_pin", "line_shut", "told", "asked_human", "not_answered")
+"""What becomes of a text without a PIN; `told` is the menu."""
