@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -19,13 +18,12 @@ from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 
 import notifications.sending
-import notifications.service
-import scheduling.queries
 from dispensary.database import Database, WriteSession
 from dispensary.leading import Clock, Leadership, run_once
 from dispensary.monitoring.alerts import escalate
 from dispensary.monitoring.judging import judge_health
-from dispensary.phone import clockwork
+from dispensary.phone import clockwork, reminding
+from dispensary.phone.seeing_first import ask_before_queue
 from dispensary.phone.text_rules import FORGET_TEXTS, forget_old_texts
 from dispensary.settings import Settings
 from dispensary.staff.models import Site
@@ -52,8 +50,6 @@ log = logging.getLogger(__name__)
 LOOK = "look at the safe"
 WEEKLY = "book weekly times"
 JUDGE = "judge health"
-REMIND_AT = time(18, 0)  # the evening before, local time
-REMIND_AHEAD = timedelta(hours=36)
 _SOON = timedelta(seconds=20)
 
 PACK_AFTER_CLOSE = timedelta(hours=1)
@@ -109,6 +105,7 @@ def start_jobs(database: Database, settings: Settings, clock: Clock) -> Backgrou
     scheduler.add_job(
         led(lambda: clockwork.work_waiting_list(database, clock())), "interval", seconds=20, id="waiting list"
     )
+    scheduler.add_job(led(lambda: clockwork.write_of_itself(database, clock())), "interval", minutes=5, id="own texts")
     scheduler.add_job(led(lambda: book_weekly(database, clock)), id="weekly times", **soon)
     scheduler.add_job(led(lambda: forget_sign_ins(database, clock)), "interval", hours=6, id="forget sign-ins")
     scheduler.start()
@@ -141,41 +138,20 @@ def send_texts(database: Database, gateway: Gateway, clock: Clock) -> int:
 
 
 def queue_reminders(database: Database, clock: Clock) -> int:
-    """Queues a reminder for each booking whose evening before has come; once for each booking and start.
-
-    None is queued for a booking that was made after that evening: its confirmation is fresh.
-    """
-    now = clock()
-    queued = 0
+    """Queues a reminder for each booking whose time for it has come; says how many were queued."""
     with database.writing() as session:
-        zones: dict[UUID, ZoneInfo] = {site.id: ZoneInfo(site.zone) for site in sites(session)}
-        for booking in scheduling.queries.due_for_reminder(session, from_moment=now, to_moment=now + REMIND_AHEAD):
-            zone = zones.get(booking.place_id)
-            if zone is None:
-                continue
-            local = booking.starts_at.astimezone(zone)
-            evening = datetime.combine(local.date() - timedelta(days=1), REMIND_AT, tzinfo=zone)
-            if not evening <= now or booking.made_at >= evening:
-                continue
-            message = notifications.service.queue(
-                session,
-                vault=session.vault,
-                recipient_id=booking.holder_id,
-                kind="booking_reminder",
-                reason_key=f"reminder:{booking.id}:{booking.starts_at.isoformat()}",
-                fields={"at": booking.starts_at},
-                zone=zone,
-                now=now,
-                valid_until=booking.starts_at,
-            )
-            queued += message is not None
-    return queued
+        return reminding.queue_reminders(session, now=clock())
 
 
 def warn_before_travel(database: Database, clock: Clock) -> int:
-    """Asks clients by text to call before they come, where a stop or a hold begins on the day to come."""
+    """Asks clients by text to call before they come, where a stop or a hold begins on the day to come.
+
+    Where one goes on, or reception has something to settle, whoever is booked is asked to see reception first.
+    """
     with database.writing() as session:
-        return ask_to_call_first(session, now=clock())
+        called = ask_to_call_first(session, now=clock())
+    with database.writing() as session:
+        return called + ask_before_queue(session, now=clock())
 
 
 def close_left_open(

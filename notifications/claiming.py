@@ -22,7 +22,6 @@ from notifications.rules import HOLD
 from notifications.sealing import MESSAGE_BODY, MESSAGE_PHONE, Vault
 from notifications.service import OPTED_OUT, move
 from notifications.waiting import (
-    AT_ANY_HOUR,
     DEFAULTS,
     PRICE_CAP,
     QUIET_HOURS,
@@ -106,7 +105,14 @@ def _take(
     left_by_the_dead = message.state == State.SENDING and message.claimed_at is not None
     look_up_first = left_by_the_dead or message.state == State.UNKNOWN
     rules = money.rules_of(message)
-    sleeps = sleeps_until(rules, now, zone_of(message.zone), reply=message.is_reply or message.kind in AT_ANY_HOUR)
+    sleeps = sleeps_until(
+        rules,
+        now,
+        zone_of(message.zone),
+        kind=message.kind,
+        reply=message.is_reply,
+        valid_until=message.valid_until,
+    )
     if not look_up_first:
         if message.valid_until <= now:
             _end(session, message, State.EXPIRED, None, now)

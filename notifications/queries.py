@@ -97,6 +97,11 @@ def language_written(session: Session, *, recipient_id: UUID, language: str) -> 
     return language_for(session.scalar(asked) or "")
 
 
+def wants(session: Session, *, recipient_id: UUID, kind: str) -> bool:
+    """Whether a recipient wants texts of this kind. The database answers: this house knows no wishes but opt-outs."""
+    return bool(session.scalar(select(func.wants_text(recipient_id, cast(kind, Tag)))))
+
+
 def contacts_at(session: Session, *, vault: Vault, phone: str) -> list[UUID]:
     """The recipients who have this number (E.164), in the order of their ids; several may share a phone."""
     at = select(Contact.recipient_id).where(Contact.phone_index == phone_index(vault, phone))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from functools import cache
 from uuid import UUID
@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from notifications.models import Contact, Message, State, Wording, new_id
 from notifications.numbers import e164
-from notifications.queries import language_written, opted_out_since
+from notifications.queries import language_written, opted_out_since, wants
 from notifications.rules import earlier
 from notifications.sealing import (
     CONTACT_PHONE,
@@ -30,6 +30,9 @@ from notifications.texts import CATALOGUES, language_for, render
 OPTED_OUT = "opted-out"
 """The error code of a text that was not sent because its number asked for none."""
 
+
+WITHDRAWN = "withdrawn"
+"""The error code of a text that was taken back before it was sent: nobody misses it."""
 
 NOT_TAKEN: Mapping[str, None] = {"charged_on": None, "charge": None}
 """What a message says of money when no gateway has surely taken it."""
@@ -126,6 +129,24 @@ def opt_in(session: Session, *, index: bytes, now: datetime) -> None:
     )
 
 
+def withdraw(session: Session, *, recipient_id: UUID, kinds: Collection[str], now: datetime) -> None:
+    """Takes back texts of these kinds to a recipient that nobody has begun to send.
+
+    The contact is held until the transaction ends: a text that is being queued now is found, or asks afterwards.
+    """
+    session.execute(select(Contact.recipient_id).where(Contact.recipient_id == recipient_id).with_for_update())
+    session.execute(
+        update(Message)
+        .where(
+            Message.recipient_id == recipient_id,
+            Message.kind.in_(kinds),
+            Message.state == State.QUEUED,
+            ~Message.is_reply,
+        )
+        .values(state=State.EXPIRED, error_code=WITHDRAWN, next_attempt_at=None, changed_at=now, **NOT_TAKEN)
+    )
+
+
 def queue(
     session: Session,
     *,
@@ -140,12 +161,14 @@ def queue(
 ) -> UUID | None:
     """Puts a text to this recipient in the outbox, in the caller's transaction, and returns its id.
 
-    Nothing when there is no number, no consent, an opt-out, or already a text with this `reason_key`, which names what
-    the text is about and the moment it is about. The contact is held until the transaction ends, so that an opt-out
-    that comes at the same time finds the text. Raises texts.BadFields.
+    Nothing when there is no number, no consent, an opt-out, no wish for this kind, or already a text with this
+    `reason_key`, which names what the text is about and the moment it is about. The contact is held until the
+    transaction ends, so that an opt-out that comes at the same time finds the text. Raises texts.BadFields.
     """
     contact = session.get(Contact, recipient_id, with_for_update={"read": True}, populate_existing=True)
     if contact is None or contact.consented_at is None or contact.opted_out_at is not None:
+        return None
+    if not wants(session, recipient_id=recipient_id, kind=kind):
         return None
     number = vault.open(CONTACT_PHONE, recipient_id, contact.phone_sealed)
     language = language_written(session, recipient_id=recipient_id, language=contact.language)

@@ -57,7 +57,8 @@ class Kind:
     fields: tuple[str, ...] = ()
     """`at`, `until` moments; `day`, `last` dates; `choices`, `bookings` moments; `minutes`, `number` whole numbers.
 
-    `weekdays` are numbers from 0, Monday, on; the others strings (`link` may miss).
+    `weekdays` are numbers from 0, Monday, on; the others strings (`link` may miss). `words` are somebody's own: whoever
+    fills them in looks first whether they fit and what they give away.
     """
     without_link: str = ""
 
@@ -155,6 +156,7 @@ KINDS: Mapping[str, Kind] = {
     ),
     "talk_soon": Kind(N_("Thank you. Somebody will talk with you soon.")),
     "review_due": Kind(N_("It is time to sit down together. Please ask for it when you come, by {day}."), ("day",)),
+    "news": Kind(N_("News: {words}"), ("words",)),
     "feedback_visit": Kind(N_("How was your visit? Reply 1 good, 2 fair or 3 poor. You need not answer.")),
     "feedback_wait": Kind(N_("Thank you. And the wait? Reply 1 short, 2 fair or 3 too long.")),
     "feedback_thanks": Kind(N_("Thank you. Your answer helps us.")),
@@ -291,7 +293,7 @@ def _filled(kind: str, fields: Mapping[str, object], language: str, zone: ZoneIn
             filled[name] = _weekdays(value, language)
         elif name in ("choices", "bookings"):
             filled[name] = _listed(value, language, zone, form, numbered=name == "choices")
-        elif name == "code":
+        elif name in ("code", "words"):
             filled[name] = plain(str(value))
         elif name in ("minutes", "number"):
             if not isinstance(value, int) or value < 0:

@@ -14,7 +14,10 @@ PRICE_CAP = "price-cap"
 """The error codes of a text that waits for this reason, or would have come too late after waiting for it."""
 
 CAN_WAIT = frozenset(
-    ("welcome", "booking_confirmed", "booking_moved", "booking_dropped", "booking_reminder"),
+    (
+        *("welcome", "booking_confirmed", "booking_moved", "booking_dropped", "booking_reminder"),
+        *("missed_today", "review_due", "news", "feedback_visit"),
+    ),
 )
 """The kinds that wait for the next day once a day's money is spent.
 
@@ -22,8 +25,20 @@ Any other kind goes: whoever travels to a closed door, or whose pickup somebody 
 answer to somebody who has just written goes too, whatever its kind.
 """
 
-AT_ANY_HOUR = frozenset(("pickup_ready",))
-"""The kinds that go in quiet hours too: somebody has just made it ready for whoever is on their way."""
+AT_ANY_HOUR = frozenset(("pickup_ready", "call_first"))
+"""The kinds that go in quiet hours too: somebody has just made it ready for whoever is on their way; and whoever asks
+to be called first looks at the clock, and at when the doors open, before the text is queued."""
+
+BEFORE_THE_WAY = frozenset(
+    (
+        *("closure", "closure_days", "closure_moved", "before_queue"),
+        *("open_after_all", "open_after_all_booked", "open_after_all_moved"),
+    )
+)
+"""The kinds that are of use only until somebody sets out for the time that they are valid until."""
+
+ON_THE_WAY = timedelta(hours=2)
+"""So long before that time somebody may have left home: many travel an hour and more. The house's own figure."""
 
 
 @dataclass(frozen=True)
@@ -70,9 +85,19 @@ LEAST_KEEP_DAYS, MOST_KEEP_DAYS = 7, 3650
 RulesOf = Mapping[UUID, TextRules]
 
 
-def sleeps_until(rules: TextRules, at: datetime, zone: ZoneInfo, *, reply: bool) -> datetime | None:
-    """When a text that is due now may go, when that is later; an answer goes at any hour."""
-    return None if reply or rules.quiet is None else rules.quiet.until(at, zone)
+def sleeps_until(
+    rules: TextRules, at: datetime, zone: ZoneInfo, *, kind: str, reply: bool, valid_until: datetime
+) -> datetime | None:
+    """When a text that is due now may go, when that is later.
+
+    An answer goes at any hour, and so does what would reach somebody on their way to a closed door if it waited.
+    """
+    if reply or kind in AT_ANY_HOUR or rules.quiet is None:
+        return None
+    ends = rules.quiet.until(at, zone)
+    if ends is not None and kind in BEFORE_THE_WAY and valid_until - ON_THE_WAY < ends:
+        return None
+    return ends
 
 
 def day_after(rules: TextRules, at: datetime, zone: ZoneInfo) -> datetime:

@@ -19,6 +19,7 @@ from dispensary.database import Database, ReadSession, WriteSession
 from dispensary.demo.course import Life
 from dispensary.demo.guest import comes_by
 from dispensary.demo.people import YEAR, people
+from dispensary.demo.texting import fill_answers, fill_wishes
 from dispensary.demo.unusual import Unusual
 from dispensary.demo.year import Year
 from dispensary.monitoring.service import open_alert
@@ -102,6 +103,8 @@ def fill(database: Database, *, now: datetime, public_base_url: str, say: Callab
         _contacts(session, site.id, here, now)
         _alerts(session, site.id, here, now)
         _wishes(session, actors, here, today, now)
+        fill_wishes(session, actor=actors[Role.RECEPTION], clients=[life.client_id for life in here], now=now)
+        fill_answers(session, actor=actors[Role.EVALUATOR], today=today)
     unusual = Unusual(database, site, actors, here, today, now)
     with database.writing() as session:
         assess_everybody(session, actor=the_program(site.id), site_id=site.id, on=today, at=unusual.ago(100))

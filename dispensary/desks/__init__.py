@@ -28,6 +28,7 @@ from dispensary.desks import (
     evaluation,
     exceptional,
     explaining,
+    feedback,
     figures,
     flags,
     giving,
@@ -39,6 +40,7 @@ from dispensary.desks import (
     locking,
     losses,
     moving,
+    news,
     night,
     office,
     opening,
@@ -70,6 +72,7 @@ from dispensary.desks import (
     text_figures,
     text_languages,
     weekly,
+    wishing,
 )
 
 HANDLERS: list[ControllerRouterHandler] = [
@@ -113,6 +116,9 @@ HANDLERS: list[ControllerRouterHandler] = [
     *office.HANDLERS,
     *downtime.HANDLERS,
     *text_figures.HANDLERS,
+    *news.HANDLERS,
+    *feedback.HANDLERS,
+    *wishing.HANDLERS,
     *sheets.HANDLERS,
     *night.HANDLERS,
     *site.HANDLERS,

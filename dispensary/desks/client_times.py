@@ -21,7 +21,8 @@ import scheduling.waitlist
 from dispensary.clients import queries as clients
 from dispensary.clients.groups import groups_of
 from dispensary.clients.models import Client
-from dispensary.database import ReadSession
+from dispensary.clients.wishes import said_of, wishes_of
+from dispensary.database import Database, ReadSession
 from dispensary.desks.weekly import ahead_of
 from dispensary.phone import front_desk
 from dispensary.phone.pins import has_pin
@@ -103,6 +104,8 @@ def _client_page(
         "contact": contact,
         "has_pin": has_pin(session, client_id),
         "language_name": Locale.parse(contact.language).get_display_name(language()) if contact else "",
+        "wishes": wishes_of(session, client_id),
+        "wishes_said": said_of(session, client_id),
         "written_in": _written_in(session, client_id, contact.language) if contact else "",
         "visit": scheduling.queries.open_visit(session, site.id, client_id, today),
         "bookings": bookings,
@@ -189,10 +192,29 @@ def book(
     except NotThere:
         raise
     except Refused as refused:
-        with database.reading() as session:
-            shown = _client_page(session, actor, site, ClientId(client_id), now, day=_day(one(data, "day")), move=move)
-        return page("reception/client.html", refused=refused, typed=data, done="", said="", **shown)
+        day = _day(one(data, "day"))
+        return client_page_again(
+            database, actor, site, ClientId(client_id), now, refused=refused, typed=data, day=day, move=move
+        )
     return Redirect(f"/reception/clients/{client_id}?done={'booked' if move is None else 'moved'}", status_code=303)
+
+
+def client_page_again(
+    database: Database,
+    actor: Actor,
+    site: Place,
+    client_id: ClientId,
+    now: datetime,
+    *,
+    refused: Refused,
+    typed: Mapping[str, Any],
+    day: date | None = None,
+    move: UUID | None = None,
+) -> Template:
+    """The page of a client with what was refused and everything that was typed."""
+    with database.reading() as session:
+        shown = _client_page(session, actor, site, client_id, now, day=day, move=move)
+    return page("reception/client.html", refused=refused, typed=typed, done="", said="", **shown)
 
 
 def _move(data: Mapping[str, Any]) -> UUID | None:

@@ -15,6 +15,7 @@ from litestar.types import ControllerRouterHandler
 
 from dispensary.clients.models import Client
 from dispensary.clients.rules import LONGEST_NAME, Identity, Sex
+from dispensary.clients.wish_rules import DEFAULTS
 from dispensary.database import WriteSession
 from dispensary.refusals import BadInput, Refused
 from dispensary.staff.queries import Place
@@ -26,6 +27,7 @@ from dispensary.web.guards import requires
 from dispensary.web.photo import LARGEST_UPLOAD, portrait
 from dispensary.web.templating import page
 from dispensary.web.typed import Typed
+from dispensary.web.wishing import wishes_from
 from notifications.texts import CATALOGUES
 
 _KEPT = "photo_kept"
@@ -48,11 +50,12 @@ def _form(
     return page(
         "consulting/enrol.html",
         refused=refused,
-        typed={name: value for name, value in (typed or {}).items() if isinstance(value, str)},
+        typed={name: value for name, value in (typed or {}).items() if name == "wish" or isinstance(value, str)},
         today=site.dose_day(clock()),
         region=site.region,
         spoken=site.language if site.language in CATALOGUES else "en",
         languages=[(tag, Locale.parse(tag).get_display_name(tag)) for tag in CATALOGUES],
+        wishes=DEFAULTS,
         photo=b64encode(photo).decode() if photo else "",
     )
 
@@ -83,6 +86,7 @@ def enrol(
                 number=typed.phone("phone", site.region),
                 language=one(data, "language"),
                 consented=one(data, "texts") == "yes",
+                wishes=wishes_from(data, typed) if one(data, "reminder") else None,
             )
             told = consultation.circumstances_of(typed)
         return consultation.enrol_client(

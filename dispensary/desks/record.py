@@ -13,6 +13,8 @@ from sqlalchemy.dialects.postgresql import Range
 
 from dispensary.clients.models import Client, Episode
 from dispensary.clients.queries import photo_of
+from dispensary.clients.wish_rules import Wishes
+from dispensary.clients.wishes import Said, said_of, wishes_of
 from dispensary.database import ReadSession
 from dispensary.desks.around import Around, around, who_treats
 from dispensary.desks.happened import timeline_of
@@ -59,6 +61,9 @@ class Record:
     conditions: Sequence[str]
     """What is watched, such as `hiv`; only those who treat see this page."""
     contact: ContactDetails | None
+    wishes: Wishes
+    """Which texts they want."""
+    wishes_said: Sequence[Said]
     photo: str
     """As a data address, so that no second request shows a face that nobody wrote down as seen."""
     names: dict[UUID, str]
@@ -185,6 +190,8 @@ def read_record(
         decisions=decisions,
         conditions=[condition.kind for condition in conditions_of(session, client_id=client_id)],
         contact=contact_details(session, vault=session.vault, recipient_id=client_id),
+        wishes=wishes_of(session, client_id),
+        wishes_said=said_of(session, client_id),
         photo="data:image/jpeg;base64," + b64encode(photo).decode() if photo else "",
         names=names_of(session, [who for who in set(people) if who]),
         first_free_day=_first_free_day(window),

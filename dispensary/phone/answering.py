@@ -12,8 +12,9 @@ import msgspec
 import notifications.service
 from dispensary.database import WriteSession
 from dispensary.phone import ahead, moving, tasks, verbs
+from dispensary.phone.digits import digit
 from dispensary.phone.entering import Heard, enter, hear
-from dispensary.phone.memory import REPLY, Ask, Asked, Memory, keep, last_told, recall
+from dispensary.phone.memory import REPLY, Ask, Asked, Memory, keep, recall, told_since
 from dispensary.phone.offering import tell_offers
 from dispensary.phone.pins import Gate
 from dispensary.phone.rules import named, shows
@@ -135,7 +136,7 @@ def _talk(session: WriteSession, written: str, phone: str, writers: list[Writer]
 
 def _reply(talk: Talk) -> Reply:
     command, asked = talk.command, talk.asked
-    chosen = _choice(talk)
+    chosen = digit(talk) or _choice(talk)
     if chosen is not None:
         return chosen
     day, clock, sure = command.day, command.time, not command.guessed
@@ -241,7 +242,8 @@ def _agreed(talk: Talk) -> Reply:
 
 def _told_of_place(talk: Talk) -> bool:
     """Whether the latest text to this phone since our last answer told of a place that is kept."""
-    return last_told(talk.session, talk.phone, talk.memory.said) == "place_offered"
+    told = told_since(talk.session, talk.phone, talk.memory.said)
+    return told is not None and told.kind == "place_offered"
 
 
 def _bare(talk: Talk, day: date | None) -> Reply:

@@ -1,4 +1,4 @@
-"""What the clockwork does with bookings ahead: offers lapse and pass on, weekly times are booked up to the horizon.
+"""What the clockwork does for the phone line: offers pass on, weekly times are booked, some texts are sent unasked.
 
 Each slot and each client is a unit of work of its own: a unit that held the slots of many would wait in a circle.
 """
@@ -13,9 +13,12 @@ import scheduling.queries
 import scheduling.standing
 import scheduling.waitlist
 from dispensary.database import Database, WriteSession
+from dispensary.phone.feedback import ask_after_visits
+from dispensary.phone.missing import tell_missed
 from dispensary.phone.moved import settle_open
 from dispensary.phone.offering import tell_offers
 from dispensary.phone.regulars import make_for
+from dispensary.phone.reminding import tell_reviews
 from dispensary.staff.queries import Place, sites
 from dispensary.staff.rules import the_program
 from dispensary.units import ClientId
@@ -72,3 +75,16 @@ def book_weekly_times(database: Database, site: Place, now: datetime) -> int:
 def nightly(database: Database, site: Place, now: datetime, _: WriteSession) -> dict[str, object]:
     """The same as a night's job, which keeps how many were booked; each client's unit is committed by itself."""
     return {"booked": book_weekly_times(database, site, now)}
+
+
+def write_of_itself(database: Database, now: datetime) -> int:
+    """Queues what nobody asked for at this moment: about a missed day, a review ahead, a visit that is over.
+
+    Each to those alone who said that they want it. One site's unit does not wait for another's.
+    """
+    queued = 0
+    for site in bookable_sites(database):
+        for tell in (tell_missed, tell_reviews, ask_after_visits):
+            with database.writing() as session:
+                queued += tell(session, site=site, now=now)
+    return queued

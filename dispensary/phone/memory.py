@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from typing import Any
@@ -13,7 +15,7 @@ from sqlalchemy import exists, select
 from dispensary.database import ReadSession, WriteSession
 from notifications import conversation
 from notifications.commands import Verb
-from notifications.models import Message
+from notifications.models import Message, State
 from notifications.sealing import phone_index
 
 REPLY = "reply:"
@@ -39,6 +41,8 @@ class Ask(StrEnum):
     """There is a booking on that day already; MOVE takes it to the time that was wanted."""
     ELSEWHEN = "elsewhen"
     """Not then; SLOTS shows what is free near it."""
+    FEEDBACK = "feedback"
+    """And the wait? A digit says how long it felt."""
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -63,6 +67,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The full slot that they wanted, for LIST to wait for."""
     every: tuple[int, ...] = ()
     """The weekdays that are wanted every week."""
+    answer: UUID | None = None
+    """What was answered to the first question, for the second to be added to."""
 
 
 class Memory(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -107,15 +113,31 @@ def written_to_since(session: ReadSession, phone: str, said: UUID | None) -> boo
     return bool(session.scalar(select(of_our_own)))
 
 
-def last_told(session: ReadSession, phone: str, said: UUID | None) -> str | None:
-    """The kind of the latest text to this phone since that message that answered nothing, such as a reminder."""
-    newest = select(Message.kind).where(
+@dataclass(frozen=True)
+class Told:
+    """A text of ours that answered nothing, such as a reminder."""
+
+    kind: str
+    recipient_id: UUID | None
+    at: datetime
+
+
+def told_since(session: ReadSession, phone: str, said: UUID | None, *, kinds: Collection[str] = ()) -> Told | None:
+    """The latest text to this phone since that message that answered nothing; of these kinds alone, when any is named.
+
+    One that expired, or was taken back before anybody read it, is none.
+    """
+    newest = select(Message.kind, Message.recipient_id, Message.created_at).where(
         Message.phone_index == phone_index(session.vault, phone),
         ~Message.reason_key.startswith(REPLY, autoescape=True),
+        Message.state != State.EXPIRED,
     )
     if said is not None:
         newest = newest.where(Message.id > said)
-    return session.scalar(newest.order_by(Message.id.desc()).limit(1))
+    if kinds:
+        newest = newest.where(Message.kind.in_(kinds))
+    row = session.execute(newest.order_by(Message.id.desc()).limit(1)).first()
+    return Told(*row) if row is not None else None
 
 
 def keep(session: WriteSession, *, phone: str, memory: Memory, at: datetime) -> None:

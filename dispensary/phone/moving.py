@@ -16,7 +16,7 @@ from sqlalchemy.dialects.postgresql import insert
 import notifications.service
 from dispensary.database import ReadSession, WriteSession
 from dispensary.phone import tasks
-from dispensary.phone.memory import last_told
+from dispensary.phone.memory import told_since
 from dispensary.phone.pin_models import NumberChange, PhonePin
 from dispensary.phone.pins import end_pin, guard_of, keep_pin, pin_digest
 from dispensary.phone.talk import Reply, Talk, Writer, writers_of
@@ -110,7 +110,8 @@ def agreeing(session: WriteSession, *, phone: str, text: str, at: datetime) -> W
         .where(NumberChange.phone_index == phone_index(session.vault, phone), NumberChange.expires_at > at)
         .with_for_update()
     )
-    if change is None or last_told(session, phone, None) != ASKS_NEW_NUMBER:
+    told = told_since(session, phone, None) if change is not None else None
+    if change is None or told is None or told.kind != ASKS_NEW_NUMBER:
         return None
     (writer,) = writers_of(session, [change.client_id])
     command = parse(text, at.astimezone(ZoneInfo(writer.place.zone)).date(), writer.language)

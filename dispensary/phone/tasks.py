@@ -19,6 +19,7 @@ from dispensary.refusals import NotThere, Refusal
 from dispensary.staff.rules import Actor, Role
 from dispensary.units import ClientId, SiteId
 from notifications.service import OPTED_OUT as NOT_SENT_BECAUSE_OPTED_OUT
+from notifications.service import WITHDRAWN
 
 ASKS: Final = "text: wants a word"
 WHOSE: Final = "text: shared phone"
@@ -33,15 +34,21 @@ OFFERED: Final = "text: place offered"
 NOT_BOOKED: Final = "text: weekly time full"
 GUESSED: Final = "text: wrong PINs"
 NEW_NUMBER: Final = "text: another number"
+TALK: Final = "text: would like to talk"
+SEE_FIRST: Final = "text: see reception first"
+SENT_FIRST: Final = "text: sent to reception first"
 """The causes of these alerts, once each for a client while it is open."""
-
-WITHDRAWN: Final = "withdrawn"
-"""The error code of a text that was taken back before it was sent: nobody misses it."""
 
 LOOK_BACK: Final = timedelta(days=7)
 """A text that was lost longer ago than this is told to nobody any more."""
 
+NOT_MISSED: Final = frozenset(("missed_today", "news", "feedback_visit"))
+"""The kinds of texts that nobody need be told of when they were lost."""
+
 _SENTENCES: Final = {
+    TALK: "Answered a text that they would like to talk. Call them today, or ask the nurse to.",
+    SEE_FIRST: "Is to see you before they queue.",
+    SENT_FIRST: "Was asked by text to see you before they queue. Ask the counter who wants a word with them first.",
     ASKS: "Wrote texts that were not understood. Ask what they need.",
     WHOSE: "Shares a phone, and a text did not say for whom it was. Ask them to write their card number with it.",
     SHUT: "Is booked on days that were closed, and could not be told by text.",
@@ -86,8 +93,10 @@ def ask_of_guesses(session: WriteSession, *, writers: Sequence[Writer], at: date
         leave_task(session, cause=GUESSED, client_id=writer.client_id, site_id=writer.place.id, at=at)
 
 
-def leave_task(session: WriteSession, *, cause: str, client_id: ClientId, site_id: SiteId, at: datetime) -> None:
-    """Puts a task on the list of the client's front desk, unless it stands there."""
+def leave_task(
+    session: WriteSession, *, cause: str, client_id: ClientId, site_id: SiteId, at: datetime, sentence: str = ""
+) -> None:
+    """Puts a task on the list of the client's front desk, unless it stands there; in its own words where it has any."""
     open_alert(
         session,
         site_id=site_id,
@@ -95,7 +104,7 @@ def leave_task(session: WriteSession, *, cause: str, client_id: ClientId, site_i
         cause=cause,
         severity="info",
         role=Role.RECEPTION,
-        sentence=_SENTENCES[cause],
+        sentence=sentence or _SENTENCES[cause],
         at=at,
     )
 
@@ -113,7 +122,9 @@ def tasks(session: ReadSession, *, site_id: SiteId, at: datetime) -> list[Task]:
     lost = [
         (ClientId(text.recipient_id), text.at)
         for text in notifications.queries.undelivered(session, since=at - LOOK_BACK)
-        if text.recipient_id is not None and text.code not in (NOT_SENT_BECAUSE_OPTED_OUT, WITHDRAWN)
+        if text.recipient_id is not None
+        and text.kind not in NOT_MISSED
+        and text.code not in (NOT_SENT_BECAUSE_OPTED_OUT, WITHDRAWN)
     ]
     ended = [(ClientId(one.recipient_id), one.at) for one in notifications.queries.opted_out(session)]
     found += _unsettled(session, site_id, NOT_RECEIVED, lost)

@@ -9,7 +9,6 @@ from sqlalchemy import ColumnElement, select
 
 import notifications.service
 from dispensary.database import ReadSession, WriteSession
-from dispensary.phone import tasks
 from dispensary.units import ClientId
 from notifications.models import Message, State
 
@@ -35,7 +34,12 @@ def withdraw(session: WriteSession, messages: Iterable[Message], at: datetime) -
     spared = set()
     for message in messages:
         notifications.service.move(
-            session, message_id=message.id, state=State.EXPIRED, code=tasks.WITHDRAWN, provider_id=None, now=at
+            session,
+            message_id=message.id,
+            state=State.EXPIRED,
+            code=notifications.service.WITHDRAWN,
+            provider_id=None,
+            now=at,
         )
         assert message.recipient_id is not None, "a closure is told to somebody we know"
         spared.add(ClientId(message.recipient_id))

@@ -10,8 +10,11 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import text
 
 import notifications.service
-from dispensary.database import WriteSession
+import scheduling.queries
+from dispensary.database import ReadSession, WriteSession
 from dispensary.staff.queries import Place, sites
+from notifications.waiting import ON_THE_WAY
+from scheduling.rules import moment_of
 
 EVENING: Final = time(18, 0)
 """When such a text goes out on the day before, at this local time, as reminders do."""
@@ -40,18 +43,33 @@ def coming_day(first: date, after: date | None, *, said_on: date) -> date | None
     return coming if after is None or coming < after else None
 
 
-def is_time(day: date, *, zone: ZoneInfo, now: datetime) -> bool:
-    """Whether the text about a day goes out now: from the evening before on, and never at night."""
-    evening = datetime.combine(day - timedelta(days=1), EVENING, zone)
-    return now >= evening and MORNING <= now.astimezone(zone).time() < NIGHT
+def is_time(day: date, *, zone: ZoneInfo, now: datetime, opens: datetime | None = None) -> bool:
+    """Whether the text about a day goes out now: from the evening before on, and at night only if the morning is late.
+
+    It is late when the doors open so early (`opens`) that somebody has set out before the first text of a morning.
+    """
+    if now < datetime.combine(day - timedelta(days=1), EVENING, zone):
+        return False
+    if MORNING <= now.astimezone(zone).time() < NIGHT:
+        return True
+    return opens is not None and opens - ON_THE_WAY < datetime.combine(day, MORNING, zone)
+
+
+def _opens(session: ReadSession, site: Place, day: date) -> datetime | None:
+    """When the doors open on a day; nothing where nobody has set hours, or on a closed day."""
+    if not scheduling.queries.is_place(session, site.id):
+        return None
+    hours = scheduling.queries.opening_times(session, site.id, day)
+    return moment_of(datetime.combine(day, hours[0].opens), ZoneInfo(site.zone)) if hours else None
 
 
 def ask_to_call_first(session: WriteSession, *, now: datetime) -> int:
     """Queues one text for each stop or hold before the first coming day that it is about; says how many were queued.
 
     It names that day and nothing else, and goes out once, on the evening before; when the stop was set later than
-    that, at once, or in the morning. None goes out for what was cleared or released before, for what is over within
-    the day on which it was set, for a client who left, or to one who has no number or wants no texts.
+    that, at once, or in the morning where that is early enough. None goes out for what was cleared or released
+    before, for what is over within the day on which it was set, for a client who left, or to one who has no number or
+    wants no texts.
     """
     places = {site.id: site for site in sites(session)}
     around = {
@@ -63,7 +81,7 @@ def ask_to_call_first(session: WriteSession, *, now: datetime) -> int:
     for stop_id, client_id, site_id, first, after, said in session.execute(_STOPS, around).all():
         site = places.get(site_id)
         day = coming_day(first, after, said_on=site.dose_day(said)) if site else None
-        if site and day and is_time(day, zone=ZoneInfo(site.zone), now=now):
+        if site and day and is_time(day, zone=ZoneInfo(site.zone), now=now, opens=_opens(session, site, day)):
             queued += _queue(session, site, stop_id, client_id, day, now)
     return queued
 

@@ -17,6 +17,8 @@ from dispensary.clients.circumstances import FARTHEST_KM, Circumstances, write_d
 from dispensary.clients.models import Client, Episode
 from dispensary.clients.rules import Identity, plain_number
 from dispensary.clients.service import enrol
+from dispensary.clients.wish_rules import Wishes
+from dispensary.clients.wishes import set_wishes
 from dispensary.database import WriteSession
 from dispensary.monitoring.models import Alert
 from dispensary.monitoring.service import resolve_alert
@@ -62,6 +64,8 @@ class Phone:
     number: str
     language: str
     consented: bool
+    wishes: Wishes | None = None
+    """Which texts they want, when they were asked; else the most careful answer holds."""
 
 
 def enrol_client(
@@ -101,6 +105,8 @@ def enrol_client(
     session.flush()
     if phone is not None:
         reach(session, client_id=client.id, phone=phone, region=region, at=at)
+        if phone.consented and phone.wishes is not None:
+            set_wishes(session, actor=actor, client_id=client.id, wishes=phone.wishes, at=at)
     return client
 
 

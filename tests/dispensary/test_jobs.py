@@ -164,6 +164,7 @@ def test_the_clockwork_starts_sends_and_stops(place: Clinic, tmp_path: Path) -> 
             "send texts",
             "queue reminders",
             "warn before travel",
+            "own texts",
             "close days",
             "assess take-home",
             "downtime packs",

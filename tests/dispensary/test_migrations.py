@@ -218,6 +218,14 @@ AFTERWARDS: dict[str, list[tuple[str, tuple[object, ...]]]] = {
         # Nobody had a PIN, and every number goes on as it did, also where several share it.
         ("SELECT (SELECT count(*) FROM phone_pin), (SELECT count(*) FROM contact)", (0, 200)),
     ],
+    "0023_wishes": [
+        # Whoever agreed to texts agreed to those about bookings; nobody has asked for more.
+        (
+            "SELECT (SELECT count(*) FROM text_wish), bool_and(wants_text(id, 'booking_reminder')),"
+            " bool_or(wants_text(id, 'news')) FROM client",
+            (0, True, False),
+        ),
+    ],
 }
 """What each later migration leaves of a full database, oldest first."""
 CAME = """

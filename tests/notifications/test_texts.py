@@ -70,6 +70,7 @@ def fields_for(kind: str, at: datetime = AT, choices: list[datetime] | None = No
         "minutes": 240,
         "number": 1234,
         "link": LINK,
+        "words": "From Monday on we open at 06:30. On Friday there is tea from 9 to 10. Come, and bring a friend.",
     }
     return {name: everything[name] for name in KINDS[kind].fields}
 

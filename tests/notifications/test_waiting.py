@@ -6,7 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notifications.texts import KINDS
-from notifications.waiting import CAN_WAIT, DEFAULTS, Quiet, TextRules, day_after
+from notifications.waiting import (
+    AT_ANY_HOUR,
+    BEFORE_THE_WAY,
+    CAN_WAIT,
+    DEFAULTS,
+    Quiet,
+    TextRules,
+    day_after,
+    sleeps_until,
+)
 
 KL, BERLIN = ZoneInfo("Asia/Kuala_Lumpur"), ZoneInfo("Europe/Berlin")
 MOMENTS = st.integers(0, 2 * 366 * 24 * 60).map(
@@ -63,3 +72,34 @@ def test_the_house_has_quiet_hours_and_no_cap_of_its_own():
 def test_only_texts_that_there_are_can_wait_and_none_that_tells_of_a_closed_door():
     assert set(KINDS) >= CAN_WAIT
     assert not {"closure", "closure_days", "call_first", "come_by", "collected", "pickup_ready"} & CAN_WAIT
+
+
+def at(day, hour, minute=0):
+    return datetime(2026, 11, day, hour, minute, tzinfo=KL)
+
+
+@pytest.mark.parametrize(
+    ("kind", "now", "valid_until", "until"),
+    [
+        ("closure", at(24, 22), at(25, 7, 30), None),
+        ("closure", at(24, 22), at(25, 8, 59), None),
+        ("closure", at(24, 22), at(25, 9), at(25, 7)),
+        ("closure_days", at(25, 5), at(25, 7), None),
+        ("before_queue", at(25, 6), at(25, 7, 15), None),
+        ("before_queue", at(24, 22), at(25, 16), at(25, 7)),
+        ("open_after_all", at(24, 23), at(25, 7), None),
+        ("call_first", at(25, 3), at(26, 0), None),
+        ("pickup_ready", at(25, 3), at(26, 0), None),
+        ("booking_reminder", at(24, 22), at(25, 7, 30), at(25, 7)),
+        ("news", at(24, 22), at(25, 7, 30), at(25, 7)),
+        ("closure", at(24, 12), at(25, 7, 30), None),
+    ],
+)
+def test_what_would_reach_somebody_on_their_way_does_not_wait_for_the_morning(kind, now, valid_until, until):
+    rules = TextRules(quiet=NIGHT)
+    assert sleeps_until(rules, now, KL, kind=kind, reply=False, valid_until=valid_until) == until
+    assert sleeps_until(rules, now, KL, kind=kind, reply=True, valid_until=valid_until) is None
+
+
+def test_the_kinds_that_do_not_wait_are_texts_that_there_are():
+    assert set(KINDS) >= AT_ANY_HOUR | BEFORE_THE_WAY

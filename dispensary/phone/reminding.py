@@ -1,0 +1,101 @@
+"""Texts about what lies ahead: a reminder of each booking, as its client wishes, and a word before a review is due."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, time, timedelta
+from typing import Final
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import text
+
+import notifications.service
+import scheduling.queries
+from dispensary.clients.wish_rules import DEFAULTS, reminder_at
+from dispensary.clients.wishes import review_days, wishes_of_all
+from dispensary.database import WriteSession
+from dispensary.staff.queries import Place, sites
+from dispensary.units import ClientId
+from notifications.places import rules_of_all
+from notifications.waiting import DEFAULTS as HOUSE_RULES
+
+REMIND_AHEAD: Final = timedelta(hours=36)
+"""No reminder goes out longer before its booking than this."""
+DAYTIME: Final = (time(10, 0), time(18, 0))
+"""When the word about a review goes out, on the site's clock. The house's own figures."""
+
+_REVIEWS = text("""
+SELECT DISTINCT t.client_id, t.due_on FROM task t
+JOIN text_wish w ON w.client_id = t.client_id AND w.word = 'reviews' AND w.wanted
+WHERE t.site_id = :site AND t.kind = 'review' AND t.done_at IS NULL AND t.due_on > :today AND t.due_on <= :last
+    AND EXISTS (SELECT FROM episode e WHERE e.client_id = t.client_id AND e.ended_on IS NULL)
+ORDER BY 2, 1
+""")
+
+
+def queue_reminders(session: WriteSession, *, now: datetime) -> int:
+    """Queues a reminder for each booking whose time for it has come; once for each booking and start.
+
+    The evening before, or so many hours before as the client wished. None for a booking that was made after that
+    moment: its confirmation is fresh.
+    """
+    due = scheduling.queries.due_for_reminder(session, from_moment=now, to_moment=now + REMIND_AHEAD)
+    places: dict[UUID, Place] = {site.id: site for site in sites(session)}
+    wishes = wishes_of_all(session, [ClientId(booking.holder_id) for booking in due])
+    rules = rules_of_all(session, list(places))
+    queued = 0
+    for booking in due:
+        site = places.get(booking.place_id)
+        if site is None:
+            continue
+        zone = ZoneInfo(site.zone)
+        goes = reminder_at(
+            booking.starts_at,
+            wishes.get(ClientId(booking.holder_id), DEFAULTS),
+            zone=zone,
+            quiet=rules.get(site.id, HOUSE_RULES).quiet,
+        )
+        if goes is None or not goes <= now or booking.made_at >= goes:
+            continue
+        message = notifications.service.queue(
+            session,
+            vault=session.vault,
+            recipient_id=booking.holder_id,
+            kind="booking_reminder",
+            reason_key=f"reminder:{booking.id}:{booking.starts_at.isoformat()}",
+            fields={"at": booking.starts_at},
+            zone=zone,
+            now=now,
+            valid_until=booking.starts_at,
+        )
+        queued += message is not None
+    return queued
+
+
+def tell_reviews(session: WriteSession, *, site: Place, now: datetime) -> int:
+    """Tells those who want it that a review of theirs lies ahead, once for each day on which one is due.
+
+    It says by when to ask for it, and not what is reviewed.
+    """
+    zone = ZoneInfo(site.zone)
+    if not DAYTIME[0] <= now.astimezone(zone).time() < DAYTIME[1]:
+        return 0
+    today = site.dose_day(now)
+    asked = {"site": site.id, "today": today, "last": today + timedelta(days=review_days(session, site.id))}
+    rows = session.execute(_REVIEWS, asked).all()
+    return sum(_tell_review(session, site, client_id, due_on, now) for client_id, due_on in rows)
+
+
+def _tell_review(session: WriteSession, site: Place, client_id: UUID, due_on: date, now: datetime) -> bool:
+    message = notifications.service.queue(
+        session,
+        vault=session.vault,
+        recipient_id=client_id,
+        kind="review_due",
+        reason_key=f"review:{client_id}:{due_on}",
+        fields={"day": due_on},
+        zone=ZoneInfo(site.zone),
+        now=now,
+        valid_until=site.window_of(due_on)[1],
+    )
+    return message is not None
