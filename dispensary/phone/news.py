@@ -28,6 +28,7 @@ from notifications.discretion import reveals
 from notifications.figures import COLUMNS
 from notifications.models import Contact, Message, State
 from notifications.rules import ends_texts
+from notifications.scripts import as_read
 from notifications.segments import measure
 from notifications.texts import CATALOGUES, fits, plain, render
 
@@ -68,7 +69,7 @@ def refuse_bad_words(words: str, *, zone: ZoneInfo) -> str:
     if given_away := reveals(kept):
         sentence = f"“{given_away}” gives away what kind of place writes."
         faults.append(Refusal("reveals", sentence, "Say it in other words.", field="words"))
-    if ending := ends_texts(kept):
+    if ending := ends_texts(as_read(kept)):
         sentence = f"“{ending}” is a word by which people end their texts: some phones offer to answer it."
         faults.append(Refusal("ends-texts", sentence, "Say it in other words.", field="words"))
     if too_long := [each for each in preview(kept, zone=zone) if not each.fits]:

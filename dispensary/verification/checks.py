@@ -21,6 +21,7 @@ from dispensary.verification.shift import SHIFT
 from dispensary.verification.slots import SLOTS
 from dispensary.verification.stops import STOPS
 from dispensary.verification.unusual import UNUSUAL
+from dispensary.verification.wishes import WISHES
 
 COVERAGE = (
     Check(
@@ -254,4 +255,5 @@ CHECKS = (
     *SLOTS,
     *HEALTH,
     *PHONE_PINS,
+    *WISHES,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -95,7 +96,10 @@ class TestSaid:
             entries = session.execute(
                 text("SELECT details FROM audit_entry WHERE act = 'set wishes about texts' ORDER BY seq")
             ).all()
-        assert [sorted(details) for (details,) in entries] == [sorted(group.value for group in Group), ["feedback"]]
+        assert [sorted(json.loads(details)) for (details,) in entries] == [
+            sorted(group.value for group in Group),
+            ["feedback"],
+        ]
 
     def test_hours_stand_with_a_reminder_alone_and_a_client_of_another_site_is_not_there(self, here: Line) -> None:
         client = here.client()
@@ -110,7 +114,7 @@ class TestSaid:
         wishes(here, asked, Wishes(news=True))
         assert queue_news(here, asked, "one")
         assert not queue_news(here, silent, "two")
-        with here.database.writing() as session, pytest.raises(IntegrityError, match="has not asked"):
+        with pytest.raises(IntegrityError, match="has not asked"), here.database.writing() as session:
             session.execute(
                 text(
                     "INSERT INTO message SELECT (jsonb_populate_record(m, jsonb_build_object('id', gen_random_uuid(),"
