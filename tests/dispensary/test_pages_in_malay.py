@@ -21,7 +21,7 @@ from tests.dispensary.visiting import text_of
 
 TEMPLATES = Path(reception.__file__).parent / "templates"
 PAGES = [
-    *(TEMPLATES / name for name in ("base.html", "parts.html")),
+    *(TEMPLATES / name for name in ("base.html", "parts.html", "wishes.html")),
     *(path for room in ("reception", "kiosk", "screen") for path in sorted((TEMPLATES / room).glob("*.html"))),
 ]
 
