@@ -15,6 +15,8 @@ from litestar.types import ControllerRouterHandler
 from dispensary.database import WriteSession
 from dispensary.desks.consulting import Consultation, about
 from dispensary.desks.dosing import PORTION_NUMBERS, about_of, basis_of, bottles_of, places_typed
+from dispensary.desks.health_record import read_health
+from dispensary.desks.health_words import said_of
 from dispensary.refusals import Refused
 from dispensary.units import ClientId
 from dispensary.web import dosing_acts
@@ -39,6 +41,7 @@ def _order_page(
     record = here.opened(seen_on="order")
     with here.database.reading() as session:
         basis = basis_of(session, record, here.actor.site_id)
+        health = read_health(session, place=here.site, record=record, now=here.now)
     asked = {refusal.code for refusal in refused.refusals} if refused else set()
     kept = typed or {}
     return page(
@@ -46,6 +49,8 @@ def _order_page(
         refused=refused,
         typed=typed,
         basis=basis,
+        health=health,
+        said=said_of(),
         portion_numbers=PORTION_NUMBERS,
         asks_second_look="second-look" in asked or bool(kept.get("second_look")),
         asks_outside="outside-guideline" in asked or bool(kept.get("outside")),

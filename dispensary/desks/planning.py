@@ -16,6 +16,8 @@ from litestar.types import ControllerRouterHandler
 from dispensary.database import WriteSession
 from dispensary.desks.consulting import Consultation, about, client_page
 from dispensary.desks.dosing import Basis, basis_of, bottles_of
+from dispensary.desks.health_record import read_health
+from dispensary.desks.health_words import said_of
 from dispensary.desks.plan_form import (
     WEEK,
     Places,
@@ -191,8 +193,12 @@ class _Planning:
         for number, one in enumerate(said):
             if draft is not None:
                 beside.setdefault(row_of(draft, number), []).append(one)
+        with self.here.database.reading() as session:
+            health = read_health(session, place=self.here.site, record=self.record, now=self.here.now)
         shown_page = page(
             "consulting/plan.html",
+            health=health,
+            said=said_of(),
             refused=refused,
             typed=self.typed,
             basis=self.basis,

@@ -64,6 +64,10 @@ class AlertIsOpen(Reason):
     sentence: str
     role: str
     """Who must act on it."""
+    passed_on_to: str = ""
+    """Who must act on it too, because nobody of its role has read it in time."""
+    of_health: bool = False
+    """Whether a rule of health opened it, so that it is answered on the client's page of health."""
 
 
 @dataclass(frozen=True)
@@ -282,7 +286,10 @@ def _reasons(session: ReadSession, site_id: SiteId, today: date) -> Iterator[tup
     asked = {"site": site_id, "today": today}
     for alert in open_alerts(session, site_id=site_id):
         weight = _ALERT_WEIGHT.get(alert.severity, 5)
-        yield ClientId(alert.client_id), AlertIsOpen(weight, alert.severity, alert.sentence, alert.role)
+        yield (
+            ClientId(alert.client_id),
+            AlertIsOpen(weight, alert.severity, alert.sentence, alert.role, alert.escalated_to, bool(alert.rule)),
+        )
     for row in session.execute(_BLOCKED, {"site": site_id}):
         yield ClientId(row.client_id), DosesAreBlocked(0, row.kind, row.dose_day)
     yield from _absent(session, site_id, today)

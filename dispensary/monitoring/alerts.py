@@ -15,7 +15,7 @@ from dispensary.monitoring.due_models import HealthSetting
 from dispensary.monitoring.findings import Severity
 from dispensary.monitoring.judged import Caused
 from dispensary.monitoring.models import Alert
-from dispensary.refusals import NotThere, Refusal
+from dispensary.refusals import NotThere, Refusal, Refused
 from dispensary.staff import audit
 from dispensary.staff.rules import Actor, Role
 from dispensary.units import ClientId, SiteId, new_id
@@ -142,10 +142,18 @@ def _row(each: Caused, client_id: ClientId, site_id: SiteId, at: datetime) -> di
 
 
 def read_alert(session: WriteSession, *, actor: Actor, alert_id: UUID, at: datetime) -> Alert:
-    """Says that somebody has read it; it stays open. Read once, it is read. Raises NotThere."""
+    """Says that somebody has read it; it stays open. Read once, it is read.
+
+    Only whose it is can say so, by its role or the one that it was passed on to: another's look would keep it from
+    being passed on. Raises NotThere or Refused.
+    """
     alert = session.get(Alert, alert_id, with_for_update=True)
     if alert is None or alert.site_id != actor.site_id or alert.resolved_at is not None:
         raise NotThere(Refusal("no-alert", "There is no such open alert.", "Look at the list again."))
+    if not {alert.role, alert.escalated_to} & {role.value for role in actor.roles}:
+        raise Refused(
+            Refusal("not-its-role", f"This alert is for the {alert.role}.", "Tell a colleague whose work it is.")
+        )
     if alert.read_at is None:
         alert.read_at, alert.read_by = at, actor.account_id
         session.flush()

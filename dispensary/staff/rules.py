@@ -36,6 +36,7 @@ class Act(StrEnum):
     DECIDE_TAKE_HOME = "decide take-home"
     RESOLVE_ALERT = "resolve alert"
     WATCH_HEALTH = "watch health"
+    SET_HEALTH = "set what is watched"
     DISPENSE = "dispense"
     PREPARE_PICKUP = "prepare pickup"
     ARRANGE_GUEST = "arrange guest doses"
@@ -59,6 +60,7 @@ _MAY: dict[Act, frozenset[Role]] = {
     Act.DECIDE_TAKE_HOME: frozenset({Role.DOCTOR}),
     Act.RESOLVE_ALERT: frozenset({Role.DOCTOR, Role.NURSE, Role.PHARMACIST}),
     Act.WATCH_HEALTH: frozenset({Role.DOCTOR, Role.NURSE, Role.PHARMACIST}),
+    Act.SET_HEALTH: frozenset({Role.DOCTOR, Role.ADMINISTRATOR}),
     Act.DISPENSE: frozenset({Role.PHARMACIST}),
     Act.PREPARE_PICKUP: frozenset({Role.PHARMACIST}),
     Act.ARRANGE_GUEST: frozenset({Role.PHARMACIST, Role.DOCTOR}),

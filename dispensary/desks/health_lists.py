@@ -1,0 +1,65 @@
+"""The site's lists of health: tests that are late or soon due, grave results, days to look, medicine that ran out."""
+
+from __future__ import annotations
+
+from litestar import get
+from litestar.params import FromQuery
+from litestar.response import Template
+from litestar.types import ControllerRouterHandler
+
+from dispensary.desks.consulting import near_day, plain_day
+from dispensary.desks.health_words import said_of
+from dispensary.monitoring.listing import Kind, counts, listed
+from dispensary.staff import audit
+from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
+from dispensary.web.guards import requires_health_watcher
+from dispensary.web.templating import page
+
+SHOWN = 40
+"""Rows that are shown before somebody asks for all."""
+
+
+@get("/consulting/health", sync_to_thread=True, guards=[requires_health_watcher])
+def lists(
+    database: TheDatabase,
+    actor: TheActor,
+    site: TheSite,
+    clock: TheClock,
+    show: FromQuery[str] = "",
+    every: FromQuery[bool] = False,
+) -> Template:
+    """Everybody for whom something is to be done about their health; `show` narrows it to one list.
+
+    Names stand beside what is known of HIV, hepatitis and TB: that somebody saw the list is written down.
+    """
+    now = clock()
+    today = site.dose_day(now)
+    kind = Kind(show) if show in list(Kind) else None
+    with database.writing() as session:
+        rows = listed(session, site_id=site.id, today=today)
+        details: dict[str, object] = {"list": show if kind else "all"}
+        audit.record(
+            session,
+            actor=actor,
+            act="looked at health lists",
+            subject="site",
+            subject_id=site.id,
+            at=now,
+            details=details,
+        )
+    chosen = [row for row in rows if kind is None or row.kind is kind]
+    shown = chosen if every else chosen[:SHOWN]
+    return page(
+        "consulting/health_lists.html",
+        rows=shown,
+        more=len(chosen) - len(shown),
+        counts=counts(rows),
+        show=kind,
+        today=today,
+        said=said_of(),
+        near_day=near_day,
+        plain_day=plain_day,
+    )
+
+
+HANDLERS: list[ControllerRouterHandler] = [lists]

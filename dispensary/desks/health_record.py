@@ -1,0 +1,258 @@
+"""All that is known of one client's health on a day, as the pages of those who treat show it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from fractions import Fraction
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import scheduling.queries
+from dispensary.database import ReadSession
+from dispensary.desks.record import Record
+from dispensary.desks.trend import Trend, trend
+from dispensary.monitoring.adherence import Fill, Window, covered_days, pdc_of_all, runs_out_on
+from dispensary.monitoring.analytes import Analyte, analytes
+from dispensary.monitoring.due import Due
+from dispensary.monitoring.findings import Finding, Severity
+from dispensary.monitoring.interactions import Burden, Moment, burden, interaction
+from dispensary.monitoring.judged import ADHERENCE_DAYS, Caused, judge
+from dispensary.monitoring.judging import due_of, rules_of, see, setting_of
+from dispensary.monitoring.liver import trend_of
+from dispensary.monitoring.result_models import HealthResult
+from dispensary.monitoring.results import results_of
+from dispensary.monitoring.treatment_models import Medication, Refill, ScheduledLook, Treatment
+from dispensary.monitoring.treatments import medicines_of, open_looks_of, refills_of, treatments_of
+from dispensary.staff.queries import Place
+from dispensary.units import ClientId
+
+GROUPS = ("liver", "heart", "hiv", "hepatitis", "tb", "drug test", "general")
+"""The cards, in their order."""
+_GROUP_OF_DUE = {"liver": "liver", "ecg": "heart"}
+_GROUP_OF_FINDING = {
+    **dict.fromkeys(("alt", "hy", "fib-4", "apri", "child-pugh"), "liver"),
+    "qtc": "heart",
+    "viral-load": "hiv",
+    "tb-alt": "tb",
+}
+_ONLY_WHEN_MET = frozenset(("hy", "tb-alt"))
+"""Findings that are said only when they hold: nobody is told of a rule that does not apply."""
+_BY_LOG = frozenset(("viral_load", "hcv_rna"))
+RECENT = timedelta(days=90)
+"""For so long a medicine that has stopped stays in the list."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A test with its results that stand, the oldest first."""
+
+    analyte: Analyte
+    results: Sequence[HealthResult]
+
+    @property
+    def last(self) -> HealthResult:
+        return self.results[-1]
+
+    @property
+    def trend(self) -> Trend | None:
+        """Its line over the last twelve results; nothing for a test without numbers."""
+        values = [(each.taken_on, each.number) for each in self.results[-12:] if each.number is not None]
+        return trend(values, upper=self.last.upper, by_log=self.analyte.code in _BY_LOG)
+
+    @property
+    def goes(self) -> str:
+        """Where the last few values go, in a word of the liver's rules; empty for fewer than two."""
+        values = [each.number for each in self.results if each.number is not None]
+        return trend_of(values) if len(values) > 1 else ""
+
+
+@dataclass(frozen=True)
+class Group:
+    """A card: what was measured, what is found of it, and what is due."""
+
+    name: str
+    measured: Sequence[Measured]
+    findings: Sequence[Finding]
+    due: Sequence[Due]
+
+    @property
+    def severity(self) -> Severity:
+        return max((each.severity for each in self.findings), default=Severity.NONE)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A medicine that is or was taken: what it does with methadone, and, where it is refilled here, its cover."""
+
+    medicine: Medication
+    effects: Sequence[Finding]
+    refills: Sequence[Refill]
+    """The newest first."""
+    covered: int
+    """Days of the window with medicine."""
+    runs_out: date | None
+
+    @property
+    def fills(self) -> list[Fill]:
+        return [Fill(each.on_day, each.days) for each in self.refills]
+
+
+@dataclass(frozen=True)
+class Course:
+    """A treatment with the medicines of it that run."""
+
+    treatment: Treatment
+    parts: Sequence[Part]
+    window: Window | None
+    """Over which days cover is counted; nothing on its first day."""
+
+    @property
+    def percent(self) -> int | None:
+        """Of a hundred days, on how many all of it was there; nothing where no refill is written down here."""
+        if self.window is None or not any(part.refills for part in self.parts):
+            return None
+        share = pdc_of_all({str(part.medicine.id): part.fills for part in self.parts}, self.window)
+        return (share * 100 + Fraction(1, 2)).__floor__()
+
+    @property
+    def runs_out(self) -> date | None:
+        """The first day without one of its medicines, of those that are refilled here."""
+        return min((part.runs_out for part in self.parts if part.runs_out), default=None)
+
+    @property
+    def last_day(self) -> date | None:
+        """The last day with all of it."""
+        return self.runs_out - timedelta(days=1) if self.runs_out else None
+
+    def is_late(self, today: date) -> bool:
+        return self.runs_out is not None and self.runs_out <= today
+
+
+@dataclass(frozen=True)
+class NextTime:
+    """The next day on which the client comes, and why that day: packed, booked, or the first without a dose."""
+
+    day: date
+    why: str
+    at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class HealthRecord:
+    """One client's health on a day."""
+
+    groups: Sequence[Group]
+    """Those with anything to say."""
+    courses: Sequence[Course]
+    alone: Sequence[Part]
+    """Medicines that run and are part of no treatment."""
+    stopped: Sequence[Medication]
+    """Medicines that stopped lately."""
+    looks: Sequence[ScheduledLook]
+    adds_up: Burden
+    due: Sequence[Due]
+    next_time: NextTime
+    medicine_names: Mapping[UUID, str]
+
+    @property
+    def parts(self) -> list[Part]:
+        """All medicines that run."""
+        return [part for course in self.courses for part in course.parts] + list(self.alone)
+
+    def course(self, kind: str) -> Course | None:
+        return next((each for each in self.courses if each.treatment.kind == kind), None)
+
+    def group(self, name: str) -> Group | None:
+        return next((each for each in self.groups if each.name == name), None)
+
+
+def read_health(session: ReadSession, *, place: Place, record: Record, now: datetime) -> HealthRecord:
+    """The health of the client whose record is open. Only for pages of those who treat."""
+    client_id, today = ClientId(record.client.id), record.today
+    seen = see(session, site_id=place.id, on=today, client_ids=[client_id]).get(client_id)
+    setting = setting_of(session, site_id=place.id)
+    due = due_of(seen, rules_of(session, site_id=place.id)) if seen else []
+    caused = judge(seen.health, today, setting) if seen else []
+    medicines = medicines_of(session, client_id=client_id)
+    running = [each for each in medicines if each.stopped_on is None]
+    refills = refills_of(session, client_id=client_id)
+    courses, part_of = [], set()
+    for treatment in treatments_of(session, client_id=client_id):
+        if treatment.stopped_on is None:
+            window = _window(treatment.started_on, today)
+            own = [each for each in running if each.treatment_id == treatment.id]
+            part_of |= {each.id for each in own}
+            courses.append(Course(treatment, [part_of_list(each, refills, window) for each in own], window))
+    return HealthRecord(
+        groups=_groups(results_of(session, client_id=client_id), caused, due),
+        courses=courses,
+        alone=[part_of_list(each, (), None) for each in running if each.id not in part_of],
+        stopped=[each for each in medicines if each.stopped_on is not None and each.stopped_on >= today - RECENT],
+        looks=open_looks_of(session, client_id=client_id),
+        adds_up=burden([each.substance for each in running]),
+        due=due,
+        next_time=_next_time(session, place, record, now),
+        medicine_names={each.id: each.substance for each in medicines},
+    )
+
+
+def _window(since: date, today: date) -> Window | None:
+    window = Window(max(since, today - timedelta(days=ADHERENCE_DAYS)), today - timedelta(days=1))
+    return window if window.days > 0 else None
+
+
+def part_of_list(medicine: Medication, refills: Sequence[Refill], window: Window | None) -> Part:
+    """A medicine as the list shows it, with those of the refills that are of it."""
+    own = [each for each in refills if each.medication_id == medicine.id]
+    fills = [Fill(each.on_day, each.days) for each in own]
+    return Part(
+        medicine=medicine,
+        effects=[each for each in interaction(medicine.substance, Moment.START) if each.severity > Severity.NONE],
+        refills=list(reversed(own)),
+        covered=len(covered_days(fills, window)) if window else 0,
+        runs_out=runs_out_on(fills),
+    )
+
+
+def _groups(results: Sequence[HealthResult], caused: Sequence[Caused], due: Sequence[Due]) -> list[Group]:
+    by_test: dict[str, list[HealthResult]] = {}
+    for each in reversed(results):
+        by_test.setdefault(each.analyte, []).append(each)
+    known = analytes()
+    made = []
+    for name in GROUPS:
+        group = Group(
+            name=name,
+            measured=[
+                Measured(each, by_test[code]) for code, each in known.items() if each.group == name and code in by_test
+            ],
+            findings=[
+                each.finding
+                for each in caused
+                if _GROUP_OF_FINDING.get(each.finding.kind) == name
+                and (each.finding.severity > Severity.NONE or each.finding.kind not in _ONLY_WHEN_MET)
+            ],
+            due=[each for each in due if group_of_test(each.test) == name],
+        )
+        if group.measured or group.due:
+            made.append(group)
+    return made
+
+
+def group_of_test(test: str) -> str:
+    """The card on which a test that is due stands."""
+    return _GROUP_OF_DUE.get(test) or analytes()[test].group
+
+
+def _next_time(session: ReadSession, place: Place, record: Record, now: datetime) -> NextTime:
+    """What is packed comes before what is booked, and that before the first day without a dose."""
+    packed = [each.pickup.collect_on for each in record.window.waiting if each.pickup.collect_on >= record.today]
+    if packed:
+        return NextTime(min(packed), "packed")
+    booked = scheduling.queries.bookings_of(session, record.client.id, now)
+    if booked:
+        starts = booked[0].starts_at
+        return NextTime(starts.astimezone(ZoneInfo(place.zone)).date(), "booked", starts)
+    return NextTime(record.first_free_day, "first-free")

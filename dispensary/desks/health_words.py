@@ -1,0 +1,101 @@
+"""What the pages of health call tests, groups, treatments and rules, in the reader's language."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from dispensary.monitoring.analytes import analytes
+from dispensary.monitoring.result_models import HealthResult
+from dispensary.units import plain
+from dispensary.words import gettext
+
+
+def _(message: str) -> str:
+    return message  # marks a message for extraction; it is translated where it is shown
+
+
+_GROUPS = {
+    "liver": _("Liver"),
+    "heart": _("Heart"),
+    "hiv": _("HIV"),
+    "hepatitis": _("Hepatitis"),
+    "tb": _("Tuberculosis"),
+    "drug test": _("Drug tests"),
+    "general": _("Other"),
+}
+_TREATMENTS = {"art": _("HIV treatment (ART)"), "tb": _("TB treatment"), "hcv": _("hepatitis C treatment")}
+_TESTS = {"liver": _("Liver tests"), "ecg": _("ECG")}
+_CONDITIONS = {
+    "hiv": _("HIV"),
+    "hepatitis_b": _("hepatitis B"),
+    "hepatitis_c": _("hepatitis C"),
+    "tuberculosis": _("tuberculosis"),
+    "pregnancy": _("pregnancy"),
+}
+_RULES = {
+    "alt": _("ALT by its upper limit"),
+    "hy": _("Hy's rule"),
+    "tb-alt": _("ALT on TB medicines"),
+    "fib-4": _("FIB-4"),
+    "apri": _("APRI"),
+    "child-pugh": _("Child-Pugh"),
+    "qtc": _("QTc"),
+    "viral-load": _("HIV viral load"),
+    "adherence": _("Cover of a treatment"),
+    "interaction": _("Interactions"),
+}
+_GOES = {
+    "rising": _("rising"),
+    "falling": _("falling"),
+    "steady": _("neither rising nor falling"),
+    "the first result": "",
+    "": "",
+}
+
+_FOR_PROGRAMS = frozenset(("row", "direction", "effects", "size_of", "prolonged_source", "carry_forward"))
+
+
+@dataclass(frozen=True)
+class Said:
+    """The words, each found by the program's own name for the thing; an unknown name is shown as it is."""
+
+    groups: Mapping[str, str]
+    treatments: Mapping[str, str]
+    conditions: Mapping[str, str]
+    rules: Mapping[str, str]
+    goes: Mapping[str, str]
+
+    def test(self, code: str) -> str:
+        """A test, or what a rule of due tests calls one."""
+        if code in _TESTS:
+            return gettext(_TESTS[code])
+        known = analytes().get(code)
+        return gettext(known.name) if known else code
+
+    def value(self, row: HealthResult) -> str:
+        """A result with its unit, as it is kept; empty for one that was taken back."""
+        if row.number is None:
+            return gettext(row.choice) if row.choice else ""
+        known = analytes()[row.analyte]
+        return f"{row.comparator}{self.number(row.number)}\N{NO-BREAK SPACE}{known.unit}".strip()
+
+    def figures(self, found: Mapping[str, object]) -> dict[str, object]:
+        """The figures of a finding that a person reads; what only programs ask for is left out."""
+        return {name: value for name, value in found.items() if name not in _FOR_PROGRAMS and value is not None}
+
+    def number(self, amount: Decimal) -> str:
+        """A figure without noughts at its end, thousands apart where there are many."""
+        whole = amount == amount.to_integral_value()
+        return f"{int(amount):,}" if whole and amount >= 10_000 else plain(amount)
+
+
+def said_of() -> Said:
+    """The words in the language that is read now."""
+    return Said(
+        *(
+            {name: gettext(word) if word else "" for name, word in each.items()}
+            for each in (_GROUPS, _TREATMENTS, _CONDITIONS, _RULES, _GOES)
+        )
+    )
