@@ -18,11 +18,11 @@ from dispensary.clients.tasks import open_task
 from dispensary.database import Database, ReadSession, WriteSession
 from dispensary.demo.course import Life
 from dispensary.demo.guest import comes_by
+from dispensary.demo.health import watch
 from dispensary.demo.people import YEAR, people
 from dispensary.demo.texting import fill_answers, fill_wishes
 from dispensary.demo.unusual import Unusual
 from dispensary.demo.year import Year
-from dispensary.monitoring.service import open_alert
 from dispensary.prescribing.adopting import adopt_guideline
 from dispensary.prescribing.sections import Topic
 from dispensary.refusals import Refused
@@ -101,10 +101,11 @@ def fill(database: Database, *, now: datetime, public_base_url: str, say: Callab
     here = [life for life in lives if life.in_care(today)]
     with database.writing() as session:
         _contacts(session, site.id, here, now)
-        _alerts(session, site.id, here, now)
         _wishes(session, actors, here, today, now)
         fill_wishes(session, actor=actors[Role.RECEPTION], clients=[life.client_id for life in here], now=now)
         fill_answers(session, actor=actors[Role.EVALUATOR], today=today)
+    with database.writing() as session:
+        watch(session, actors, here, today=today, now=now)
     unusual = Unusual(database, site, actors, here, today, now)
     with database.writing() as session:
         assess_everybody(session, actor=the_program(site.id), site_id=site.id, on=today, at=unusual.ago(100))
@@ -194,21 +195,6 @@ def _contacts(session: WriteSession, site_id: SiteId, here: Sequence[Life], now:
             region="MY",
             now=now,
             place_id=site_id,
-        )
-
-
-def _alerts(session: WriteSession, site_id: SiteId, here: Sequence[Life], now: datetime) -> None:
-    due = [life for life in here if "hepatitis_c" in life.person.conditions][:5]
-    for life in due:
-        open_alert(
-            session,
-            site_id=site_id,
-            client_id=life.client_id,
-            cause="liver test due",
-            severity="warning",
-            role=Role.DOCTOR,
-            sentence="Liver test is due: hepatitis C, every six months.",
-            at=now - timedelta(days=2),
         )
 
 
