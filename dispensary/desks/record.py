@@ -188,7 +188,7 @@ def read_record(
         assessment=assessment,
         decision=window.reading.decision,
         decisions=decisions,
-        conditions=[condition.kind for condition in conditions_of(session, client_id=client_id)],
+        conditions=[one.kind for one in conditions_of(session, client_id=client_id) if one.ended_on is None],
         contact=contact_details(session, vault=session.vault, recipient_id=client_id),
         wishes=wishes_of(session, client_id),
         wishes_said=said_of(session, client_id),

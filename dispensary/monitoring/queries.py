@@ -32,6 +32,5 @@ def open_alerts(session: ReadSession, *, site_id: SiteId) -> Sequence[Alert]:
 
 
 def conditions_of(session: ReadSession, *, client_id: ClientId) -> Sequence[Condition]:
-    """The conditions of a client that are not over. Only for pages of those who treat: reception never sees them."""
-    noted = select(Condition).where(Condition.client_id == client_id, Condition.ended_on.is_(None))
-    return session.scalars(noted.order_by(Condition.kind)).all()
+    """The conditions noted of a client. Only for pages of those who treat: reception never sees them."""
+    return session.scalars(select(Condition).where(Condition.client_id == client_id).order_by(Condition.kind)).all()
