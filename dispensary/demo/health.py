@@ -112,7 +112,10 @@ def watch(
     _of_liver(health, liver)
     _of_hiv(health, hiv)
     _of_tb(health, others[:2])
-    _of_heart(health, others[2:6])
+    _of_heart(health, others[2:])
+    for number, life in enumerate([*hiv, *liver, *others[:2]]):
+        if number % 6:  # of every sixth it is late
+            health.measures(life, 20 + number * 3, {"qt": str(380 + number % 30), "heart_rate": str(62 + number % 20)})
     judge_health(session, site_id=health.doctor.site_id, on=today, at=now)
 
 
@@ -165,10 +168,12 @@ def _of_tb(health: _Health, lives: Sequence[Life]) -> None:
 
 
 def _of_heart(health: _Health, lives: Sequence[Life]) -> None:
-    """ECGs; of one the QT time is long, and a sedative and an antipsychotic add up."""
+    """ECGs; of one the QT time is long, and a sedative and an antipsychotic add up; of some it is late."""
     for number, life in enumerate(lives):
-        health.measures(life, 330, {"qt": "402", "heart_rate": "66"})
-        health.measures(life, 14, {"qt": "468" if number == 0 else "396", "heart_rate": "72"})
+        if number < 6:
+            health.measures(life, 330, {"qt": "402", "heart_rate": "66"})
+        if number % 6 != 5:
+            health.measures(life, 14 + number * 2, {"qt": "468" if number == 0 else "396", "heart_rate": "72"})
         if number == 0:
             health.takes(life, "diazepam", 60)
             health.takes(life, "haloperidol", 20)

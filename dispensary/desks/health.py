@@ -95,6 +95,7 @@ def health_page(
         health=found,
         alerts=alerts,
         readers=readers,
+        shown_looks=max(1, sum(each.on_day <= record.today for each in found.looks)),
         mine=frozenset(each.id for each in alerts if is_theirs(here, each)),
         moved=[part for part in found.parts if part.medicine.id == about_medicine],
         stopped_now=[each for each in found.stopped if each.id == about_medicine],

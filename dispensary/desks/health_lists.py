@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import groupby
+
 from litestar import get
 from litestar.params import FromQuery
 from litestar.response import Template
@@ -9,14 +12,23 @@ from litestar.types import ControllerRouterHandler
 
 from dispensary.desks.consulting import near_day, plain_day
 from dispensary.desks.health_words import said_of
-from dispensary.monitoring.listing import Kind, counts, listed
+from dispensary.monitoring.listing import Kind, Listed, counts, listed
 from dispensary.staff import audit
+from dispensary.units import ClientId
 from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
 from dispensary.web.guards import requires_health_watcher
 from dispensary.web.templating import page
 
-SHOWN = 40
-"""Rows that are shown before somebody asks for all."""
+SHOWN = 20
+"""Clients that are shown before somebody asks for all."""
+
+
+def by_client(rows: Sequence[Listed]) -> list[Listed]:
+    """The same, with all reasons of a client beside each other; whoever has the gravest comes first."""
+    first: dict[ClientId, int] = {}
+    for number, row in enumerate(rows):
+        first.setdefault(row.client_id, number)
+    return sorted(rows, key=lambda row: first[row.client_id])
 
 
 @get("/consulting/health", sync_to_thread=True, guards=[requires_health_watcher])
@@ -48,11 +60,12 @@ def lists(
             details=details,
         )
     chosen = [row for row in rows if kind is None or row.kind is kind]
-    shown = chosen if every else chosen[:SHOWN]
+    people = [list(each) for _, each in groupby(by_client(chosen), key=lambda row: row.client_id)]
+    shown = people if every else people[:SHOWN]
     return page(
         "consulting/health_lists.html",
         rows=shown,
-        more=len(chosen) - len(shown),
+        more=len(people) - len(shown),
         counts=counts(rows),
         show=kind,
         today=today,

@@ -30,6 +30,8 @@ from dispensary.web.templating import page
 from dispensary.web.typed import LONGEST_NOTE, Typed
 
 LONGEST_LIST = 400
+MOST_SHOWN = 18
+"""Refills that are listed, the newest first."""
 
 
 @post("/consulting/clients/{client_id:uuid}/health/treatments", sync_to_thread=True, guards=[requires_health_watcher])
@@ -96,7 +98,7 @@ def _treatment_page(
             .join(Medication, Medication.id == Refill.medication_id)
             .where(Medication.treatment_id == treatment_id)
             .order_by(Refill.on_day.desc(), Refill.given_at.desc(), Refill.id)
-            .limit(40)
+            .limit(MOST_SHOWN)
         ).all()
         names = names_of(session, [each.given_by for each in refills if each.given_by])
     return page(

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from dispensary.monitoring.analytes import analytes
+from dispensary.monitoring.analytes import Analyte, analytes
 from dispensary.monitoring.result_models import HealthResult
 from dispensary.units import plain
 from dispensary.words import gettext
@@ -79,7 +79,18 @@ class Said:
         if row.number is None:
             return gettext(row.choice) if row.choice else ""
         known = analytes()[row.analyte]
-        return f"{row.comparator}{self.number(row.number)}\N{NO-BREAK SPACE}{known.unit}".strip()
+        unit = known.unit.replace("10^9", "10⁹")
+        return f"{row.comparator}{self.number(row.number)}\N{NO-BREAK SPACE}{unit}".strip()
+
+    def units(self, analyte: Analyte) -> list[str]:
+        """The units that a value may be written in, each once however many names it has; the kept one first."""
+        if not analyte.unit:
+            return []
+        others: dict[Decimal, str] = {}
+        for unit, factor in analyte.units.items():
+            if factor != 1:
+                others.setdefault(factor, unit)
+        return [analyte.unit, *others.values(), *analyte.logs[:1]]
 
     def figures(self, found: Mapping[str, object]) -> dict[str, object]:
         """The figures of a finding that a person reads; what only programs ask for is left out."""
