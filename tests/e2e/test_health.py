@@ -30,7 +30,10 @@ def test_efavirenz_starts_is_looked_after_stops_and_is_spoken_of_again(
     client = place.client()
     doctor = Person(chromium, house, DESK).signs_in("doctor", f"/consulting/clients/{client}")
 
-    doctor.presses("7", "2")
+    doctor.presses("7")
+    doctor.page.wait_for_url("**/health")
+    doctor.presses("2")
+    doctor.page.wait_for_url("**/health/medicines")
     doctor.page.keyboard.type("efavirens")
     doctor.presses("Enter")
     doctor.sees("Did you mean efavirenz?")
@@ -68,6 +71,7 @@ def test_an_alt_of_six_times_its_limit_is_urgent_until_somebody_says_what_was_do
     doctor = Person(chromium, house, DESK).signs_in("doctor", f"/consulting/clients/{client}/health")
 
     doctor.presses("1")
+    doctor.page.wait_for_url("**/health/results")
     doctor.page.keyboard.type("240")
     doctor.page.get_by_label("Upper limit of ALT").fill("40")
     doctor.presses("Enter")
