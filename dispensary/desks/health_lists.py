@@ -10,7 +10,7 @@ from litestar.params import FromQuery
 from litestar.response import Template
 from litestar.types import ControllerRouterHandler
 
-from dispensary.desks.consulting import near_day, plain_day
+from dispensary.desks.consulting import acts_of, near_day, plain_day
 from dispensary.desks.health_words import said_of
 from dispensary.monitoring.listing import Kind, Listed, counts, listed
 from dispensary.staff import audit
@@ -68,6 +68,7 @@ def lists(
         more=len(people) - len(shown),
         counts=counts(rows),
         show=kind,
+        can=acts_of(actor),
         today=today,
         said=said_of(),
         near_day=near_day,

@@ -99,7 +99,7 @@ class Said:
     def number(self, amount: Decimal) -> str:
         """A figure without noughts at its end, thousands apart where there are many."""
         whole = amount == amount.to_integral_value()
-        return f"{int(amount):,}" if whole and amount >= 10_000 else plain(amount)
+        return f"{int(amount):,}" if whole and amount >= 1_000 else plain(amount)
 
 
 def said_of() -> Said:

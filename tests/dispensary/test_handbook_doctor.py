@@ -8,12 +8,14 @@ from tests.test_docs import DOCS, ROOT, codes_in
 
 SAID_HERE = (
     *("clients/goals", "clients/tasks", "monitoring/reports", "monitoring/service"),
+    *("monitoring/results", "monitoring/treatments", "monitoring/alerts", "monitoring/setting", "web/health_acts"),
+    *("desks/health", "desks/health_results", "desks/health_medicines", "desks/health_treatments"),
     *("desks/caring", "desks/dosing", "desks/plan_form", "desks/planning"),
     *("web/caring_acts", "web/dosing_acts", "web/planning_acts", "web/typed"),
     *("prescribing/service", "prescribing/planning", "prescribing/plans", "prescribing/judging", "prescribing/rules"),
 )
-KEPT_FROM_THIS_PAGE = {"condition", "bad-number"}
-"""No page of this desk notes conditions or numbers."""
+KEPT_FROM_THIS_PAGE = {"bad-number"}
+"""No page of this desk notes numbers."""
 
 
 def test_it_explains_every_refusal_of_what_is_done_around_the_doses() -> None:
