@@ -26,6 +26,7 @@ from dispensary.monitoring.models import Alert
 from dispensary.monitoring.result_models import HealthResult, Laboratory
 from dispensary.monitoring.treatment_models import Medication, Refill, ScheduledLook, Treatment
 from dispensary.staff.rules import Act, Role, may
+from dispensary.takehome.queries import history_of
 from dispensary.units import ClientId
 from tests.dispensary.desk_place import Desks, day, desks
 from tests.dispensary.visiting import text_of
@@ -250,6 +251,15 @@ class TestAlerts:
         page = text_of(here.seat(Role.PHARMACIST).get(f"/counter/clients/{client}"))
         assert "rifampicin: methadone falls" in page
         assert "iral load" not in page
+
+    def test_how_somebody_takes_their_hiv_medicine_never_costs_them_take_home(
+        self, here: Desks, client: ClientId
+    ) -> None:
+        enters(here, client, viral_load="50000", alt="240", alt_upper="40")
+        with here.database.reading() as session:
+            history = history_of(session, client, here.today)
+        assert history is not None
+        assert [alert.cause for alert in history.open_alerts] == ["alt"]
 
     def test_the_doctor_sees_it_beside_the_dose_that_is_to_change(self, here: Desks, client: ClientId) -> None:
         starts(here, client, "rifampicin")
