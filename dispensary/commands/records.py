@@ -81,6 +81,59 @@ def doses(
     click.echo("Dry run: nothing was changed." if dry_run else f"Done in {seconds:.1f} s.")
 
 
+@import_.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--format", "written", type=click.Choice(["csv", "fhir", "hl7"]), required=True, help="How it is written."
+)
+@click.option("--site", "code", required=True, help="Code of the site.")
+@click.option("--laboratory", "called", required=True, help="Name of the laboratory; kept when it is a new one.")
+@click.option("--keep-good", is_flag=True, help="Take the good lines when others are wrong. Default: nothing then.")
+@click.option("--dry-run", is_flag=True, help="Say what would happen, and change nothing.")
+def results(file: Path, written: str, code: str, called: str, keep_good: bool, dry_run: bool) -> None:
+    """Bring in results of a laboratory: CSV, FHIR R4 or HL7 version 2."""
+    from dispensary.monitoring.importing import lines_of, receive, take
+    from dispensary.monitoring.incoming import LARGEST_FILE, Format
+    from dispensary.monitoring.results import laboratory
+
+    with file.open("rb") as opened:
+        content = opened.read(LARGEST_FILE + 1)
+    with (
+        one_clear_line(),
+        database_of(settings_from()) as database,
+        database.engine.connect() as connection,
+        connection.begin() as transaction,
+    ):
+        session = WriteSession(connection, info={"vault": database.vault}, expire_on_commit=False)
+        site = place(session, site_by_code(session, code).id)
+        actor, at = the_program(site.id), now()
+        from_id = laboratory(session, actor=actor, name=called).id
+        kept = receive(
+            session,
+            actor=actor,
+            laboratory_id=from_id,
+            format=Format(written),
+            name=file.name,
+            content=content,
+            at=at,
+        )
+        today = site.dose_day(at)
+        if dry_run:
+            for line in lines_of(session, actor=actor, file=kept, today=today):
+                click.echo(f"line {line.sent.line}: {line.verdict.value}{f': {line.why}' if line.why else ''}")
+            transaction.rollback()
+            click.echo("Dry run: nothing was changed.")
+            return
+        taken = take(session, actor=actor, file_id=kept.id, today=today, at=at, keep_good=keep_good)
+        session.flush()
+    for line in taken.left_out:
+        click.echo(f"left out: line {line.sent.line}: {line.why}", err=True)
+    click.echo(
+        f"{taken.entered} results entered, {taken.corrected} corrected, {taken.already} here already,"
+        f" {len(taken.left_out)} left out; {taken.clients} clients judged."
+    )
+
+
 def _site_for_import(session: WriteSession, code: str, zone: str) -> tuple[Place, bool]:
     import scheduling.service
     from dispensary.staff.sites import add_site

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import ROUND_HALF_UP, Decimal, InvalidOperation, localcontext
+from decimal import ROUND_HALF_UP, Decimal, localcontext
 from enum import StrEnum
 from functools import lru_cache
 from types import MappingProxyType
@@ -88,13 +89,16 @@ class Value:
 def read_value(analyte: Analyte, typed: str, unit: str = "") -> Value:
     """A value as typed or sent, in the unit that is kept. An empty unit means that one.
 
-    `<40` and `>100` are read; a comma is a decimal point where no point stands. Raises BadValue.
+    `<40` and `>100` are read, and a comma as the decimal sign or between groups of three digits; what can be read in
+    two ways is refused, as is `<=40`, which cannot be kept. Raises BadValue.
     """
+    if any(unicodedata.decomposition(sign).startswith(("<super>", "<sub>", "<fraction>")) for sign in typed):
+        raise BadValue(f"{analyte.name}: “{typed[:20]}” has raised digits. Write the number in full.")
     text = " ".join(unicodedata.normalize("NFKC", typed).split())
     if analyte.choices:
         return Value(choice=_choice(analyte, text))
     comparator = next((each for each in (Comparator.BELOW, Comparator.ABOVE) if text.startswith(each.value)), None)
-    digits = text.lstrip("<>=").strip()
+    digits = text.removeprefix(comparator.value if comparator else "").strip()
     number = _number(analyte, digits)
     kept = in_kept_unit(analyte, number, unit)
     low, high = analyte.possible
@@ -114,14 +118,22 @@ def _choice(analyte: Analyte, text: str) -> str:
     return word
 
 
+_PLAIN = re.compile(r"[+-]?\d{1,16}(?:\.\d{1,16})?(?:[eE][+-]?\d{1,2})?", re.ASCII)
+_DECIMAL_COMMA = re.compile(r"-?\d{1,16},\d{1,16}", re.ASCII)
+_IN_THREES = re.compile(r"[1-9]\d{0,2}(?:(?:,\d{3})+|(?: \d{3})+)(?:\.\d{1,16})?", re.ASCII)
+
+
 def _number(analyte: Analyte, digits: str) -> Decimal:
-    if digits.count(",") == 1 and "." not in digits and len(digits.split(",")[1]) != 3:
-        digits = digits.replace(",", ".")
-    try:
-        number = Decimal(digits.replace(",", "").replace(" ", "")) if len(digits) <= 20 else None
-    except InvalidOperation:
-        number = None
-    if number is None or not number.is_finite() or number.adjusted() > 12:
+    """A number as people write it, where it can be read in one way only. Raises BadValue."""
+    written = digits
+    if _IN_THREES.fullmatch(written):
+        if analyte.places and _DECIMAL_COMMA.fullmatch(written):  # one comma, and decimals are usual
+            raise BadValue(f"{analyte.name}: “{digits}” can be read in two ways. Write it without the comma.")
+        written = written.replace(",", "").replace(" ", "")
+    elif _DECIMAL_COMMA.fullmatch(written):
+        written = written.replace(",", ".")
+    number = Decimal(written) if _PLAIN.fullmatch(written) else None
+    if number is None or number.adjusted() > 12:
         raise BadValue(f"{analyte.name}: “{digits[:20]}” is no number. Write digits, for example 34 or 2.5.")
     return number
 

@@ -40,10 +40,14 @@ class Measurement:
     formula: Formula | None = None
     field: str = ""
     """Where it was typed, for what is refused."""
+    source_key: str = ""
+    """What names it where it came from, so that it is known when it is sent again; else it is named by its entry."""
 
 
 @dataclass(frozen=True)
-class _Read:
+class Read:
+    """A measurement as it is kept, in the unit of its test."""
+
     analyte: Analyte
     value: Value
     lower: Decimal | None
@@ -74,8 +78,8 @@ def enter_results(
     known = _already(session, client_id, key)
     if known:
         return known
-    read, faults = _read_all(measurements, sure=sure)
-    faults += _day_faults(taken_on, today)
+    read, faults = read_measurements(measurements, sure=sure)
+    faults += day_faults(taken_on, today)
     if not measurements:
         faults.append(Refusal("nothing-measured", "No value was written.", "Write at least one.", field="value"))
     limits: _Limits = _limits(session, actor.site_id, client_id, laboratory_id) if laboratory_id else {}
@@ -104,7 +108,7 @@ def enter_results(
                 formula=each.measurement.formula.value if each.measurement.formula else "",
                 typed=f"{each.measurement.value} {each.measurement.unit}".strip(),
                 source=source,
-                source_key=f"{key}/{number}",
+                source_key=each.measurement.source_key or f"{key}/{number}",
                 replaces=None,
                 reason="",
                 entered_at=at,
@@ -132,6 +136,7 @@ def correct_result(
     reason: str,
     at: datetime,
     sure: bool = False,
+    source: str = "hand",
 ) -> HealthResult:
     """Puts another value in the place of one, with a reason; without a value, takes it back. Both stay on record.
 
@@ -151,9 +156,9 @@ def correct_result(
             Refusal("corrected-meanwhile", "This result has been corrected already.", "Look at the newer one.")
         )
     faults = [] if reason.strip() else [Refusal("reason", "Say why it is corrected.", "Write it.", field="reason")]
-    read: list[_Read] = []
+    read: list[Read] = []
     if value.strip():
-        read, more = _read_all([Measurement(wrong.analyte, value, unit, field="value")], sure=sure)
+        read, more = read_measurements([Measurement(wrong.analyte, value, unit, field="value")], sure=sure)
         faults += more
     if faults:
         raise BadInput(*faults)
@@ -173,7 +178,7 @@ def correct_result(
         panel=wrong.panel,
         formula=wrong.formula,
         typed=typed,
-        source="hand",
+        source=source,
         source_key=f"replaces {result_id}",
         replaces=result_id,
         reason=reason.strip(),
@@ -288,7 +293,8 @@ def _already(session: ReadSession, client_id: ClientId, key: str) -> Sequence[He
     ).all()
 
 
-def _read_all(measurements: Sequence[Measurement], *, sure: bool) -> tuple[list[_Read], list[Refusal]]:
+def read_measurements(measurements: Sequence[Measurement], *, sure: bool) -> tuple[list[Read], list[Refusal]]:
+    """What can be kept of these, and every fault; `implausible` is one unless somebody is sure."""
     read, faults = [], []
     for each in measurements:
         field = each.field or each.analyte
@@ -306,7 +312,7 @@ def _read_all(measurements: Sequence[Measurement], *, sure: bool) -> tuple[list[
             faults.append(Refusal("implausible", sentence, "Look again; if it is right, say so.", field=field))
         lower = _limit(analyte, each.lower, each.unit, field, faults)
         upper = _limit(analyte, each.upper, each.unit, field, faults)
-        read.append(_Read(analyte, value, lower, upper, each))
+        read.append(Read(analyte, value, lower, upper, each))
     return read, faults
 
 
@@ -321,7 +327,8 @@ def _limit(analyte: Analyte, typed: str, unit: str, field: str, faults: list[Ref
     return value
 
 
-def _day_faults(taken_on: date, today: date) -> list[Refusal]:
+def day_faults(taken_on: date, today: date) -> list[Refusal]:
+    """What is wrong with the day of a result."""
     if taken_on > today:
         return [
             Refusal("day-to-come", f"{taken_on} is still to come.", "Write the day it was taken.", field="taken_on")
