@@ -226,6 +226,10 @@ AFTERWARDS: dict[str, list[tuple[str, tuple[object, ...]]]] = {
             (0, True, False),
         ),
     ],
+    "0033_incoming": [
+        # No file of results has come in, and no laboratory has names of its own.
+        ("SELECT (SELECT count(*) FROM result_file), (SELECT count(*) FROM result_mapping)", (0, 0)),
+    ],
 }
 """What each later migration leaves of a full database, oldest first."""
 CAME = """

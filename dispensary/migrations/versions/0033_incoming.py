@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0033_incoming"
-down_revision = "0030_health"
+down_revision = "0023_wishes"
 branch_labels = None
 depends_on = None
 
