@@ -96,7 +96,7 @@ class _Observation(_Measured):
     component: list[_Component] = []
 
 
-class _Patient(_Struct):
+class _Person(_Struct):
     id: str = ""
     identifier: list[_Identifier] = []
 
@@ -114,7 +114,7 @@ class _Kind(_Struct):
     resource_type: str = ""
 
 
-_Patients: TypeAlias = dict[str, tuple[str, ...]]
+_People: TypeAlias = dict[str, tuple[str, ...]]
 
 
 def read_fhir(content: bytes) -> Incoming:
@@ -130,7 +130,7 @@ def read_fhir(content: bytes) -> Incoming:
             raise unreadable(f"This is no Observation and no Bundle, but “{kind[:40]}”.")
     except (msgspec.DecodeError, UnicodeError, RecursionError) as reason:
         raise unreadable(f"This is no FHIR in JSON: {str(reason)[:120]}.") from None
-    patients: _Patients = {}
+    people: _People = {}
     observations: list[tuple[int, msgspec.Raw]] = []
     results: list[Sent] = []
     for line, entry in enumerate(entries, start=1):
@@ -139,30 +139,30 @@ def read_fhir(content: bytes) -> Incoming:
         try:
             what = msgspec.json.decode(entry.resource, type=_Kind).resource_type
             if what == "Patient":
-                patient = msgspec.json.decode(entry.resource, type=_Patient)
-                numbers = tuple(each.value for each in patient.identifier if each.value)
-                names = (f"Patient/{patient.id}" if patient.id else "", entry.full_url)
-                patients |= {name: numbers for name in names if name}
+                person = msgspec.json.decode(entry.resource, type=_Person)
+                numbers = tuple(each.value for each in person.identifier if each.value)
+                names = (f"Patient/{person.id}" if person.id else "", entry.full_url)
+                people |= {name: numbers for name in names if name}
             elif what == "Observation":
                 observations.append((line, entry.resource))
         except (msgspec.DecodeError, RecursionError) as reason:
             results.append(Sent(line=line, fault=f"The resource cannot be read: {str(reason)[:120]}."))
     for line, resource in observations:
         try:
-            results += _of(line, msgspec.json.decode(resource, type=_Observation), patients)
+            results += _of(line, msgspec.json.decode(resource, type=_Observation), people)
         except (msgspec.DecodeError, RecursionError) as reason:
             results.append(Sent(line=line, fault=f"The Observation cannot be read: {str(reason)[:120]}."))
     results.sort(key=lambda each: each.line)
     return Incoming(Format.FHIR, counted(results))
 
 
-def _of(line: int, seen: _Observation, patients: _Patients) -> list[Sent]:
+def _of(line: int, seen: _Observation, people: _People) -> list[Sent]:
     on, fault = day_of(seen.effective_date_time.strip(), "iso")
     said = _SAID.get(seen.status)
     if said is None:
         said, fault = Said.NOT_FINAL, f"The status “{seen.status[:30]}” is not known."
     given = next((each.value for each in seen.identifier if each.value), seen.id)
-    subject = _numbers(seen.subject, patients)
+    subject = _numbers(seen.subject, people)
     measured: list[_Measured] = [*seen.component]
     if not seen.component or _has_value(seen):
         measured.insert(0, seen)
@@ -192,11 +192,11 @@ def _of(line: int, seen: _Observation, patients: _Patients) -> list[Sent]:
     return sent
 
 
-def _numbers(subject: _Reference | None, patients: _Patients) -> tuple[str, ...]:
+def _numbers(subject: _Reference | None, people: _People) -> tuple[str, ...]:
     if subject is None:
         return ()
     found = [subject.identifier.value] if subject.identifier and subject.identifier.value else []
-    found += patients.get(subject.reference, ())
+    found += people.get(subject.reference, ())
     _, _, bare = subject.reference.rpartition("Patient/")
     if bare and bare != subject.reference and not found:
         found.append(bare)
