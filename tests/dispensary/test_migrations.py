@@ -200,13 +200,13 @@ AFTERWARDS: dict[str, list[tuple[str, tuple[object, ...]]]] = {
         ("SELECT booked, held::text, held_booked::text FROM slot", (3, "{}", "{}")),
         ("SELECT count(*) FROM opening WHERE held = '{}'", (6,)),
     ],
-    "0025_moved": [
+    "0023_moved": [
         # Calls that were made before had no key, and nobody was moved by a closure.
         ("SELECT (SELECT count(*) FROM queue_act), (SELECT count(*) FROM closure_case)", (0, 0)),
     ],
     # Nobody has said yet which number their clients write to.
-    "0026_phone_line": [("SELECT count(*) FROM phone_line", (0,))],
-    "0030_health": [
+    "0024_phone_line": [("SELECT count(*) FROM phone_line", (0,))],
+    "0025_health": [
         # No alert that stands was opened by a rule of health, and none of them has been read or put away as idle.
         (
             "SELECT count(*) FROM alert WHERE rule <> '' OR evidence <> '{}' OR dismissed OR read_at IS NOT NULL",
@@ -214,11 +214,11 @@ AFTERWARDS: dict[str, list[tuple[str, tuple[object, ...]]]] = {
         ),
         ("SELECT count(*) FROM client_condition WHERE ended_on IS NOT NULL", (0,)),
     ],
-    "0024_phone_pins": [
+    "0026_phone_pins": [
         # Nobody had a PIN, and every number goes on as it did, also where several share it.
         ("SELECT (SELECT count(*) FROM phone_pin), (SELECT count(*) FROM contact)", (0, 200)),
     ],
-    "0023_wishes": [
+    "0027_wishes": [
         # Whoever agreed to texts agreed to those about bookings; nobody has asked for more.
         (
             "SELECT (SELECT count(*) FROM text_wish), bool_and(wants_text(id, 'booking_reminder')),"
@@ -226,7 +226,7 @@ AFTERWARDS: dict[str, list[tuple[str, tuple[object, ...]]]] = {
             (0, True, False),
         ),
     ],
-    "0033_incoming": [
+    "0028_incoming": [
         # No file of results has come in, and no laboratory has names of its own.
         ("SELECT (SELECT count(*) FROM result_file), (SELECT count(*) FROM result_mapping)", (0, 0)),
     ],

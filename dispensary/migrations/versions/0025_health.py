@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0030_health"
-down_revision = "0026_phone_line"
+revision = "0025_health"
+down_revision = "0024_phone_line"
 branch_labels = None
 depends_on = None
 

@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0033_incoming"
-down_revision = "0023_wishes"
+revision = "0028_incoming"
+down_revision = "0027_wishes"
 branch_labels = None
 depends_on = None
 

@@ -4,8 +4,8 @@ from alembic import op
 
 from dispensary.migrations.phone_pins_guards import PINS
 
-revision = "0024_phone_pins"
-down_revision = "0030_health"
+revision = "0026_phone_pins"
+down_revision = "0025_health"
 branch_labels = None
 depends_on = None
 

@@ -4,8 +4,8 @@ from alembic import op
 
 from dispensary.migrations.wishes_guards import FEEDBACK, WANTED
 
-revision = "0023_wishes"
-down_revision = "0024_phone_pins"
+revision = "0027_wishes"
+down_revision = "0026_phone_pins"
 branch_labels = None
 depends_on = None
 

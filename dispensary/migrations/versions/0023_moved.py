@@ -2,7 +2,7 @@
 
 from alembic import op
 
-revision = "0025_moved"
+revision = "0023_moved"
 down_revision = "0022_slots"
 branch_labels = None
 depends_on = None

@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0026_phone_line"
-down_revision = "0025_moved"
+revision = "0024_phone_line"
+down_revision = "0023_moved"
 branch_labels = None
 depends_on = None
 
