@@ -77,6 +77,10 @@ KINDS: Mapping[str, Kind] = {
         N_("Reminder: you are booked for {day} at {time}. Reply OK to keep it, MOVE to change or DROP to give it up."),
         ("at",),
     ),
+    "booking_reminder_longer": Kind(
+        N_("Reminder: you are booked for {day} at {time}. Please allow 10 more minutes. Reply OK, MOVE or DROP."),
+        ("at",),
+    ),
     "already_booked": Kind(N_("You are already booked for {day} at {time}. To change it reply MOVE."), ("at",)),
     "slots_offered": Kind(N_("Free: {choices}. Reply with a number."), ("choices",)),
     "slot_full_offer": Kind(N_("{day} at {time} is full. Free: {choices}. Reply with a number."), ("at", "choices")),

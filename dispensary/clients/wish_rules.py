@@ -30,7 +30,7 @@ KINDS_OF: Final[Mapping[Group, tuple[str, ...]]] = {
         *("booking_confirmed", "booking_moved", "booking_dropped"),
         *("regular_set", "regular_ended", "regular_paused"),
     ),
-    Group.REMINDER: ("booking_reminder",),
+    Group.REMINDER: ("booking_reminder", "booking_reminder_longer"),
     Group.MISSED: ("missed_today",),
     Group.REVIEWS: ("review_due",),
     Group.NEWS: ("news",),

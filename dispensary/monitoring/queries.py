@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import date
 
 from sqlalchemy import case, select
 
 from dispensary.database import ReadSession
+from dispensary.monitoring.due import SOON
+from dispensary.monitoring.due_models import DueTest
 from dispensary.monitoring.models import Alert, Condition
 from dispensary.units import ClientId, SiteId
 
@@ -34,3 +37,9 @@ def open_alerts(session: ReadSession, *, site_id: SiteId) -> Sequence[Alert]:
 def conditions_of(session: ReadSession, *, client_id: ClientId) -> Sequence[Condition]:
     """The conditions noted of a client. Only for pages of those who treat: reception never sees them."""
     return session.scalars(select(Condition).where(Condition.client_id == client_id).order_by(Condition.kind)).all()
+
+
+def visits_that_take_longer(session: ReadSession, days: Mapping[ClientId, date]) -> frozenset[ClientId]:
+    """Which of these clients have a test that is due, or soon will be, on the day on which they come for it."""
+    rows = session.execute(select(DueTest.client_id, DueTest.due_on).where(DueTest.client_id.in_(list(days))))
+    return frozenset(client_id for client_id, due_on in rows if due_on - SOON <= days[client_id])

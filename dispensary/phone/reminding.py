@@ -14,6 +14,7 @@ import scheduling.queries
 from dispensary.clients.wish_rules import DEFAULTS, reminder_at
 from dispensary.clients.wishes import review_days, wishes_of_all
 from dispensary.database import WriteSession
+from dispensary.monitoring.queries import visits_that_take_longer
 from dispensary.staff.queries import Place, sites
 from dispensary.units import ClientId
 from notifications.places import rules_of_all
@@ -37,12 +38,13 @@ def queue_reminders(session: WriteSession, *, now: datetime) -> int:
     """Queues a reminder for each booking whose time for it has come; once for each booking and start.
 
     The evening before, or so many hours before as the client wished. None for a booking that was made after that
-    moment: its confirmation is fresh.
+    moment: its confirmation is fresh. Where a test is due by then, it asks for ten more minutes and does not say why.
     """
     due = scheduling.queries.due_for_reminder(session, from_moment=now, to_moment=now + REMIND_AHEAD)
     places: dict[UUID, Place] = {site.id: site for site in sites(session)}
     wishes = wishes_of_all(session, [ClientId(booking.holder_id) for booking in due])
     rules = rules_of_all(session, list(places))
+    longer = visits_that_take_longer(session, {ClientId(booking.holder_id): booking.day for booking in due})
     queued = 0
     for booking in due:
         site = places.get(booking.place_id)
@@ -61,7 +63,7 @@ def queue_reminders(session: WriteSession, *, now: datetime) -> int:
             session,
             vault=session.vault,
             recipient_id=booking.holder_id,
-            kind="booking_reminder",
+            kind="booking_reminder_longer" if booking.holder_id in longer else "booking_reminder",
             reason_key=f"reminder:{booking.id}:{booking.starts_at.isoformat()}",
             fields={"at": booking.starts_at},
             zone=zone,

@@ -21,6 +21,7 @@ from dispensary.jobs import (
     send_texts,
     start_jobs,
 )
+from dispensary.monitoring.judging import judge_health
 from dispensary.units import ClientId
 from notifications.gateways.console import ConsoleGateway
 from tests.builders import Clinic, clinic
@@ -102,6 +103,14 @@ class TestReminders:
         assert rows(place.database, "SELECT kind, state, valid_until FROM message") == [
             ("booking_reminder", "sent", self.START)
         ]
+
+    def test_it_asks_for_ten_more_minutes_where_a_test_is_due_and_does_not_say_why(self, place: Clinic) -> None:
+        client = place.client()
+        booked(place, client, self.START, self.MADE)
+        with place.database.writing() as session:  # nobody has taken an ECG of them
+            judge_health(session, site_id=place.site_id, on=place.today, at=place.now)
+        assert queue_reminders(place.database, lambda: datetime(2026, 11, 25, 10, 0, tzinfo=UTC)) == 1
+        assert rows(place.database, "SELECT kind FROM message") == [("booking_reminder_longer",)]
 
     def test_none_for_a_booking_that_was_made_after_that_evening(self, place: Clinic) -> None:
         late = datetime(2026, 11, 25, 13, 0, tzinfo=UTC)

@@ -230,6 +230,9 @@ AFTERWARDS: dict[str, list[tuple[str, tuple[object, ...]]]] = {
         # No file of results has come in, and no laboratory has names of its own.
         ("SELECT (SELECT count(*) FROM result_file), (SELECT count(*) FROM result_mapping)", (0, 0)),
     ],
+    "0029_longer": [
+        ("SELECT text_group('booking_reminder_longer'), text_group('booking_reminder')", ("reminder", "reminder")),
+    ],
 }
 """What each later migration leaves of a full database, oldest first."""
 CAME = """
