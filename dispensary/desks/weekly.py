@@ -11,15 +11,18 @@ from litestar import get, post
 from litestar.params import FromPath, FromQuery
 from litestar.response import Redirect, Response, Template
 from litestar.types import ControllerRouterHandler
+from sqlalchemy import select
 
 import scheduling.queries
 import scheduling.standing
 import scheduling.waitlist
 from dispensary.clients import queries as clients
 from dispensary.clients.groups import NOTED, SHIFT, note_groups, noted_of
+from dispensary.clients.models import Client
+from dispensary.clients.not_here import not_here
 from dispensary.database import Database, ReadSession, WriteSession
 from dispensary.phone import front_desk, offers, regulars
-from dispensary.refusals import BadInput, Refusal, Refused
+from dispensary.refusals import BadInput, NotThere, Refusal, Refused
 from dispensary.staff.queries import Place
 from dispensary.staff.rules import Act, Actor, may
 from dispensary.units import ClientId
@@ -55,10 +58,20 @@ def _words_for(actor: Actor) -> tuple[str, ...]:
     return NOTED if may(actor.roles, Act.LOOK_AT_CLIENT) else (SHIFT,)
 
 
-def _done(database: Database, client_id: UUID, act: Callable[[WriteSession], object], done: str) -> Response[Any]:
-    """Does it and goes back to the client's page; what is refused is said there."""
+def _done(
+    database: Database, site: Place, client_id: UUID, act: Callable[[WriteSession], object], done: str
+) -> Response[Any]:
+    """Does it and goes back to the client's page; what is refused is said there. Raises NotThere."""
+
+    def here(session: WriteSession) -> None:
+        if session.scalar(select(Client.site_id).where(Client.id == client_id)) != site.id:
+            raise not_here(session, ClientId(client_id), site.id)
+        act(session)
+
     try:
-        database.write(act)
+        database.write(here)
+    except NotThere:
+        raise
     except Refused as refused:
         first = refused.first
         return Redirect(f"/reception/clients/{client_id}?said={first.code}", status_code=303)
@@ -82,7 +95,7 @@ def begin(
             session, actor=actor, site=site, client_id=ClientId(client_id), weekdays=days, clock=at, at=now
         )
 
-    return _done(database, client_id, act, "weekly")
+    return _done(database, site, client_id, act, "weekly")
 
 
 @post("/reception/clients/{client_id:uuid}/weekly/end", sync_to_thread=True, guards=[requires_booker])
@@ -93,6 +106,7 @@ def end(
     now, holder = clock(), ClientId(client_id)
     return _done(
         database,
+        site,
         client_id,
         lambda session: regulars.end_for(session, actor=actor, site=site, client_id=holder, at=now),
         "weekly-ended",
@@ -113,7 +127,7 @@ def pause(
                 typed.fault("pause_from", "bad-pause", "A pause begins today or later, and ends after it began.")
         regulars.pause_for(session, actor=actor, site=site, client_id=holder, first_day=first, last_day=last, at=now)
 
-    return _done(database, client_id, act, "weekly-paused")
+    return _done(database, site, client_id, act, "weekly-paused")
 
 
 @post("/reception/clients/{client_id:uuid}/weekly/on", sync_to_thread=True, guards=[requires_booker])
@@ -124,6 +138,7 @@ def go_on(
     now, holder = clock(), ClientId(client_id)
     return _done(
         database,
+        site,
         client_id,
         lambda session: regulars.go_on_for(session, actor=actor, site=site, client_id=holder, at=now),
         "weekly",
@@ -142,7 +157,7 @@ def wait(
             day = typed.day("day")
         offers.ask_for(session, actor=actor, site=site, client_id=holder, day=day, at=now)
 
-    return _done(database, client_id, act, "waits")
+    return _done(database, site, client_id, act, "waits")
 
 
 @post("/reception/waits/{wait_id:uuid}/leave", sync_to_thread=True, guards=[requires_booker])
@@ -180,7 +195,7 @@ def groups(
         kept = noted_of(session, holder) - set(mine)
         note_groups(session, actor=actor, client_id=holder, words=ticked | kept, at=now)
 
-    return _done(database, client_id, act, "groups")
+    return _done(database, site, client_id, act, "groups")
 
 
 @get("/reception/waiting", sync_to_thread=True, guards=[requires_booker])
