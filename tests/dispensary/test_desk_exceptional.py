@@ -221,7 +221,7 @@ class TestThePage:
         assert here.seat(role).get(at(client, "/unusual")).status_code == 403
 
     def test_a_form_without_its_number_writes_nothing(self, here: Desks, counter: Visitor, client: ClientId) -> None:
-        answer = counter.post(at(client, "/unusual/intoxicated"), {"observation": "asleep"})
+        answer = counter.post(at(client, "/unusual/intoxicated"), {"key": "", "observation": "asleep"})
 
         assert answer.status_code == 422
         assert written(here) == []

@@ -92,7 +92,7 @@ def test_a_plan_is_proposed_changed_and_signed_by_keyboard_alone(
     doctor.page.keyboard.type("92.5")
     with doctor.page.expect_response("**/plan/look"):
         doctor.presses("Enter")
-    doctor.page.wait_for_function("!document.querySelector('form[inert]')")
+    doctor.page.locator("form[inert]").wait_for(state="detached")
     doctor.sees("One more step")
     assert doctor.page.get_by_label("Step 2: mg a day").input_value() == "92.5"
     doctor.page.get_by_label("Reason").focus()

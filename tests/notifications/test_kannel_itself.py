@@ -72,7 +72,7 @@ class Hooks:
     port: int
     calls: list[Called] = field(default_factory=list)
 
-    def waits_for(self, found: Callable[[], object], seconds: float = 60) -> None:
+    def waits_for(self, found: Callable[[], object], seconds: float = 180) -> None:
         ends = time.monotonic() + seconds
         while not found():
             assert time.monotonic() < ends, [called.url for called in self.calls]

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from dispensary.jobs import REMIND_AT
+from dispensary.clients.wish_rules import EVENING
 from scheduling import queries, service, standing
 from scheduling.holidays import public_holidays
 from scheduling.rules import Hours, InForce, Shut, Timetable, fault_in, moment_of
@@ -164,7 +164,7 @@ def test_the_same_wall_time_of_the_next_weeks_is_the_same_slot_and_is_reminded_a
                 assert wanted not in {wall(each.starts_at, zone).time() for each in table.slots_on(later)}
                 continue
             assert wanted in {wall(each.starts_at, zone).time() for each in table.slots_on(later)}
-            evening = datetime.combine(later - timedelta(days=1), REMIND_AT, tzinfo=zone)
+            evening = datetime.combine(later - timedelta(days=1), EVENING, tzinfo=zone)
             assert wall(evening.astimezone(UTC), zone) == datetime.combine(later - timedelta(days=1), time(18))
             assert evening.astimezone(UTC) < start
 
