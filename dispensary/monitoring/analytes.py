@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 from enum import StrEnum
@@ -162,18 +162,3 @@ def in_kept_unit(analyte: Analyte, number: Decimal, unit: str) -> Decimal:
 def _same_unit(unit: str) -> str:
     """A unit without differences of case, blanks and the two signs for micro."""
     return unicodedata.normalize("NFKC", unit).casefold().replace(" ", "").replace("μ", "u").replace("µ", "u")
-
-
-def in_unit(analyte: Analyte, kept: Decimal, unit: str) -> Decimal:
-    """A kept number in another linear unit, for showing. Raises BadValue."""
-    for other, factor in analyte.units.items():
-        if _same_unit(other) == _same_unit(unit):
-            return kept / factor
-    if _same_unit(unit) == _same_unit(analyte.unit):
-        return kept
-    raise BadValue(f"{analyte.name}: the unit “{unit}” is not known.")
-
-
-def group_of(codes: Sequence[str]) -> frozenset[str]:
-    """The groups that these tests belong to."""
-    return frozenset(analytes()[code].group for code in codes if code in analytes())

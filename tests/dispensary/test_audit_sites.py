@@ -132,6 +132,8 @@ class TestAnotherSite:
             "hold_from": day(1, there),
             "hold_reason": "x",
             "password": "a walk home again",
+            "weekday": "0",
+            "weekly_at": "06:45",
         }
 
         answers = {path: everybody.post(path, form).status_code for path in asked}
