@@ -165,6 +165,7 @@ KINDS: Mapping[str, Kind] = {
     "feedback_wait": Kind(N_("Thank you. And the wait? Reply 1 short, 2 fair or 3 too long.")),
     "feedback_thanks": Kind(N_("Thank you. Your answer helps us.")),
     "ask_pin": Kind(N_("Please reply with your PIN first.")),
+    "ask_text_with_pin": Kind(N_("Please write it again, with your PIN in the same text.")),
     "wrong_pin": Kind(N_("This PIN is not right. Please try again, or ask at the desk.")),
     "number_confirm": Kind(
         N_("Shall texts come to this number? Reply OK to agree. If you do not know of it, do nothing.")

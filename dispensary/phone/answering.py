@@ -82,7 +82,7 @@ def answer(session: WriteSession, *, gateway: str, inbound: Inbound, at: datetim
     memory = entered.memory
     talk = _talk(session, entered.text, phone, entered.writers, memory, at)
     try:
-        reply = _at_gate(talk, entered.gate, writers) or _moving(talk, heard, entered.phone) or _reply(talk)
+        reply = _at_gate(talk, entered.gate, heard) or _moving(talk, heard, entered.phone) or _reply(talk)
     except Whose:
         tasks.ask_whose(session, writers=writers, at=at)
         reply = Reply("asked_human", "see_reception", asked=memory.asked)
@@ -91,21 +91,20 @@ def answer(session: WriteSession, *, gateway: str, inbound: Inbound, at: datetim
     return _finish(session, received, talk, writers, reply)
 
 
-def _at_gate(talk: Talk, gate: Gate, writers: list[Writer]) -> Reply | None:
+def _at_gate(talk: Talk, gate: Gate, heard: Heard) -> Reply | None:
     """The answer to a text that came without the PIN, or with a wrong one; nothing when it may be heard."""
+    ask = "ask_text_with_pin" if heard.shared else "ask_pin"
     asked, understood = talk.asked, talk.command.understood
     match gate:
         case Gate.ASK if talk.command.verb is Verb.MENU:
             return verbs.menu(talk)
         case Gate.ASK:
             known = talk.command.verb is not Verb.PIN and (understood or talk.command.choice is not None)
-            return Reply(
-                "asked_pin", "ask_pin", asked=asked, understood=understood or known, before_pin=True, holds=known
-            )
+            return Reply("asked_pin", ask, asked=asked, understood=understood or known, before_pin=True, holds=known)
         case Gate.WRONG:
             return Reply("wrong_pin", "wrong_pin", asked=asked, before_pin=True, holds=understood)
         case Gate.SHUTS:
-            tasks.ask_of_guesses(talk.session, writers=writers, at=talk.at)
+            tasks.ask_of_guesses(talk.session, writers=heard.writers, at=talk.at)
             return Reply("line_shut", "see_reception")
     return None
 
@@ -114,7 +113,7 @@ def _moving(talk: Talk, heard: Heard, typed: str) -> Reply | None:
     """The answer to a PIN alone, and to the wish for another number; nothing when the text is neither."""
     if talk.command.verb is Verb.PIN:  # who has none sets it at the desk
         return verbs.menu(talk) if heard.guard.by_digest else Reply("refused", "see_reception")
-    return moving.ask_move(talk, typed, heard.read.pin) if talk.command.verb is Verb.NUMBER else None
+    return moving.ask_move(talk, typed, heard) if talk.command.verb is Verb.NUMBER else None
 
 
 def _talk(session: WriteSession, written: str, phone: str, writers: list[Writer], memory: Memory, at: datetime) -> Talk:

@@ -1,7 +1,8 @@
 """The door of the phone line: whose number a text came from, and whether its PIN opens what it asks for.
 
 A number at which nobody has a PIN is open. Where somebody has one, nothing is told of bookings until a PIN has come,
-and only to the one whose it is: two who share a phone are told apart by it.
+and only to the one whose it is: two who share a phone are told apart by it. There a PIN alone lets in no text that came
+before it, for that may have been the other's.
 """
 
 from __future__ import annotations
@@ -33,6 +34,11 @@ class Heard:
     card: ClientId | None
     """Whose card number stands in it."""
 
+    @property
+    def shared(self) -> bool:
+        """Whether more than one has the number."""
+        return len(self.writers) > 1
+
 
 @dataclass(frozen=True)
 class Entered:
@@ -61,7 +67,7 @@ def hear(session: WriteSession, *, phone: str, text: str) -> Heard:
 
 
 def enter(session: WriteSession, heard: Heard, *, phone: str, memory: Memory, at: datetime) -> Entered:
-    """Lets the text in or not. A PIN alone lets in the text that waited for it."""
+    """Lets the text in or not. A PIN alone lets in the text that waited for it, where that can be nobody else's."""
     wanted = heard.read
     if not heard.guard.by_digest:
         said = "pin" if wanted.pin is not None and wanted.empty else wanted.rest
@@ -75,6 +81,7 @@ def enter(session: WriteSession, heard: Heard, *, phone: str, memory: Memory, at
     writers = [writer for writer in heard.writers if writer.client_id == passed.client_id]
     if wanted.empty and memory.held is not None:
         held = unmasked(text_of(session, vault=session.vault, inbound_id=memory.held))
-        region = writers[0].place.region
-        wanted = read(named(held, {writers[0].number: writers[0].client_id})[0], guarded=True, region=region)
+        without_card, meant = named(held, {writer.number: writer.client_id for writer in heard.writers})
+        if not heard.shared or meant == passed.client_id:
+            wanted = read(without_card, guarded=True, region=writers[0].place.region)
     return Entered(Gate.OPEN, writers, "pin" if wanted.empty else wanted.rest, memory, wanted.phone)

@@ -16,6 +16,7 @@ from sqlalchemy.dialects.postgresql import insert
 import notifications.service
 from dispensary.database import ReadSession, WriteSession
 from dispensary.phone import tasks
+from dispensary.phone.entering import Heard
 from dispensary.phone.memory import told_since
 from dispensary.phone.pin_models import NumberChange, PhonePin
 from dispensary.phone.pins import end_pin, guard_of, keep_pin, pin_digest
@@ -36,8 +37,9 @@ _SEALED: Final = "number_change.phone_sealed"
 _WORTH_SENDING: Final = timedelta(hours=12)
 
 
-def ask_move(talk: Talk, typed: str, pin: str | None) -> Reply:
+def ask_move(talk: Talk, typed: str, heard: Heard) -> Reply:
     """Texts the new number and waits for its OK. Without a PIN in this very text there is no move. Raises Whose."""
+    pin = heard.read.pin
     writer = talk.the_one()
     session, at = talk.session, talk.at
     if session.get(PhonePin, writer.client_id) is None:
@@ -47,7 +49,7 @@ def ask_move(talk: Talk, typed: str, pin: str | None) -> Reply:
     except BadNumber:
         return Reply("asked", "ask_number", asked=talk.asked)
     if pin is None:
-        return Reply("asked_pin", "ask_pin", asked=talk.asked, holds=True)
+        return Reply("asked_pin", "ask_text_with_pin" if heard.shared else "ask_pin", asked=talk.asked, holds=True)
     index = phone_index(session.vault, number)
     old = session.get_one(Contact, writer.client_id).phone_index
     digest = pin_digest(session.vault, index, pin)

@@ -23,6 +23,7 @@ from notifications.queries import contact_details
 from tests.dispensary.phones import Line, heard_as, kl, line, listed, with_pin
 
 ASKED = "Please reply with your PIN first."
+ASKED_TOGETHER = "Please write it again, with your PIN in the same text."
 WRONG = "This PIN is not right. Please try again, or ask at the desk."
 SEE_US = "Please speak to us at the desk the next time you come."
 NEW = "+60198765432"
@@ -185,6 +186,25 @@ class TestSharedNumber:
         assert phone_line.says(couple[1], "7395 ok") == "Thank you. See you on Sat 28 Nov at 09:00."
         assert phone_line.booked(couple[0]) == [kl(27, 8)]
 
+    @pytest.mark.parametrize("written", ["drop", "4812 drop", "move sat 10"])
+    def test_what_the_one_wrote_is_not_done_for_the_other_whose_pin_comes_next(
+        self, phone_line: Line, couple: tuple[ClientId, ClientId], written: str
+    ) -> None:
+        assert phone_line.says(couple[0], written) in (ASKED_TOGETHER, WRONG)
+        assert phone_line.says(couple[1], "7395").startswith("Write BOOK, MOVE or DROP")
+        assert [phone_line.booked(each) for each in couple] == [[kl(27, 8)], [kl(28, 9)]]
+
+    def test_nor_is_a_number_changed(self, phone_line: Line, couple: tuple[ClientId, ClientId]) -> None:
+        phone_line.says(couple[0], "4821")
+        assert phone_line.says(couple[0], "number 0198765432") == ASKED_TOGETHER
+        assert phone_line.says(couple[1], "7395").startswith("Write BOOK, MOVE or DROP")
+
+    def test_what_names_its_writer_by_the_card_waits_for_their_pin(
+        self, phone_line: Line, couple: tuple[ClientId, ClientId]
+    ) -> None:
+        assert phone_line.says(couple[0], f"drop {phone_line.number(couple[0])}") == ASKED_TOGETHER
+        assert phone_line.says(couple[0], "4821").startswith("Your booking for Fri 27 Nov at 08:00 is dropped.")
+
     def test_a_card_number_with_the_others_pin_opens_nothing(
         self, phone_line: Line, couple: tuple[ClientId, ClientId]
     ) -> None:
@@ -192,7 +212,7 @@ class TestSharedNumber:
 
     def test_who_has_none_writes_their_card_number(self, phone_line: Line, couple: tuple[ClientId, ClientId]) -> None:
         third = phone_line.client(phone_line.numbers[couple[0]])
-        assert phone_line.says(third, "when") == ASKED
+        assert phone_line.says(third, "when") == ASKED_TOGETHER
         assert phone_line.says(third, f"book mon 8 {phone_line.number(third)}").startswith("Booked: Mon 30 Nov")
         assert phone_line.booked(third) == [kl(30, 8)]
 
