@@ -1,4 +1,4 @@
-"""Health: a correction is of the same client and test, whoever entered it is known, a refill is of what was taken."""
+"""Health: corrections, refills, alerts and days to look are of the client whose they are; who entered it is known."""
 
 from __future__ import annotations
 
@@ -36,6 +36,35 @@ HEALTH = (
         """
         SELECT m.id FROM medication m JOIN treatment t ON t.id = m.treatment_id WHERE t.client_id <> m.client_id
         ORDER BY 1
+        """,
+    ),
+    Check(
+        12,
+        "alert {id} of client {client_id} rests on result {rests_on}, which is not theirs",
+        """
+        SELECT a.id, a.client_id, e.rests_on FROM alert a
+        CROSS JOIN LATERAL jsonb_array_elements_text(a.evidence -> 'rests_on') AS e (rests_on)
+        LEFT JOIN health_result r ON r.id::text = e.rests_on
+        WHERE a.rule IN ('alt', 'tb-alt', 'fib-4', 'apri', 'child-pugh', 'qtc', 'viral-load')
+            AND r.client_id IS DISTINCT FROM a.client_id ORDER BY 1, 3
+        """,
+    ),
+    Check(
+        12,
+        "the day to look {on_day} of client {client_id} is for a medicine of another client, or one that went on",
+        """
+        SELECT l.on_day, l.client_id FROM scheduled_look l LEFT JOIN medication m ON m.id = l.medication_id
+        WHERE m.client_id IS DISTINCT FROM l.client_id OR (l.moment = 'stop' AND m.stopped_on IS NULL)
+        ORDER BY 1, 2
+        """,
+    ),
+    Check(
+        12,
+        "result file {id} was closed, and nobody is written down as having taken it or put it away",
+        """
+        SELECT f.id FROM result_file f WHERE f.closed_at IS NOT NULL AND NOT EXISTS (
+            SELECT FROM audit_entry a WHERE a.subject_id = f.site_id AND a.at = f.closed_at
+            AND a.act IN ('took file of results', 'put file of results away')) ORDER BY 1
         """,
     ),
 )

@@ -14,6 +14,8 @@ from dispensary.database import Database
 from dispensary.jobs import judge_sites, pass_alerts_on
 from dispensary.monitoring.alerts import escalate, read_alert
 from dispensary.monitoring.due_models import DueTest
+from dispensary.monitoring.importing import put_away
+from dispensary.monitoring.incoming_models import ResultFile
 from dispensary.monitoring.judging import judge_health
 from dispensary.monitoring.models import Alert
 from dispensary.monitoring.result_models import HealthResult
@@ -22,7 +24,7 @@ from dispensary.monitoring.service import note_condition, resolve_alert
 from dispensary.monitoring.treatment_models import ScheduledLook
 from dispensary.monitoring.treatments import refill, start_medicine, start_treatment, stop_medicine, void_refill
 from dispensary.refusals import BadInput, NotThere, Refused
-from dispensary.units import ClientId
+from dispensary.units import ClientId, new_id
 from dispensary.verification.verifying import verify
 from tests.builders import Clinic, clinic
 
@@ -343,6 +345,23 @@ class TestVerification:
             medicine = start_medicine(session, **who, client_id=one, substance="rifabutin", started_on=here.today)
             assert medicine.treatment_id == treatment.id
             refill(session, **who, medication_id=medicine.id, on=here.today, days=30, key="r")
+            start_medicine(session, **who, client_id=one, substance="rifampicin", started_on=here.today)
+            about = {"laboratory_id": laboratory(session, actor=here.doctor, name="General Hospital").id}
+            file = ResultFile(
+                id=new_id(),
+                site_id=here.site_id,
+                **about,
+                format="csv",
+                name="a",
+                digest=b"0" * 32,
+                left_out=[],
+                content_sealed=b"0",
+                uploaded_at=here.now,
+            )
+            session.add(file)
+            session.flush()
+            put_away(session, actor=here.doctor, file_id=file.id, at=here.now)
+        entered(here, one, alt("300"), key="key-3")
         return here
 
     def found(self, here: Clinic) -> list[str]:
@@ -362,8 +381,11 @@ class TestVerification:
                 "UPDATE treatment SET client_id = (SELECT id FROM client WHERE id <> treatment.client_id LIMIT 1)",
                 "of another client",
             ),
+            ("UPDATE alert SET client_id = (SELECT id FROM client WHERE id <> alert.client_id LIMIT 1)", "not theirs"),
+            ("UPDATE scheduled_look SET moment = 'stop'", "or one that went on"),
+            ("UPDATE result_file SET closed_at = closed_at + interval '1 second'", "taken it or put it away"),
         ],
-        ids=["another test", "nobody", "not taken", "another client"],
+        ids=["another test", "nobody", "not taken", "another client", "another's alert", "a look", "a file"],
     )
     def test_damage_is_found_and_named(self, kept: Clinic, sql: str, expected: str) -> None:
         with kept.database.writing() as session:
