@@ -1,23 +1,19 @@
-"""Commands that bring records in, take figures out, and check them."""
+"""Commands that bring records in and check them."""
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime
 from pathlib import Path
 
 import click
 
 from dispensary.commands.parts import DAY, bar, database_of, now, one_clear_line
-from dispensary.database import ReadSession, WriteSession
-from dispensary.evaluation.exports import export_dose_days, export_retention
-from dispensary.evaluation.queries import Period
-from dispensary.evaluation.retention import DEFAULT_GAP, Question
+from dispensary.database import WriteSession
 from dispensary.refusals import NotThere, Refusal
 from dispensary.settings import settings_from
-from dispensary.staff.queries import Place, place, site_by_code, sites
+from dispensary.staff.queries import Place, place, site_by_code
 from dispensary.staff.rules import the_program
 from dispensary.units import DoseDay
 
@@ -144,74 +140,6 @@ def _site_for_import(session: WriteSession, code: str, zone: str) -> tuple[Place
         site = add_site(session, code=code, name=code.strip().upper(), zone=zone, region="US", at=now())
         scheduling.service.add_place(session, place_id=site.id, zone=zone)
         return place(session, site.id), True
-
-
-def _places(session: ReadSession, codes: tuple[str, ...]) -> list[Place]:
-    return [place(session, site_by_code(session, code).id) for code in codes] if codes else sites(session)
-
-
-def _export_options(command: Callable[..., None]) -> Callable[..., None]:
-    for option in (
-        click.option("--site", "codes", multiple=True, help="Only these sites. Default: all."),
-        click.option("--from", "first", type=DAY, required=True, help="First day of the period."),
-        click.option("--to", "last", type=DAY, required=True, help="Last day of the period."),
-        click.option("--as-of", type=click.DateTime(), help="What was known then (UTC). Default: now."),
-        click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=Path(), help="Folder."),
-    ):
-        command = option(command)
-    return command
-
-
-def _period(first: datetime, last: datetime) -> Period:
-    return Period(first.date(), last.date() + timedelta(days=1))
-
-
-def _as_of(as_of: datetime | None) -> datetime:
-    return as_of.replace(tzinfo=UTC) if as_of else now()
-
-
-@click.group()
-def export() -> None:
-    """Write de-identified figures with their definitions."""
-
-
-@export.command(name="dose-days")
-@_export_options
-def export_dose_days_command(
-    codes: tuple[str, ...], first: datetime, last: datetime, as_of: datetime | None, out: Path
-) -> None:
-    """Every closed dose day: ordered, given, outcome (CSV and manifest)."""
-    with one_clear_line(), database_of(settings_from()) as database, database.reading() as session:
-        out.mkdir(parents=True, exist_ok=True)
-        path = out / "dose-days.csv"
-        figures = export_dose_days(
-            session,
-            places=_places(session, codes),
-            period=_period(first, last),
-            as_of=_as_of(as_of),
-            now=now(),
-            path=path,
-        )
-    share = f", {figures.covered / figures.days:.1%} covered" if figures.days else ""
-    click.echo(f"{figures.clients:,} clients, {figures.days:,} days ordered{share}: {path}")
-
-
-@export.command(name="retention")
-@_export_options
-@click.option("--gap", default=DEFAULT_GAP, show_default=True, help="Dropped out after more days without a dose.")
-def export_retention_command(
-    codes: tuple[str, ...], first: datetime, last: datetime, as_of: datetime | None, out: Path, gap: int
-) -> None:
-    """Retention by Kaplan-Meier, first stays and all stays (CSV and manifest)."""
-    with one_clear_line(), database_of(settings_from()) as database, database.reading() as session:
-        out.mkdir(parents=True, exist_ok=True)
-        path = out / "retention.csv"
-        question = Question(_period(first, last), _as_of(as_of), gap_days=gap)
-        answer = export_retention(session, places=_places(session, codes), question=question, now=now(), path=path)
-    for mark in answer.first.marks:
-        if mark.retention is not None:
-            click.echo(f"{mark.months:>3} months: {float(mark.retention):.3f} ({mark.at_risk} at risk)")
-    click.echo(f"{answer.first.clients:,} clients, first stays; definition and all stays: {path}")
 
 
 @click.command(name="close-day")

@@ -18,6 +18,7 @@ from uuid import UUID
 from dispensary import __version__
 from dispensary.database import ReadSession
 from dispensary.evaluation import queries
+from dispensary.evaluation.answering import Answer, Asked, answer
 from dispensary.evaluation.files import Export
 from dispensary.evaluation.queries import DoseDayRow, Period
 from dispensary.evaluation.retention import Cohort, Question, Retention, check_moment, retention
@@ -129,6 +130,17 @@ def export_retention(
     return answer
 
 
+def export_measure(session: ReadSession, *, asked: Asked, path: Path) -> Answer:
+    """Writes the figures of a measure to `path`, small cells hidden, with the manifest beside it.
+
+    What may be asked was settled by `ask`. Raises BadInput when it cannot be written.
+    """
+    found = answer(session, asked)
+    with Export(path) as out:
+        out.manifest(_measure_statement(found), [out.table("", found.columns(), map(_written, found.table()))])
+    return found
+
+
 def pseudonym(vault: Vault, purpose: str, client_id: UUID) -> str:
     """The client's name in one export: 24 hex digits, of which nobody gets back to the client without the key."""
     return vault.sign(purpose, client_id.bytes)[:12].hex()
@@ -175,6 +187,10 @@ def _dose_day_rows(rows: Iterable[DoseDayRow], names: Sequence[str]) -> Iterator
             row.outcome,
             int(row.covered),
         )
+
+
+def _written(row: Sequence[object]) -> list[object]:
+    return ["" if each is None else format(each, "f") if isinstance(each, Decimal) else each for each in row]
 
 
 def _figure(value: Decimal | None) -> str:
@@ -268,4 +284,19 @@ def _retention_statement(answer: Retention) -> dict[str, object]:
             "month_days": question.scale.month_days,
             "roles": {reason: role.value for reason, role in sorted(question.roles.items())},
         },
+    }
+
+
+def _measure_statement(found: Answer) -> dict[str, object]:
+    asked = found.asked
+    statement = _statement(asked.measure.key, asked.places, asked.period, asked.as_of, asked.measure.definition())
+    return statement | {
+        "deidentification": (
+            f"Sums over groups of clients; what would speak of fewer than {asked.least} people is hidden, and so much"
+            " beside it that no total gives it back."
+        ),
+        "by": list(asked.by),
+        "parameters": dict(asked.parameters),
+        "exclusions": [{"what": says, "count": count} for says, count in found.told()],
+        "rows_not_wholly_shown": found.hidden,
     }

@@ -16,70 +16,19 @@ from uuid import UUID
 from sqlalchemy import text
 
 from dispensary.database import ReadSession
+from dispensary.evaluation.known import DAYS, GIVEN, STAYS
 from dispensary.evaluation.rules import Stay
 from dispensary.staff.queries import Place
 
 _ROWS_AT_ONCE = 5000
 
-# Imported history has no moment of its own on the supply: it was on record when its days were frozen. What was entered
-# from paper after an outage was on record when it was entered.
-_GIVEN = """
-    SELECT d.client_id, d.dose_day, d.portion, d.portions
-    FROM dose d
-    JOIN supply s ON s.id = d.supply_id
-    LEFT JOIN day_outcome brought_in ON s.origin = 'import' AND brought_in.client_id = d.client_id
-        AND brought_in.dose_day = d.dose_day AND brought_in.portion = d.portion
-    LEFT JOIN late_entry entered ON s.origin = 'outage' AND entered.supply_id = s.id
-    WHERE CASE s.origin WHEN 'import' THEN brought_in.frozen_at WHEN 'outage' THEN entered.recorded_at ELSE s.at END
-        <= :as_of
-      AND (d.voided_at IS NULL OR d.voided_at > :as_of)
-"""
-
 _STAYS = text(f"""
 WITH site_day AS (
     SELECT * FROM unnest(CAST(:sites AS uuid[]), CAST(:days AS date[])) AS known (site_id, today)
-),
-covered AS (
-    SELECT DISTINCT given.client_id, given.dose_day, site_day.today
-    FROM ({_GIVEN}) AS given
-    JOIN client ON client.id = given.client_id
-    JOIN site_day ON site_day.site_id = client.site_id
-    WHERE given.dose_day <= site_day.today
-),
-marked AS (
-    SELECT client_id, dose_day, today,
-        CASE WHEN dose_day - lag(dose_day) OVER one - 1 <= :gap_days THEN 0 ELSE 1 END AS begins
-    FROM covered
-    WINDOW one AS (PARTITION BY client_id ORDER BY dose_day)
-),
-numbered AS (
-    SELECT client_id, dose_day, today, sum(begins) OVER (PARTITION BY client_id ORDER BY dose_day) AS number
-    FROM marked
-),
-stay AS (
-    SELECT client_id, number, today, min(dose_day) AS first_day, max(dose_day) AS last_day,
-        lead(min(dose_day)) OVER (PARTITION BY client_id ORDER BY number) AS next_day
-    FROM numbered
-    GROUP BY client_id, number, today
 )
-SELECT stay.client_id, stay.number, stay.first_day, stay.last_day, stay.next_day IS NOT NULL AS came_back,
-    CASE WHEN left_for.known THEN left_for.ended_on END AS ended_on,
-    CASE WHEN left_for.known THEN left_for.exit_reason END AS exit_reason,
-    stay.today
-FROM stay
-LEFT JOIN LATERAL (
-    SELECT e.ended_on, e.exit_reason,
-        e.ended_on <= stay.today AND e.ended_on <= coalesce(stay.next_day, 'infinity') AND NOT EXISTS (
-            -- The episode does not keep when its end was stated; the audit trail does.
-            SELECT 1 FROM audit_entry a
-            WHERE a.subject_id = e.client_id AND a.at > :as_of AND a.act = 'ended episode'
-              AND a.details::jsonb ->> 'ended_on' = e.ended_on::text
-        ) AS known
-    FROM episode e
-    WHERE e.client_id = stay.client_id AND e.began_on <= stay.last_day
-    ORDER BY e.began_on DESC
-    LIMIT 1
-) AS left_for ON true
+SELECT stay.client_id, stay.number, stay.first_day, stay.last_day, stay.next_day IS NOT NULL, stay.ended_on,
+    stay.exit_reason, stay.today
+FROM ({STAYS}) AS stay
 ORDER BY stay.client_id, stay.number
 """)
 
@@ -89,38 +38,32 @@ FROM client
 JOIN episode ON episode.client_id = client.id
 WHERE client.site_id = ANY(CAST(:sites AS uuid[])) AND client.made_at <= :as_of
   AND episode.began_on >= :from_day AND episode.began_on < :until_day
-  AND NOT EXISTS (SELECT 1 FROM ({_GIVEN}) AS given WHERE given.client_id = client.id)
+  AND NOT EXISTS (SELECT 1 FROM ({GIVEN}) AS given WHERE given.client_id = client.id)
 """)
 
-# A closed day is as it was frozen, unless a correction of it was known by then.
 _DOSE_DAYS = text(f"""
 WITH numbered AS (
     SELECT client_id, episode_id, dense_rank() OVER (PARTITION BY client_id ORDER BY min(dose_day)) AS number
     FROM day_outcome
     WHERE frozen_at <= :as_of
     GROUP BY client_id, episode_id
-), corrected AS (
-    SELECT DISTINCT ON (client_id, dose_day, portion) client_id, dose_day, portion, given_mg, outcome
-    FROM day_correction WHERE at <= :as_of ORDER BY client_id, dose_day, portion, no DESC
 )
 SELECT asked.place, numbered.number, o.dose_day - episode.began_on AS day, o.portion, o.portions, o.ordered_mg,
-    coalesce(c.given_mg, o.given_mg) AS given_mg, coalesce(c.outcome, o.outcome) AS outcome,
-    given.client_id IS NOT NULL AS covered
+    o.given_mg, o.outcome, given.client_id IS NOT NULL AS covered
 FROM unnest(CAST(:clients AS uuid[])) WITH ORDINALITY AS asked (client_id, place)
-JOIN day_outcome o ON o.client_id = asked.client_id
+JOIN ({DAYS}) AS o ON o.client_id = asked.client_id
 JOIN episode ON episode.id = o.episode_id
 JOIN numbered ON numbered.client_id = o.client_id AND numbered.episode_id = o.episode_id
-LEFT JOIN corrected c ON c.client_id = o.client_id AND c.dose_day = o.dose_day AND c.portion = o.portion
-LEFT JOIN ({_GIVEN}) AS given
+LEFT JOIN ({GIVEN}) AS given
     ON given.client_id = o.client_id AND given.dose_day = o.dose_day AND given.portion = o.portion
-WHERE o.frozen_at <= :as_of AND o.dose_day >= :from_day AND o.dose_day < :until_day
+WHERE o.dose_day >= :from_day AND o.dose_day < :until_day
 ORDER BY asked.place, o.dose_day, o.portion
 """)
 
 _NOT_CLOSED = text(f"""
 SELECT count(*)
 FROM (SELECT DISTINCT given.client_id, given.dose_day
-      FROM ({_GIVEN}) AS given
+      FROM ({GIVEN}) AS given
       JOIN client ON client.id = given.client_id AND client.site_id = ANY(CAST(:sites AS uuid[]))
       WHERE given.dose_day >= :from_day AND given.dose_day < :until_day
         AND NOT EXISTS (SELECT 1 FROM day_outcome o WHERE o.client_id = given.client_id

@@ -1,0 +1,154 @@
+"""`dispensary export`: de-identified figures with their definitions, each measure by its key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TypeVar
+
+import click
+
+from dispensary.commands.parts import DAY, database_of, now, one_clear_line
+from dispensary.database import ReadSession
+from dispensary.evaluation.answering import ALL, ask
+from dispensary.evaluation.exports import export_dose_days, export_measure, export_retention
+from dispensary.evaluation.measure import Measure
+from dispensary.evaluation.measures import measures
+from dispensary.evaluation.queries import Period
+from dispensary.evaluation.retention import DEFAULT_GAP, Question
+from dispensary.settings import settings_from
+from dispensary.staff.queries import Place, place, site_by_code, sites
+
+_Command = TypeVar("_Command", bound=Callable[..., None] | click.Command)
+
+
+def _places(session: ReadSession, codes: tuple[str, ...]) -> list[Place]:
+    return [place(session, site_by_code(session, code).id) for code in codes] if codes else sites(session)
+
+
+def _export_options(command: _Command) -> _Command:
+    for option in (
+        click.option("--site", "codes", multiple=True, help="Only these sites. Default: all."),
+        click.option("--from", "first", type=DAY, required=True, help="First day of the period."),
+        click.option("--to", "last", type=DAY, required=True, help="Last day of the period."),
+        click.option("--as-of", type=click.DateTime(), help="What was known then (UTC). Default: now."),
+        click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=Path(), help="Folder."),
+    ):
+        command = option(command)
+    return command
+
+
+def _period(first: datetime, last: datetime) -> Period:
+    return Period(first.date(), last.date() + timedelta(days=1))
+
+
+def _as_of(as_of: datetime | None) -> datetime:
+    return as_of.replace(tzinfo=UTC) if as_of else now()
+
+
+class _Measures(click.Group):
+    """The group of exports, which has a command for each measure beside those that write something of their own."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *measures()})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        own = super().get_command(ctx, cmd_name)
+        if own is not None or cmd_name not in measures():
+            return own
+        return _command_of(measures()[cmd_name])
+
+
+@click.group(cls=_Measures)
+def export() -> None:
+    """Write de-identified figures with their definitions."""
+
+
+@export.command(name="dose-days")
+@_export_options
+def export_dose_days_command(
+    codes: tuple[str, ...], first: datetime, last: datetime, as_of: datetime | None, out: Path
+) -> None:
+    """Every closed dose day: ordered, given, outcome (CSV and manifest)."""
+    with one_clear_line(), database_of(settings_from()) as database, database.reading() as session:
+        out.mkdir(parents=True, exist_ok=True)
+        path = out / "dose-days.csv"
+        figures = export_dose_days(
+            session,
+            places=_places(session, codes),
+            period=_period(first, last),
+            as_of=_as_of(as_of),
+            now=now(),
+            path=path,
+        )
+    share = f", {figures.covered / figures.days:.1%} covered" if figures.days else ""
+    click.echo(f"{figures.clients:,} clients, {figures.days:,} days ordered{share}: {path}")
+
+
+@export.command(name="retention")
+@_export_options
+@click.option("--gap", default=DEFAULT_GAP, show_default=True, help="Dropped out after more days without a dose.")
+def export_retention_command(
+    codes: tuple[str, ...], first: datetime, last: datetime, as_of: datetime | None, out: Path, gap: int
+) -> None:
+    """Retention by Kaplan-Meier, first stays and all stays (CSV and manifest)."""
+    with one_clear_line(), database_of(settings_from()) as database, database.reading() as session:
+        out.mkdir(parents=True, exist_ok=True)
+        path = out / "retention.csv"
+        question = Question(_period(first, last), _as_of(as_of), gap_days=gap)
+        answer = export_retention(session, places=_places(session, codes), question=question, now=now(), path=path)
+    for mark in answer.first.marks:
+        if mark.retention is not None:
+            click.echo(f"{mark.months:>3} months: {float(mark.retention):.3f} ({mark.at_risk} at risk)")
+    click.echo(f"{answer.first.clients:,} clients, first stays; definition and all stays: {path}")
+
+
+def _command_of(measure: Measure) -> click.Command:
+    """`dispensary export MEASURE`: its parameters are options."""
+
+    def run(
+        codes: tuple[str, ...],
+        first: datetime,
+        last: datetime,
+        as_of: datetime | None,
+        out: Path,
+        by: str,
+        written: str,
+        **typed: str | None,
+    ) -> None:
+        with one_clear_line(), database_of(settings_from()) as database, database.reading() as session:
+            asked = ask(
+                measure,
+                places=_places(session, codes),
+                period=_period(first, last),
+                as_of=_as_of(as_of),
+                now=now(),
+                by=[key.strip() for key in by.split(",") if key.strip()],
+                typed={key: value for key, value in typed.items() if value is not None},
+            )
+            out.mkdir(parents=True, exist_ok=True)
+            path = out / f"{measure.key}.{written}"
+            found = export_measure(session, asked=asked, path=path)
+        for row in found.rows:
+            if set(row.strata) <= {ALL}:
+                of = f" of {row.denominator}" if row.denominator is not None else ""
+                told = "hidden" if not row.shown else "–" if row.value is None else f"{row.value:,f}"
+                click.echo(f"{row.indicator}: {told}{of}")
+        click.echo(f"{len(found.rows)} rows, {found.hidden} not wholly shown: {path}")
+
+    by = ", ".join([*measure.strata, *(each.key for each in measure.own_strata)])
+    options: list[click.Parameter] = [
+        click.Option(["--by"], default="", help=f"Split by strata, with commas: {by}." if by else "It is not split."),
+        click.Option(["--format", "written"], type=click.Choice(["csv"]), default="csv", show_default=True),
+        *(
+            click.Option(
+                [f"--{each.key.replace('_', '-')}", each.key],
+                help=f"{each.meaning} {each.bounds}. Default: {each.default}.",
+            )
+            for each in measure.parameters
+        ),
+    ]
+    command = click.Command(measure.key, callback=run, params=options, help=f"{measure.title}. {measure.says}")
+    _export_options(command)
+    return command

@@ -1,0 +1,140 @@
+"""The facts as they were known at a moment, as pieces of SQL that measures are made of. Each takes `:as_of`.
+
+A fact counts when it was on record by then. Where the record keeps no moment (an exit, the end of a treatment) the
+audit trail has it. What the record never kept is as it is now: an order's earlier end that a later one replaced, a
+condition that was noted with an earlier day, and what a client's page says of employment or distance.
+"""
+
+from __future__ import annotations
+
+# Imported history has no moment of its own on the supply: it was on record when its days were frozen. What was entered
+# from paper after an outage was on record when it was entered.
+GIVEN = """
+    SELECT d.client_id, d.dose_day, d.portion, d.portions
+    FROM dose d
+    JOIN supply s ON s.id = d.supply_id
+    LEFT JOIN day_outcome brought_in ON s.origin = 'import' AND brought_in.client_id = d.client_id
+        AND brought_in.dose_day = d.dose_day AND brought_in.portion = d.portion
+    LEFT JOIN late_entry entered ON s.origin = 'outage' AND entered.supply_id = s.id
+    WHERE CASE s.origin WHEN 'import' THEN brought_in.frozen_at WHEN 'outage' THEN entered.recorded_at ELSE s.at END
+        <= :as_of
+      AND (d.voided_at IS NULL OR d.voided_at > :as_of)
+"""
+"""Portions that a client had: client_id, dose_day, portion, portions."""
+
+# A closed day is as it was frozen, unless a correction of it was known by then.
+DAYS = """
+    SELECT o.client_id, o.dose_day, o.portion, o.portions, o.ordered_mg, o.episode_id, o.order_id,
+        coalesce(c.given_mg, o.given_mg) AS given_mg, coalesce(c.outcome, o.outcome) AS outcome
+    FROM day_outcome o
+    LEFT JOIN (
+        SELECT DISTINCT ON (client_id, dose_day, portion) client_id, dose_day, portion, given_mg, outcome
+        FROM day_correction WHERE at <= :as_of ORDER BY client_id, dose_day, portion, no DESC
+    ) AS c ON c.client_id = o.client_id AND c.dose_day = o.dose_day AND c.portion = o.portion
+    WHERE o.frozen_at <= :as_of
+"""
+"""Portions of closed dose days, with the last correction that was known."""
+
+# An episode does not keep when its end was stated; the audit trail does.
+EPISODES = """
+    SELECT e.id, e.client_id, e.site_id, e.began_on,
+        CASE WHEN told.known THEN e.ended_on END AS ended_on, CASE WHEN told.known THEN e.exit_reason END AS exit_reason
+    FROM episode e
+    CROSS JOIN LATERAL (SELECT NOT EXISTS (
+        SELECT 1 FROM audit_entry a
+        WHERE a.subject_id = e.client_id AND a.at > :as_of AND a.act = 'ended episode'
+          AND CAST(a.details AS jsonb) ->> 'ended_on' = CAST(e.ended_on AS text)
+    ) AS known) AS told
+    WHERE NOT EXISTS (
+        SELECT 1 FROM audit_entry a
+        WHERE a.subject_id = e.client_id AND a.at > :as_of AND a.act = 'began episode'
+          AND CAST(a.details AS jsonb) ->> 'began_on' = CAST(e.began_on AS text)
+    )
+"""
+"""Episodes with the end that was known."""
+
+ORDERS = """
+    SELECT o.id, o.client_id, o.episode_id, o.mg, o.plan_id, lower(o.days) AS from_day,
+        CASE WHEN o.ended_at <= :as_of THEN upper(o.days) END AS until_day
+    FROM dose_order o
+    WHERE o.ordered_at <= :as_of AND (o.voided_at IS NULL OR o.voided_at > :as_of)
+"""
+"""Orders from `from_day` up to, not including, `until_day`, which is nothing while the order has no end."""
+
+RESULTS = """
+    SELECT r.client_id, r.analyte, r.taken_on, r.number, r.comparator, r.choice
+    FROM health_result r
+    WHERE r.entered_at <= :as_of AND num_nonnulls(r.number, r.choice) = 1
+      AND NOT EXISTS (SELECT 1 FROM health_result n WHERE n.replaces = r.id AND n.entered_at <= :as_of)
+"""
+"""Results that no later one had replaced."""
+
+TREATMENTS = """
+    SELECT t.id, t.client_id, t.kind, t.started_on, CASE WHEN told.known THEN t.stopped_on END AS stopped_on,
+        CASE WHEN told.known THEN t.stop_reason ELSE '' END AS stop_reason
+    FROM treatment t
+    CROSS JOIN LATERAL (SELECT
+        EXISTS (SELECT 1 FROM treatment n WHERE n.client_id = t.client_id AND n.kind = t.kind
+                AND n.started_on >= t.stopped_on AND n.id <> t.id AND n.entered_at <= :as_of)
+        OR NOT EXISTS (
+            SELECT 1 FROM audit_entry a
+            WHERE a.subject_id = t.client_id AND a.at > :as_of AND a.act = 'ended treatment'
+              AND CAST(a.details AS jsonb) ->> 'kind' = t.kind
+        ) AS known) AS told
+    WHERE t.entered_at <= :as_of
+"""
+"""Treatments of HIV, tuberculosis and hepatitis C with the end that was known."""
+
+REFILLS = """
+    SELECT m.client_id, m.treatment_id, m.name, m.id AS medication_id, r.on_day, r.days
+    FROM refill r
+    JOIN medication m ON m.id = r.medication_id
+    WHERE r.given_at <= :as_of AND (r.voided_at IS NULL OR r.voided_at > :as_of)
+"""
+"""Medicine handed over, not taken back by then."""
+
+STAYS = f"""
+    SELECT stay.client_id, stay.number, stay.first_day, stay.last_day, stay.next_day,
+        CASE WHEN left_for.known THEN left_for.ended_on END AS ended_on,
+        CASE WHEN left_for.known THEN left_for.exit_reason END AS exit_reason,
+        stay.today
+    FROM (
+        SELECT client_id, number, today, min(dose_day) AS first_day, max(dose_day) AS last_day,
+            lead(min(dose_day)) OVER (PARTITION BY client_id ORDER BY number) AS next_day
+        FROM (
+            SELECT client_id, dose_day, today, sum(begins) OVER (PARTITION BY client_id ORDER BY dose_day) AS number
+            FROM (
+                SELECT client_id, dose_day, today,
+                    CASE WHEN dose_day - lag(dose_day) OVER one - 1 <= :gap_days THEN 0 ELSE 1 END AS begins
+                FROM (
+                    SELECT DISTINCT given.client_id, given.dose_day, site_day.today
+                    FROM ({GIVEN}) AS given
+                    JOIN client ON client.id = given.client_id
+                    JOIN site_day ON site_day.site_id = client.site_id
+                    WHERE given.dose_day <= site_day.today
+                ) AS covered
+                WINDOW one AS (PARTITION BY client_id ORDER BY dose_day)
+            ) AS marked
+        ) AS numbered
+        GROUP BY client_id, number, today
+    ) AS stay
+    LEFT JOIN LATERAL (
+        SELECT e.ended_on, e.exit_reason,
+            e.ended_on <= stay.today AND e.ended_on <= coalesce(stay.next_day, 'infinity') AND NOT EXISTS (
+                SELECT 1 FROM audit_entry a
+                WHERE a.subject_id = e.client_id AND a.at > :as_of AND a.act = 'ended episode'
+                  AND CAST(a.details AS jsonb) ->> 'ended_on' = CAST(e.ended_on AS text)
+            ) AS known
+        FROM episode e
+        WHERE e.client_id = stay.client_id AND e.began_on <= stay.last_day
+        ORDER BY e.began_on DESC
+        LIMIT 1
+    ) AS left_for ON true
+"""
+"""Time with doses, without a gap of more than `:gap_days` whole days; needs the table `site_day` (site_id, today)."""
+
+SITE_DAY = """
+    SELECT known.site_id, known.today, least(known.today, CAST(:until_day AS date) - 1) AS on_day
+    FROM unnest(CAST(:sites AS uuid[]), CAST(:days AS date[])) AS known (site_id, today)
+"""
+"""The sites that are asked about: the dose day at the as-of moment, and the last day of the period that it knows."""
