@@ -20,6 +20,7 @@ from dispensary.evaluation.retention import DEFAULT_GAP, Question
 from dispensary.settings import settings_from
 from dispensary.staff.queries import Place, place, site_by_code, sites
 
+FORMATS = ("csv", "parquet", "xlsx")
 _Command = TypeVar("_Command", bound=Callable[..., None] | click.Command)
 
 
@@ -37,6 +38,12 @@ def _export_options(command: _Command) -> _Command:
     ):
         command = option(command)
     return command
+
+
+def _format_option(command: _Command) -> _Command:
+    return click.option(
+        "--format", "written", type=click.Choice(FORMATS), default="csv", show_default=True, help="Of the tables."
+    )(command)
 
 
 def _period(first: datetime, last: datetime) -> Period:
@@ -67,13 +74,14 @@ def export() -> None:
 
 @export.command(name="dose-days")
 @_export_options
+@_format_option
 def export_dose_days_command(
-    codes: tuple[str, ...], first: datetime, last: datetime, as_of: datetime | None, out: Path
+    codes: tuple[str, ...], first: datetime, last: datetime, as_of: datetime | None, out: Path, written: str
 ) -> None:
-    """Every closed dose day: ordered, given, outcome (CSV and manifest)."""
+    """Every closed dose day: ordered, given, outcome, and a manifest."""
     with one_clear_line(), database_of(settings_from()) as database, database.reading() as session:
         out.mkdir(parents=True, exist_ok=True)
-        path = out / "dose-days.csv"
+        path = out / f"dose-days.{written}"
         figures = export_dose_days(
             session,
             places=_places(session, codes),
@@ -88,20 +96,47 @@ def export_dose_days_command(
 
 @export.command(name="retention")
 @_export_options
+@_format_option
 @click.option("--gap", default=DEFAULT_GAP, show_default=True, help="Dropped out after more days without a dose.")
 def export_retention_command(
-    codes: tuple[str, ...], first: datetime, last: datetime, as_of: datetime | None, out: Path, gap: int
+    codes: tuple[str, ...], first: datetime, last: datetime, as_of: datetime | None, out: Path, gap: int, written: str
 ) -> None:
-    """Retention by Kaplan-Meier, first stays and all stays (CSV and manifest)."""
+    """Retention by Kaplan-Meier, first stays and all stays, and a manifest."""
     with one_clear_line(), database_of(settings_from()) as database, database.reading() as session:
         out.mkdir(parents=True, exist_ok=True)
-        path = out / "retention.csv"
+        path = out / f"retention.{written}"
         question = Question(_period(first, last), _as_of(as_of), gap_days=gap)
         answer = export_retention(session, places=_places(session, codes), question=question, now=now(), path=path)
     for mark in answer.first.marks:
         if mark.retention is not None:
             click.echo(f"{mark.months:>3} months: {float(mark.retention):.3f} ({mark.at_risk} at risk)")
     click.echo(f"{answer.first.clients:,} clients, first stays; definition and all stays: {path}")
+
+
+@export.command(name="fhir")
+@_export_options
+def export_fhir_command(
+    codes: tuple[str, ...], first: datetime, last: datetime, as_of: datetime | None, out: Path
+) -> None:
+    """Records as FHIR R4: one NDJSON file a resource type, and a manifest."""
+    from dispensary.evaluation.fhir import export_fhir
+    from dispensary.monitoring.analytes import analytes
+
+    with one_clear_line(), database_of(settings_from()) as database, database.reading() as session:
+        out.mkdir(parents=True, exist_ok=True)
+        path = out / "fhir.ndjson"
+        figures = export_fhir(
+            session,
+            places=_places(session, codes),
+            period=_period(first, last),
+            as_of=_as_of(as_of),
+            now=now(),
+            tests=analytes(),
+            path=path,
+        )
+    for kind, count in figures.resources.items():
+        click.echo(f"{count:>10,} {kind}")
+    click.echo(f"{figures.clients:,} clients: {out}")
 
 
 def _command_of(measure: Measure) -> click.Command:
@@ -140,7 +175,6 @@ def _command_of(measure: Measure) -> click.Command:
     by = ", ".join([*measure.strata, *(each.key for each in measure.own_strata)])
     options: list[click.Parameter] = [
         click.Option(["--by"], default="", help=f"Split by strata, with commas: {by}." if by else "It is not split."),
-        click.Option(["--format", "written"], type=click.Choice(["csv"]), default="csv", show_default=True),
         *(
             click.Option(
                 [f"--{each.key.replace('_', '-')}", each.key],
@@ -150,5 +184,4 @@ def _command_of(measure: Measure) -> click.Command:
         ),
     ]
     command = click.Command(measure.key, callback=run, params=options, help=f"{measure.title}. {measure.says}")
-    _export_options(command)
-    return command
+    return _export_options(_format_option(command))

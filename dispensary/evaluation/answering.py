@@ -17,6 +17,7 @@ from dispensary.evaluation.queries import Period
 from dispensary.evaluation.retention import check_moment
 from dispensary.evaluation.small_cells import LEAST, Cell, Count, Levels, hidden_cells
 from dispensary.evaluation.strata import STRATA
+from dispensary.evaluation.tables import Column, Columns, figure, whole
 from dispensary.refusals import BadInput, Refusal
 from dispensary.staff.queries import Place
 
@@ -73,16 +74,16 @@ class Answer:
             count = self.excluded.get(exclusion.key, 0)
             yield exclusion.says, f"fewer than {self.asked.least}" if 0 < count < self.asked.least else f"{count}"
 
-    def columns(self) -> dict[str, str]:
+    def columns(self) -> Columns:
         """Each column of the table and what it says."""
         own = {each.key: each.says for each in self.asked.measure.own_strata}
         return {
-            "indicator": "; ".join(f"{each.key}: {each.says}" for each in self.asked.measure.indicators),
-            **{key: f"{own.get(key) or STRATA[key].says} “{ALL}” is everybody." for key in self.asked.by},
-            "numerator": "sum over the group; empty where the value is a percentile, or where it is not shown",
-            "denominator": "the same of what it is a share of; of a percentile the number of values",
-            "value": "numerator over denominator, the count, or the percentile; empty where there is none",
-            "shown": f"0 where a part is hidden, since it would speak of fewer than {self.asked.least} people",
+            "indicator": Column("; ".join(f"{each.key}: {each.says}" for each in self.asked.measure.indicators)),
+            **{key: Column(f"{own.get(key) or STRATA[key].says} “{ALL}” is everybody.") for key in self.asked.by},
+            "numerator": figure("sum over the group; empty where the value is a percentile, or where it is not shown"),
+            "denominator": figure("the same of what it is a share of; of a percentile the number of values"),
+            "value": figure("numerator over denominator, the count, or the percentile; empty where there is none"),
+            "shown": whole(f"0 where a part is hidden, since it would speak of fewer than {self.asked.least} people"),
         }
 
     def table(self) -> Iterator[tuple[object, ...]]:

@@ -7,70 +7,64 @@ pseudonym means.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from itertools import groupby
 from pathlib import Path
-from uuid import UUID
 
-from dispensary import __version__
 from dispensary.database import ReadSession
 from dispensary.evaluation import queries
 from dispensary.evaluation.answering import Answer, Asked, answer
 from dispensary.evaluation.files import Export
 from dispensary.evaluation.queries import DoseDayRow, Period
 from dispensary.evaluation.retention import Cohort, Question, Retention, check_moment, retention
+from dispensary.evaluation.stating import pseudonym, purpose_of, statement
+from dispensary.evaluation.tables import Column, Columns, amount, figure, whole
 from dispensary.keys import Vault
 from dispensary.staff.queries import Place
 
-_DEIDENTIFIED = (
-    "Pseudonyms are HMAC-SHA256 under a key that never leaves the program, made for this export alone; days are counted"
-    " from entry; no free text. Who is still in treatment has as many days as lie between entry and the as-of moment:"
-    " treat the rows as confidential."
-)
-
-DOSE_DAYS = {
-    "client": "pseudonym of the client, in this export alone",
-    "episode": "the client's first, second, ... episode",
-    "day": "days since the episode began; 0 is its first day",
-    "portion": "which portion of the day's dose",
-    "portions": "into how many portions the day's dose was split; 1 is a whole dose",
-    "ordered_mg": "mg that the order in force gave this portion when the day closed",
-    "given_mg": "mg that the client had for it when the day closed",
-    "outcome": "observed, take_home, missed or held, frozen when the day closed",
-    "covered": "1 when the client had it by the as-of moment; 0 also for a bottle that came back full",
+DOSE_DAYS: Columns = {
+    "client": Column("pseudonym of the client, in this export alone"),
+    "episode": whole("the client's first, second, ... episode"),
+    "day": whole("days since the episode began; 0 is its first day"),
+    "portion": whole("which portion of the day's dose"),
+    "portions": whole("into how many portions the day's dose was split; 1 is a whole dose"),
+    "ordered_mg": amount("mg that the order in force gave this portion when the day closed"),
+    "given_mg": amount("mg that the client had for it when the day closed"),
+    "outcome": Column("observed, take_home, missed or held, frozen when the day closed"),
+    "covered": whole("1 when the client had it by the as-of moment; 0 also for a bottle that came back full"),
 }
-RETENTION = {
-    "stays": "first: each client's first stay; all: every stay",
-    "months": "months since the stay began",
-    "at_risk": "stays that were observed until then",
-    "events": "exits that count as events, up to and including then",
-    "censored": "stays whose observation ended otherwise, up to and including then",
-    "retention": "Kaplan-Meier estimate; empty where nobody was observed that long",
-    "variance": "Greenwood's variance of it",
-    "lower_95": "95 % limits on the log-log scale; empty where the estimate is 1 or 0",
-    "upper_95": "see lower_95",
+RETENTION: Columns = {
+    "stays": Column("first: each client's first stay; all: every stay"),
+    "months": whole("months since the stay began"),
+    "at_risk": whole("stays that were observed until then"),
+    "events": whole("exits that count as events, up to and including then"),
+    "censored": whole("stays whose observation ended otherwise, up to and including then"),
+    "retention": figure("Kaplan-Meier estimate; empty where nobody was observed that long"),
+    "variance": figure("Greenwood's variance of it"),
+    "lower_95": figure("95 % limits on the log-log scale; empty where the estimate is 1 or 0"),
+    "upper_95": figure("see lower_95"),
 }
-CURVE = {
-    "stays": "as in the table",
-    "months": "months since the stay began, a day past them as a part of a month",
-    "at_risk": "stays that were observed until then",
-    "events": "exits at this time that count as events",
-    "censored": "stays whose observation ended at this time otherwise",
-    "retention": "Kaplan-Meier estimate from this time to the next",
-    "lower_95": "as in the table",
-    "upper_95": "as in the table",
+CURVE: Columns = {
+    "stays": Column("as in the table"),
+    "months": figure("months since the stay began, a day past them as a part of a month"),
+    "at_risk": whole("stays that were observed until then"),
+    "events": whole("exits at this time that count as events"),
+    "censored": whole("stays whose observation ended at this time otherwise"),
+    "retention": figure("Kaplan-Meier estimate from this time to the next"),
+    "lower_95": figure("as in the table"),
+    "upper_95": figure("as in the table"),
 }
-STAYS = {
-    "client": "pseudonym of the client, in this export alone",
-    "stay": "the client's first, second, ... stay",
-    "days": "days from the first day of the stay to its end or the as-of day",
-    "months": "the same in months, as the curve counts them",
-    "event": "1 when it ended in an event",
-    "ending": "the reason of the exit, or in_treatment",
-    "role": "what that reason counts as",
+STAYS: Columns = {
+    "client": Column("pseudonym of the client, in this export alone"),
+    "stay": whole("the client's first, second, ... stay"),
+    "days": whole("days from the first day of the stay to its end or the as-of day"),
+    "months": figure("the same in months, as the curve counts them"),
+    "event": whole("1 when it ended in an event"),
+    "ending": Column("the reason of the exit, or in_treatment"),
+    "role": Column("what that reason counts as"),
 }
 
 
@@ -95,7 +89,7 @@ def export_dose_days(
     The rows come from the server as they are written, so that memory does not grow with them. Raises BadInput.
     """
     check_moment(period, as_of, now)
-    purpose = _purpose("dose-days", places, period, as_of)
+    purpose = purpose_of("dose-days", places, period, as_of)
     known = sorted(
         (pseudonym(session.vault, purpose, client), client)
         for client in queries.clients(session, places=places, as_of=as_of)
@@ -118,7 +112,7 @@ def export_retention(
     Every figure of the table can be traced to rows of the stays. Raises BadInput.
     """
     answer = retention(session, places=places, question=question, now=now)
-    purpose = _purpose("retention", places, question.period, question.as_of)
+    purpose = purpose_of("retention", places, question.period, question.as_of)
     kinds = (("first", answer.first), ("all", answer.all))
     with Export(path) as out:
         tables = [
@@ -137,18 +131,8 @@ def export_measure(session: ReadSession, *, asked: Asked, path: Path) -> Answer:
     """
     found = answer(session, asked)
     with Export(path) as out:
-        out.manifest(_measure_statement(found), [out.table("", found.columns(), map(_written, found.table()))])
+        out.manifest(_measure_statement(found), [out.table("", found.columns(), found.table())])
     return found
-
-
-def pseudonym(vault: Vault, purpose: str, client_id: UUID) -> str:
-    """The client's name in one export: 24 hex digits, of which nobody gets back to the client without the key."""
-    return vault.sign(purpose, client_id.bytes)[:12].hex()
-
-
-def _purpose(name: str, places: Sequence[Place], period: Period, as_of: datetime) -> str:
-    sites = ",".join(sorted(place.code for place in places))
-    return f"export:{name}:{sites}:{period.from_day}:{period.until_day}:{as_of.astimezone(UTC).isoformat()}"
 
 
 @dataclass
@@ -189,12 +173,8 @@ def _dose_day_rows(rows: Iterable[DoseDayRow], names: Sequence[str]) -> Iterator
         )
 
 
-def _written(row: Sequence[object]) -> list[object]:
-    return ["" if each is None else format(each, "f") if isinstance(each, Decimal) else each for each in row]
-
-
-def _figure(value: Decimal | None) -> str:
-    return "" if value is None else format(value.quantize(Decimal("0.00000001")), "f")
+def _figure(value: Decimal | None) -> Decimal | None:
+    return None if value is None else value.quantize(Decimal("0.00000001"))
 
 
 def _mark_rows(kind: str, cohort: Cohort) -> Iterator[tuple[object, ...]]:
@@ -220,20 +200,6 @@ def _stay_rows(answer: Retention, vault: Vault, purpose: str) -> Iterator[tuple[
         yield name, stay.number, seen.days, scale.months(seen.time), int(seen.event), seen.ending, seen.role.value
 
 
-def _statement(
-    name: str, places: Sequence[Place], period: Period, as_of: datetime, definition: Mapping[str, object]
-) -> dict[str, object]:
-    return {
-        "export": name,
-        "definition": definition,
-        "period": {"from": period.from_day, "until_not_including": period.until_day},
-        "as_of": as_of.astimezone(UTC).isoformat(),
-        "sites": sorted(place.code for place in places),
-        "code_version": __version__,
-        "deidentification": _DEIDENTIFIED,
-    }
-
-
 def _dose_days_statement(
     figures: DoseDayFigures, places: Sequence[Place], period: Period, as_of: datetime
 ) -> dict[str, object]:
@@ -247,7 +213,7 @@ def _dose_days_statement(
         "numerator": "client days of which every portion was covered",
         "denominator": "client days with an order in force and no portion held",
     }
-    return _statement("dose-days", places, period, as_of, definition) | {
+    return statement("dose-days", places, period, as_of, definition) | {
         "figures": {"numerator": figures.covered, "denominator": figures.days, "clients": figures.clients},
         "exclusions": [
             {"what": "client days with a held portion: in the rows, in neither figure", "count": figures.held},
@@ -263,7 +229,7 @@ def _dose_days_statement(
 def _retention_statement(answer: Retention) -> dict[str, object]:
     question = answer.question
     kinds = {"first": answer.first, "all": answer.all}
-    return _statement("retention", answer.places, question.period, question.as_of, answer.definition()) | {
+    return statement("retention", answer.places, question.period, question.as_of, answer.definition()) | {
         "figures": {
             kind: {
                 "stays": cohort.curve.n,
@@ -289,8 +255,8 @@ def _retention_statement(answer: Retention) -> dict[str, object]:
 
 def _measure_statement(found: Answer) -> dict[str, object]:
     asked = found.asked
-    statement = _statement(asked.measure.key, asked.places, asked.period, asked.as_of, asked.measure.definition())
-    return statement | {
+    said = statement(asked.measure.key, asked.places, asked.period, asked.as_of, asked.measure.definition())
+    return said | {
         "deidentification": (
             f"Sums over groups of clients; what would speak of fewer than {asked.least} people is hidden, and so much"
             " beside it that no total gives it back."

@@ -1,23 +1,25 @@
-"""Writing an export: CSV tables and the manifest beside them, all of them or none.
+"""Writing an export: its tables and the manifest beside them, all of them or none.
 
 CSV is RFC 4180 in UTF-8 with CR LF. The manifest states what the figures mean, from which records they came, and the
-SHA-256 of each table, so that a copy can be checked and a second run compared.
+SHA-256 of each file, so that a copy can be checked and a second run compared.
 """
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from hashlib import sha256
+from hashlib import file_digest
 from pathlib import Path
 from secrets import token_hex
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, Any, Self
 
+import msgspec
+
+from dispensary.evaluation.tables import Column, Columns, Row, write
 from dispensary.refusals import BadInput, Refusal
 
 
@@ -28,8 +30,16 @@ class Table:
     name: str
     rows: int
     sha256: str
-    columns: Mapping[str, str]
+    rows_sha256: str
+    """Of the rows as CSV, whatever the format: two files that have it in common say the same."""
+    columns: Columns
     """Each column and what it says: the data dictionary."""
+
+    def as_json(self) -> dict[str, object]:
+        """The table in the manifest."""
+        said = {name: {"says": column.says, "kind": column.kind.value} for name, column in self.columns.items()}
+        digests = {"sha256": self.sha256, "rows_sha256": self.rows_sha256}
+        return {"name": self.name, "rows": self.rows, **digests, "columns": said}
 
 
 class Export:
@@ -58,26 +68,31 @@ class Export:
         if isinstance(reason, OSError):
             raise _unwritable(self.path, reason) from None
 
-    def table(self, suffix: str, columns: Mapping[str, str], rows: Iterable[Sequence[object]]) -> Table:
+    def table(self, suffix: str, columns: Columns, rows: Iterable[Row]) -> Table:
         """Writes a table row by row: memory does not grow with it. `suffix` tells it from the others of the export."""
-        name = f"{self.path.stem}{suffix}{self.path.suffix or '.csv'}"
+        kind = self.path.suffix or ".csv"
+        name = f"{self.path.stem}{suffix}{kind}"
         with self._part(name) as file:
-            out = _Hashing(file)
-            writer = csv.writer(out, lineterminator="\r\n")
-            writer.writerow(columns)
-            count = 0
+            count, digest = write(kind, file, columns, rows)
+        return Table(name, count, self._digest(name), digest, columns)
+
+    def lines(self, suffix: str, says: str, rows: Iterable[Mapping[str, Any]]) -> Table:
+        """Writes one JSON object a line (NDJSON), row by row; `says` is what the file has."""
+        name = f"{self.path.stem}{suffix}.ndjson"
+        encode = msgspec.json.Encoder(decimal_format="number").encode
+        count = 0
+        with self._part(name) as file:
             for row in rows:
-                writer.writerow(row)
+                file.write(encode(row) + b"\n")
                 count += 1
-        return Table(name, count, out.digest.hexdigest(), columns)
+        digest = self._digest(name)
+        return Table(name, count, digest, digest, {"resource": Column(says)})
 
     def manifest(self, statement: Mapping[str, object], tables: Sequence[Table]) -> Path:
         """Writes the manifest and returns where it will stand."""
         whole = {
             **statement,
-            "tables": [
-                {"name": t.name, "rows": t.rows, "sha256": t.sha256, "columns": dict(t.columns)} for t in tables
-            ],
+            "tables": [table.as_json() for table in tables],
         }
         name = f"{self.path.stem}.manifest.json"
         with self._part(name) as file:
@@ -91,20 +106,13 @@ class Export:
         self._parts.append((part, whole))
         return self._open.enter_context(file)
 
+    def _digest(self, name: str) -> str:
+        """Of a file that was written."""
+        (part,) = (part for part, whole in self._parts if whole.name == name)
+        with part.open("rb") as file:
+            return file_digest(file, "sha256").hexdigest()
+
 
 def _unwritable(path: Path, reason: OSError) -> BadInput:
     sentence = f"{path} cannot be written: {reason.strerror or reason}."
     return BadInput(Refusal("cannot-write", sentence, "Choose a folder that is there and has room.", field="path"))
-
-
-class _Hashing:
-    """What is written goes to the file and into the digest."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self.file = file
-        self.digest = sha256()
-
-    def write(self, text: str) -> int:
-        encoded = text.encode()
-        self.digest.update(encoded)
-        return self.file.write(encoded)
