@@ -16,8 +16,9 @@ from dispensary.api.results import Reason
 from dispensary.clients.service import lock_client
 from dispensary.database import Database, ReadSession, WriteSession
 from dispensary.monitoring.interactions import Moment, interaction
+from dispensary.monitoring.refills import refills_of
 from dispensary.monitoring.treatment_models import Medication, Refill, ScheduledLook, Treatment
-from dispensary.monitoring.treatments import medicines_of, open_looks_of, refills_of, treatments_of
+from dispensary.monitoring.treatments import medicines_of, open_looks_of, treatments_of
 from dispensary.units import ClientId
 from dispensary.web import health_acts
 from dispensary.web.consultation import looked_at

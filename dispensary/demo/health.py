@@ -9,9 +9,10 @@ from datetime import datetime, timedelta
 from dispensary.database import WriteSession
 from dispensary.demo.course import Life
 from dispensary.monitoring.judging import judge_health
+from dispensary.monitoring.refills import refill
 from dispensary.monitoring.results import Measurement, enter_results, laboratory, set_limit
 from dispensary.monitoring.treatment_models import Medication
-from dispensary.monitoring.treatments import medicines_of, refill, start_medicine, start_treatment, stop_medicine
+from dispensary.monitoring.treatments import medicines_of, start_medicine, start_treatment, stop_medicine
 from dispensary.staff.rules import Actor, Role
 from dispensary.units import ClientId, DoseDay
 

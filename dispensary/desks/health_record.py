@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from fractions import Fraction
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
-import scheduling.queries
 from dispensary.database import ReadSession
+from dispensary.desks.next_time import NextTime, next_time
 from dispensary.desks.record import Record
 from dispensary.desks.trend import Trend, trend
-from dispensary.monitoring.adherence import Fill, Window, covered_days, pdc_of_all, runs_out_on
+from dispensary.monitoring.adherence import Fill, Window, covered_days, pdc_of_all, runs_out_on, within
 from dispensary.monitoring.analytes import Analyte, analytes
 from dispensary.monitoring.due import Due
 from dispensary.monitoring.findings import Finding, Severity
@@ -21,10 +20,11 @@ from dispensary.monitoring.interactions import Burden, Moment, burden, interacti
 from dispensary.monitoring.judged import ADHERENCE_DAYS, Caused, judge
 from dispensary.monitoring.judging import due_of, rules_of, see, setting_of
 from dispensary.monitoring.liver import trend_of
+from dispensary.monitoring.refills import refills_of
 from dispensary.monitoring.result_models import HealthResult
 from dispensary.monitoring.results import results_of
 from dispensary.monitoring.treatment_models import Medication, Refill, ScheduledLook, Treatment
-from dispensary.monitoring.treatments import medicines_of, open_looks_of, refills_of, treatments_of
+from dispensary.monitoring.treatments import medicines_of, open_looks_of, treatments_of
 from dispensary.staff.queries import Place
 from dispensary.units import ClientId
 
@@ -90,6 +90,8 @@ class Part:
     effects: Sequence[Finding]
     refills: Sequence[Refill]
     """The newest first."""
+    window: Window | None
+    """Over which of the days its cover is counted: those on which it was taken."""
     covered: int
     """Days of the window with medicine."""
     runs_out: date | None
@@ -105,15 +107,22 @@ class Course:
 
     treatment: Treatment
     parts: Sequence[Part]
+    switched: Sequence[Part]
+    """Medicines that were part of it lately: they count for the days on which they were."""
     window: Window | None
     """Over which days cover is counted; nothing on its first day."""
 
     @property
     def percent(self) -> int | None:
         """Of a hundred days, on how many all of it was there; nothing where no refill is written down here."""
-        if self.window is None or not any(part.refills for part in self.parts):
+        counted = {part.medicine.id: part for part in (*self.parts, *self.switched) if part.window}
+        if self.window is None or not any(part.refills for part in counted.values()):
             return None
-        share = pdc_of_all({str(part.medicine.id): part.fills for part in self.parts}, self.window)
+        share = pdc_of_all(
+            {str(id_): part.fills for id_, part in counted.items()},
+            self.window,
+            ran={str(id_): part.window for id_, part in counted.items() if part.window},
+        )
         return (share * 100 + Fraction(1, 2)).__floor__()
 
     @property
@@ -131,15 +140,6 @@ class Course:
 
 
 @dataclass(frozen=True)
-class NextTime:
-    """The next day on which the client comes, and why that day: packed, booked, or the first without a dose."""
-
-    day: date
-    why: str
-    at: datetime | None = None
-
-
-@dataclass(frozen=True)
 class HealthRecord:
     """One client's health on a day."""
 
@@ -150,6 +150,10 @@ class HealthRecord:
     """Medicines that run and are part of no treatment."""
     stopped: Sequence[Medication]
     """Medicines that stopped lately."""
+    earlier: Sequence[Medication]
+    """Medicines that stopped before that."""
+    ended: Sequence[Treatment]
+    """Treatments that have ended."""
     looks: Sequence[ScheduledLook]
     adds_up: Burden
     due: Sequence[Due]
@@ -179,21 +183,34 @@ def read_health(session: ReadSession, *, place: Place, record: Record, now: date
     running = [each for each in medicines if each.stopped_on is None]
     refills = refills_of(session, client_id=client_id)
     courses, part_of = [], set()
-    for treatment in treatments_of(session, client_id=client_id):
+    treatments = treatments_of(session, client_id=client_id)
+    for treatment in treatments:
         if treatment.stopped_on is None:
             window = _window(treatment.started_on, today)
-            own = [each for each in running if each.treatment_id == treatment.id]
-            part_of |= {each.id for each in own}
-            courses.append(Course(treatment, [part_of_list(each, refills, window) for each in own], window))
+            own = [part_of_list(each, refills, window) for each in medicines if each.treatment_id == treatment.id]
+            runs = [part for part in own if part.medicine.stopped_on is None]
+            part_of |= {part.medicine.id for part in runs}
+            switched = [part for part in own if part.medicine.stopped_on is not None and part.window]
+            courses.append(Course(treatment, runs, switched, window))
     return HealthRecord(
         groups=_groups(results_of(session, client_id=client_id), caused, due),
         courses=courses,
         alone=[part_of_list(each, (), None) for each in running if each.id not in part_of],
         stopped=[each for each in medicines if each.stopped_on is not None and each.stopped_on >= today - RECENT],
+        earlier=[each for each in medicines if each.stopped_on is not None and each.stopped_on < today - RECENT],
+        ended=[each for each in treatments if each.stopped_on is not None],
         looks=open_looks_of(session, client_id=client_id),
         adds_up=burden([each.substance for each in running]),
         due=due,
-        next_time=_next_time(session, place, record, now),
+        next_time=next_time(
+            session,
+            place=place,
+            client_id=client_id,
+            waiting=record.window.waiting,
+            first_free=record.first_free_day,
+            earliest=today,
+            now=now,
+        ),
         medicine_names={each.id: each.substance for each in medicines},
     )
 
@@ -207,10 +224,12 @@ def part_of_list(medicine: Medication, refills: Sequence[Refill], window: Window
     """A medicine as the list shows it, with those of the refills that are of it."""
     own = [each for each in refills if each.medication_id == medicine.id]
     fills = [Fill(each.on_day, each.days) for each in own]
+    window = within(window, medicine.started_on, medicine.stopped_on) if window else None
     return Part(
         medicine=medicine,
         effects=[each for each in interaction(medicine.substance, Moment.START) if each.severity > Severity.NONE],
         refills=list(reversed(own)),
+        window=window,
         covered=len(covered_days(fills, window)) if window else 0,
         runs_out=runs_out_on(fills),
     )
@@ -244,15 +263,3 @@ def _groups(results: Sequence[HealthResult], caused: Sequence[Caused], due: Sequ
 def group_of_test(test: str) -> str:
     """The card on which a test that is due stands."""
     return _GROUP_OF_DUE.get(test) or analytes()[test].group
-
-
-def _next_time(session: ReadSession, place: Place, record: Record, now: datetime) -> NextTime:
-    """What is packed comes before what is booked, and that before the first day without a dose."""
-    packed = [each.pickup.collect_on for each in record.window.waiting if each.pickup.collect_on >= record.today]
-    if packed:
-        return NextTime(min(packed), "packed")
-    booked = scheduling.queries.bookings_of(session, record.client.id, now)
-    if booked:
-        starts = booked[0].starts_at
-        return NextTime(starts.astimezone(ZoneInfo(place.zone)).date(), "booked", starts)
-    return NextTime(record.first_free_day, "first-free")

@@ -17,8 +17,8 @@ from dispensary.desks.consulting import Consultation, about
 from dispensary.desks.health import seen_health, when
 from dispensary.desks.health_medicines import Kinds, ask_about, beside_fields, names_in, start_page
 from dispensary.desks.health_words import said_of
+from dispensary.monitoring.refills import MOST_DAYS
 from dispensary.monitoring.treatment_models import Medication, Refill
-from dispensary.monitoring.treatments import MOST_REFILL_DAYS
 from dispensary.refusals import NotThere, Refusal, Refused
 from dispensary.staff.queries import names_of
 from dispensary.units import ClientId
@@ -136,7 +136,7 @@ def refill(
         with Typed(data) as typed:
             observed = one(data, "observed") == "yes"
             on = typed.day("on")
-            days = 1 if observed else typed.whole("days", 1, MOST_REFILL_DAYS)
+            days = 1 if observed else typed.whole("days", 1, MOST_DAYS)
             parts = typed.ids("parts")
             if not parts:
                 typed.fault("parts", "no-medicine", "No medicine was chosen.", "Tick what was handed over.")

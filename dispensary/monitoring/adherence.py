@@ -1,7 +1,8 @@
 """How much of a time somebody had their medicine: PDC with and without carry-forward, MPR, of one or all parts. Pure.
 
 A fill covers as many days as it supplies. With carry-forward, what is left when the next fill comes is used first (this
-is CMA7 of the published measures, from the first fill or the window's start); MPR to the window's end is CMA2.
+is CMA7 of the published measures, from the first fill or the window's start); MPR to the window's end is CMA2. After a
+switch each part is asked for on the days on which it was part of the regimen, and on no other.
 """
 
 from __future__ import annotations
@@ -63,12 +64,43 @@ def pdc(fills: Sequence[Fill], window: Window, *, carry: bool = True) -> Fractio
     return Fraction(len(covered_days(fills, window, carry=carry)), window.days)
 
 
-def pdc_of_all(parts: Mapping[str, Sequence[Fill]], window: Window, *, carry: bool = True) -> Fraction:
-    """The share of days on which every part of a regimen was there. Raises ValueError without a part."""
+def within(window: Window, since: date, until: date | None) -> Window | None:
+    """The days of a window from one day to the day before another; nothing where there is none."""
+    last = window.last if until is None else min(window.last, until - _DAY)
+    part = Window(max(window.first, since), last)
+    return part if part.days > 0 else None
+
+
+def pdc_of_all(
+    parts: Mapping[str, Sequence[Fill]],
+    window: Window,
+    *,
+    carry: bool = True,
+    ran: Mapping[str, Window] | None = None,
+) -> Fraction:
+    """The share of days on which every part of a regimen was there. Raises ValueError without a part.
+
+    A part that is named in `ran` was part of it on those days alone: of the others it is not asked. Days on which no
+    part ran are not counted.
+    """
+    asked, covered = _days_of_all(parts, window, carry=carry, ran=ran or {})
+    return Fraction(covered, asked) if asked else Fraction(1)
+
+
+def _days_of_all(
+    parts: Mapping[str, Sequence[Fill]], window: Window, *, carry: bool, ran: Mapping[str, Window]
+) -> tuple[int, int]:
+    """On how many days a part ran, and on how many of them each that ran was there."""
     if not parts:
         raise ValueError("a regimen has a part")
-    days = [covered_days(fills, window, carry=carry) for fills in parts.values()]
-    return Fraction(len(set.intersection(*days)), window.days)
+    asked: set[date] = set()
+    missing: set[date] = set()
+    for name, fills in parts.items():
+        own = ran.get(name, window)
+        days = {own.first + number * _DAY for number in range(own.days)}
+        asked |= days
+        missing |= days - covered_days(fills, own, carry=carry)
+    return len(asked), len(asked - missing)
 
 
 def mpr(fills: Sequence[Fill], window: Window) -> Fraction:
@@ -92,25 +124,36 @@ def adherence(
     *,
     good_from: Fraction | None = None,
     carry: bool = True,
+    ran: Mapping[str, Window] | None = None,
     by: Figures | None = None,
 ) -> Finding:
-    """How the covered days stand against the threshold. It leads to an offer of help, never to a sanction."""
+    """How the covered days stand against the threshold. It leads to an offer of help, never to a sanction.
+
+    `ran` says of a part that was switched on which days of the window it was part of the regimen.
+    """
     rule = (by or figures()).adherence
     if not parts or not any(parts.values()):
         return referred("adherence", "No refill is on record for this time.", source=rule.source)
     good = good_from if good_from is not None else Fraction(rule.good_from)
     amber = min(Fraction(rule.amber_from), good)
-    share = pdc_of_all(parts, window, carry=carry)
+    ran = ran or {}
+    asked, covered = _days_of_all(parts, window, carry=carry, ran=ran)
+    if not asked:
+        return referred("adherence", "No medicine was part of the treatment in this time.", source=rule.source)
+    share = Fraction(covered, asked)
     told: dict[str, object] = {
-        "days": window.days,
-        "covered_days": int(share * window.days),
+        "days": asked,
+        "covered_days": covered,
         "pdc_percent": _percent(share),
         "threshold_percent": _percent(good),
         "carry_forward": carry,
-        **{f"{name} pdc_percent": _percent(pdc(fills, window, carry=carry)) for name, fills in parts.items()},
-        **{f"{name} mpr_percent": _percent(mpr(fills, window)) for name, fills in parts.items()},
+        **{
+            f"{name} pdc_percent": _percent(pdc(fills, ran.get(name, window), carry=carry))
+            for name, fills in parts.items()
+        },
+        **{f"{name} mpr_percent": _percent(mpr(fills, ran.get(name, window))) for name, fills in parts.items()},
     }
-    said = f"Covered on {told['covered_days']} of {window.days} days, {told['pdc_percent']} %."
+    said = f"Covered on {covered} of {asked} days, {told['pdc_percent']} %."
     if share >= good:
         return found(rule, "adherence", Severity.NONE, "good", said, figures=told)
     advice = "Ask what makes it hard, and offer help: fewer pickups, both medicines on one day, reminders."

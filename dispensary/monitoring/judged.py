@@ -40,11 +40,21 @@ class Known:
 
 
 @dataclass(frozen=True)
+class Part:
+    """A medicine of a treatment: its refills, and from which day to which it was part of it."""
+
+    fills: Sequence[Fill]
+    since: date
+    until: date | None = None
+    """The first day without it; nothing while it goes on."""
+
+
+@dataclass(frozen=True)
 class Running:
-    """A treatment that goes on: since when, and the refills of each of its medicines that goes on."""
+    """A treatment that goes on: since when, and its medicines, also those that were switched for others lately."""
 
     since: date
-    parts: Mapping[str, Sequence[Fill]] = field(default_factory=dict)
+    parts: Mapping[str, Part] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -177,12 +187,18 @@ def _adherence(health: Health, on: date, setting: Setting) -> list[Caused | None
     found: list[Caused | None] = []
     for kind, running in health.treatments.items():
         window = Window(max(running.since, on - timedelta(days=ADHERENCE_DAYS)), on - timedelta(days=1))
-        if window.days < ADHERENCE_DAYS or not any(running.parts.values()):
+        ran = {name: days for name, part in running.parts.items() if (days := _ran(part, window))}
+        fills = {name: running.parts[name].fills for name in ran}
+        if window.days < ADHERENCE_DAYS or not any(fills.values()):
             continue  # too short a time, or a treatment whose refills nobody writes down here
-        finding = adherence.adherence(running.parts, window, good_from=setting.adherence_from)
+        finding = adherence.adherence(fills, window, good_from=setting.adherence_from, ran=ran)
         month = f"{on:%Y-%m}"  # asked about once a month, not at each day of a gap
         found.append(Caused(f"adherence {kind}", Role.NURSE, finding, (month,)))
     return found
+
+
+def _ran(part: Part, window: Window) -> Window | None:
+    return adherence.within(window, part.since, part.until)
 
 
 def _of(cause: str, finding: Finding, *results: Known, role: Role = Role.DOCTOR) -> Caused:

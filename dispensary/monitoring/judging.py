@@ -26,7 +26,17 @@ from dispensary.monitoring.analytes import Comparator
 from dispensary.monitoring.due import Due, DueRule
 from dispensary.monitoring.due_models import DueTest, HealthSetting
 from dispensary.monitoring.interactions import Effect, known_as
-from dispensary.monitoring.judged import Caused, Health, Known, Running, Setting, judge, worth_an_alert
+from dispensary.monitoring.judged import (
+    ADHERENCE_DAYS,
+    Caused,
+    Health,
+    Known,
+    Part,
+    Running,
+    Setting,
+    judge,
+    worth_an_alert,
+)
 from dispensary.monitoring.viral import NEWEST
 from dispensary.units import ClientId, SiteId
 
@@ -90,10 +100,14 @@ WHERE site_id = :site AND (:everybody OR client_id = ANY(:clients))
     AND started_on <= :on AND (stopped_on IS NULL OR stopped_on > :on)
 """
 
-_MEDICINES = """
-SELECT id, client_id, treatment_id, substance, name, started_on FROM medication
-WHERE site_id = :site AND (:everybody OR client_id = ANY(:clients))
-    AND started_on <= :on AND (stopped_on IS NULL OR stopped_on > :on)
+# Those that are taken; of a treatment also those that were switched for others in the time over which it is counted.
+_MEDICINES = f"""
+SELECT id, client_id, treatment_id, substance, name, started_on, stopped_on,
+    stopped_on IS NULL OR stopped_on > :on AS taken,
+    count(*) OVER (PARTITION BY treatment_id, name) > 1 AS again FROM medication
+WHERE site_id = :site AND (:everybody OR client_id = ANY(:clients)) AND started_on <= :on
+    AND (stopped_on IS NULL OR stopped_on > CAST(:on AS date)
+        - CASE WHEN treatment_id IS NULL THEN 0 ELSE {ADHERENCE_DAYS} END)
 """
 
 _REFILLS = """
@@ -145,11 +159,13 @@ def see(
     for row in rows(_REFILLS):
         fills[row.medication_id].append(Fill(row.on_day, row.days))
     medicines: dict[ClientId, list[Any]] = defaultdict(list)
-    parts: dict[UUID, dict[str, Sequence[Fill]]] = defaultdict(dict)
+    parts: dict[UUID, dict[str, Part]] = defaultdict(dict)
     for row in rows(_MEDICINES):
-        medicines[row.client_id].append(row)
+        if row.taken:
+            medicines[row.client_id].append(row)
         if row.treatment_id is not None:
-            parts[row.treatment_id][row.substance] = fills[row.id]
+            name = f"{row.substance} from {row.started_on}" if row.again else row.substance
+            parts[row.treatment_id][name] = Part(fills[row.id], row.started_on, row.stopped_on)
     treatments: dict[ClientId, dict[str, Running]] = defaultdict(dict)
     for row in rows(_TREATMENTS):
         treatments[row.client_id][row.kind] = Running(row.started_on, parts[row.id])

@@ -11,11 +11,11 @@ from sqlalchemy import select
 
 from dispensary.clients.models import Client
 from dispensary.database import ReadSession
-from dispensary.monitoring.adherence import runs_out_on
 from dispensary.monitoring.due import When
 from dispensary.monitoring.findings import Severity
 from dispensary.monitoring.judged import Caused, judge
 from dispensary.monitoring.judging import Seen, due_of, rules_of, see, setting_of
+from dispensary.monitoring.late import late_today
 from dispensary.monitoring.treatment_models import Medication, ScheduledLook
 from dispensary.units import ClientId, SiteId
 
@@ -95,9 +95,9 @@ def _reasons(session: ReadSession, site_id: SiteId, today: date) -> Iterator[_Wh
         for due in due_of(seen, rules):
             when = due.when(today)
             if when is not When.LATER:
-                late = when is When.LATE
-                kind = Kind.LATE if late else Kind.SOON
-                yield _Why(kind, 3 if late else 5, client_id, due.test, due.on, rule=due.rule.source)
+                is_late = when is When.LATE
+                kind = Kind.LATE if is_late else Kind.SOON
+                yield _Why(kind, 3 if is_late else 5, client_id, due.test, due.on, rule=due.rule.source)
         for each in judge(seen.health, today, setting):
             if each.finding.kind in _FOUND and each.finding.severity in _WEIGHT:
                 yield _Why(
@@ -108,8 +108,8 @@ def _reasons(session: ReadSession, site_id: SiteId, today: date) -> Iterator[_Wh
                     _measured_on(seen, each) or today,
                     each.finding.advice,
                 )
-        for kind_of_treatment, since in _without_medicine(seen, today):
-            yield _Why(Kind.NO_MEDICINE, 1, client_id, kind_of_treatment, since)
+    for late in late_today(session, site_id=site_id, today=today):
+        yield _Why(Kind.NO_MEDICINE, 1, late.client_id, late.kind, late.runs_out)
     yield from _looks(session, site_id, today)
 
 
@@ -118,14 +118,6 @@ def _measured_on(seen: Seen, each: Caused) -> date | None:
     rests_on = set(each.evidence)
     days = [known.on for results in seen.health.results.values() for known in results if str(known.id) in rests_on]
     return max(days, default=None)
-
-
-def _without_medicine(seen: Seen, today: date) -> Iterator[tuple[str, date]]:
-    """Treatments of which a medicine that is refilled here has none left for today, and since when."""
-    for kind, running in seen.health.treatments.items():
-        ends = [day for fills in running.parts.values() if (day := runs_out_on(fills)) is not None]
-        if ends and min(ends) <= today:
-            yield kind, min(ends)
 
 
 def _looks(session: ReadSession, site_id: SiteId, today: date) -> Iterator[_Why]:

@@ -31,6 +31,8 @@ class Treatment(Base):
     stopped_on: Mapped[date | None]
     """The first day without it."""
     stop_reason: Mapped[str]
+    observed: Mapped[bool]
+    """Whether doses of it are swallowed at the counter, before somebody's eyes."""
     entered_by: Mapped[AccountId | None] = mapped_column(ForeignKey("account.id"))
     entered_at: Mapped[datetime]
 
@@ -70,8 +72,17 @@ class Refill(Base):
     __table_args__ = (
         CheckConstraint("days BETWEEN 1 AND 366", name="days"),
         CheckConstraint("NOT observed OR days = 1", name="observed_is_of_a_day"),
+        CheckConstraint("(voided_at IS NULL) = (void_reason = '')", name="void_has_reason"),
         UniqueConstraint("medication_id", "source_key"),
         Index(None, "medication_id", "on_day"),
+        Index(
+            "uq_refill_observed_once",
+            "medication_id",
+            "on_day",
+            unique=True,
+            postgresql_where=text("observed AND voided_at IS NULL"),
+        ),
+        Index("ix_refill_supply_id", "supply_id", postgresql_where=text("supply_id IS NOT NULL")),
     )
 
     id: Mapped[Id]

@@ -1,4 +1,4 @@
-"""Other treatments and medicines: started, switched, stopped, refilled, looked after while an effect comes or goes."""
+"""Other treatments and medicines: started, switched, stopped, looked after while an effect comes or goes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from dispensary.clients.service import lock_client
@@ -23,7 +23,6 @@ from dispensary.units import ClientId, new_id
 
 KINDS = ("art", "tb", "hcv")
 LONGEST_NAME = 120
-MOST_REFILL_DAYS = 366
 
 
 def start_treatment(
@@ -42,7 +41,7 @@ def start_treatment(
     Raises BadInput, and Refused when a treatment of the kind is running.
     """
     lock_client(session, client_id, actor.site_id)
-    faults = _day_faults("started_on", started_on, today)
+    faults = day_faults("started_on", started_on, today)
     if kind not in KINDS:
         faults.append(Refusal("kind", f"“{kind}” is no treatment that is kept here.", "Choose one.", field="kind"))
     if not any(each.strip() for each in substances):
@@ -58,6 +57,7 @@ def start_treatment(
         kind=kind,
         started_on=started_on,
         stop_reason="",
+        observed=False,
         entered_by=actor.account_id,
         entered_at=at,
     )
@@ -96,7 +96,7 @@ def start_medicine(
     """
     lock_client(session, client_id, actor.site_id)
     written = " ".join(substance.split())
-    faults = _day_faults("started_on", started_on, today)
+    faults = day_faults("started_on", started_on, today)
     if not 1 <= len(written) <= LONGEST_NAME:
         faults.append(
             Refusal(
@@ -160,10 +160,20 @@ def stop_medicine(
     session.refresh(medicine)
     if medicine.stopped_on is not None:
         return medicine
-    faults = _day_faults("stopped_on", stopped_on, today)
+    faults = day_faults("stopped_on", stopped_on, today)
     if stopped_on < medicine.started_on:
         faults.append(
             Refusal("before-start", f"It started on {medicine.started_on}.", "Write a later day.", field="stopped_on")
+        )
+    swallowed = _last_swallowed(session, medication_id)
+    if swallowed is not None and stopped_on <= swallowed:
+        faults.append(
+            Refusal(
+                "swallowed-since",
+                f"A dose of it was swallowed here on {swallowed}.",
+                "The first day without it is later.",
+                field="stopped_on",
+            )
         )
     if not reason.strip():
         faults.append(Refusal("reason", "Say why it was stopped.", "Write a word.", field="reason"))
@@ -196,7 +206,7 @@ def stop_treatment(
     session.refresh(treatment)
     if treatment.stopped_on is not None:
         return treatment
-    faults = _day_faults("stopped_on", stopped_on, today)
+    faults = day_faults("stopped_on", stopped_on, today)
     if stopped_on < treatment.started_on:
         faults.append(
             Refusal("before-start", f"It began on {treatment.started_on}.", "Write a later day.", field="stopped_on")
@@ -222,71 +232,28 @@ def stop_treatment(
     return treatment
 
 
-def refill(
-    session: WriteSession,
-    *,
-    actor: Actor,
-    medication_id: UUID,
-    on: date,
-    days: int,
-    key: str,
-    today: date,
-    at: datetime,
-    observed: bool = False,
-    supply_id: UUID | None = None,
-) -> Refill:
-    """Writes down that medicine for so many days was handed over, or one dose of it swallowed under observation.
-
-    The same `key` is the same refill. Raises BadInput or NotThere.
-    """
-    medicine = session.get(Medication, medication_id)
-    if medicine is None or medicine.site_id != actor.site_id:
-        raise NotThere(Refusal("no-medicine", "There is no such medicine here.", "Look at the client's list again."))
-    lock_client(session, medicine.client_id, actor.site_id)
-    known = session.scalar(select(Refill).where(Refill.medication_id == medication_id, Refill.source_key == key))
-    if known is not None:
-        return known
-    faults = _day_faults("on", on, today)
-    if not 1 <= days <= (1 if observed else MOST_REFILL_DAYS):
-        most = 1 if observed else MOST_REFILL_DAYS
-        faults.append(Refusal("days", f"A refill lasts 1 to {most} days.", "Write the days.", field="days"))
-    if on < medicine.started_on or (medicine.stopped_on is not None and on >= medicine.stopped_on):
-        faults.append(Refusal("not-taken", "The client did not take it on this day.", "Look at the day.", field="on"))
-    if faults:
-        raise BadInput(*faults)
-    row = Refill(
-        id=new_id(),
-        medication_id=medication_id,
-        on_day=on,
-        days=days,
-        observed=observed,
-        supply_id=supply_id,
-        source_key=key,
-        given_by=actor.account_id,
-        given_at=at,
+def set_observed(session: WriteSession, *, actor: Actor, treatment_id: UUID, observed: bool, at: datetime) -> Treatment:
+    """Says whether doses of a treatment are swallowed here, before somebody's eyes. Raises NotThere or Refused."""
+    treatment = session.get(Treatment, treatment_id)
+    if treatment is None or treatment.site_id != actor.site_id:
+        raise NotThere(Refusal("no-treatment", "There is no such treatment here."))
+    lock_client(session, treatment.client_id, actor.site_id)
+    session.refresh(treatment)
+    if treatment.stopped_on is not None:
+        raise Refused(Refusal("ended", "This treatment has ended.", "Begin a new one."))
+    if treatment.observed == observed:
+        return treatment
+    treatment.observed = observed
+    session.flush()
+    _write_down(
+        session,
+        actor,
+        treatment.client_id,
+        "treatment is observed" if observed else "treatment is not observed any more",
+        at,
+        {"kind": treatment.kind},
     )
-    session.add(row)
-    session.flush()
-    _write_down(session, actor, medicine.client_id, "refilled medicine", at, {"medicine": str(medication_id)})
-    return row
-
-
-def void_refill(session: WriteSession, *, actor: Actor, refill_id: UUID, reason: str, at: datetime) -> Refill:
-    """Takes back a refill that was written down by mistake; it stays on record. Raises BadInput or NotThere."""
-    row = session.get(Refill, refill_id)
-    medicine = session.get(Medication, row.medication_id) if row is not None else None
-    if row is None or medicine is None or medicine.site_id != actor.site_id:
-        raise NotThere(Refusal("no-refill", "There is no such refill here."))
-    lock_client(session, medicine.client_id, actor.site_id)
-    session.refresh(row)
-    if row.voided_at is not None:
-        return row
-    if not reason.strip():
-        raise BadInput(Refusal("reason", "Say why it is taken back.", "Write it.", field="reason"))
-    row.voided_at, row.void_reason = at, reason.strip()
-    session.flush()
-    _write_down(session, actor, medicine.client_id, "voided refill", at, {"medicine": str(medicine.id)})
-    return row
+    return treatment
 
 
 def have_looked(session: WriteSession, *, actor: Actor, look_id: UUID, found: str, at: datetime) -> ScheduledLook:
@@ -320,16 +287,6 @@ def treatments_of(session: ReadSession, *, client_id: ClientId) -> Sequence[Trea
     ).all()
 
 
-def refills_of(session: ReadSession, *, client_id: ClientId) -> Sequence[Refill]:
-    """The refills of all a client's medicines that were not taken back, the oldest first."""
-    theirs = select(Medication.id).where(Medication.client_id == client_id)
-    return session.scalars(
-        select(Refill)
-        .where(Refill.medication_id.in_(theirs), Refill.voided_at.is_(None))
-        .order_by(Refill.on_day, Refill.given_at)
-    ).all()
-
-
 def open_looks_of(session: ReadSession, *, client_id: ClientId) -> Sequence[ScheduledLook]:
     """The days to look that nobody has said anything of, the earliest first."""
     return session.scalars(
@@ -343,6 +300,14 @@ def _running_treatment(session: ReadSession, client_id: ClientId, kind: str) -> 
     return session.scalar(
         select(Treatment).where(
             Treatment.client_id == client_id, Treatment.kind == kind, Treatment.stopped_on.is_(None)
+        )
+    )
+
+
+def _last_swallowed(session: ReadSession, medication_id: UUID) -> date | None:
+    return session.scalar(
+        select(func.max(Refill.on_day)).where(
+            Refill.medication_id == medication_id, Refill.observed, Refill.voided_at.is_(None)
         )
     )
 
@@ -379,7 +344,8 @@ def _moved(session: WriteSession, medicine: Medication, moment: Moment, on: date
         )
 
 
-def _day_faults(field: str, day: date, today: date) -> list[Refusal]:
+def day_faults(field: str, day: date, today: date) -> list[Refusal]:
+    """What is wrong with the day of something that has happened."""
     if day > today:
         return [Refusal("day-to-come", f"{day} is still to come.", "Write a day up to today.", field=field)]
     if day < EARLIEST:

@@ -8,6 +8,7 @@ from datetime import date
 from decimal import Decimal
 from uuid import UUID
 
+from dispensary.monitoring.refill_rules import WithIt
 from dispensary.prescribing.guideline import Guideline, Ruling
 from dispensary.prescribing.rules import JumpGuard, jump_refusal
 from dispensary.refusals import Refusal
@@ -62,6 +63,8 @@ class Wanted:
     """`client`, `agent`, or `carrier`: somebody of the staff, who hands it to the client at their home."""
     consent_id: UUID | None = None
     """The client's consent by which an agent collects. It names the agent, who is known by a `document`."""
+    refills: tuple[WithIt, ...] = ()
+    """Medicine of other treatments that is handed over in the same act."""
 
 
 @dataclass(frozen=True)

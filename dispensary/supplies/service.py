@@ -17,6 +17,7 @@ from dispensary.supplies.identity import how_known
 from dispensary.supplies.moment import read_moment
 from dispensary.supplies.packing import pack
 from dispensary.supplies.pickups import end_passes, prepared_bottles, the_pickup
+from dispensary.supplies.refilling import refills_refused, write_refills
 from dispensary.supplies.rules import Wanted, doses_of, may_dispense
 from dispensary.supplies.shown import Shown, not_as_shown, poured_otherwise
 from dispensary.supplies.writing import (
@@ -47,12 +48,13 @@ def dispense(
 ) -> Handed:
     """Hands over what was asked, all of it or nothing, once for each key.
 
-    Supply, doses, bottles, register lines, pickup, pass and audit entry are one unit of work. Raises Refused with every
-    reason, also when something else is due now than was `shown`; a repeated key with another content is refused.
+    Supply, doses, bottles, register lines, pickup, pass, refills and audit entry are one unit of work. Raises Refused
+    with every reason, also when something else is due now than was `shown`; a repeated key with another content is
+    refused.
     """
     asked = (client_id, wanted.observed, sorted(wanted.take_home_days), wanted.pickup_id)
     who = (wanted.collected_by, wanted.consent_id) if wanted.collected_by != "client" else ()
-    digest = request_digest(key, *asked, *who)
+    digest = request_digest(key, *asked, *who, *_asked_besides(wanted))
     carried = wanted.collected_by == "carrier"
     lock_at_counter(session, client_id, actor.site_id, today)
     bottles = prepared_bottles(session, wanted.pickup_id, carried=carried) if wanted.pickup_id else []
@@ -72,7 +74,12 @@ def dispense(
     collector, not_by_them = collector_of(
         session, actor=actor, client_id=client_id, wanted=wanted, bottles=len(bottles), today=today
     )
-    faults = (*not_as_shown(reading.moment, wanted, shown), *may_dispense(reading.moment, wanted), *not_by_them)
+    faults = (
+        *not_as_shown(reading.moment, wanted, shown),
+        *may_dispense(reading.moment, wanted),
+        *not_by_them,
+        *refills_refused(session, actor=actor, client_id=client_id, wanted=wanted, today=today),
+    )
     if faults:
         raise Refused(*faults)
     if reading.episode_id is None:
@@ -114,4 +121,21 @@ def dispense(
     details = {"supply": supply_id, "doses": answer["doses"], "identified_by": wanted.identified_by}
     details |= {"collected_by": collector.by, "agent": collector.agent_id} if collector.by != "client" else {}
     audit.record(session, actor=actor, act="dispensed", subject="client", subject_id=client_id, at=at, details=details)
+    with told_as_refusals():
+        write_refills(
+            session,
+            actor=actor,
+            client_id=client_id,
+            wanted=wanted,
+            supply_id=supply_id,
+            key=key,
+            today=today,
+            at=at,
+        )
     return Handed(supply_id, answer)
+
+
+def _asked_besides(wanted: Wanted) -> tuple[object, ...]:
+    """The refills as the digest of a request has them: nothing for a supply without any."""
+    refills = sorted((str(each.medication_id), each.observed, each.days) for each in wanted.refills)
+    return (refills,) if refills else ()

@@ -25,6 +25,7 @@ from dispensary.supplies.bottle_states import move_bottles
 from dispensary.supplies.exception_rows import exception_id_of
 from dispensary.supplies.exceptions import close
 from dispensary.supplies.models import Bottle, Dose, DoseException, ExtraDose, Pickup, Supply
+from dispensary.supplies.refilling import take_back_refills
 from dispensary.supplies.writing import request_digest, told_as_refusals
 from dispensary.units import AccountId, ClientId, DoseDay, Milligrams, SiteId
 
@@ -44,10 +45,11 @@ def void_supply(
     """Voids a supply of which nothing was handed over, or which belongs to somebody else's record.
 
     Its doses cover nothing any more, so that the client's day is due again; every register line of it gets its
-    counter-entry to the same lot. Bottles that were packed at the counter are void; those of a pickup stand prepared
-    again, and need a new pass. A day that had closed with it is corrected beside its frozen outcome, and the prescriber
-    is told. A second person proves to be there when it holds bottles, touches a closed day, or has what a line of paper
-    said was given in error: no dose leaves until a prescriber, who is told, has looked at that all the same.
+    counter-entry to the same lot. Other medicine that came with it is taken back for the same reason. Bottles that were
+    packed at the counter are void; those of a pickup stand prepared again, and need a new pass. A day that had closed
+    with it is corrected beside its frozen outcome, and the prescriber is told. A second person proves to be there when
+    it holds bottles, touches a closed day, or has what a line of paper said was given in error: no dose leaves until a
+    prescriber, who is told, has looked at that all the same.
 
     A repeated request with the same key gets the first answer. Raises NotThere, BadInput with everything that is
     missing, and Refused for a supply that was voided before or that something else rests on.
@@ -83,7 +85,13 @@ def void_supply(
     _correct_days(session, actor, client_id, supply_id, closed, reason, at)
     if from_paper is not None:
         _tell_of_paper(session, actor, client_id, from_paper, reason, at)
-    details = {"supply": supply_id, "second": voided.second_id, "days": sorted({dose.dose_day for dose in doses})}
+    refills = take_back_refills(
+        session, actor=actor, client_id=client_id, supply_id=supply_id, reason=reason, today=today, at=at
+    )
+    days = sorted({dose.dose_day for dose in doses})
+    details: dict[str, object] = {"supply": supply_id, "second": voided.second_id, "days": days}
+    if refills:
+        details["refills"] = refills
     audit.record(
         session, actor=actor, act="voided supply", subject="client", subject_id=client_id, at=at, details=details
     )

@@ -18,6 +18,7 @@ from sqlalchemy import insert
 from sqlalchemy.exc import IntegrityError
 
 from dispensary.database import WriteSession, broken_constraint
+from dispensary.monitoring import refills
 from dispensary.refusals import BadInput, Refusal, Refused
 from dispensary.staff.rules import Actor
 from dispensary.stock.service import write_line
@@ -78,6 +79,7 @@ BROKEN = {
     ),
     "extra_dose_allowed": Refusal("not-allowed-mg", "More than the prescriber allowed.", "Call the prescriber."),
     **collecting.BROKEN,
+    **refills.BROKEN,
 }
 """What PostgreSQL's own refusals mean at the counter: who came second is told so, and nothing of theirs is kept."""
 

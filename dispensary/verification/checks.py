@@ -16,6 +16,7 @@ from dispensary.verification.in_date import IN_DATE
 from dispensary.verification.late import JUDGED, KNOWN_THEN, LATE, RECORDED
 from dispensary.verification.phone_pins import PHONE_PINS
 from dispensary.verification.queue import QUEUE
+from dispensary.verification.refills import REFILLS
 from dispensary.verification.safe import PASSES, REGISTER, SUPPLIES, Check
 from dispensary.verification.shift import SHIFT
 from dispensary.verification.slots import SLOTS
@@ -254,6 +255,7 @@ CHECKS = (
     *LATE,
     *SLOTS,
     *HEALTH,
+    *REFILLS,
     *PHONE_PINS,
     *WISHES,
 )

@@ -27,7 +27,7 @@ HEALTH = (
         "refill {id} of {on_day} is of a medicine that was not taken then",
         """
         SELECT r.id, r.on_day FROM refill r JOIN medication m ON m.id = r.medication_id
-        WHERE r.voided_at IS NULL AND (r.on_day < m.started_on OR r.on_day >= m.stopped_on) ORDER BY 1
+        WHERE r.voided_at IS NULL AND (r.on_day < m.started_on OR (r.observed AND r.on_day >= m.stopped_on)) ORDER BY 1
         """,
     ),
     Check(

@@ -16,7 +16,7 @@ from sqlalchemy import select
 
 from dispensary.clients.service import lock_client
 from dispensary.database import WriteSession
-from dispensary.monitoring import alerts, results, service, treatments
+from dispensary.monitoring import alerts, refills, results, service, treatments
 from dispensary.monitoring.interactions import plain_name
 from dispensary.monitoring.judging import judge_health
 from dispensary.monitoring.models import Alert
@@ -258,7 +258,7 @@ def refill(
 ) -> Refill:
     """Writes down a refill, or a dose that was swallowed under observation. Raises BadInput, NotThere."""
     _their_medicine(session, medication_id, client_id)
-    row = treatments.refill(
+    row = refills.refill(
         session,
         actor=actor,
         medication_id=medication_id,
@@ -282,7 +282,7 @@ def void_refill(
     if medication_id is None:
         raise NotThere(Refusal("no-refill", "There is no such refill of this client.", "Look at the list again."))
     _their_medicine(session, medication_id, client_id)
-    row = treatments.void_refill(session, actor=actor, refill_id=refill_id, reason=reason, at=when.at)
+    row = refills.void_refill(session, actor=actor, refill_id=refill_id, reason=reason, at=when.at)
     _judge(session, actor, client_id, when)
     return row
 

@@ -292,11 +292,20 @@ class TestLists:
         later(here, 1)
         page = here.doctor.get("/consulting/health")
         said = text_of(page)
-        for words in ("ALT 240 U/L", "unsuppressed", "HIV treatment (ART): nothing left since", "Liver tests, was due"):
+        for words in (
+            "ALT 240 U/L",
+            "unsuppressed",
+            "HIV treatment (ART): none left for today",
+            "Liver tests, was due",
+        ):
             assert words in said
         assert f'href="/consulting/clients/{client}/health"' in page.text
         only = text_of(here.doctor.get("/consulting/health?show=no-medicine"))
-        assert "nothing left since" in only
+        assert "none left for today" in only
+        later(here, 2)
+        since = text_of(here.doctor.get("/consulting/health?show=no-medicine"))
+        assert "HIV treatment (ART): 2 days without, since" in since
+        assert "Offer a refill with the next dose" in since
         assert "ALT 240" not in only
 
     def test_that_somebody_saw_the_list_is_written_down(self, here: Desks) -> None:

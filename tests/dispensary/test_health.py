@@ -18,11 +18,12 @@ from dispensary.monitoring.importing import put_away
 from dispensary.monitoring.incoming_models import ResultFile
 from dispensary.monitoring.judging import judge_health
 from dispensary.monitoring.models import Alert
+from dispensary.monitoring.refills import refill, void_refill
 from dispensary.monitoring.result_models import HealthResult
 from dispensary.monitoring.results import Measurement, correct_result, enter_results, laboratory, results_of, set_limit
 from dispensary.monitoring.service import note_condition, resolve_alert
 from dispensary.monitoring.treatment_models import ScheduledLook
-from dispensary.monitoring.treatments import refill, start_medicine, start_treatment, stop_medicine, void_refill
+from dispensary.monitoring.treatments import start_medicine, start_treatment, stop_medicine
 from dispensary.refusals import BadInput, NotThere, Refused
 from dispensary.units import ClientId, new_id
 from dispensary.verification.verifying import verify

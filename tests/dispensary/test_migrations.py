@@ -233,6 +233,7 @@ AFTERWARDS: dict[str, list[tuple[str, tuple[object, ...]]]] = {
     "0029_longer": [
         ("SELECT text_group('booking_reminder_longer'), text_group('booking_reminder')", ("reminder", "reminder")),
     ],
+    "0030_refills": [("SELECT (SELECT count(*) FROM refill), (SELECT count(*) FROM treatment)", (0, 0))],
 }
 """What each later migration leaves of a full database, oldest first."""
 CAME = """
