@@ -12,7 +12,15 @@ from litestar.params import FromPath, JSONBody
 from litestar.types import ControllerRouterHandler
 
 from dispensary.api.results import Reason
-from dispensary.api.treatments import LookAnswer, RefillAnswer, does, look_told, refill_told
+from dispensary.api.treatments import (
+    LookAnswer,
+    RefillAnswer,
+    TreatmentAnswer,
+    does,
+    look_told,
+    refill_told,
+    treatment_told,
+)
 from dispensary.units import ClientId
 from dispensary.web import health_acts
 from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
@@ -27,6 +35,12 @@ class RefillRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     on: date
     days: Annotated[int, msgspec.Meta(ge=1, le=366)]
     observed: bool = False
+
+
+class ObservedRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Whether doses of the treatment are swallowed at the counter, before somebody's eyes."""
+
+    observed: bool
 
 
 class VoidRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -74,6 +88,39 @@ def refill(
         ),
         refill_told,
         on=data.on,
+    )
+
+
+@post(
+    "/clients/{client_id:uuid}/treatments/{treatment_id:uuid}/observed",
+    sync_to_thread=True,
+    operation_id="observeTreatment",
+    tags=["health"],
+    status_code=200,
+    guards=[requires_health_watcher],
+)
+def observe(
+    client_id: FromPath[UUID],
+    treatment_id: FromPath[UUID],
+    data: JSONBody[ObservedRequest],
+    database: TheDatabase,
+    actor: TheActor,
+    site: TheSite,
+    clock: TheClock,
+) -> TreatmentAnswer:
+    """Says whether doses are swallowed at the counter. Only of such a treatment a dose can be written down as that."""
+    now = clock()
+    return does(
+        database,
+        lambda session: health_acts.set_observed(
+            session,
+            actor=actor,
+            client_id=ClientId(client_id),
+            treatment_id=treatment_id,
+            observed=data.observed,
+            when=When(site.dose_day(now), now),
+        ),
+        treatment_told,
     )
 
 
@@ -143,4 +190,4 @@ def looked(
     )
 
 
-HANDLERS: list[ControllerRouterHandler] = [refill, void_refill, looked]
+HANDLERS: list[ControllerRouterHandler] = [refill, observe, void_refill, looked]

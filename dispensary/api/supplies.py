@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
@@ -11,6 +11,10 @@ from litestar import get, post
 from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 
+from dispensary.api.treatments import RefillAnswer, refill_told
+from dispensary.database import ReadSession, WriteSession
+from dispensary.monitoring.refill_rules import WithIt
+from dispensary.monitoring.refills import came_with
 from dispensary.supplies import queries
 from dispensary.supplies.handover import hand_over
 from dispensary.supplies.rules import Wanted
@@ -21,6 +25,14 @@ from dispensary.web.consultation import looked_at
 from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
 from dispensary.web.guards import requires_client_reader, requires_dispenser
 from dispensary.web.typed import Typed
+
+
+class WithRefill(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """A medicine that leaves with the supply, for so many days; `observed`: one dose of it is swallowed here."""
+
+    medicine_id: UUID
+    days: Annotated[int, msgspec.Meta(ge=1, le=366)] = 1
+    observed: bool = False
 
 
 class SupplyRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -43,6 +55,8 @@ class SupplyRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """Flags whose message was said to the client."""
     poured_mg: Annotated[str, msgspec.Meta(max_length=20)] = ""
     """What was poured to be taken here. Where another amount is due by now, nothing leaves."""
+    refills: Annotated[list[WithRefill], msgspec.Meta(max_length=24)] = []
+    """Medicine of other treatments that leaves in the same act: all of it or nothing."""
 
 
 class DoseGiven(msgspec.Struct):
@@ -63,6 +77,8 @@ class SupplyAnswer(msgspec.Struct):
     at: datetime
     doses: list[DoseGiven]
     repeated: bool = False
+    refills: list[RefillAnswer] = []
+    """Other medicine that came with it. It is taken back when the supply is voided."""
 
 
 @post(
@@ -91,12 +107,14 @@ def dispense(
         observation=data.observation,
         second_look=data.second_look,
         pickup_id=data.pickup_id,
+        refills=tuple(WithIt(each.medicine_id, each.days, each.observed) for each in data.refills),
     )
     with Typed({"poured_mg": data.poured_mg}) as typed:
         poured = typed.milligrams("poured_mg") if data.poured_mg else None
     shown = Shown(DoseDay(data.dose_day) if data.dose_day else None, poured)
-    handed = database.write(
-        lambda session: hand_over(
+
+    def act(session: WriteSession) -> SupplyAnswer:
+        handed = hand_over(
             session,
             actor=actor,
             client_id=ClientId(client_id),
@@ -108,10 +126,17 @@ def dispense(
             zone=site.zone,
             at=at,
         )
-    )
-    answer = msgspec.convert(handed.answer, SupplyAnswer, strict=False)
-    answer.repeated = handed.repeated
-    return answer
+        answer = _told(session, handed.supply_id, handed.answer)
+        answer.repeated = handed.repeated
+        return answer
+
+    return database.write(act)
+
+
+def _told(session: ReadSession, supply_id: UUID, answer: dict[str, Any]) -> SupplyAnswer:
+    told = msgspec.convert(answer, SupplyAnswer, strict=False)
+    told.refills = [refill_told(refill) for refill, _ in came_with(session, supply_id=supply_id)]
+    return told
 
 
 @get(
@@ -127,7 +152,7 @@ def read_supply(supply_id: FromPath[UUID], database: TheDatabase, actor: TheActo
     with database.writing() as session:
         supply = queries.supply_of(session, site_id=actor.site_id, supply_id=supply_id).supply
         looked_at(session, actor=actor, client_id=ClientId(supply.client_id), at=now, page="supply")
-    return msgspec.convert(supply.answer, SupplyAnswer, strict=False)
+        return _told(session, supply_id, supply.answer)
 
 
 HANDLERS: list[ControllerRouterHandler] = [dispense, read_supply]

@@ -72,6 +72,8 @@ class RefillAnswer(msgspec.Struct):
     days: int
     observed: bool
     voided: bool
+    supply: UUID | None
+    """The hand-over of methadone that it came with."""
 
 
 class MedicineAnswer(msgspec.Struct):
@@ -94,6 +96,7 @@ class TreatmentAnswer(msgspec.Struct):
     started_on: date
     stopped_on: date | None
     stop_reason: str
+    observed: bool
 
 
 class LookAnswer(msgspec.Struct):
@@ -128,12 +131,14 @@ def _medicine(row: Medication) -> MedicineAnswer:
     )
 
 
-def _treatment(row: Treatment) -> TreatmentAnswer:
-    return TreatmentAnswer(row.id, row.kind, row.started_on, row.stopped_on, row.stop_reason)
+def treatment_told(row: Treatment) -> TreatmentAnswer:
+    return TreatmentAnswer(row.id, row.kind, row.started_on, row.stopped_on, row.stop_reason, row.observed)
 
 
 def refill_told(row: Refill) -> RefillAnswer:
-    return RefillAnswer(row.id, row.medication_id, row.on_day, row.days, row.observed, row.voided_at is not None)
+    return RefillAnswer(
+        row.id, row.medication_id, row.on_day, row.days, row.observed, row.voided_at is not None, row.supply_id
+    )
 
 
 def look_told(row: ScheduledLook) -> LookAnswer:
@@ -142,7 +147,7 @@ def look_told(row: ScheduledLook) -> LookAnswer:
 
 def _all(session: ReadSession, client_id: ClientId) -> TreatedAnswer:
     return TreatedAnswer(
-        treatments=[_treatment(each) for each in treatments_of(session, client_id=client_id)],
+        treatments=[treatment_told(each) for each in treatments_of(session, client_id=client_id)],
         medicines=[_medicine(each) for each in medicines_of(session, client_id=client_id)],
         refills=[refill_told(each) for each in refills_of(session, client_id=client_id)],
         looks=[look_told(each) for each in open_looks_of(session, client_id=client_id)],
@@ -215,7 +220,7 @@ def start_treatment(
             started_on=data.started_on,
             when=When(site.dose_day(now), now),
         ),
-        _treatment,
+        treatment_told,
         started_on=data.started_on,
     )
 
@@ -252,7 +257,7 @@ def switch(
             reason=data.reason,
             when=When(site.dose_day(now), now),
         ),
-        _treatment,
+        treatment_told,
         on=data.on,
     )
 
@@ -287,7 +292,7 @@ def stop_treatment(
             reason=data.reason,
             when=When(site.dose_day(now), now),
         ),
-        _treatment,
+        treatment_told,
         stopped_on=data.stopped_on,
     )
 

@@ -12,6 +12,9 @@ from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 from sqlalchemy import select
 
+from dispensary.api.treatments import RefillAnswer, refill_told
+from dispensary.database import WriteSession
+from dispensary.monitoring.refills import came_with
 from dispensary.refusals import NotThere, Refusal
 from dispensary.supplies.bottle_states import record_of
 from dispensary.supplies.full_bottles import awaiting, destroy_bottles, restock_bottles
@@ -44,6 +47,8 @@ class VoidAnswer(msgspec.Struct):
     reason: str
     by: UUID
     second: UUID | None
+    refills: list[RefillAnswer]
+    """Other medicine that came with it and is taken back too."""
 
 
 @post(
@@ -63,8 +68,9 @@ def void(
 ) -> VoidAnswer:
     """Voids a supply, whole and once: every lot is credited with what it gave. 409 when something rests on it."""
     at = clock()
-    voided = database.write(
-        lambda session: void_supply(
+
+    def act(session: WriteSession) -> VoidAnswer:
+        voided = void_supply(
             session,
             actor=actor,
             supply_id=supply_id,
@@ -75,8 +81,16 @@ def void(
             today=site.dose_day(at),
             at=at,
         )
-    )
-    return VoidAnswer(voided.supply_id, voided.at, voided.reason, voided.account_id, voided.second_id)
+        return VoidAnswer(
+            voided.supply_id,
+            voided.at,
+            voided.reason,
+            voided.account_id,
+            voided.second_id,
+            [refill_told(refill) for refill, _ in came_with(session, supply_id=supply_id)],
+        )
+
+    return database.write(act)
 
 
 class BottleLine(msgspec.Struct):

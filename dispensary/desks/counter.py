@@ -22,6 +22,7 @@ from dispensary.database import ReadSession, WriteSession
 from dispensary.desks.calling import next_to
 from dispensary.desks.camera import MAY_LOOK
 from dispensary.desks.window import AtCounter, amount, choices, seen_again
+from dispensary.desks.with_methadone import courses_at
 from dispensary.refusals import NotThere, Refusal, Refused
 from dispensary.supplies import passes, queries
 from dispensary.supplies.day_list import day_list
@@ -221,6 +222,7 @@ def client_page(
         today=today,
         now=here.now,
         ready=ready,
+        courses=courses_at(here, opened),
         chosen=bool(chosen) and ready is not None and chosen == str(ready.pickup.id),
         absence=absence,
         proposed=() if stopped else window.proposed,

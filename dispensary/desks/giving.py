@@ -19,6 +19,7 @@ from dispensary.database import WriteSession
 from dispensary.desks.counter import client_page
 from dispensary.desks.exceptional import unusual_page
 from dispensary.desks.window import AtCounter
+from dispensary.desks.with_methadone import refills_typed
 from dispensary.refusals import Refusal, Refused
 from dispensary.supplies.exceptions_rules import ExceptionKind
 from dispensary.supplies.handover import hand_over
@@ -82,6 +83,7 @@ def _wanted(data: Mapping[str, Any]) -> tuple[Wanted, dict[UUID, bool]]:
             Refusal("bad-day", "A chosen day or pickup was not readable.", "Open the client again.")
         ) from None
     with Typed(data) as typed:
+        refills = refills_typed(typed, data)
         observation = typed.text("observation", most=LONGEST_NOTE, required=False)
         second_look = typed.text("second_look", most=LONGEST_NOTE, required=False)
         well = one(data, "well") == "yes"
@@ -99,6 +101,7 @@ def _wanted(data: Mapping[str, Any]) -> tuple[Wanted, dict[UUID, bool]]:
         observation=observation if found else "",
         second_look=second_look,
         pickup_id=pickup_id,
+        refills=refills,
     )
     return wanted, answers
 

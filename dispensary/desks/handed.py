@@ -15,6 +15,7 @@ from dispensary.clients.queries import faces
 from dispensary.database import ReadSession, WriteSession
 from dispensary.desks.noting import somebody
 from dispensary.desks.window import choices
+from dispensary.monitoring.refills import came_with
 from dispensary.refusals import Refused
 from dispensary.staff.countersign import who_can_stand_by
 from dispensary.staff.queries import names_of
@@ -92,6 +93,7 @@ def _page(
             face=faces(session, [client_id])[client_id],  # handed over here, though they may be a guest no more
             records=[(bottle, record_of(session, bottle_id=bottle.id)) for bottle in seen.bottles],
             voided=voided,
+            besides=came_with(session, supply_id=supply_id),
             late=late,
             waits_again=voided is not None and _waits_without_pass(session, seen.supply.pickup_id),
             names=names_of(session, [each for each in people if each]),

@@ -200,6 +200,37 @@ def stop_treatment(
 
 
 @post(
+    "/consulting/clients/{client_id:uuid}/health/treatments/{treatment_id:uuid}/observed",
+    sync_to_thread=True,
+    guards=[requires_health_watcher],
+)
+def observe(
+    client_id: FromPath[UUID],
+    treatment_id: FromPath[UUID],
+    data: Form,
+    database: TheDatabase,
+    actor: TheActor,
+    site: TheSite,
+    clock: TheClock,
+) -> Response[Any]:
+    """Says that doses of a treatment are swallowed at the counter, or that they are not any more."""
+    here = Consultation(database, actor, site, ClientId(client_id), clock())
+    observed = one(data, "observed") == "yes"
+    return here.does(
+        lambda session: health_acts.set_observed(
+            session,
+            actor=actor,
+            client_id=here.client_id,
+            treatment_id=treatment_id,
+            observed=observed,
+            when=when(here),
+        ),
+        then=f"/health/treatments/{treatment_id}?done={'observed' if observed else 'not-observed'}",
+        else_again=lambda why: _treatment_page(here, treatment_id, refused=why, typed=data),
+    )
+
+
+@post(
     "/consulting/clients/{client_id:uuid}/health/refills/{refill_id:uuid}/void",
     sync_to_thread=True,
     guards=[requires_health_watcher],
@@ -232,4 +263,4 @@ def void(
     )
 
 
-HANDLERS: list[ControllerRouterHandler] = [start_treatment, treatment, refill, stop_treatment, void]
+HANDLERS: list[ControllerRouterHandler] = [start_treatment, treatment, refill, stop_treatment, observe, void]

@@ -202,6 +202,14 @@ def stop_treatment(
     return treatment
 
 
+def set_observed(
+    session: WriteSession, *, actor: Actor, client_id: ClientId, treatment_id: UUID, observed: bool, when: When
+) -> Treatment:
+    """Says whether doses of a treatment are swallowed at the counter. Raises NotThere, Refused."""
+    _theirs(session, Treatment, treatment_id, client_id, "no-treatment", "The client has no such treatment.")
+    return treatments.set_observed(session, actor=actor, treatment_id=treatment_id, observed=observed, at=when.at)
+
+
 def start_medicine(
     session: WriteSession, *, actor: Actor, client_id: ClientId, substance: str, started_on: date, when: When
 ) -> Medication:
