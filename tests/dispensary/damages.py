@@ -5,6 +5,15 @@ They are written for the clinic of test_verification.py and run with the trigger
 
 from __future__ import annotations
 
+_REFILLED = (
+    "INSERT INTO medication (id, client_id, site_id, substance, name, started_on, stop_reason, entered_at) "
+    "SELECT gen_random_uuid(), client_id, site_id, 'x', 'x', '2026-01-01', '', now() FROM supply "
+    "WHERE origin = 'counter' AND voided_at IS NULL ORDER BY at, id LIMIT 1; "
+    "INSERT INTO refill (id, medication_id, on_day, days, observed, supply_id, source_key, given_at, void_reason) "
+    "SELECT gen_random_uuid(), m.id, s.dose_day, 1, true, s.id, s.key, now(), '' FROM medication m "
+    "JOIN supply s ON s.client_id = m.client_id AND s.origin = 'counter' ORDER BY s.at, s.id LIMIT 1; "
+)
+"""A medicine of somebody who was given a dose, and a dose of it that was swallowed here with that."""
 DAMAGES: list[tuple[str, str]] = [
     # 1
     (
@@ -405,6 +414,23 @@ UNUSUAL_DAMAGES: list[tuple[str, str]] = [
         "INSERT INTO sign_in SELECT '-', account_id, site_id, now(), now(), now() + interval '13 hours' "
         "FROM role_grant LIMIT 1",
         r"account .* is signed in until .*, more than 12 hours after",
+    ),
+    (
+        _REFILLED + "UPDATE supply SET voided_at = now() WHERE id = (SELECT supply_id FROM refill)",
+        r"refill .* stands, and supply .* that it came with is void",
+    ),
+    (
+        _REFILLED + "UPDATE refill SET on_day = on_day - 1",
+        r"refill .* came with supply .*, which is of another client or day",
+    ),
+    (
+        _REFILLED + "DROP INDEX uq_refill_observed_once; INSERT INTO refill SELECT (jsonb_populate_record(r, "
+        "jsonb_build_object('id', gen_random_uuid(), 'source_key', 'x'))).* FROM refill r",
+        r"a dose of medicine .* was swallowed here 2 times on",
+    ),
+    (
+        _REFILLED + "ALTER TABLE refill DROP CONSTRAINT ck_refill_void_has_reason; UPDATE refill SET voided_at = now()",
+        r"refill .* was taken back, and nobody said why",
     ),
     # 20
     (

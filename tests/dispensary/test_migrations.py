@@ -331,6 +331,31 @@ def test_the_old_clinic_goes_on_working_after_all_of_them(worked: Database) -> N
     assert one(worked, _AMONG_THE_LINES) == (0,)
 
 
+REFILLED = """
+INSERT INTO treatment (id, client_id, site_id, kind, started_on, stop_reason, entered_at)
+SELECT id, id, site_id, 'tb', '2026-01-01', '', '2026-01-01' FROM client;
+INSERT INTO medication (id, client_id, site_id, treatment_id, substance, name, started_on, stop_reason, entered_at)
+SELECT id, id, site_id, id, 'rifampicin', 'rifampicin', '2026-01-01', '', '2026-01-01' FROM client;
+INSERT INTO refill (id, medication_id, on_day, days, observed, source_key, given_at, void_reason)
+SELECT gen_random_uuid(), id, '2026-02-02', 1, row_number() OVER (ORDER BY id) <= 50, 'a', '2026-02-02 09:00Z', ''
+FROM client;
+INSERT INTO refill (id, medication_id, on_day, days, observed, source_key, given_at, void_reason)
+SELECT gen_random_uuid(), medication_id, on_day, days, observed, 'b', '2026-02-02 10:00Z', '' FROM refill;
+"""
+
+
+def test_a_dose_that_was_written_down_twice_for_a_day_counts_once_and_both_stay_readable(worked: Database) -> None:
+    to(worked, "0029_longer")
+    fill(worked, REFILLED)
+    to(worked, "0030_refills")
+    assert one(worked, "SELECT count(*), count(*) FILTER (WHERE observed) FROM treatment") == (200, 50)
+    assert one(
+        worked,
+        "SELECT count(*), count(voided_at), min(source_key) FILTER (WHERE voided_at IS NOT NULL),"
+        " max(void_reason) FROM refill",
+    ) == (400, 50, "b", "written down twice for the day")
+
+
 def test_the_last_migrations_go_back_and_forth_over_a_full_database(worked: Database) -> None:
     migrate(worked)
     fill(
