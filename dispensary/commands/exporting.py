@@ -12,15 +12,18 @@ import click
 from dispensary.commands.parts import DAY, database_of, now, one_clear_line
 from dispensary.database import ReadSession
 from dispensary.evaluation.answering import ALL, ask
+from dispensary.evaluation.dhis2 import Names, read_mapping
 from dispensary.evaluation.exports import export_dose_days, export_measure, export_retention
 from dispensary.evaluation.measure import Measure
 from dispensary.evaluation.measures import measures
 from dispensary.evaluation.queries import Period
 from dispensary.evaluation.retention import DEFAULT_GAP, Question
+from dispensary.refusals import BadInput, Refusal
 from dispensary.settings import settings_from
 from dispensary.staff.queries import Place, place, site_by_code, sites
 
 FORMATS = ("csv", "parquet", "xlsx")
+_SUFFIX = {"fhir": "ndjson", "dhis2": "json"}
 _Command = TypeVar("_Command", bound=Callable[..., None] | click.Command)
 
 
@@ -139,6 +142,16 @@ def export_fhir_command(
     click.echo(f"{figures.clients:,} clients: {out}")
 
 
+def _names(written: str, mapping: Path | None) -> Names | None:
+    if written != "dhis2":
+        return None
+    if mapping is None:
+        raise BadInput(
+            Refusal("mapping", "DHIS2 has its own names.", "Give a mapping with --mapping.", field="mapping")
+        )
+    return read_mapping(mapping)
+
+
 def _command_of(measure: Measure) -> click.Command:
     """`dispensary export MEASURE`: its parameters are options."""
 
@@ -150,9 +163,11 @@ def _command_of(measure: Measure) -> click.Command:
         out: Path,
         by: str,
         written: str,
+        mapping: Path | None,
         **typed: str | None,
     ) -> None:
         with one_clear_line(), database_of(settings_from()) as database, database.reading() as session:
+            names = _names(written, mapping)
             asked = ask(
                 measure,
                 places=_places(session, codes),
@@ -163,8 +178,8 @@ def _command_of(measure: Measure) -> click.Command:
                 typed={key: value for key, value in typed.items() if value is not None},
             )
             out.mkdir(parents=True, exist_ok=True)
-            path = out / f"{measure.key}.{written}"
-            found = export_measure(session, asked=asked, path=path)
+            path = out / f"{measure.key}.{_SUFFIX.get(written, written)}"
+            found = export_measure(session, asked=asked, path=path, names=names)
         for row in found.rows:
             if set(row.strata) <= {ALL}:
                 of = f" of {row.denominator}" if row.denominator is not None else ""
@@ -175,6 +190,14 @@ def _command_of(measure: Measure) -> click.Command:
     by = ", ".join([*measure.strata, *(each.key for each in measure.own_strata)])
     options: list[click.Parameter] = [
         click.Option(["--by"], default="", help=f"Split by strata, with commas: {by}." if by else "It is not split."),
+        click.Option(
+            ["--format", "written"], type=click.Choice([*FORMATS, *_SUFFIX]), default="csv", show_default=True
+        ),
+        click.Option(
+            ["--mapping"],
+            type=click.Path(exists=True, dir_okay=False, path_type=Path),
+            help="What things are called in DHIS2 (TOML): needed with --format dhis2.",
+        ),
         *(
             click.Option(
                 [f"--{each.key.replace('_', '-')}", each.key],
@@ -184,4 +207,4 @@ def _command_of(measure: Measure) -> click.Command:
         ),
     ]
     command = click.Command(measure.key, callback=run, params=options, help=f"{measure.title}. {measure.says}")
-    return _export_options(_format_option(command))
+    return _export_options(command)

@@ -17,7 +17,9 @@ from pathlib import Path
 from dispensary.database import ReadSession
 from dispensary.evaluation import queries
 from dispensary.evaluation.answering import Answer, Asked, answer
+from dispensary.evaluation.dhis2 import Names, value_sets
 from dispensary.evaluation.files import Export
+from dispensary.evaluation.measure_reports import measure_reports
 from dispensary.evaluation.queries import DoseDayRow, Period
 from dispensary.evaluation.retention import Cohort, Question, Retention, check_moment, retention
 from dispensary.evaluation.stating import pseudonym, purpose_of, statement
@@ -124,14 +126,24 @@ def export_retention(
     return answer
 
 
-def export_measure(session: ReadSession, *, asked: Asked, path: Path) -> Answer:
+def export_measure(session: ReadSession, *, asked: Asked, path: Path, names: Names | None = None) -> Answer:
     """Writes the figures of a measure to `path`, small cells hidden, with the manifest beside it.
 
-    What may be asked was settled by `ask`. Raises BadInput when it cannot be written.
+    The suffix says how: `.ndjson` is FHIR's MeasureReport, `.json` the data value sets of DHIS2 by these names, and any
+    other a table. What may be asked was settled by `ask`. Raises BadInput.
     """
     found = answer(session, asked)
+    said = _measure_statement(found)
     with Export(path) as out:
-        out.manifest(_measure_statement(found), [out.table("", found.columns(), found.table())])
+        if path.suffix == ".ndjson":
+            tables = [out.lines("-MeasureReport", "a report for each indicator", measure_reports(found))]
+        elif path.suffix == ".json" and names is not None:
+            sets = value_sets(found, names)
+            said |= {"names": names.scheme, "not_sent_since_hidden": sets.hidden}
+            tables = [out.document(f"-{site}", f"figures of {site}", sent) for site, sent in sets.by_site.items()]
+        else:
+            tables = [out.table("", found.columns(), found.table())]
+        out.manifest(said, tables)
     return found
 
 

@@ -88,6 +88,14 @@ class Export:
         digest = self._digest(name)
         return Table(name, count, digest, digest, {"resource": Column(says)})
 
+    def document(self, suffix: str, says: str, content: Mapping[str, Any]) -> Table:
+        """Writes one JSON document; `says` is what it has."""
+        name = f"{self.path.stem}{suffix}.json"
+        with self._part(name) as file:
+            file.write(json.dumps(content, ensure_ascii=False, indent=2).encode() + b"\n")
+        digest = self._digest(name)
+        return Table(name, 1, digest, digest, {"document": Column(says)})
+
     def manifest(self, statement: Mapping[str, object], tables: Sequence[Table]) -> Path:
         """Writes the manifest and returns where it will stand."""
         whole = {
