@@ -7,7 +7,7 @@ ITSELF := install --no-index --no-deps --no-build-isolation --editable .
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--custom-compile-command "make lock" --group build
 
-.PHONY: demo test bench dictionary lock format clean
+.PHONY: demo test bench dictionary measures lock format clean
 
 demo: .venv/.installed  ## A clinic to try, on this computer alone.
 	@$(BIN)/dispensary demo
@@ -24,6 +24,9 @@ bench: .venv/.installed-for-tests  ## Every figure that is claimed, measured her
 
 dictionary: .venv/.installed-for-tests  ## Writes docs/data-dictionary.md from the tables as they are.
 	$(BIN)/python docs/data_dictionary.py
+
+measures: .venv/.installed  ## Writes docs/measures.md from the measures as they are.
+	$(BIN)/python docs/measures.py
 
 format: .venv/.installed-for-tests
 	$(BIN)/ruff format --quiet .

@@ -26,6 +26,12 @@ def test_the_data_dictionary_is_what_the_database_and_the_models_say_today(datab
     assert (DOCS / "data-dictionary.md").read_text("utf-8") == current, "make dictionary"
 
 
+def test_the_page_of_measures_is_what_they_are_today() -> None:
+    written = runpy.run_path(str(DOCS / "measures.py"))
+
+    assert (DOCS / "measures.md").read_text("utf-8") == written["page"](), "make measures"
+
+
 def test_what_architecture_says_of_postgresql_is_there_by_that_name(database: Database) -> None:
     page = (DOCS / "architecture.md").read_text("utf-8")
     (table,) = re.findall(r"^## What never breaks\n(.*?)^## ", page, re.MULTILINE | re.DOTALL)
