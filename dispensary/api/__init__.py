@@ -26,6 +26,7 @@ from dispensary.api import (
     seen_again,
     session,
     supplies,
+    support,
     transfers,
     treatments,
     voids,
@@ -58,6 +59,7 @@ HANDLERS: list[ControllerRouterHandler] = [
     *results.HANDLERS,
     *treatments.HANDLERS,
     *refills.HANDLERS,
+    *support.HANDLERS,
     *alerts.HANDLERS,
     *checks.HANDLERS,
 ]

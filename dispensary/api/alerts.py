@@ -25,7 +25,7 @@ from dispensary.staff.queries import Place
 from dispensary.staff.rules import Act
 from dispensary.units import ClientId
 from dispensary.web import health_acts
-from dispensary.web.consultation import looked_at
+from dispensary.web.consultation import looked_at, looked_at_lists
 from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
 from dispensary.web.guards import requires, requires_health_watcher
 from dispensary.web.health_acts import When
@@ -119,11 +119,12 @@ def alerts(
     clock: TheClock,
     client_id: FromQuery[UUID | None] = None,
 ) -> list[AlertAnswer]:
-    """The open alerts of the site or of one client, the gravest first. A look at one client is written down."""
+    """The open alerts of the site or of one client, the gravest first. The look is written down."""
     now = clock()
 
     def look(session: WriteSession) -> list[AlertAnswer]:
         if client_id is None:
+            looked_at_lists(session, actor=actor, at=now, which="alerts")
             return [_told(each) for each in open_alerts(session, site_id=site.id)]
         lock_client(session, ClientId(client_id), actor.site_id)
         found = [_told(each) for each in open_alerts_of(session, client_id=ClientId(client_id))]
@@ -217,12 +218,17 @@ def due(
     client_id: FromQuery[UUID | None] = None,
     when: FromQuery[WhenDue | None] = None,
 ) -> list[DueAnswer]:
-    """The tests that are due, at the site or of one client, the earliest first; only the late ones, or the others."""
+    """The tests that are due, at the site or of one client, the earliest first; only the late ones, or the others.
+
+    The look is written down.
+    """
     now = clock()
     today = site.dose_day(now)
 
     def look(session: WriteSession) -> list[DueAnswer]:
-        if client_id is not None:
+        if client_id is None:
+            looked_at_lists(session, actor=actor, at=now, which="due tests")
+        else:
             lock_client(session, ClientId(client_id), actor.site_id)
             looked_at(session, actor=actor, client_id=ClientId(client_id), at=now, page="due tests")
         found = _due(session, site, ClientId(client_id) if client_id else None, today)

@@ -46,10 +46,10 @@ class Alt(Question):
 
 
 class TbAlt(Question):
-    """ALT on TB medicines."""
+    """ALT on TB medicines; `symptoms` is left out, or null, where nobody has asked about them."""
 
     result: Result
-    symptoms: bool
+    symptoms: bool | None = None
 
 
 class Fib4(Question):

@@ -13,8 +13,8 @@ from litestar.types import ControllerRouterHandler
 from dispensary.desks.consulting import acts_of, near_day, plain_day
 from dispensary.desks.health_words import said_of
 from dispensary.monitoring.listing import Kind, Listed, counts, listed
-from dispensary.staff import audit
 from dispensary.units import ClientId
+from dispensary.web.consultation import looked_at_lists
 from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
 from dispensary.web.guards import requires_health_watcher
 from dispensary.web.templating import page
@@ -49,16 +49,7 @@ def lists(
     kind = Kind(show) if show in list(Kind) else None
     with database.writing() as session:
         rows = listed(session, site_id=site.id, today=today)
-        details: dict[str, object] = {"list": show if kind else "all"}
-        audit.record(
-            session,
-            actor=actor,
-            act="looked at health lists",
-            subject="site",
-            subject_id=site.id,
-            at=now,
-            details=details,
-        )
+        looked_at_lists(session, actor=actor, at=now, which=show if kind else "all")
     chosen = [row for row in rows if kind is None or row.kind is kind]
     people = [list(each) for _, each in groupby(by_client(chosen), key=lambda row: row.client_id)]
     shown = people if every else people[:SHOWN]

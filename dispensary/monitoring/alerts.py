@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import bindparam, insert, select, text, update
+from sqlalchemy import bindparam, func, insert, select, text, update
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from dispensary.database import WriteSession
@@ -39,7 +39,8 @@ def keep_alerts(
     """Brings the alerts of these clients up to what was found of them; three statements, however many they are.
 
     One that was closed is opened again by newer evidence or a graver finding, never by the same. An open one grows
-    graver and never milder: it stays as it was until somebody closes it.
+    graver and never milder: it stays as it was until somebody closes it, and says what is found now where that is as
+    grave.
     """
     wanted = {(client_id, each.cause): each for client_id, several in found.items() for each in several}
     if not wanted:
@@ -52,7 +53,8 @@ def keep_alerts(
         if before is None or (before.resolved and (grade > before.grade or each.evidence != before.evidence)):
             new.append(_row(each, client_id, site_id, at))
         elif not before.resolved and (
-            grade > before.grade or (grade == before.grade and each.evidence != before.evidence)
+            grade > before.grade
+            or (grade == before.grade and (each.evidence, each.finding.sentence) != (before.evidence, before.sentence))
         ):
             graver = grade > before.grade
             raised.append(
@@ -66,6 +68,8 @@ def keep_alerts(
                     "raised_at": at if graver else before.raised_at,
                     "read_at": None if graver else before.read_at,
                     "read_by": None if graver else before.read_by,
+                    "escalated_at": before.escalated_at if each.role.value == before.role else None,
+                    "escalated_to": before.escalated_to if each.role.value == before.role else "",
                 }
             )
     if new:
@@ -84,6 +88,10 @@ class _Before:
     raised_at: datetime | None
     read_at: datetime | None
     read_by: UUID | None
+    sentence: str
+    role: str
+    escalated_at: datetime | None
+    escalated_to: str
 
 
 def _now(session: WriteSession, clients: Sequence[ClientId]) -> dict[tuple[ClientId, str], _Before]:
@@ -99,6 +107,10 @@ def _now(session: WriteSession, clients: Sequence[ClientId]) -> dict[tuple[Clien
             Alert.raised_at,
             Alert.read_at,
             Alert.read_by,
+            Alert.sentence,
+            Alert.role,
+            Alert.escalated_at,
+            Alert.escalated_to,
         )
         .ext(distinct_on(Alert.client_id, Alert.cause))
         .where(Alert.client_id == text("ANY(:clients)"), Alert.rule != "")
@@ -113,6 +125,10 @@ def _now(session: WriteSession, clients: Sequence[ClientId]) -> dict[tuple[Clien
             row.raised_at,
             row.read_at,
             row.read_by,
+            row.sentence,
+            row.role,
+            row.escalated_at,
+            row.escalated_to,
         )
         for row in session.execute(newest, {"clients": list(clients)})
     }
@@ -164,8 +180,34 @@ def read_alert(session: WriteSession, *, actor: Actor, alert_id: UUID, at: datet
     return alert
 
 
+def alerts_are_over(
+    session: WriteSession, *, actor: Actor, client_id: ClientId, causes: Sequence[str], reason: str, at: datetime
+) -> None:
+    """Closes the open alerts of these causes, because what they speak of is over by what somebody else wrote down.
+
+    Nobody is named as having answered them: such an alert counts neither as answered nor as dismissed.
+    """
+    rows = session.scalars(
+        select(Alert)
+        .where(Alert.client_id == client_id, Alert.cause.in_(list(causes)), Alert.resolved_at.is_(None))
+        .order_by(Alert.id)
+        .with_for_update()
+    ).all()
+    for row in rows:
+        row.resolved_at, row.resolution = at, reason
+    session.flush()
+    for row in rows:
+        details: dict[str, object] = {"cause": row.cause, "over": reason}
+        audit.record(
+            session, actor=actor, act="alert is over", subject="client", subject_id=client_id, at=at, details=details
+        )
+
+
 def escalate(session: WriteSession, *, site_id: SiteId, at: datetime) -> int:
-    """Passes on what nobody of its role has read in the site's time for its severity. Says how many."""
+    """Passes on what nobody of its role has read in the site's time for its severity. Says how many.
+
+    The time runs from when it was opened, or last grew graver.
+    """
     setting = session.get(HealthSetting, site_id) or HealthSetting(urgent_hours=24, warning_hours=168)
     passed = 0
     for severity, hours in (("urgent", setting.urgent_hours), ("warning", setting.warning_hours)):
@@ -180,7 +222,7 @@ def escalate(session: WriteSession, *, site_id: SiteId, at: datetime) -> int:
                     Alert.resolved_at.is_(None),
                     Alert.read_at.is_(None),
                     Alert.escalated_at.is_(None),
-                    Alert.opened_at <= at - timedelta(hours=hours),
+                    func.coalesce(Alert.raised_at, Alert.opened_at) <= at - timedelta(hours=hours),
                 )
                 .values(escalated_at=at, escalated_to=onward.value)
                 .returning(Alert.id)

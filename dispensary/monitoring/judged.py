@@ -6,7 +6,7 @@ Each finding has a cause, under which an alert is open at most once, and the res
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -22,6 +22,8 @@ from dispensary.staff.rules import Role
 
 ADHERENCE_DAYS = 90
 """Over how many days up to today refills are counted. A parameter of the product, not of medicine."""
+SYMPTOMS, SYMPTOMS_NONE, SYMPTOMS_PRESENT = "liver_symptoms", "none", "present"
+"""The test, and its choices, that say whether somebody has symptoms of a harmed liver."""
 LIVER_TB_DRUGS = frozenset(("isoniazid", "rifampicin", "rifampin", "pyrazinamide", "rifater", "rifamate"))
 
 
@@ -58,6 +60,14 @@ class Running:
 
 
 @dataclass(frozen=True)
+class Supported:
+    """Adherence support on a day."""
+
+    id: UUID
+    on: date
+
+
+@dataclass(frozen=True)
 class Health:
     """What is known of a client: the results of each test, the oldest first, and what they are treated with."""
 
@@ -66,8 +76,7 @@ class Health:
     results: Mapping[str, Sequence[Known]] = field(default_factory=dict)
     treatments: Mapping[str, Running] = field(default_factory=dict)
     medicines: Sequence[str] = ()
-    support_on: Sequence[date] = ()
-    """Days on which adherence support was given."""
+    support: Sequence[Supported] = ()
 
 
 @dataclass(frozen=True)
@@ -126,9 +135,23 @@ def _liver(health: Health) -> list[Caused | None]:
             found.append(_of("alt", liver.hy(_measured(alt), _measured(bilirubin)), alt, bilirubin))
         taken = {plain_name(name) for name in health.medicines}
         if "tb" in health.treatments and taken & LIVER_TB_DRUGS and alt.on >= health.treatments["tb"].since:
-            found.append(_of("tb-alt", liver.tb_alt(_measured(alt), symptoms=False), alt))
+            found.append(_tb_alt(health, alt))
         found += _scores(health, alt, last)
     return [*found, _child_pugh(health, last)]
+
+
+def _tb_alt(health: Health, alt: Known) -> Caused:
+    """The ALT of TB medicines with what is known of symptoms.
+
+    Symptoms go on until somebody says that there are none; that there are none is known only when it was asked on the
+    day of the ALT or later, and since the treatment began.
+    """
+    last = _last(health, SYMPTOMS)
+    asked = last is not None and last.on >= health.treatments["tb"].since
+    if last is not None and asked and last.choice == SYMPTOMS_PRESENT:
+        return _of("tb-alt", liver.tb_alt(_measured(alt), symptoms=True), alt, last)
+    none = last is not None and asked and last.on >= alt.on
+    return _of("tb-alt", liver.tb_alt(_measured(alt), symptoms=False if none else None), alt)
 
 
 def _scores(health: Health, alt: Known, last: Mapping[str, Known | None]) -> list[Caused | None]:
@@ -178,9 +201,15 @@ def _viral(health: Health, setting: Setting) -> list[Caused | None]:
     if not results:
         return []
     loads = [viral.ViralLoad(each.on, int(each.number or 0), each.comparator is Comparator.BELOW) for each in results]
-    finding = viral.viral_load(loads, version=setting.viral_load_version, support_on=health.support_on)
-    role = Role.DOCTOR if finding.severity is Severity.URGENT else Role.NURSE
-    return [_of("viral-load", finding, results[-1], role=role)]
+    days = [each.on for each in health.support]
+    finding = viral.viral_load(loads, version=setting.viral_load_version, support_on=days)
+    if finding.severity is not Severity.URGENT:
+        return [_of("viral-load", finding, results[-1], role=Role.NURSE)]
+    since = date.fromisoformat(str(finding.figures["since"]))
+    high = [each for each in results if each.on >= since]
+    support = [str(each.id) for each in health.support if since <= each.on < results[-1].on]
+    caused = _of("viral-load", finding, *high)
+    return [replace(caused, evidence=(*caused.evidence, *sorted(support)))]
 
 
 def _adherence(health: Health, on: date, setting: Setting) -> list[Caused | None]:

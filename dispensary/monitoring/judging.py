@@ -34,6 +34,7 @@ from dispensary.monitoring.judged import (
     Part,
     Running,
     Setting,
+    Supported,
     judge,
     worth_an_alert,
 )
@@ -118,6 +119,13 @@ WHERE medication.site_id = :site AND (:everybody OR medication.client_id = ANY(:
     AND refill.on_day > CAST(:on AS date) - 800
 """
 
+_SUPPORT = """
+SELECT id, client_id, on_day FROM adherence_support
+WHERE site_id = :site AND (:everybody OR client_id = ANY(:clients)) AND voided_at IS NULL
+    AND on_day <= :on AND on_day > CAST(:on AS date) - 800
+ORDER BY on_day
+"""
+
 # Since when the ordered dose has been above 100 mg without a day below: the order of today, and those before it.
 _ABOVE_100 = """
 SELECT client_id, max(began) AS since FROM (
@@ -172,6 +180,9 @@ def see(
     conditions: dict[ClientId, dict[str, date]] = defaultdict(dict)
     for row in rows(_CONDITIONS):
         conditions[row.client_id][row.kind] = row.noted_on
+    support: dict[ClientId, list[Supported]] = defaultdict(list)
+    for row in rows(_SUPPORT):
+        support[row.client_id].append(Supported(row.id, row.on_day))
     above = {row.client_id: row.since for row in rows(_ABOVE_100)}
     seen = {}
     for row in rows(_PEOPLE):
@@ -181,6 +192,7 @@ def see(
             results=results[row.id],
             treatments=treatments[row.id],
             medicines=[each.substance for each in medicines[row.id]],
+            support=support[row.id],
         )
         since = _circumstances(
             row.began_on, conditions[row.id], treatments[row.id], medicines[row.id], above.get(row.id)

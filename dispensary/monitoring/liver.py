@@ -15,6 +15,7 @@ from dispensary.units import plain
 
 UMOL_IN_MG_DL = Decimal("17.1")
 """µmol/L of bilirubin in 1 mg/dL."""
+ASK_SYMPTOMS = "Ask about nausea, vomiting, belly pain and yellow eyes today: with them these medicines stop. "
 _NO_LIMIT = "The laboratory's upper limit of {test} is not known: it cannot be judged."
 
 
@@ -92,29 +93,33 @@ def hy(alt_now: Measured, bilirubin: Measured, *, by: Figures | None = None) -> 
     return found(rule, "hy", Severity.NONE, "not_met", said, figures=told)
 
 
-def tb_alt(alt_now: Measured, *, symptoms: bool, by: Figures | None = None) -> Finding:
-    """Whether isoniazid, rifampicin and pyrazinamide are stopped because of the ALT (U/L)."""
+def tb_alt(alt_now: Measured, *, symptoms: bool | None, by: Figures | None = None) -> Finding:
+    """Whether isoniazid, rifampicin and pyrazinamide are stopped because of the ALT (U/L).
+
+    Where nobody has asked about symptoms (None) it is judged as without, and says that they were not asked about.
+    """
     rule = (by or figures()).tb_alt
     times = alt_now.times
     told = {"alt_u_l": alt_now.value, "upper_u_l": alt_now.upper, "symptoms": symptoms}
     if times is None:
         return referred("tb-alt", _NO_LIMIT.format(test="ALT"), source=rule.source, figures=told)
     told["times_upper"] = _two(times)
-    said = (
-        f"ALT {plain(_two(times))} times the upper limit on TB medicines, {'with' if symptoms else 'without'} symptoms."
-    )
+    asked = {True: "with symptoms", False: "without symptoms", None: "symptoms were not asked about"}[symptoms]
+    said = f"ALT {plain(_two(times))} times the upper limit on TB medicines, {asked}."
     bound = rule.stop_from_times_with_symptoms if symptoms else rule.stop_from_times
     if times >= bound:
         advice = "Stop isoniazid, rifampicin and pyrazinamide: tell the TB doctor today."
         return found(rule, "tb-alt", Severity.URGENT, "stop", said, advice=advice, figures=told)
     if times > 1:
+        stops_with = times >= rule.stop_from_times_with_symptoms
+        ask = stops_with and symptoms is None
         return found(
             rule,
             "tb-alt",
-            Severity.WARNING if times >= rule.stop_from_times_with_symptoms else Severity.INFO,
+            Severity.WARNING if stops_with else Severity.INFO,
             "continue_monitor_weekly",
             said,
-            advice="Continue, and measure every week.",
+            advice=f"{ASK_SYMPTOMS if ask else ''}Continue, and measure every week.",
             figures=told,
         )
     return found(rule, "tb-alt", Severity.NONE, "continue", said, figures=told)

@@ -7,18 +7,16 @@ from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import func, select
-from sqlalchemy.dialects.postgresql import insert as upsert
 
 from dispensary.clients.service import lock_client
 from dispensary.database import ReadSession, WriteSession
-from dispensary.monitoring.alerts import keep_alerts
-from dispensary.monitoring.interactions import Moment, interaction, looks, plain_name
-from dispensary.monitoring.judged import Caused, worth_an_alert
+from dispensary.monitoring.interactions import Moment, plain_name
+from dispensary.monitoring.moved import moves
 from dispensary.monitoring.results import EARLIEST
 from dispensary.monitoring.treatment_models import Medication, Refill, ScheduledLook, Treatment
 from dispensary.refusals import BadInput, NotThere, Refusal, Refused
 from dispensary.staff import audit
-from dispensary.staff.rules import Actor, Role
+from dispensary.staff.rules import Actor
 from dispensary.units import ClientId, new_id
 
 KINDS = ("art", "tb", "hcv")
@@ -134,7 +132,7 @@ def start_medicine(
     )
     session.add(medicine)
     session.flush()
-    _moved(session, medicine, Moment.START, started_on, at)
+    moves(session, actor=actor, medicine=medicine, moment=Moment.START, on=started_on, at=at)
     _write_down(session, actor, client_id, "started medicine", at, {"medicine": str(medicine.id)})
     return medicine
 
@@ -149,7 +147,7 @@ def stop_medicine(
     today: date,
     at: datetime,
 ) -> Medication:
-    """Ends a medicine, with what changes back as an alert and the days to look; looks for its start are over.
+    """Ends a medicine, with what changes back as an alert and the days to look; those of its start are over.
 
     Stopped already, it stays as it was. Raises BadInput or NotThere.
     """
@@ -181,16 +179,7 @@ def stop_medicine(
         raise BadInput(*faults)
     medicine.stopped_on, medicine.stop_reason = stopped_on, reason.strip()
     session.flush()
-    open_looks = session.scalars(
-        select(ScheduledLook).where(
-            ScheduledLook.medication_id == medication_id,
-            ScheduledLook.moment == Moment.START.value,
-            ScheduledLook.done_at.is_(None),
-        )
-    )
-    for look in open_looks:
-        look.done_at, look.done_by, look.found = at, actor.account_id, "The medicine was stopped."
-    _moved(session, medicine, Moment.STOP, stopped_on, at)
+    moves(session, actor=actor, medicine=medicine, moment=Moment.STOP, on=stopped_on, at=at)
     _write_down(session, actor, medicine.client_id, "stopped medicine", at, {"medicine": str(medication_id)})
     return medicine
 
@@ -310,38 +299,6 @@ def _last_swallowed(session: ReadSession, medication_id: UUID) -> date | None:
             Refill.medication_id == medication_id, Refill.observed, Refill.voided_at.is_(None)
         )
     )
-
-
-def _moved(session: WriteSession, medicine: Medication, moment: Moment, on: date, at: datetime) -> None:
-    """Opens the alert of what a start or a stop does, and writes down the days to look."""
-    findings = [
-        Caused(f"{moment.value} {medicine.id}", Role.DOCTOR, finding, (str(medicine.id), moment.value))
-        for finding in interaction(medicine.substance, moment)
-        if moment is Moment.START or finding.finding != "unknown"
-    ]
-    grave = worth_an_alert(findings)
-    keep_alerts(session, {medicine.client_id: grave}, site_id=medicine.site_id, at=at)
-    days = looks(medicine.substance, moment, on)
-    if days:
-        session.execute(
-            upsert(ScheduledLook)
-            .values(
-                [
-                    {
-                        "id": new_id(),
-                        "client_id": medicine.client_id,
-                        "site_id": medicine.site_id,
-                        "medication_id": medicine.id,
-                        "moment": moment.value,
-                        "on_day": day.on,
-                        "why": day.why,
-                        "found": "",
-                    }
-                    for day in days
-                ]
-            )
-            .on_conflict_do_nothing()
-        )
 
 
 def day_faults(field: str, day: date, today: date) -> list[Refusal]:

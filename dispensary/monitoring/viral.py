@@ -31,7 +31,10 @@ def viral_load(
 ) -> Finding:
     """What the last result says, the oldest first. `support_on` are the days on which adherence support was given.
 
-    Exactly the bound of failure is suppressed. Raises ValueError without a result, KeyError for another version.
+    Support counts from the day of the first high result on, and before the day of the last: what came earlier or later
+    cannot have changed it. Exactly the bound of failure is suppressed.
+
+    Raises ValueError without a result, KeyError for another version.
     """
     rule = (by or figures()).viral_load[version]
     last = results[-1]
@@ -54,7 +57,7 @@ def viral_load(
     said = f"Viral load {amount}: unsuppressed."
     for earlier in high[:-1]:
         apart = months_after(earlier.on, least) <= last.on <= months_after(earlier.on, most)
-        supported = any(earlier.on <= day <= last.on for day in support_on)
+        supported = any(earlier.on <= day < last.on for day in support_on)
         if apart and supported and len(high) >= rule.consecutive:
             told["since"] = earlier.on.isoformat()
             said = f"Viral load {amount}, and above {rule.failure_above:,} since {earlier.on} in spite of support."

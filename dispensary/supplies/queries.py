@@ -149,12 +149,17 @@ class AtTheWindow:
         return days_without(self.reading.moment)
 
 
+_FOR_A_GUESTS_COUNTER = frozenset(("", "interaction", "qtc"))
+"""Rules whose alerts another site's counter is told of; what is known of HIV, hepatitis and TB stays at home."""
+
+
 def at_the_window(
     session: ReadSession, *, site_id: SiteId, client_id: ClientId, today: DoseDay, guests: bool = False
 ) -> AtTheWindow:
     """Everything that the counter shows of a client: of the site, or with `guests` a verified guest of today too.
 
-    A guest's counter sees no more of the record than this, and of the alerts the urgent ones. Raises NotThere.
+    A guest's counter sees no more of the record than this, and of the alerts the urgent ones that concern the dose: of
+    results alone the QT time, of medicines what they do to methadone. Raises NotThere.
     """
     if guests:
         face = face_at_counter(session, site_id=site_id, client_id=client_id, today=today)
@@ -175,7 +180,7 @@ def at_the_window(
         alerts=[
             each
             for each in open_alerts_of(session, client_id=client_id)
-            if reading.home_id == site_id or each.severity == "urgent"
+            if reading.home_id == site_id or (each.severity == "urgent" and each.rule in _FOR_A_GUESTS_COUNTER)
         ],
         last_supply=session.scalar(
             select(Supply)

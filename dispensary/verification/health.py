@@ -1,4 +1,4 @@
-"""Health: corrections, refills, alerts and days to look are of the client whose they are; who entered it is known."""
+"""Health: corrections, refills, alerts and days to look are of the client whose they are, and outlive no cause."""
 
 from __future__ import annotations
 
@@ -32,6 +32,23 @@ HEALTH = (
     ),
     Check(
         12,
+        "support {id} was given, and nobody is written down as having given it",
+        """
+        SELECT s.id FROM adherence_support s WHERE NOT EXISTS (
+            SELECT FROM audit_entry a WHERE a.subject_id = s.client_id AND a.at = s.given_at
+            AND a.act = 'gave adherence support') ORDER BY 1
+        """,
+    ),
+    Check(
+        12,
+        "alert {id} speaks of the start of a medicine that has stopped",
+        """
+        SELECT a.id FROM alert a JOIN medication m ON a.cause = 'start ' || m.id
+        WHERE a.resolved_at IS NULL AND m.stopped_on IS NOT NULL ORDER BY 1
+        """,
+    ),
+    Check(
+        12,
         "medicine {id} is part of a treatment of another client",
         """
         SELECT m.id FROM medication m JOIN treatment t ON t.id = m.treatment_id WHERE t.client_id <> m.client_id
@@ -40,13 +57,15 @@ HEALTH = (
     ),
     Check(
         12,
-        "alert {id} of client {client_id} rests on result {rests_on}, which is not theirs",
+        "alert {id} of client {client_id} rests on {rests_on}, which is no result or support of theirs",
         """
         SELECT a.id, a.client_id, e.rests_on FROM alert a
         CROSS JOIN LATERAL jsonb_array_elements_text(a.evidence -> 'rests_on') AS e (rests_on)
         LEFT JOIN health_result r ON r.id::text = e.rests_on
         WHERE a.rule IN ('alt', 'tb-alt', 'fib-4', 'apri', 'child-pugh', 'qtc', 'viral-load')
-            AND r.client_id IS DISTINCT FROM a.client_id ORDER BY 1, 3
+            AND r.client_id IS DISTINCT FROM a.client_id AND NOT (a.rule = 'viral-load' AND EXISTS (
+                SELECT FROM adherence_support s WHERE s.id::text = e.rests_on AND s.client_id = a.client_id))
+        ORDER BY 1, 3
         """,
     ),
     Check(

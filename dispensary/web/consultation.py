@@ -44,6 +44,19 @@ def looked_at(session: WriteSession, *, actor: Actor, client_id: ClientId, at: d
     )
 
 
+def looked_at_lists(session: WriteSession, *, actor: Actor, at: datetime, which: str) -> None:
+    """Writes down that somebody saw a list of health of the whole site: names beside what is known of them."""
+    audit.record(
+        session,
+        actor=actor,
+        act="looked at health lists",
+        subject="site",
+        subject_id=actor.site_id,
+        at=at,
+        details={"list": which},
+    )
+
+
 def circumstances_of(typed: Typed) -> Circumstances:
     """The seven answers as a form has them (`consulting/told.html`); each may be left as not asked."""
     return Circumstances(

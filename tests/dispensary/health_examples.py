@@ -79,6 +79,16 @@ EXAMPLES: list[Example] = [
         {"finding": "continue_monitor_weekly"},
     ),
     (
+        "30, nobody has asked",
+        "tb-alt",
+        {"result": alt("190")["results"][0]},
+        {
+            "finding": "continue_monitor_weekly",
+            "severity": "warning",
+            "sentence": "ALT 4.75 times the upper limit on TB medicines, symptoms were not asked about.",
+        },
+    ),
+    (
         "TB, 5 times, no symptoms",
         "tb-alt",
         {"result": alt("200")["results"][0], "symptoms": False},
@@ -131,6 +141,24 @@ EXAMPLES: list[Example] = [
         "two high ones without support",
         "viral-load",
         loads(("2026-01-02", "4000"), ("2026-05-02", "2500")),
+        {"finding": "unsuppressed"},
+    ),
+    (
+        "two high ones, support before the first",
+        "viral-load",
+        loads(("2026-01-02", "4000"), ("2026-05-02", "2500"), support="2026-01-01"),
+        {"finding": "unsuppressed", "severity": "warning"},
+    ),
+    (
+        "two high ones, support on the day of the first",
+        "viral-load",
+        loads(("2026-01-02", "4000"), ("2026-05-02", "2500"), support="2026-01-02"),
+        {"finding": "failure", "severity": "urgent"},
+    ),
+    (
+        "two high ones, support on the day of the second",
+        "viral-load",
+        loads(("2026-01-02", "4000"), ("2026-05-02", "2500"), support="2026-05-02"),
         {"finding": "unsuppressed"},
     ),
     (

@@ -22,6 +22,7 @@ from dispensary.monitoring.refills import refill, void_refill
 from dispensary.monitoring.result_models import HealthResult
 from dispensary.monitoring.results import Measurement, correct_result, enter_results, laboratory, results_of, set_limit
 from dispensary.monitoring.service import note_condition, resolve_alert
+from dispensary.monitoring.support import give_support
 from dispensary.monitoring.treatment_models import ScheduledLook
 from dispensary.monitoring.treatments import start_medicine, start_treatment, stop_medicine
 from dispensary.refusals import BadInput, NotThere, Refused
@@ -255,8 +256,12 @@ class TestMedicines:
         here.move_on(3)
         self.stop(here, medicine)
         self.stop(here, medicine)
-        assert alerts(here, client) == [(f"start {medicine}", "warning"), (f"stop {medicine}", "warning")]
+        assert alerts(here, client) == [(f"stop {medicine}", "warning")]
+        assert alerts(here, client, closed=True) == [(f"start {medicine}", "warning")]
         assert self.looks(here, moment="start") == []
+        self.start(here, client, "EFAVIRENZ")
+        assert f"stop {medicine}" in [cause for cause, _ in alerts(here, client, closed=True)]
+        assert len(alerts(here, client)) == 1
 
     def test_rifampicin_is_looked_after_for_two_weeks_after_its_end(self, here: Clinic) -> None:
         client = here.client()
@@ -362,6 +367,10 @@ class TestVerification:
             session.add(file)
             session.flush()
             put_away(session, actor=here.doctor, file_id=file.id, at=here.now)
+            give_support(session, **who, client_id=one, on=here.today, kind="peer", note="", key="s")
+            gone = start_medicine(session, **who, client_id=one, substance="efavirenz", started_on=here.today)
+            stopped = {"medication_id": gone.id, "stopped_on": here.today, "reason": "not tolerated"}
+            stop_medicine(session, **who, **stopped)
         entered(here, one, alt("300"), key="key-3")
         return here
 
@@ -382,11 +391,26 @@ class TestVerification:
                 "UPDATE treatment SET client_id = (SELECT id FROM client WHERE id <> treatment.client_id LIMIT 1)",
                 "of another client",
             ),
-            ("UPDATE alert SET client_id = (SELECT id FROM client WHERE id <> alert.client_id LIMIT 1)", "not theirs"),
+            ("UPDATE alert SET client_id = (SELECT id FROM client WHERE id <> alert.client_id LIMIT 1)", "or support of theirs"),
             ("UPDATE scheduled_look SET moment = 'stop'", "or one that went on"),
             ("UPDATE result_file SET closed_at = closed_at + interval '1 second'", "taken it or put it away"),
+            ("UPDATE adherence_support SET given_at = given_at - interval '1 day'", "nobody is written down"),
+            (
+                "UPDATE alert SET resolved_at = NULL, resolution = '' WHERE cause LIKE 'start %'",
+                "the start of a medicine that has stopped",
+            ),
         ],
-        ids=["another test", "nobody", "not taken", "another client", "another's alert", "a look", "a file"],
+        ids=[
+            "another test",
+            "nobody",
+            "not taken",
+            "another client",
+            "another's alert",
+            "a look",
+            "a file",
+            "support of nobody",
+            "start of what stopped",
+        ],
     )
     def test_damage_is_found_and_named(self, kept: Clinic, sql: str, expected: str) -> None:
         with kept.database.writing() as session:

@@ -234,6 +234,7 @@ AFTERWARDS: dict[str, list[tuple[str, tuple[object, ...]]]] = {
         ("SELECT text_group('booking_reminder_longer'), text_group('booking_reminder')", ("reminder", "reminder")),
     ],
     "0030_refills": [("SELECT (SELECT count(*) FROM refill), (SELECT count(*) FROM treatment)", (0, 0))],
+    "0031_support": [("SELECT count(*) FROM adherence_support", (0,))],
 }
 """What each later migration leaves of a full database, oldest first."""
 CAME = """
