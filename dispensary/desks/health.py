@@ -30,6 +30,8 @@ from dispensary.web.templating import page
 from dispensary.web.typed import LONGEST_NOTE, Typed
 
 LONGEST_RESOLUTION = 1000
+SHOWN_ALERTS = 2
+"""Alerts that stand open on the page; milder ones are one line that opens."""
 
 
 class Watched(StrEnum):
@@ -86,7 +88,8 @@ def health_page(
     record, found = seen_health(here, seen_on="health")
     alerts = [each for each in record.window.alerts if each.rule]
     with here.database.reading() as session:
-        readers = names_of(session, [each.read_by for each in alerts if each.read_by])
+        people = [each.read_by for each in alerts] + [each.given_by for each in found.support]
+        readers = names_of(session, [each for each in people if each])
     return page(
         "consulting/health.html",
         refused=refused,
@@ -95,6 +98,7 @@ def health_page(
         health=found,
         alerts=alerts,
         readers=readers,
+        shown_alerts=SHOWN_ALERTS,
         shown_looks=max(1, sum(each.on_day <= record.today for each in found.looks)),
         mine=frozenset(each.id for each in alerts if is_theirs(here, each)),
         moved=[part for part in found.parts if part.medicine.id == about_medicine],

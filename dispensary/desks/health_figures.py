@@ -9,10 +9,10 @@ from litestar.params import FromQuery
 from litestar.response import Template
 from litestar.types import ControllerRouterHandler
 
-from dispensary.desks.consulting import near_day
+from dispensary.desks.consulting import acts_of, near_day
 from dispensary.desks.health_words import said_of
 from dispensary.monitoring.alert_load import alert_load
-from dispensary.web.given import TheClock, TheDatabase, TheSite
+from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
 from dispensary.web.guards import requires_health_watcher
 from dispensary.web.templating import page
 from dispensary.words import ngettext
@@ -38,7 +38,9 @@ def waited(time: timedelta | None) -> str:
 
 
 @get("/consulting/health/alerts", sync_to_thread=True, guards=[requires_health_watcher])
-def figures(database: TheDatabase, site: TheSite, clock: TheClock, days: FromQuery[int] = PERIODS[0]) -> Template:
+def figures(
+    database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock, days: FromQuery[int] = PERIODS[0]
+) -> Template:
     """The figures of the last weeks. They name no client."""
     period = days if days in PERIODS else PERIODS[0]
     with database.reading() as session:
@@ -51,6 +53,7 @@ def figures(database: TheDatabase, site: TheSite, clock: TheClock, days: FromQue
         days=period,
         periods=PERIODS,
         waited=waited,
+        can=acts_of(actor),
         said=said_of(),
         near_day=near_day,
     )

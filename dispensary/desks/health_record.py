@@ -14,15 +14,18 @@ from dispensary.desks.record import Record
 from dispensary.desks.trend import Trend, trend
 from dispensary.monitoring.adherence import Fill, Window, covered_days, pdc_of_all, runs_out_on, within
 from dispensary.monitoring.analytes import Analyte, analytes
-from dispensary.monitoring.due import Due
+from dispensary.monitoring.due import Due, When
 from dispensary.monitoring.findings import Finding, Severity
 from dispensary.monitoring.interactions import Burden, Moment, burden, interaction
 from dispensary.monitoring.judged import ADHERENCE_DAYS, Caused, judge
 from dispensary.monitoring.judging import due_of, rules_of, see, setting_of
 from dispensary.monitoring.liver import trend_of
+from dispensary.monitoring.models import Alert
 from dispensary.monitoring.refills import refills_of
 from dispensary.monitoring.result_models import HealthResult
 from dispensary.monitoring.results import results_of
+from dispensary.monitoring.support import support_of
+from dispensary.monitoring.support_models import AdherenceSupport
 from dispensary.monitoring.treatment_models import Medication, Refill, ScheduledLook, Treatment
 from dispensary.monitoring.treatments import medicines_of, open_looks_of, treatments_of
 from dispensary.staff.queries import Place
@@ -40,6 +43,8 @@ _GROUP_OF_FINDING = {
 _ONLY_WHEN_MET = frozenset(("hy", "tb-alt"))
 """Findings that are said only when they hold: nobody is told of a rule that does not apply."""
 _BY_LOG = frozenset(("viral_load", "hcv_rna"))
+_LEADING = frozenset(("alt", "bilirubin", "qtc", "qt", "viral_load", "cd4", "hcv_rna"))
+_ALWAYS = frozenset(("liver", "heart"))
 RECENT = timedelta(days=90)
 """For so long a medicine that has stopped stays in the list."""
 
@@ -78,6 +83,43 @@ class Group:
     due: Sequence[Due]
 
     @property
+    def first(self) -> Sequence[Measured]:
+        """The tests that stand on the card, of those that were done: by which this group is judged first."""
+        leading = [each for each in self.measured if each.analyte.code in _LEADING]
+        return (leading or self.measured)[:2]
+
+    @property
+    def lead(self) -> Finding | None:
+        """What nobody measured and everybody asks for: the corrected QT, worked out of what was measured."""
+        return next((each for each in self.findings if each.kind == "qtc" and "qt_ms" in each.figures), None)
+
+    @property
+    def rest(self) -> list[Measured]:
+        return [each for each in self.measured if each not in self.first]
+
+    @property
+    def slight(self) -> list[Finding]:
+        """Findings on which nobody must act."""
+        return [each for each in self.findings if each.severity < Severity.WARNING and each is not self.lead]
+
+    def unsaid(self, alerts: Sequence[Alert]) -> list[Finding]:
+        """Findings to act on that no open alert says already."""
+        told = {each.sentence for each in alerts}
+        return [
+            each
+            for each in self.findings
+            if each.severity >= Severity.WARNING and each.sentence not in told and each is not self.lead
+        ]
+
+    def is_foremost(self, today: date) -> bool:
+        """Whether somebody should see it without opening anything: something is found or due, or it moves methadone."""
+        return (
+            self.name in _ALWAYS
+            or self.severity > Severity.NONE
+            or any(each.when(today) is not When.LATER for each in self.due)
+        )
+
+    @property
     def severity(self) -> Severity:
         return max((each.severity for each in self.findings), default=Severity.NONE)
 
@@ -95,6 +137,11 @@ class Part:
     covered: int
     """Days of the window with medicine."""
     runs_out: date | None
+
+    @property
+    def unsaid(self) -> list[Finding]:
+        """Its effects but for those that are counted over the whole list."""
+        return [each for each in self.effects if each.finding not in ("sedation", "qt", "serotonin")]
 
     @property
     def fills(self) -> list[Fill]:
@@ -124,6 +171,11 @@ class Course:
             ran={str(id_): part.window for id_, part in counted.items() if part.window},
         )
         return (share * 100 + Fraction(1, 2)).__floor__()
+
+    @property
+    def least_covered(self) -> int:
+        """Days with the medicine that was there least: those of the others are told only where they differ."""
+        return min((part.covered for part in self.parts if part.refills), default=0)
 
     @property
     def runs_out(self) -> date | None:
@@ -159,6 +211,23 @@ class HealthRecord:
     due: Sequence[Due]
     next_time: NextTime
     medicine_names: Mapping[UUID, str]
+    support: Sequence[AdherenceSupport]
+    today: date
+
+    @property
+    def foremost(self) -> list[Group]:
+        """What stands open on the page, the gravest first."""
+        shown = [each for each in self.groups if each.is_foremost(self.today)]
+        return sorted(shown, key=lambda each: -each.severity)
+
+    @property
+    def last_support(self) -> AdherenceSupport | None:
+        """The newest that was not taken back."""
+        return next((each for each in self.support if each.voided_at is None), None)
+
+    @property
+    def others(self) -> list[Group]:
+        return [each for each in self.groups if not each.is_foremost(self.today)]
 
     @property
     def parts(self) -> list[Part]:
@@ -212,6 +281,8 @@ def read_health(session: ReadSession, *, place: Place, record: Record, now: date
             now=now,
         ),
         medicine_names={each.id: each.substance for each in medicines},
+        support=support_of(session, client_id=client_id),
+        today=today,
     )
 
 

@@ -46,6 +46,19 @@ _RULES = {
     "adherence": _("Cover of a treatment"),
     "interaction": _("Interactions"),
 }
+_SUPPORT = {
+    "counselling": _("a talk about the medicines"),
+    "peer": _("somebody who takes the same stands by"),
+    "reminders": _("reminders"),
+    "together": _("handed over together with methadone"),
+}
+_MEND = {
+    "interaction": _("Tell whoever keeps the table of interactions which medicines these were."),
+    "tb-alt": _("Talk with the TB clinic: this rule is the guideline's own, and nobody can switch it off here."),
+    "adherence": _("Change from which cover on a treatment is good, or let its warnings open no alert here."),
+    "viral-load": _("Change the version by which viral loads are judged, or let its warnings open no alert here."),
+}
+_MEND_ANY = _("Let its warnings open no alert here. What is urgent always opens one.")
 _GOES = {
     "rising": _("rising"),
     "falling": _("falling"),
@@ -66,6 +79,11 @@ class Said:
     conditions: Mapping[str, str]
     rules: Mapping[str, str]
     goes: Mapping[str, str]
+    support: Mapping[str, str]
+
+    def mend(self, rule: str) -> str:
+        """What can be done about a rule that nobody heeds."""
+        return gettext(_MEND.get(rule, _MEND_ANY))
 
     def test(self, code: str) -> str:
         """A test, or what a rule of due tests calls one."""
@@ -107,6 +125,6 @@ def said_of() -> Said:
     return Said(
         *(
             {name: gettext(word) if word else "" for name, word in each.items()}
-            for each in (_GROUPS, _TREATMENTS, _CONDITIONS, _RULES, _GOES)
+            for each in (_GROUPS, _TREATMENTS, _CONDITIONS, _RULES, _GOES, _SUPPORT)
         )
     )

@@ -42,18 +42,25 @@ class DayLoad:
 
 @dataclass(frozen=True)
 class Response:
-    """How long alerts of a severity waited. A time is of those that were read, or closed, at all."""
+    """How long alerts of a severity, or of a rule, waited. A time is of those that somebody read, or closed, at all."""
 
-    severity: str
+    of: str
     opened: int
     read: int
     closed: int
+    """By somebody; what was over by itself has waited for nobody."""
     passed_on: int
     read_median: timedelta | None
-    read_most: timedelta | None
-    """Nine of ten were read within this."""
+    read_p95: timedelta | None
+    """19 of 20 were read within this."""
     closed_median: timedelta | None
-    closed_most: timedelta | None
+    closed_p95: timedelta | None
+
+
+ENOUGH_CLOSED = 5
+"""Of fewer answers nothing is said about a rule. A parameter of the product, not of medicine."""
+UNHEEDED_PERCENT = 80
+"""From this share of dismissals on, a rule is said to be heeded by nobody."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +77,11 @@ class RuleLoad:
         """Of those that were closed, how many in a hundred were not worth acting on; nothing where none was closed."""
         return round(Decimal(100) * self.dismissed / self.closed) if self.closed else None
 
+    @property
+    def is_unheeded(self) -> bool:
+        """Whether nearly everything that it says is dismissed, so that it wants to be mended."""
+        return self.closed >= ENOUGH_CLOSED and 100 * self.dismissed >= UNHEEDED_PERCENT * self.closed
+
 
 @dataclass(frozen=True)
 class Load:
@@ -78,8 +90,13 @@ class Load:
     roles: Sequence[RoleLoad]
     days: Sequence[DayLoad]
     """The newest first; days without an alert are left out."""
-    responses: Sequence[Response]
+    by_severity: Sequence[Response]
+    by_rule: Sequence[Response]
     rules: Sequence[RuleLoad]
+
+    @property
+    def unheeded(self) -> list[RuleLoad]:
+        return [each for each in self.rules if each.is_unheeded]
 
 
 _OPENED = "FROM alert WHERE site_id = :site AND rule <> '' AND opened_at >= :since AND opened_at <= :until"
@@ -98,18 +115,22 @@ SELECT CAST(opened_at AT TIME ZONE :zone AS date) AS day, count(*) FILTER (WHERE
 {_OPENED} GROUP BY 1 ORDER BY 1 DESC
 """)
 
-_RESPONSES = text(f"""
-SELECT severity, count(*) AS opened, count(read_at) AS read, count(resolved_at) AS closed,
+_RESPONSES = """
+SELECT {of} AS of, count(*) AS opened, count(read_at) AS read, count(resolved_by) AS closed,
     count(escalated_at) AS passed_on,
     percentile_cont(0.5) WITHIN GROUP (ORDER BY read_at - opened_at) AS read_median,
-    percentile_cont(0.9) WITHIN GROUP (ORDER BY read_at - opened_at) AS read_most,
-    percentile_cont(0.5) WITHIN GROUP (ORDER BY resolved_at - opened_at) AS closed_median,
-    percentile_cont(0.9) WITHIN GROUP (ORDER BY resolved_at - opened_at) AS closed_most
-{_OPENED} GROUP BY severity ORDER BY severity = 'urgent' DESC, severity
-""")
+    percentile_cont(0.95) WITHIN GROUP (ORDER BY read_at - opened_at) AS read_p95,
+    percentile_cont(0.5) WITHIN GROUP (ORDER BY resolved_at - opened_at) FILTER (WHERE resolved_by IS NOT NULL)
+        AS closed_median,
+    percentile_cont(0.95) WITHIN GROUP (ORDER BY resolved_at - opened_at) FILTER (WHERE resolved_by IS NOT NULL)
+        AS closed_p95
+{opened} GROUP BY {of} ORDER BY {order}
+"""
+_BY_SEVERITY = text(_RESPONSES.format(of="severity", opened=_OPENED, order="severity = 'urgent' DESC, severity"))
+_BY_RULE = text(_RESPONSES.format(of="rule", opened=_OPENED, order="count(*) DESC, rule"))
 
 _RULES = text(f"""
-SELECT rule, count(*) AS opened, count(resolved_at) AS closed, count(*) FILTER (WHERE dismissed) AS dismissed
+SELECT rule, count(*) AS opened, count(resolved_by) AS closed, count(*) FILTER (WHERE dismissed) AS dismissed
 {_OPENED} GROUP BY rule ORDER BY count(*) FILTER (WHERE dismissed) DESC, count(*) DESC, rule
 """)
 
@@ -120,6 +141,7 @@ def alert_load(session: ReadSession, *, site_id: SiteId, zone: str, at: datetime
     return Load(
         roles=[RoleLoad(row.role, row.opened, row.people, days) for row in session.execute(_ROLES, asked)],
         days=[DayLoad(*row) for row in session.execute(_DAYS, asked)],
-        responses=[Response(*row) for row in session.execute(_RESPONSES, asked)],
+        by_severity=[Response(*row) for row in session.execute(_BY_SEVERITY, asked)],
+        by_rule=[Response(*row) for row in session.execute(_BY_RULE, asked)],
         rules=[RuleLoad(*row) for row in session.execute(_RULES, asked)],
     )

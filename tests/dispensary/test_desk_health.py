@@ -19,6 +19,7 @@ from dispensary.desks import (
     health_medicines,
     health_results,
     health_setting,
+    health_support,
     health_treatments,
 )
 from dispensary.monitoring.alerts import escalate
@@ -39,6 +40,7 @@ MODULES = (
     health_lists,
     health_figures,
     health_setting,
+    health_support,
 )
 
 

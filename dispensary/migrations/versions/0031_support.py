@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0031_support"
-down_revision = "0029_longer"
+down_revision = "0030_refills"
 branch_labels = None
 depends_on = None
 
