@@ -391,7 +391,10 @@ class TestVerification:
                 "UPDATE treatment SET client_id = (SELECT id FROM client WHERE id <> treatment.client_id LIMIT 1)",
                 "of another client",
             ),
-            ("UPDATE alert SET client_id = (SELECT id FROM client WHERE id <> alert.client_id LIMIT 1)", "or support of theirs"),
+            (
+                "UPDATE alert SET client_id = (SELECT id FROM client WHERE id <> alert.client_id LIMIT 1)",
+                "or support of theirs",
+            ),
             ("UPDATE scheduled_look SET moment = 'stop'", "or one that went on"),
             ("UPDATE result_file SET closed_at = closed_at + interval '1 second'", "taken it or put it away"),
             ("UPDATE adherence_support SET given_at = given_at - interval '1 day'", "nobody is written down"),

@@ -105,7 +105,7 @@ class TestViralLoad:
         first = alert(here, client, "viral-load")
         assert first is not None
         with here.database.reading() as session:
-            assert verify(session, now=here.now) == [], "it rests on results and support of theirs"
+            assert list(verify(session, now=here.now)) == [], "it rests on results and support of theirs"
         with here.database.writing() as session:
             health_acts.close_alert(
                 session,
