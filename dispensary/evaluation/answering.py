@@ -15,6 +15,7 @@ from dispensary.evaluation.known import SITE_DAY
 from dispensary.evaluation.measure import Figure, Indicator, Measure, Value
 from dispensary.evaluation.queries import Period
 from dispensary.evaluation.retention import check_moment
+from dispensary.evaluation.rules import AtMark, Curve, Scale, at_marks, kaplan_meier
 from dispensary.evaluation.small_cells import LEAST, Cell, Count, Levels, hidden_cells
 from dispensary.evaluation.strata import STRATA
 from dispensary.evaluation.tables import Column, Columns, figure, whole
@@ -145,7 +146,7 @@ def answer(session: ReadSession, asked: Asked) -> Answer:
     return Answer(
         asked,
         tuple(
-            _row(indicator, levels, group, hidden)
+            _row(asked, indicator, levels, group, hidden)
             for indicator, levels, group in rows
             if all(levels) or not any(levels)  # margins of several strata are looked at, and not told
         ),
@@ -165,9 +166,15 @@ class _Group:
     """People with a numerator above zero."""
     rest: int
     """People with less of a numerator than of a denominator."""
+    curve: Curve | None = None
+    """Of stays."""
+
+    def at_risk(self, months: int) -> AtMark:
+        assert self.curve is not None
+        return at_marks(self.curve, Scale(), (months,))[0]
 
 
-_NOBODY = _Group(Decimal(0), Decimal(0), 0, None, None, 0, 0, 0)
+_NOBODY = _Group(Decimal(0), Decimal(0), 0, None, None, 0, 0, 0, kaplan_meier(()))
 
 
 def _added_up(session: ReadSession, asked: Asked) -> tuple[dict[str, dict[Levels, _Group]], dict[str, int]]:
@@ -178,6 +185,8 @@ def _added_up(session: ReadSession, asked: Asked) -> tuple[dict[str, dict[Levels
     split = "".join(
         f", coalesce(CAST({value} AS text), 'unknown') AS {name}" for value, name in zip(values, names, strict=True)
     )
+    survives = any(each.figure is Figure.RETENTION for each in asked.measure.indicators)
+    stays = ", array_agg(numerator), array_agg(denominator)" if survives else ""
     sql = f"""
         WITH site_day AS ({SITE_DAY}),
         person AS (
@@ -199,7 +208,7 @@ def _added_up(session: ReadSession, asked: Asked) -> tuple[dict[str, dict[Levels
             percentile_disc(0.5) WITHIN GROUP (ORDER BY numerator),
             percentile_disc(0.95) WITHIN GROUP (ORDER BY numerator),
             count(DISTINCT client_id), count(DISTINCT client_id) FILTER (WHERE numerator > 0),
-            count(DISTINCT client_id) FILTER (WHERE denominator > numerator)
+            count(DISTINCT client_id) FILTER (WHERE denominator > numerator){stays}
         FROM split
         GROUP BY indicator{f", CUBE ({', '.join(names)})" if names else ""}
     """
@@ -210,6 +219,7 @@ def _added_up(session: ReadSession, asked: Asked) -> tuple[dict[str, dict[Levels
         "from_day": asked.period.from_day,
         "until_day": asked.period.until_day,
         **asked.parameters,
+        **(asked.measure.prepared(session, asked) if asked.measure.prepared else {}),
     }
     groups: dict[str, dict[Levels, _Group]] = {}
     excluded = {each.key: 0 for each in asked.measure.exclusions}
@@ -219,7 +229,8 @@ def _added_up(session: ReadSession, asked: Asked) -> tuple[dict[str, dict[Levels
             if not any(levels):
                 excluded[indicator] = int(figures[0])
             continue
-        groups.setdefault(indicator, {})[levels] = _Group(figures[0] or Decimal(0), *figures[1:])
+        curve = kaplan_meier((int(t), bool(e)) for t, e in zip(*figures[8:], strict=True)) if survives else None
+        groups.setdefault(indicator, {})[levels] = _Group(figures[0] or Decimal(0), *figures[1:8], curve)  # type: ignore[call-arg]
     everybody: Levels = (None,) * len(names)
     for each in asked.measure.indicators:
         groups.setdefault(each.source, {}).setdefault(everybody, _NOBODY)
@@ -241,6 +252,10 @@ def _hidden(asked: Asked, rows: Sequence[tuple[Indicator, Levels, _Group]]) -> f
     counts: dict[Cell, Count] = {}
     relations: list[Mapping[str, int]] = []
     for indicator, levels, group in rows:
+        if indicator.figure is Figure.RETENTION:
+            at_risk = group.at_risk(indicator.at).at_risk
+            counts[_cell(indicator, "n", levels)] = Count(at_risk, at_risk)
+            continue
         if not indicator.people or indicator.figure in (Figure.MEDIAN, Figure.P95):
             counts[_cell(indicator, "n", levels)] = Count(group.people, group.people)
             continue
@@ -262,19 +277,26 @@ def _hidden(asked: Asked, rows: Sequence[tuple[Indicator, Levels, _Group]]) -> f
     return hidden_cells(counts, relations, least=asked.least)
 
 
-def _row(indicator: Indicator, levels: Levels, group: _Group, hidden: frozenset[Cell]) -> Row:
+def _row(asked: Asked, indicator: Indicator, levels: Levels, group: _Group, hidden: frozenset[Cell]) -> Row:
     strata = tuple(level or ALL for level in levels)
     hides = _cell(indicator, "n", levels) in hidden
     if indicator.figure in (Figure.MEDIAN, Figure.P95):
         value = group.median if indicator.figure is Figure.MEDIAN else group.p95
         count = Decimal(group.values)
         return Row(indicator.key, strata, None, None if hides else count, None if hides else _plain(value), not hides)
+    if indicator.figure is Figure.RETENTION:
+        mark = group.at_risk(indicator.at)
+        value = None if mark.retention is None else mark.retention.quantize(_PLACES)
+        return Row(
+            indicator.key, strata, None, None if hides else Decimal(mark.at_risk), None if hides else value, not hides
+        )
     if indicator.figure is Figure.COUNT:
-        counted = None if hides else _plain(group.numerator)
+        per = Decimal(asked.parameters[indicator.per]) if indicator.per else Decimal(1)
+        counted = None if hides else _plain(_exact(group.numerator, per))
         return Row(indicator.key, strata, counted, None, counted, not hides)
     whole_hidden = hides if not indicator.people else _cell(indicator, "of", levels) in hidden
     over = group.denominator or Decimal(0)
-    value = (group.numerator / over).quantize(_PLACES) if over else None
+    value = _exact(group.numerator, over) if over else None
     return Row(
         indicator.key,
         strata,
@@ -283,6 +305,10 @@ def _row(indicator: Indicator, levels: Levels, group: _Group, hidden: frozenset[
         None if hides or whole_hidden else value,
         not (hides or whole_hidden),
     )
+
+
+def _exact(numerator: Decimal, over: Decimal) -> Decimal:
+    return numerator if over == 1 else (numerator / over).quantize(_PLACES)
 
 
 def _plain(value: Decimal | int | None) -> Decimal | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 # Imported history has no moment of its own on the supply: it was on record when its days were frozen. What was entered
 # from paper after an outage was on record when it was entered.
 GIVEN = """
-    SELECT d.client_id, d.dose_day, d.portion, d.portions
+    SELECT d.client_id, d.dose_day, d.portion, d.portions, d.kind, d.mg, d.supply_id
     FROM dose d
     JOIN supply s ON s.id = d.supply_id
     LEFT JOIN day_outcome brought_in ON s.origin = 'import' AND brought_in.client_id = d.client_id
@@ -20,7 +20,7 @@ GIVEN = """
         <= :as_of
       AND (d.voided_at IS NULL OR d.voided_at > :as_of)
 """
-"""Portions that a client had: client_id, dose_day, portion, portions."""
+"""Portions that a client had: swallowed at the counter or carried home."""
 
 # A closed day is as it was frozen, unless a correction of it was known by then.
 DAYS = """
@@ -85,6 +85,18 @@ TREATMENTS = """
 """
 """Treatments of HIV, tuberculosis and hepatitis C with the end that was known."""
 
+MEDICATIONS = """
+    SELECT m.id, m.client_id, m.treatment_id, m.name, m.started_on,
+        CASE WHEN NOT EXISTS (
+            SELECT 1 FROM audit_entry a
+            WHERE a.subject_id = m.client_id AND a.at > :as_of AND a.act = 'stopped medicine'
+              AND CAST(a.details AS jsonb) ->> 'medicine' = CAST(m.id AS text)
+        ) THEN m.stopped_on END AS stopped_on
+    FROM medication m
+    WHERE m.entered_at <= :as_of
+"""
+"""Medicines with the end that was known."""
+
 REFILLS = """
     SELECT m.client_id, m.treatment_id, m.name, m.id AS medication_id, r.on_day, r.days
     FROM refill r
@@ -92,6 +104,39 @@ REFILLS = """
     WHERE r.given_at <= :as_of AND (r.voided_at IS NULL OR r.voided_at > :as_of)
 """
 """Medicine handed over, not taken back by then."""
+
+# With cum the days of all refills up to one, the day on which it is begun is the latest of (its own day, less what came
+# before) over itself and all before it, plus what came before: nothing is begun before what there was is used up.
+FILLS = f"""
+    SELECT client_id, treatment_id, medication_id, on_day, days,
+        max(on_day - (cum - days)) OVER (PARTITION BY medication_id ORDER BY n) + (cum - days) AS starts
+    FROM (
+        SELECT r.*, CAST(sum(days) OVER one AS integer) AS cum, row_number() OVER one AS n
+        FROM ({REFILLS}) AS r
+        WINDOW one AS (PARTITION BY medication_id ORDER BY on_day, days ROWS UNBOUNDED PRECEDING)
+    ) AS summed
+"""
+"""Refills with the first day on which each is used, when what is left of the one before is used first."""
+
+IN_CARE = f"""
+    SELECT person.client_id, person.on_day, e.id AS episode_id, e.began_on
+    FROM person
+    JOIN ({EPISODES}) AS e ON e.client_id = person.client_id AND e.began_on <= person.on_day
+        AND coalesce(e.ended_on > person.on_day, true)
+"""
+"""Everybody with a running episode on the last day of the period; needs the table `person`."""
+
+HIV = f"""
+    SELECT care.client_id, care.on_day
+    FROM ({IN_CARE}) AS care
+    WHERE EXISTS (SELECT 1 FROM client_condition c WHERE c.client_id = care.client_id AND c.kind = 'hiv'
+            AND c.noted_on <= care.on_day AND coalesce(c.ended_on > care.on_day, true))
+        OR EXISTS (SELECT 1 FROM ({TREATMENTS}) AS t WHERE t.client_id = care.client_id AND t.kind = 'art'
+            AND t.started_on <= care.on_day)
+        OR EXISTS (SELECT 1 FROM ({RESULTS}) AS r WHERE r.client_id = care.client_id AND r.analyte = 'hiv_test'
+            AND r.choice = 'positive' AND r.taken_on <= care.on_day)
+"""
+"""Everybody in care who lives with HIV by a noted condition, a treatment, or a positive test."""
 
 STAYS = f"""
     SELECT stay.client_id, stay.number, stay.first_day, stay.last_day, stay.next_day,

@@ -8,10 +8,11 @@ split by strata, with small cells hidden.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
+from typing import Any
 
 from dispensary.refusals import Refusal
 
@@ -109,6 +110,8 @@ class Figure(StrEnum):
     """The least value of a row that at least half of the rows do not exceed; the denominator is the number of rows."""
     P95 = "p95"
     """The same of 95 in 100 rows."""
+    RETENTION = "retention"
+    """Kaplan-Meier over stays, with their times as numerators and whether they ended in an event as denominators."""
 
 
 @dataclass(frozen=True)
@@ -125,6 +128,10 @@ class Indicator:
     """Each client counts once, with a numerator of 0 or 1: so that who is not counted is a group of people too."""
     of: str = ""
     """The indicator whose numerator is this one's denominator, where there is one."""
+    per: str = ""
+    """The parameter that the sum is divided by, where it is."""
+    at: int = 0
+    """Of retention: after how many months."""
     rows: str = ""
     """Under which name the query gives its rows, where that is not its key."""
 
@@ -182,6 +189,8 @@ class Measure:
     """The common strata that it can be split by (see `strata.py`)."""
     own_strata: tuple[OwnStratum, ...] = ()
     relations: tuple[Relation, ...] = ()
+    prepared: Callable[[Any, Any], Mapping[str, object]] | None = None
+    """What the query binds beside the parameters, where it rests on more than SQL: made from session and question."""
 
     def definition(self) -> dict[str, object]:
         """The definition in words, as the manifest has it."""

@@ -15,67 +15,20 @@ from sqlalchemy import text
 from dispensary.cli import main
 from dispensary.database import Database
 from dispensary.evaluation import measures as registry
-from dispensary.evaluation.answering import Answer, answer, ask
+from dispensary.evaluation.answering import ask
 from dispensary.evaluation.exports import export_measure
 from dispensary.evaluation.measures import measure, measures
 from dispensary.evaluation.queries import Period
 from dispensary.refusals import BadInput, NotThere
 from dispensary.staff.queries import sites
-from dispensary.staff.rules import the_program
-from dispensary.supplies.dose_files import DoseLine, Reading
-from dispensary.supplies.history import import_doses
-from dispensary.units import ClientId, DoseDay, milligrams
+from dispensary.units import ClientId
 from tests.builders import Clinic, clinic
-
-START = date(2026, 1, 10)
-YEAR = Period(date(2026, 1, 1), date(2027, 1, 1))
+from tests.dispensary.measured import START, YEAR, asked, figures, history
 
 
 @pytest.fixture
 def here(database: Database, now: datetime) -> Clinic:
     return clinic(database, now)
-
-
-def asked(
-    here: Clinic,
-    key: str,
-    *,
-    by: tuple[str, ...] = (),
-    least: int = 1,
-    period: Period = YEAR,
-    as_of: datetime | None = None,
-    **typed: str,
-) -> Answer:
-    with here.database.reading() as session:
-        question = ask(
-            measure(key),
-            places=sites(session),
-            period=period,
-            as_of=as_of or here.now,
-            now=here.now,
-            by=by,
-            typed=typed,
-            least=least,
-        )
-        return answer(session, question)
-
-
-def figures(found: Answer) -> dict[str, tuple[str, str]]:
-    """Numerator and denominator of everybody, by indicator."""
-    return {
-        row.indicator: (f"{row.numerator}", f"{row.denominator}") for row in found.rows if set(row.strata) <= {"all"}
-    }
-
-
-def history(here: Clinic, *stretches: tuple[str, int, int], mg: str = "80") -> None:
-    """Imported doses: a client, the first day and the day after the last, counted from the 10th of January."""
-    days = [(number, day) for number, first, end in stretches for day in range(first, end)]
-    lines = tuple(
-        DoseLine(n, number, DoseDay(START + timedelta(days=day)), milligrams(mg))
-        for n, (number, day) in enumerate(days, start=2)
-    )
-    with here.database.writing() as session:
-        import_doses(session, actor=the_program(here.site_id), reading=Reading(lines, (), {}, 0), at=here.now)
 
 
 def as_woman(here: Clinic, client: ClientId) -> None:

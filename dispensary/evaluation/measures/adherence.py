@@ -1,0 +1,65 @@
+"""Adherence to methadone: dose days covered of those ordered, by client and month."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from dispensary.evaluation.known import DAYS, GIVEN
+from dispensary.evaluation.measure import Amount, Exclusion, Figure, Indicator, Measure, OwnStratum
+from dispensary.evaluation.strata import EVERY_STRATUM
+
+QUERY = f"""
+    WITH given AS ({GIVEN}),
+    day AS (
+        SELECT o.client_id, o.dose_day, bool_or(o.outcome = 'held') AS held,
+            bool_and(given.client_id IS NOT NULL) AS covered
+        FROM ({DAYS}) AS o
+        LEFT JOIN given ON given.client_id = o.client_id AND given.dose_day = o.dose_day AND given.portion = o.portion
+        WHERE o.dose_day >= :from_day AND o.dose_day < :until_day
+        GROUP BY o.client_id, o.dose_day
+    ), month AS (
+        SELECT client_id, to_char(dose_day, 'YYYY-MM') AS month, count(*) FILTER (WHERE NOT held) AS ordered,
+            count(*) FILTER (WHERE covered AND NOT held) AS covered, count(*) FILTER (WHERE held) AS held
+        FROM day GROUP BY client_id, to_char(dose_day, 'YYYY-MM')
+    )
+    SELECT 'pdc' AS indicator, client_id, covered AS numerator, ordered AS denominator, month
+    FROM month WHERE ordered > 0
+    UNION ALL SELECT 'client_month', client_id, CAST(covered AS numeric) / ordered, NULL, month
+    FROM month WHERE ordered > 0
+    UNION ALL SELECT 'good', client_id, CASE WHEN 100 * covered >= :good_percent * ordered THEN 1 ELSE 0 END, 1, month
+    FROM month WHERE ordered > 0
+    UNION ALL SELECT 'held', client_id, held, NULL, month FROM month WHERE held > 0
+    UNION ALL SELECT DISTINCT 'open', client_id, CAST(count(DISTINCT dose_day) AS bigint), CAST(NULL AS bigint),
+        to_char(dose_day, 'YYYY-MM')
+    FROM given
+    WHERE dose_day >= :from_day AND dose_day < :until_day AND NOT EXISTS (
+        SELECT 1 FROM day_outcome o WHERE o.client_id = given.client_id AND o.dose_day = given.dose_day
+            AND o.frozen_at <= :as_of)
+    GROUP BY client_id, to_char(dose_day, 'YYYY-MM')
+"""
+
+MEASURE = Measure(
+    key="adherence",
+    title="Doses taken of those ordered (PDC)",
+    version="1",
+    source="Takehome; proportion of days covered as in Pharmacy Quality Alliance, by dose day instead of fills",
+    says="Distinct dose days of which the client had every portion, swallowed at the counter or carried home, over the"
+    " closed dose days with an order in force. A held day is in neither; a bottle that came back full does not count.",
+    numerator="closed dose days that were covered",
+    denominator="closed dose days with an order in force and no portion held",
+    indicators=(
+        Indicator("pdc", "days covered of days ordered", people=False),
+        Indicator("good", "months of a client that were covered at least so much, of all their months", people=False),
+        Indicator("median", "share of days covered, by client and month", Figure.MEDIAN, rows="client_month"),
+    ),
+    query=QUERY,
+    parameters=(
+        Amount("good_percent", "From how many per cent a month counts as good.", Decimal(95), Decimal(1), Decimal(100)),
+    ),
+    exclusions=(
+        Exclusion("held", "dose days with a held portion"),
+        Exclusion("open", "dose days with a dose that were not closed by the as-of moment"),
+    ),
+    strata=EVERY_STRATUM,
+    own_strata=(OwnStratum("month", "Calendar month."),),
+)

@@ -1,0 +1,64 @@
+"""Missed days before and after the first take-home dose, each client against themselves."""
+
+from __future__ import annotations
+
+from dispensary.evaluation.known import DAYS, GIVEN
+from dispensary.evaluation.measure import Exclusion, Indicator, Measure, Whole
+from dispensary.evaluation.strata import EVERY_STRATUM
+
+QUERY = f"""
+    WITH given AS ({GIVEN}),
+    began AS (
+        SELECT client_id, min(dose_day) AS first_home FROM given WHERE kind = 'take_home' GROUP BY client_id
+    ), chosen AS (
+        SELECT client_id, first_home FROM began WHERE first_home >= :from_day AND first_home < :until_day
+    ), day AS (
+        SELECT chosen.client_id, o.dose_day < chosen.first_home AS before,
+            bool_or(o.outcome = 'held') AS held, bool_and(given.client_id IS NOT NULL) AS covered
+        FROM chosen
+        JOIN ({DAYS}) AS o ON o.client_id = chosen.client_id
+            AND o.dose_day >= chosen.first_home - :window_days AND o.dose_day < chosen.first_home + :window_days
+        LEFT JOIN given ON given.client_id = o.client_id AND given.dose_day = o.dose_day AND given.portion = o.portion
+        GROUP BY chosen.client_id, chosen.first_home, o.dose_day
+    ), counted AS (
+        SELECT client_id, count(*) FILTER (WHERE before) AS days_before,
+            count(*) FILTER (WHERE before AND NOT covered) AS missed_before,
+            count(*) FILTER (WHERE NOT before) AS days_after,
+            count(*) FILTER (WHERE NOT before AND NOT covered) AS missed_after
+        FROM day WHERE NOT held GROUP BY client_id
+    )
+    SELECT 'before' AS indicator, client_id, missed_before AS numerator, days_before AS denominator
+    FROM counted WHERE least(days_before, days_after) >= :least_days
+    UNION ALL SELECT 'after', client_id, missed_after, days_after
+    FROM counted WHERE least(days_before, days_after) >= :least_days
+    UNION ALL SELECT 'fewer', client_id,
+        CASE WHEN missed_after * days_before < missed_before * days_after THEN 1 ELSE 0 END, 1
+    FROM counted WHERE least(days_before, days_after) >= :least_days
+    UNION ALL SELECT 'too_few', chosen.client_id, 1, NULL
+    FROM chosen LEFT JOIN counted USING (client_id)
+    WHERE coalesce(least(days_before, days_after), 0) < :least_days
+"""
+
+MEASURE = Measure(
+    key="missed-days",
+    title="Missed days before and after take-home",
+    version="1",
+    source="Takehome",
+    says="For clients whose first take-home dose was for a day in the period: the share of their ordered dose days that"
+    " they missed in so many days before that day and in as many from it on. Each client is compared with themselves;"
+    " those who were given bottles were chosen for it, so that the difference is not what take-home alone did.",
+    numerator="closed dose days that were not wholly covered",
+    denominator="closed dose days with an order in force and no portion held",
+    indicators=(
+        Indicator("before", "days missed of days ordered, before", people=False),
+        Indicator("after", "days missed of days ordered, from the first take-home day on", people=False),
+        Indicator("fewer", "clients who missed a smaller share afterwards, of all compared"),
+    ),
+    query=QUERY,
+    parameters=(
+        Whole("window_days", "How many days before and after are compared.", 90, 7, 730),
+        Whole("least_days", "Fewer ordered days on either side are too few to compare.", 30, 1, 730),
+    ),
+    exclusions=(Exclusion("too_few", "clients with too few ordered days before or after"),),
+    strata=EVERY_STRATUM,
+)
