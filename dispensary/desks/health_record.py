@@ -212,7 +212,15 @@ class HealthRecord:
     next_time: NextTime
     medicine_names: Mapping[UUID, str]
     support: Sequence[AdherenceSupport]
+    stops: Sequence[Alert]
+    """Open alerts of medicines that have stopped, by which methadone changes back."""
     today: date
+
+    @property
+    def moving(self) -> list[Finding]:
+        """What the medicines that run do to methadone, the gravest first; what adds up stands in the sums."""
+        effects = [each for part in self.parts for each in part.unsaid if each.finding != "unknown"]
+        return sorted(effects, key=lambda each: -each.severity)
 
     @property
     def foremost(self) -> list[Group]:
@@ -282,6 +290,7 @@ def read_health(session: ReadSession, *, place: Place, record: Record, now: date
         ),
         medicine_names={each.id: each.substance for each in medicines},
         support=support_of(session, client_id=client_id),
+        stops=[each for each in record.window.alerts if each.rule == "interaction" and each.cause.startswith("stop ")],
         today=today,
     )
 

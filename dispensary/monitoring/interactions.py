@@ -82,6 +82,7 @@ class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
 class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     row: tuple[Row, ...]
     classes: dict[str, tuple[str, ...]]
+    brands: dict[str, str]
 
 
 @lru_cache(maxsize=1)
@@ -111,16 +112,23 @@ def plain_name(typed: str) -> str:
     return " ".join("".join(c for c in folded if not unicodedata.combining(c)).split())
 
 
-def known_as(typed: str) -> tuple[Row, ...]:
-    """The rows that speak of a substance, by its own name or its class; none when it is unknown."""
+def substance_of(typed: str) -> str:
+    """The plain name of what is meant: of a brand that is known the substance in it, of anything else its own."""
     name = plain_name(typed)
+    return _table().brands.get(name, name)
+
+
+def known_as(typed: str) -> tuple[Row, ...]:
+    """The rows that speak of a substance, by its own name, a brand's or its class; none when it is unknown."""
+    name = substance_of(typed)
     names = _by_name()
     return names.get(name) or names.get(name.removesuffix("s"), ())
 
 
 def meant(typed: str) -> str | None:
     """The known name of two letters' difference at most that was perhaps meant; a question, never an answer."""
-    close = process.extractOne(plain_name(typed), _by_name().keys(), scorer=OSA.distance, score_cutoff=2)
+    names = [*_by_name(), *_table().brands]
+    close = process.extractOne(plain_name(typed), names, scorer=OSA.distance, score_cutoff=2)
     return str(close[0]) if close and len(plain_name(typed)) > 4 else None
 
 
@@ -250,10 +258,17 @@ class Burden:
     serotonergic: tuple[str, ...]
     unknown: tuple[str, ...]
 
+    @property
+    def says_something(self) -> bool:
+        return bool(self.sedating or self.lengthening_qt or self.serotonergic or self.unknown)
+
 
 def burden(names: Iterable[str]) -> Burden:
-    """Counts what adds up over the list: sedation, QT, serotonin. Unknown names stand apart, for nobody knows."""
-    listed = {plain_name(name): name.strip() for name in names}
+    """Counts what adds up over the list: sedation, QT, serotonin; a substance under two names is one.
+
+    Unknown names stand apart, for nobody knows.
+    """
+    listed = {substance_of(name): name.strip() for name in names}
     by_effect: dict[Effect, list[str]] = {}
     unknown = []
     for name in listed.values():

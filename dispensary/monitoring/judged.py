@@ -17,7 +17,7 @@ from dispensary.monitoring.adherence import Fill, Window
 from dispensary.monitoring.analytes import Comparator
 from dispensary.monitoring.findings import REFER, Finding, Severity
 from dispensary.monitoring.heart import Formula
-from dispensary.monitoring.interactions import plain_name
+from dispensary.monitoring.interactions import known_as, substance_of
 from dispensary.staff.rules import Role
 
 ADHERENCE_DAYS = 90
@@ -133,11 +133,15 @@ def _liver(health: Health) -> list[Caused | None]:
         bilirubin = last["bilirubin"]
         if bilirubin is not None and bilirubin.on == alt.on:
             found.append(_of("alt", liver.hy(_measured(alt), _measured(bilirubin)), alt, bilirubin))
-        taken = {plain_name(name) for name in health.medicines}
-        if "tb" in health.treatments and taken & LIVER_TB_DRUGS and alt.on >= health.treatments["tb"].since:
+        if "tb" in health.treatments and _harms_liver(health) and alt.on >= health.treatments["tb"].since:
             found.append(_tb_alt(health, alt))
         found += _scores(health, alt, last)
     return [*found, _child_pugh(health, last)]
+
+
+def _harms_liver(health: Health) -> bool:
+    """Whether somebody takes a TB medicine that can harm the liver, or anything of which nobody knows what is in it."""
+    return any(substance_of(name) in LIVER_TB_DRUGS or not known_as(name) for name in health.medicines)
 
 
 def _tb_alt(health: Health, alt: Known) -> Caused:

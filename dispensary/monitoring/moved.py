@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from dispensary.database import WriteSession
 from dispensary.monitoring.alerts import alerts_are_over, keep_alerts
-from dispensary.monitoring.interactions import Moment, interaction, looks
+from dispensary.monitoring.interactions import Moment, interaction, looks, substance_of
 from dispensary.monitoring.judged import Caused, worth_an_alert
 from dispensary.monitoring.treatment_models import Medication, ScheduledLook
 from dispensary.staff.rules import Actor, Role
@@ -28,13 +28,10 @@ def moves(session: WriteSession, *, actor: Actor, medicine: Medication, moment: 
         _is_over(session, actor, medicine, Moment.START, STOPPED, at)
     else:
         for earlier in session.scalars(
-            select(Medication).where(
-                Medication.client_id == medicine.client_id,
-                Medication.name == medicine.name,
-                Medication.stopped_on.is_not(None),
-            )
+            select(Medication).where(Medication.client_id == medicine.client_id, Medication.stopped_on.is_not(None))
         ):
-            _is_over(session, actor, earlier, Moment.STOP, STARTED_AGAIN, at)
+            if substance_of(earlier.substance) == substance_of(medicine.substance):
+                _is_over(session, actor, earlier, Moment.STOP, STARTED_AGAIN, at)
     findings = [
         Caused(f"{moment.value} {medicine.id}", Role.DOCTOR, finding, (str(medicine.id), moment.value))
         for finding in interaction(medicine.substance, moment)

@@ -17,6 +17,8 @@ from dispensary.clients.queries import Face, face_at
 from dispensary.database import ReadSession
 from dispensary.monitoring.models import Alert
 from dispensary.monitoring.queries import open_alerts_of
+from dispensary.monitoring.treatment_models import ScheduledLook
+from dispensary.monitoring.treatments import open_looks_of
 from dispensary.prescribing.guideline import Ruling
 from dispensary.refusals import NotThere, Refusal
 from dispensary.supplies.bottle_rules import IN_THE_SAFE, WITH_CLIENT
@@ -91,6 +93,8 @@ class AtTheWindow:
     at_home: Sequence[AtHome]
     waiting: Sequence[Waiting]
     alerts: Sequence[Alert]
+    looks: Sequence[ScheduledLook]
+    """Days to look that have come, for the effect of another medicine on methadone; none at a guest's counter."""
     last_supply: Supply | None
     missed_in_30_days: int
     level: str
@@ -181,6 +185,11 @@ def at_the_window(
             each
             for each in open_alerts_of(session, client_id=client_id)
             if reading.home_id == site_id or (each.severity == "urgent" and each.rule in _FOR_A_GUESTS_COUNTER)
+        ],
+        looks=[
+            each
+            for each in open_looks_of(session, client_id=client_id)
+            if reading.home_id == site_id and each.on_day <= today
         ],
         last_supply=session.scalar(
             select(Supply)
