@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import groupby
 
 from litestar import get
@@ -31,6 +32,29 @@ def by_client(rows: Sequence[Listed]) -> list[Listed]:
     return sorted(rows, key=lambda row: first[row.client_id])
 
 
+def without_echo(rows: Sequence[Listed]) -> list[Listed]:
+    """The same without the alerts that only say what another row says of the client."""
+    said = {(row.client_id, row.what) for row in rows if row.kind is not Kind.MINE}
+    return [row for row in rows if row.kind is not Kind.MINE or (row.client_id, row.what) not in said]
+
+
+@dataclass(frozen=True)
+class Reason:
+    """A row of a client; of several days to look for the same medicine the first, and how many there are."""
+
+    row: Listed
+    times: int = 1
+
+
+def folded(rows: Sequence[Listed]) -> list[Reason]:
+    """A client's reasons, days to look for one effect in one line."""
+    made: dict[tuple[Kind, str, str], Reason] = {}
+    for row in rows:
+        key = (row.kind, row.what, "" if row.kind is Kind.LOOK else row.on.isoformat())
+        made[key] = Reason(made[key].row, made[key].times + 1) if key in made else Reason(row)
+    return list(made.values())
+
+
 @get("/consulting/health", sync_to_thread=True, guards=[requires_health_watcher])
 def lists(
     database: TheDatabase,
@@ -48,10 +72,10 @@ def lists(
     today = site.dose_day(now)
     kind = Kind(show) if show in list(Kind) else None
     with database.writing() as session:
-        rows = listed(session, site_id=site.id, today=today)
+        rows = listed(session, site_id=site.id, today=today, roles=actor.roles)
         looked_at_lists(session, actor=actor, at=now, which=show if kind else "all")
-    chosen = [row for row in rows if kind is None or row.kind is kind]
-    people = [list(each) for _, each in groupby(by_client(chosen), key=lambda row: row.client_id)]
+    chosen = [row for row in rows if row.kind is kind] if kind else without_echo(rows)
+    people = [folded(list(each)) for _, each in groupby(by_client(chosen), key=lambda row: row.client_id)]
     shown = people if every else people[:SHOWN]
     return page(
         "consulting/health_lists.html",

@@ -15,13 +15,16 @@ from dispensary.desks.consulting import acts_of, plain_day
 from dispensary.desks.health_words import said_of
 from dispensary.monitoring import due, results
 from dispensary.monitoring.analytes import analytes
+from dispensary.monitoring.judged import MAY_BE_QUIET
 from dispensary.monitoring.setting import (
     MOST_MONTHS,
     due_settings,
     health_setting,
     laboratories,
+    quiet_rules,
     set_due,
     set_health,
+    set_quiet,
 )
 from dispensary.monitoring.sources import figures
 from dispensary.refusals import Refused
@@ -50,7 +53,9 @@ def _page(
         own = due_settings(session, site_id=site.id)
         setting = health_setting(session, site_id=site.id)
         places = laboratories(session, site_id=site.id)
-        who = [row.set_by for row in own.values() if row.set_by] + ([setting.set_by] if setting.set_by else [])
+        quiet = quiet_rules(session, site_id=site.id)
+        who = [row.set_by for row in quiet.values() if row.set_by]
+        who += [row.set_by for row in own.values() if row.set_by] + ([setting.set_by] if setting.set_by else [])
         names = names_of(session, who)
     return page(
         "office/health.html",
@@ -59,6 +64,8 @@ def _page(
         done=done,
         rules=due.rules(),
         own=own,
+        quiet=quiet,
+        may_be_quiet=MAY_BE_QUIET,
         setting=setting,
         versions=figures().viral_load,
         adherence=figures().adherence,
@@ -102,6 +109,24 @@ def change_due(data: Form, database: TheDatabase, actor: TheActor, site: TheSite
         database,
         act,
         then=lambda _: f"{HERE}?done=due",
+        else_again=lambda why: _page(database, site, actor, refused=why, typed=data),
+    )
+
+
+@post("/office/health/quiet", sync_to_thread=True, guards=[requires_prescriber])
+def change_quiet(data: Form, database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock) -> Response[Any]:
+    """Lets the warnings of a rule open no alert here, or again. A doctor signs for it, by name."""
+
+    def act(session: WriteSession) -> None:
+        with Typed(data) as typed:
+            rule = typed.text("quiet")
+            reason = typed.text("quiet_reason", most=LONGEST_NOTE, required=False)
+        set_quiet(session, actor=actor, rule=rule, quiet=one(data, "off") == "yes", reason=reason, at=clock())
+
+    return done_or_again(
+        database,
+        act,
+        then=lambda _: f"{HERE}?done=quiet",
         else_again=lambda why: _page(database, site, actor, refused=why, typed=data),
     )
 
@@ -166,4 +191,4 @@ def change_limits(data: Form, database: TheDatabase, actor: TheActor, site: TheS
     )
 
 
-HANDLERS: list[ControllerRouterHandler] = [setting, change_due, change_judging, change_limits]
+HANDLERS: list[ControllerRouterHandler] = [setting, change_due, change_quiet, change_judging, change_limits]

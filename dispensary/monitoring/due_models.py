@@ -61,3 +61,19 @@ class HealthSetting(Base):
     warning_hours: Mapped[int] = mapped_column(SmallInteger, default=168)
     set_by: Mapped[AccountId | None] = mapped_column(ForeignKey("account.id"))
     set_at: Mapped[datetime | None]
+
+
+class QuietRule(Base):
+    """A rule of health whose warnings open no alert at a site; what is urgent still does."""
+
+    __tablename__ = "quiet_rule"
+    __table_args__ = (
+        CheckConstraint("rule IN ('adherence', 'alt', 'apri', 'fib-4', 'qtc', 'viral-load')", name="rule"),
+        CheckConstraint("reason <> ''", name="reason"),
+    )
+
+    site_id: Mapped[SiteId] = mapped_column(ForeignKey("site.id"), primary_key=True)
+    rule: Mapped[str] = mapped_column(primary_key=True)
+    reason: Mapped[str]
+    set_by: Mapped[AccountId | None] = mapped_column(ForeignKey("account.id"))
+    set_at: Mapped[datetime]

@@ -24,6 +24,8 @@ ADHERENCE_DAYS = 90
 """Over how many days up to today refills are counted. A parameter of the product, not of medicine."""
 SYMPTOMS, SYMPTOMS_NONE, SYMPTOMS_PRESENT = "liver_symptoms", "none", "present"
 """The test, and its choices, that say whether somebody has symptoms of a harmed liver."""
+MAY_BE_QUIET = ("adherence", "alt", "apri", "fib-4", "qtc", "viral-load")
+"""Rules whose warnings a site can do without: neither stops of medicines nor what moves methadone are among them."""
 LIVER_TB_DRUGS = frozenset(("isoniazid", "rifampicin", "rifampin", "pyrazinamide", "rifater", "rifamate"))
 
 
@@ -85,6 +87,8 @@ class Setting:
 
     viral_load_version: str = viral.NEWEST
     adherence_from: Fraction | None = None
+    quiet: frozenset[str] = frozenset()
+    """Rules whose warnings open no alert here; what is urgent always does."""
 
 
 @dataclass(frozen=True)
@@ -103,11 +107,12 @@ def judge(health: Health, on: date, setting: Setting) -> list[Caused]:
     return [each for each in found if each is not None]
 
 
-def worth_an_alert(found: Sequence[Caused]) -> list[Caused]:
-    """Those on which somebody must act; of one cause, the gravest."""
+def worth_an_alert(found: Sequence[Caused], quiet: frozenset[str] = frozenset()) -> list[Caused]:
+    """Those on which somebody must act; of one cause, the gravest. Of `quiet` rules only what is urgent."""
     gravest: dict[str, Caused] = {}
     for each in found:
-        if each.finding.severity >= Severity.WARNING and each.finding.finding != REFER:
+        least = Severity.URGENT if each.finding.kind in quiet else Severity.WARNING
+        if each.finding.severity >= least and each.finding.finding != REFER:
             first = gravest.get(each.cause)
             if first is None or each.finding.severity > first.finding.severity:
                 gravest[each.cause] = each

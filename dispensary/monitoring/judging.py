@@ -15,7 +15,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import delete, insert, text
+from sqlalchemy import delete, insert, select, text
 
 from dispensary.database import ReadSession, WriteSession
 from dispensary.documents import Status
@@ -24,7 +24,7 @@ from dispensary.monitoring.adherence import Fill
 from dispensary.monitoring.alerts import keep_alerts
 from dispensary.monitoring.analytes import Comparator
 from dispensary.monitoring.due import Due, DueRule
-from dispensary.monitoring.due_models import DueTest, HealthSetting
+from dispensary.monitoring.due_models import DueTest, HealthSetting, QuietRule
 from dispensary.monitoring.interactions import Effect, known_as
 from dispensary.monitoring.judged import (
     ADHERENCE_DAYS,
@@ -264,9 +264,10 @@ def due_of(seen: Seen, rules: Sequence[DueRule]) -> list[Due]:
 def setting_of(session: ReadSession, *, site_id: SiteId) -> Setting:
     """What the site judges by."""
     row = session.get(HealthSetting, site_id)
+    quiet = frozenset(session.scalars(select(QuietRule.rule).where(QuietRule.site_id == site_id)))
     if row is None:
-        return Setting(NEWEST)
-    return Setting(row.viral_load_version, Fraction(row.adherence_percent, 100))
+        return Setting(NEWEST, quiet=quiet)
+    return Setting(row.viral_load_version, Fraction(row.adherence_percent, 100), quiet)
 
 
 def judge_health(
@@ -284,7 +285,7 @@ def judge_health(
     rows: list[dict[str, object]] = []
     late = 0
     for client_id, each in seen.items():
-        grave = worth_an_alert(judge(each.health, on, setting))
+        grave = worth_an_alert(judge(each.health, on, setting), setting.quiet)
         if grave:
             found[client_id] = grave
         for due in due_of(each, rules):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
@@ -16,13 +16,17 @@ from dispensary.monitoring.findings import Severity
 from dispensary.monitoring.judged import Caused, judge
 from dispensary.monitoring.judging import Seen, due_of, rules_of, see, setting_of
 from dispensary.monitoring.late import late_today
+from dispensary.monitoring.queries import open_alerts
 from dispensary.monitoring.treatment_models import Medication, ScheduledLook
+from dispensary.staff.rules import Role
 from dispensary.units import ClientId, SiteId
 
 
 class Kind(StrEnum):
     """The lists, in the order in which a page offers them."""
 
+    MINE = "mine"
+    """An open alert of health for the reader's work, or passed on to it."""
     LOOK = "look"
     """A day to look has come: the effect of a medicine comes or goes."""
     LATE = "late"
@@ -49,7 +53,7 @@ class Listed:
     """Since when, or when it is due."""
     advice: str = ""
     rule: str = ""
-    """Of a test that is due: the rule that says so."""
+    """Of a test that is due the rule that says so; of an alert that was passed on whose it is."""
 
 
 @dataclass(frozen=True)
@@ -67,13 +71,15 @@ _FOUND = {"alt": Kind.ALT, "hy": Kind.ALT, "tb-alt": Kind.ALT, "qtc": Kind.QTC, 
 _WEIGHT = {Severity.URGENT: 0, Severity.WARNING: 2}
 
 
-def listed(session: ReadSession, *, site_id: SiteId, today: date) -> list[Listed]:
-    """Every reason of everybody in treatment, the gravest first, then the longest waiting.
+def listed(
+    session: ReadSession, *, site_id: SiteId, today: date, roles: Collection[Role] = frozenset()
+) -> list[Listed]:
+    """Every reason of everybody in treatment, and the open alerts of these roles; the gravest first.
 
     It is read from what is known now, not from what the last night wrote: a result that was entered a moment ago
     counts. Only for those who treat.
     """
-    found = list(_reasons(session, site_id, today))
+    found = [*_reasons(session, site_id, today), *_alerts(session, site_id, roles)]
     who = {
         row.id: (row.number, session.vault.open("client.name", row.id, row.name_sealed))
         for row in session.execute(
@@ -111,6 +117,17 @@ def _reasons(session: ReadSession, site_id: SiteId, today: date) -> Iterator[_Wh
     for late in late_today(session, site_id=site_id, today=today):
         yield _Why(Kind.NO_MEDICINE, 1, late.client_id, late.kind, late.runs_out)
     yield from _looks(session, site_id, today)
+
+
+def _alerts(session: ReadSession, site_id: SiteId, roles: Collection[Role]) -> Iterator[_Why]:
+    own = {role.value for role in roles}
+    for alert in open_alerts(session, site_id=site_id):
+        if alert.rule and own & {alert.role, alert.escalated_to}:
+            weight = {"urgent": 0, "warning": 2}.get(alert.severity, 4)
+            passed_on = alert.role if alert.role not in own else ""
+            day = alert.opened_at.date()
+            client_id = ClientId(alert.client_id)
+            yield _Why(Kind.MINE, weight, client_id, alert.sentence, day, alert.advice, passed_on)
 
 
 def _measured_on(seen: Seen, each: Caused) -> date | None:

@@ -11,7 +11,8 @@ from sqlalchemy import select
 
 from dispensary.database import ReadSession, WriteSession
 from dispensary.monitoring import due
-from dispensary.monitoring.due_models import DueSetting, HealthSetting
+from dispensary.monitoring.due_models import DueSetting, HealthSetting, QuietRule
+from dispensary.monitoring.judged import MAY_BE_QUIET
 from dispensary.monitoring.result_models import Laboratory, LaboratoryLimit
 from dispensary.monitoring.sources import figures
 from dispensary.refusals import BadInput, NotThere, Refusal
@@ -101,6 +102,34 @@ def set_health(
     }
     _write_down(session, actor, "set health rules", at, details)
     return row
+
+
+def set_quiet(session: WriteSession, *, actor: Actor, rule: str, quiet: bool, reason: str, at: datetime) -> None:
+    """Lets the warnings of a rule open no alert here, or again. A prescriber signs for it with a reason.
+
+    Raises BadInput, NotThere.
+    """
+    if rule not in MAY_BE_QUIET:
+        raise NotThere(Refusal("no-rule", f"The warnings of “{rule}” always open an alert.", "Open the page again."))
+    if quiet and not reason.strip():
+        raise BadInput(
+            Refusal("reason", "Say why they are not needed.", "Say who sees to it instead.", field="quiet_reason")
+        )
+    row = session.get(QuietRule, (actor.site_id, rule), with_for_update=True)
+    if quiet:
+        kept = row or QuietRule(site_id=actor.site_id, rule=rule)
+        kept.reason, kept.set_by, kept.set_at = reason.strip(), actor.account_id, at
+        session.add(kept)
+    elif row is not None:
+        session.delete(row)
+    session.flush()
+    _write_down(session, actor, "set quiet rule", at, {"rule": rule, "quiet": quiet})
+
+
+def quiet_rules(session: ReadSession, *, site_id: SiteId) -> Mapping[str, QuietRule]:
+    """The rules whose warnings open no alert here."""
+    rows = session.scalars(select(QuietRule).where(QuietRule.site_id == site_id))
+    return {row.rule: row for row in rows}
 
 
 def health_setting(session: ReadSession, *, site_id: SiteId) -> HealthSetting:

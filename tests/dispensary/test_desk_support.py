@@ -10,12 +10,13 @@ import pytest
 
 from dispensary.database import Database
 from dispensary.monitoring.alert_load import alert_load
+from dispensary.monitoring.alerts import escalate
 from dispensary.monitoring.models import Alert
 from dispensary.monitoring.support_models import AdherenceSupport
 from dispensary.staff.rules import Role
 from dispensary.units import ClientId, new_id
 from tests.dispensary.desk_place import Desks, day, desks
-from tests.dispensary.test_desk_health import all_of, at, enters
+from tests.dispensary.test_desk_health import all_of, at, enters, later, starts
 from tests.dispensary.visiting import text_of
 
 
@@ -167,3 +168,52 @@ class TestFigures:
             load = alert_load(session, site_id=here.place.site_id, zone="Asia/Kuala_Lumpur", at=here.place.now, days=28)
         (rule,) = load.rules
         assert (rule.rule, rule.opened, rule.closed, rule.dismissed) == ("interaction", 2, 0, 0)
+
+
+class TestQuietRules:
+    def test_a_doctor_leaves_a_warning_out_with_a_reason_and_what_is_urgent_still_alerts(
+        self, here: Desks, client: ClientId
+    ) -> None:
+        form = {"quiet": "qtc", "off": "yes"}
+        assert "Say why they are not needed." in text_of(here.doctor.post("/office/health/quiet", form))
+        form["quiet_reason"] = "The heart clinic sees all of them."
+        assert here.administrator.post("/office/health/quiet", form).status_code == 403
+        assert here.doctor.post("/office/health/quiet", form).status_code == 303
+        assert "opens none The heart clinic sees all of them. (Doctor," in text_of(here.doctor.get("/office/health"))
+        enters(here, client, qtc="480")
+        assert all_of(here, Alert) == []
+        assert "QTc 480 ms" in text_of(here.doctor.get(at(client))), "it is still shown"
+        enters(here, client, qtc="500")
+        assert [row.severity for row in all_of(here, Alert)] == ["urgent"]
+        assert here.doctor.post("/office/health/quiet", {"quiet": "qtc"}).status_code == 303
+        other = here.place.client()
+        enters(here, other, qtc="480")
+        assert [row.severity for row in all_of(here, Alert) if row.client_id == other] == ["warning"]
+
+    @pytest.mark.parametrize("rule", ["interaction", "tb-alt", "hy", "child-pugh", "moon"])
+    def test_what_moves_methadone_or_stops_a_medicine_is_never_left_out(self, here: Desks, rule: str) -> None:
+        form = {"quiet": rule, "off": "yes", "quiet_reason": "too many"}
+        assert here.doctor.post("/office/health/quiet", form).status_code == 404
+
+
+def test_each_role_has_the_alerts_that_are_for_it_or_were_passed_on_to_it(here: Desks, client: ClientId) -> None:
+    enters(here, client, alt="240", alt_upper="40", viral_load="50000")
+    nurse, counter = here.seat(Role.NURSE), here.seat(Role.PHARMACIST)
+    path = "/consulting/health?show=mine"
+    assert "ALT 240 U/L" in text_of(here.doctor.get(path))
+    assert "50,000" not in text_of(here.doctor.get(path))
+    assert "50,000" in text_of(nurse.get(path))
+    assert "ALT 240 U/L" not in text_of(counter.get(path))
+    with here.database.writing() as session:
+        escalate(session, site_id=here.place.site_id, at=here.place.now + timedelta(hours=25))
+    assert "passed on to you ALT 240 U/L" in text_of(counter.get(path))
+    assert "ALT 240 U/L" in text_of(here.doctor.get(path)), "it stays with the first role"
+    assert text_of(here.doctor.get("/consulting/health")).count("ALT 240 U/L") == 1
+
+
+def test_days_to_look_for_one_effect_are_one_line_of_the_list(here: Desks, client: ClientId) -> None:
+    starts(here, client, "rifampicin")
+    later(here, 7)
+    said = text_of(here.doctor.get("/consulting/health?show=look"))
+    assert said.count("look for withdrawal") == 1
+    assert "2 since" in said

@@ -235,6 +235,7 @@ AFTERWARDS: dict[str, list[tuple[str, tuple[object, ...]]]] = {
     ],
     "0030_refills": [("SELECT (SELECT count(*) FROM refill), (SELECT count(*) FROM treatment)", (0, 0))],
     "0031_support": [("SELECT count(*) FROM adherence_support", (0,))],
+    "0033_quiet": [("SELECT count(*) FROM quiet_rule", (0,))],
 }
 """What each later migration leaves of a full database, oldest first."""
 CAME = """
