@@ -14,6 +14,7 @@ from sqlalchemy import select
 from dispensary.database import Database
 from dispensary.desks import health as health_desk
 from dispensary.desks import (
+    health_cascades,
     health_figures,
     health_lists,
     health_medicines,
@@ -38,6 +39,7 @@ MODULES = (
     health_medicines,
     health_treatments,
     health_lists,
+    health_cascades,
     health_figures,
     health_setting,
     health_support,
@@ -377,6 +379,21 @@ class TestWhoSeesIt:
                         assert answer.status_code == 403, (role, real)
                         seen += 1
         assert seen > 60
+
+    def test_the_cascades_count_each_step_and_name_nobody(self, here: Desks, client: ClientId) -> None:
+        other = here.place.client()
+        for each in (client, other):
+            here.doctor.post(at(each, "/conditions"), {"kind": "hiv", "noted_on": day(-30, here)})
+        here.doctor.post(
+            at(client, "/treatments"), {"kind": "art", "substances": "lamivudine", "began_on": day(0, here)}
+        )
+        page = here.doctor.get("/consulting/health/cascades")
+        said = text_of(page)
+        assert "clients in care who live with HIV 2" in said
+        assert "on ART, of those in care 1 50 %" in said
+        for each in (client, other):
+            assert str(each) not in page.text
+        assert here.seat(Role.RECEPTION).get("/consulting/health/cascades").status_code == 403
 
     @pytest.mark.parametrize("role", sorted(TREATS))
     def test_those_who_treat_see_it_and_each_look_is_written_down(
