@@ -166,6 +166,7 @@ class TestArt:
                 for row in csv.DictReader(file)
             ]
         began = here.today - timedelta(days=364)
+        here.client()  # of whose sealed name the others have a copy
         first = {who: min(on for other, on, _ in events if other == who) for who, _, _ in events}
         with here.database.writing() as session:
             site, at = here.site_id, here.now
@@ -176,8 +177,9 @@ class TestArt:
                         " SELECT gen_random_uuid(), :site, :who, name_sealed, 'unknown', :at FROM client LIMIT 1"
                         " RETURNING id),"
                         " t AS (INSERT INTO treatment"
-                        " (id, client_id, site_id, kind, started_on, stop_reason, entered_at)"
-                        "  SELECT gen_random_uuid(), id, :site, 'art', :began, '', :at FROM c RETURNING id, client_id)"
+                        " (id, client_id, site_id, kind, started_on, observed, stop_reason, entered_at)"
+                        "  SELECT gen_random_uuid(), id, :site, 'art', :began, false, '', :at FROM c"
+                        "  RETURNING id, client_id)"
                         " INSERT INTO medication (id, client_id, site_id, treatment_id, substance, name, started_on,"
                         "  stop_reason, entered_at)"
                         " SELECT gen_random_uuid(), client_id, :site, id, 'a', 'a', :began, '', :at FROM t"
