@@ -39,7 +39,7 @@ def test_efavirenz_starts_is_looked_after_stops_and_is_spoken_of_again(
     doctor.sees("Did you mean efavirenz?")
     doctor.page.get_by_label("Name of the substance").fill("efavirenz")
     doctor.presses("Enter")
-    doctor.sees("It is written down as started.", "efavirenz: methadone falls by 52 to 57 %", "Days to look")
+    doctor.sees("It is written down as started.", "efavirenz: methadone falls by 52 to 57 %", "look for withdrawal")
     doctor.page.get_by_role("button", name="I have read it").click()
     doctor.sees("read by Doctor")
 
@@ -52,6 +52,7 @@ def test_efavirenz_starts_is_looked_after_stops_and_is_spoken_of_again(
 
     house.clock.moment += timedelta(days=9)
     doctor.signs_in("doctor", f"/consulting/clients/{client}/health")
+    doctor.page.locator("#looks summary").first.click()
     doctor.page.get_by_text("I have looked").first.click()
     doctor.page.get_by_label("What did you see?").first.fill("Sweats in the morning; 10 mg more ordered.")
     doctor.presses("Enter")
