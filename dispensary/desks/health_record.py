@@ -217,6 +217,14 @@ class HealthRecord:
     today: date
 
     @property
+    def looks_by_why(self) -> dict[str, list[ScheduledLook]]:
+        """The days to look, by the effect that is looked for, the earliest first."""
+        found: dict[str, list[ScheduledLook]] = {}
+        for each in self.looks:
+            found.setdefault(each.why, []).append(each)
+        return found
+
+    @property
     def moving(self) -> list[Finding]:
         """What the medicines that run do to methadone, the gravest first; what adds up stands in the sums."""
         effects = [each for part in self.parts for each in part.unsaid if each.finding != "unknown"]

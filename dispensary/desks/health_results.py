@@ -36,6 +36,8 @@ from dispensary.web.typed import LONGEST_NOTE, Typed
 LIMITS_ASKED = frozenset(("alt", "ast", "bilirubin"))
 """Tests that are judged by the laboratory's upper limit, so that it is asked for beside the value."""
 LONGEST_VALUE = 40
+OPEN_GROUPS = ("liver", "heart", "hiv")
+"""Groups that are open in the form; the others open by a press."""
 
 
 def measurements(typed: Mapping[str, Any]) -> list[Measurement]:
@@ -67,6 +69,13 @@ def results_form(
     return _form_page(Consultation(database, actor, site, ClientId(client_id), clock()), of=of)
 
 
+def _open_groups(first: str, typed: Mapping[str, Any], refused: Refused | None) -> frozenset[str]:
+    """The groups that stand open: what is measured most, what was asked for, and wherever something was typed."""
+    at_fault = {each.field for each in refused.refusals} if refused else set()
+    used = {each.group for code, each in analytes().items() if one(typed, code) or code in at_fault}
+    return frozenset({first, *OPEN_GROUPS, *used})
+
+
 def _form_page(
     here: Consultation,
     *,
@@ -87,6 +96,7 @@ def _form_page(
         typed=typed,
         groups={first: groups[first], **groups},
         first=first,
+        open_groups=_open_groups(first, typed or {}, refused),
         limits_asked=LIMITS_ASKED,
         laboratories=places,
         formulas=list(Formula),

@@ -32,6 +32,8 @@ from dispensary.web.typed import LONGEST_NOTE, Typed
 LONGEST_LIST = 400
 MOST_SHOWN = 18
 """Refills that are listed, the newest first."""
+SHOWN_REFILLS = 6
+"""Those of them that stand open on the page; the earlier ones open by a press."""
 
 
 @post("/consulting/clients/{client_id:uuid}/health/treatments", sync_to_thread=True, guards=[requires_health_watcher])
@@ -108,6 +110,7 @@ def _treatment_page(
         done=done,
         course=course,
         refills=refills,
+        shown_refills=SHOWN_REFILLS,
         names=names,
         medicine_names=found.medicine_names,
         said=said_of(),
