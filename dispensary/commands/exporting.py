@@ -13,11 +13,10 @@ from dispensary.commands.parts import DAY, database_of, now, one_clear_line
 from dispensary.database import ReadSession
 from dispensary.evaluation.answering import ALL, ask
 from dispensary.evaluation.dhis2 import Names, read_mapping
-from dispensary.evaluation.exports import export_dose_days, export_measure, export_retention
+from dispensary.evaluation.exports import export_dose_days, export_measure
 from dispensary.evaluation.measure import Measure
 from dispensary.evaluation.measures import measures
 from dispensary.evaluation.queries import Period
-from dispensary.evaluation.retention import DEFAULT_GAP, Question
 from dispensary.refusals import BadInput, Refusal
 from dispensary.settings import settings_from
 from dispensary.staff.queries import Place, place, site_by_code, sites
@@ -27,11 +26,11 @@ _SUFFIX = {"fhir": "ndjson", "dhis2": "json"}
 _Command = TypeVar("_Command", bound=Callable[..., None] | click.Command)
 
 
-def _places(session: ReadSession, codes: tuple[str, ...]) -> list[Place]:
+def places_of(session: ReadSession, codes: tuple[str, ...]) -> list[Place]:
     return [place(session, site_by_code(session, code).id) for code in codes] if codes else sites(session)
 
 
-def _export_options(command: _Command) -> _Command:
+def export_options(command: _Command) -> _Command:
     for option in (
         click.option("--site", "codes", multiple=True, help="Only these sites. Default: all."),
         click.option("--from", "first", type=DAY, required=True, help="First day of the period."),
@@ -43,17 +42,17 @@ def _export_options(command: _Command) -> _Command:
     return command
 
 
-def _format_option(command: _Command) -> _Command:
+def format_option(command: _Command) -> _Command:
     return click.option(
         "--format", "written", type=click.Choice(FORMATS), default="csv", show_default=True, help="Of the tables."
     )(command)
 
 
-def _period(first: datetime, last: datetime) -> Period:
+def period_of(first: datetime, last: datetime) -> Period:
     return Period(first.date(), last.date() + timedelta(days=1))
 
 
-def _as_of(as_of: datetime | None) -> datetime:
+def moment_of(as_of: datetime | None) -> datetime:
     return as_of.replace(tzinfo=UTC) if as_of else now()
 
 
@@ -76,8 +75,8 @@ def export() -> None:
 
 
 @export.command(name="dose-days")
-@_export_options
-@_format_option
+@export_options
+@format_option
 def export_dose_days_command(
     codes: tuple[str, ...], first: datetime, last: datetime, as_of: datetime | None, out: Path, written: str
 ) -> None:
@@ -87,9 +86,9 @@ def export_dose_days_command(
         path = out / f"dose-days.{written}"
         figures = export_dose_days(
             session,
-            places=_places(session, codes),
-            period=_period(first, last),
-            as_of=_as_of(as_of),
+            places=places_of(session, codes),
+            period=period_of(first, last),
+            as_of=moment_of(as_of),
             now=now(),
             path=path,
         )
@@ -97,27 +96,8 @@ def export_dose_days_command(
     click.echo(f"{figures.clients:,} clients, {figures.days:,} days ordered{share}: {path}")
 
 
-@export.command(name="retention")
-@_export_options
-@_format_option
-@click.option("--gap", default=DEFAULT_GAP, show_default=True, help="Dropped out after more days without a dose.")
-def export_retention_command(
-    codes: tuple[str, ...], first: datetime, last: datetime, as_of: datetime | None, out: Path, gap: int, written: str
-) -> None:
-    """Retention by Kaplan-Meier, first stays and all stays, and a manifest."""
-    with one_clear_line(), database_of(settings_from()) as database, database.reading() as session:
-        out.mkdir(parents=True, exist_ok=True)
-        path = out / f"retention.{written}"
-        question = Question(_period(first, last), _as_of(as_of), gap_days=gap)
-        answer = export_retention(session, places=_places(session, codes), question=question, now=now(), path=path)
-    for mark in answer.first.marks:
-        if mark.retention is not None:
-            click.echo(f"{mark.months:>3} months: {float(mark.retention):.3f} ({mark.at_risk} at risk)")
-    click.echo(f"{answer.first.clients:,} clients, first stays; definition and all stays: {path}")
-
-
 @export.command(name="fhir")
-@_export_options
+@export_options
 def export_fhir_command(
     codes: tuple[str, ...], first: datetime, last: datetime, as_of: datetime | None, out: Path
 ) -> None:
@@ -130,9 +110,9 @@ def export_fhir_command(
         path = out / "fhir.ndjson"
         figures = export_fhir(
             session,
-            places=_places(session, codes),
-            period=_period(first, last),
-            as_of=_as_of(as_of),
+            places=places_of(session, codes),
+            period=period_of(first, last),
+            as_of=moment_of(as_of),
             now=now(),
             tests=analytes(),
             path=path,
@@ -170,9 +150,9 @@ def _command_of(measure: Measure) -> click.Command:
             names = _names(written, mapping)
             asked = ask(
                 measure,
-                places=_places(session, codes),
-                period=_period(first, last),
-                as_of=_as_of(as_of),
+                places=places_of(session, codes),
+                period=period_of(first, last),
+                as_of=moment_of(as_of),
                 now=now(),
                 by=[key.strip() for key in by.split(",") if key.strip()],
                 typed={key: value for key, value in typed.items() if value is not None},
@@ -207,4 +187,4 @@ def _command_of(measure: Measure) -> click.Command:
         ),
     ]
     command = click.Command(measure.key, callback=run, params=options, help=f"{measure.title}. {measure.says}")
-    return _export_options(command)
+    return export_options(command)

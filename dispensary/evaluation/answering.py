@@ -17,12 +17,11 @@ from dispensary.evaluation.queries import Period
 from dispensary.evaluation.retention import check_moment
 from dispensary.evaluation.rules import AtMark, Curve, Scale, at_marks, kaplan_meier
 from dispensary.evaluation.small_cells import LEAST, Cell, Count, Levels, hidden_cells
-from dispensary.evaluation.strata import STRATA
+from dispensary.evaluation.strata import MOST_STRATA, STRATA
 from dispensary.evaluation.tables import Column, Columns, figure, whole
 from dispensary.refusals import BadInput, Refusal
 from dispensary.staff.queries import Place
 
-MOST_STRATA = 3
 ALL = "all"
 _PLACES = Decimal("0.00000001")
 

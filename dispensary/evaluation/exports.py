@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from itertools import groupby
 from pathlib import Path
 
@@ -21,10 +20,10 @@ from dispensary.evaluation.dhis2 import Names, value_sets
 from dispensary.evaluation.files import Export
 from dispensary.evaluation.measure_reports import measure_reports
 from dispensary.evaluation.queries import DoseDayRow, Period
-from dispensary.evaluation.retention import Cohort, Question, Retention, check_moment, retention
+from dispensary.evaluation.retention import Question, Retention, check_moment, retention
+from dispensary.evaluation.retention_tables import retention_statement, write_tables
 from dispensary.evaluation.stating import pseudonym, purpose_of, statement
-from dispensary.evaluation.tables import Column, Columns, amount, figure, whole
-from dispensary.keys import Vault
+from dispensary.evaluation.tables import Column, Columns, amount, whole
 from dispensary.staff.queries import Place
 
 DOSE_DAYS: Columns = {
@@ -37,36 +36,6 @@ DOSE_DAYS: Columns = {
     "given_mg": amount("mg that the client had for it when the day closed"),
     "outcome": Column("observed, take_home, missed or held, frozen when the day closed"),
     "covered": whole("1 when the client had it by the as-of moment; 0 also for a bottle that came back full"),
-}
-RETENTION: Columns = {
-    "stays": Column("first: each client's first stay; all: every stay"),
-    "months": whole("months since the stay began"),
-    "at_risk": whole("stays that were observed until then"),
-    "events": whole("exits that count as events, up to and including then"),
-    "censored": whole("stays whose observation ended otherwise, up to and including then"),
-    "retention": figure("Kaplan-Meier estimate; empty where nobody was observed that long"),
-    "variance": figure("Greenwood's variance of it"),
-    "lower_95": figure("95 % limits on the log-log scale; empty where the estimate is 1 or 0"),
-    "upper_95": figure("see lower_95"),
-}
-CURVE: Columns = {
-    "stays": Column("as in the table"),
-    "months": figure("months since the stay began, a day past them as a part of a month"),
-    "at_risk": whole("stays that were observed until then"),
-    "events": whole("exits at this time that count as events"),
-    "censored": whole("stays whose observation ended at this time otherwise"),
-    "retention": figure("Kaplan-Meier estimate from this time to the next"),
-    "lower_95": figure("as in the table"),
-    "upper_95": figure("as in the table"),
-}
-STAYS: Columns = {
-    "client": Column("pseudonym of the client, in this export alone"),
-    "stay": whole("the client's first, second, ... stay"),
-    "days": whole("days from the first day of the stay to its end or the as-of day"),
-    "months": figure("the same in months, as the curve counts them"),
-    "event": whole("1 when it ended in an event"),
-    "ending": Column("the reason of the exit, or in_treatment"),
-    "role": Column("what that reason counts as"),
 }
 
 
@@ -109,20 +78,16 @@ def export_dose_days(
 def export_retention(
     session: ReadSession, *, places: Sequence[Place], question: Question, now: datetime, path: Path
 ) -> Retention:
-    """Writes the table of retention to `path`, beside it the curve, the stays behind both, and the manifest.
+    """Writes the table of retention to `path`, beside it the curve, the incidence of each cause, the stays behind all.
 
-    Every figure of the table can be traced to rows of the stays. Raises BadInput.
+    Split by strata there is the log-rank test too. Clients have other pseudonyms when a question is split otherwise, so
+    that groups that are shown by themselves cannot be crossed. Raises BadInput.
     """
     answer = retention(session, places=places, question=question, now=now)
-    purpose = purpose_of("retention", places, question.period, question.as_of)
-    kinds = (("first", answer.first), ("all", answer.all))
+    split = f"{','.join(question.by)}:{question.landmark_days}"
+    purpose = f"{purpose_of('retention', places, question.period, question.as_of)}:{split}"
     with Export(path) as out:
-        tables = [
-            out.table("", RETENTION, (row for kind, cohort in kinds for row in _mark_rows(kind, cohort))),
-            out.table("-curve", CURVE, (row for kind, cohort in kinds for row in _curve_rows(kind, cohort, question))),
-            out.table("-stays", STAYS, _stay_rows(answer, session.vault, purpose)),
-        ]
-        out.manifest(_retention_statement(answer), tables)
+        out.manifest(retention_statement(answer), write_tables(out, answer, session.vault, purpose))
     return answer
 
 
@@ -185,33 +150,6 @@ def _dose_day_rows(rows: Iterable[DoseDayRow], names: Sequence[str]) -> Iterator
         )
 
 
-def _figure(value: Decimal | None) -> Decimal | None:
-    return None if value is None else value.quantize(Decimal("0.00000001"))
-
-
-def _mark_rows(kind: str, cohort: Cohort) -> Iterator[tuple[object, ...]]:
-    for mark in cohort.marks:
-        figures = (mark.retention, mark.variance, mark.lower, mark.upper)
-        yield kind, mark.months, mark.at_risk, mark.events, mark.censored, *map(_figure, figures)
-
-
-def _curve_rows(kind: str, cohort: Cohort, question: Question) -> Iterator[tuple[object, ...]]:
-    for point in cohort.curve.points:
-        figures = (point.survival, point.lower, point.upper)
-        months = question.scale.months(point.time)
-        yield kind, months, point.at_risk, point.events, point.censored, *map(_figure, figures)
-
-
-def _stay_rows(answer: Retention, vault: Vault, purpose: str) -> Iterator[tuple[object, ...]]:
-    scale = answer.question.scale
-    named = sorted(
-        ((pseudonym(vault, purpose, stay.client_id), stay, seen) for stay, seen in answer.all.observed),
-        key=lambda row: (row[0], row[1].number),
-    )
-    for name, stay, seen in named:
-        yield name, stay.number, seen.days, scale.months(seen.time), int(seen.event), seen.ending, seen.role.value
-
-
 def _dose_days_statement(
     figures: DoseDayFigures, places: Sequence[Place], period: Period, as_of: datetime
 ) -> dict[str, object]:
@@ -235,33 +173,6 @@ def _dose_days_statement(
             },
         ],
         "parameters": {},
-    }
-
-
-def _retention_statement(answer: Retention) -> dict[str, object]:
-    question = answer.question
-    kinds = {"first": answer.first, "all": answer.all}
-    return statement("retention", answer.places, question.period, question.as_of, answer.definition()) | {
-        "figures": {
-            kind: {
-                "stays": cohort.curve.n,
-                "clients": cohort.clients,
-                "events": cohort.curve.events,
-                "endings": cohort.endings,
-            }
-            for kind, cohort in kinds.items()
-        },
-        "exclusions": [
-            {"what": "clients who began an episode in the period and never had a dose", "count": answer.never_dosed},
-            {"what": "stays that began outside the period", "count": answer.outside_period},
-        ],
-        "going_on_without_a_dose_for_a_day_or_more": answer.in_gap,
-        "parameters": {
-            "gap_days": question.gap_days,
-            "months": list(question.months),
-            "month_days": question.scale.month_days,
-            "roles": {reason: role.value for reason, role in sorted(question.roles.items())},
-        },
     }
 
 

@@ -2,36 +2,27 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal
 
 from dispensary.database import ReadSession
-from dispensary.evaluation import queries
+from dispensary.evaluation import entry, queries
+from dispensary.evaluation.cohorts import Cohort, Seen, Split, cohort, split
 from dispensary.evaluation.queries import Period
-from dispensary.evaluation.rules import (
-    DEFAULT_ROLES,
-    IN_TREATMENT,
-    MARKS,
-    AtMark,
-    Curve,
-    Observed,
-    Role,
-    Scale,
-    Stay,
-    at_marks,
-    kaplan_meier,
-    observe,
-)
+from dispensary.evaluation.retention_words import definition
+from dispensary.evaluation.rules import DEFAULT_ROLES, IN_TREATMENT, MARKS, Role, Scale, from_landmark, observe
+from dispensary.evaluation.small_cells import LEAST
+from dispensary.evaluation.strata import MOST_STRATA, STRATA
 from dispensary.refusals import BadInput, Refusal
 from dispensary.staff.queries import Place
 
 NAME = "retention"
-VERSION = "1"
 DEFAULT_GAP = 30
 LONGEST_GAP = 366
+LATEST_LANDMARK = 3660
+TAKE_HOME_BY_LANDMARK = "take_home_by_landmark"
+"""Whether the client had had a bottle at home by the landmark: yes or no. The split of a landmark analysis."""
 
 
 @dataclass(frozen=True)
@@ -46,21 +37,23 @@ class Question:
     roles: Mapping[str, Role] = field(default_factory=lambda: DEFAULT_ROLES)
     scale: Scale = field(default_factory=Scale)
     months: tuple[int, ...] = MARKS
+    by: tuple[str, ...] = ()
+    """Strata as they were when the stay began, or on the day of the landmark where there is one."""
+    landmark_days: int | None = None
+    """Only stays that are going on so many days after they began, split by take-home until then, timed from then."""
+    least: int = LEAST
+    """The fewest people of whom a group is shown; 1 shows everything, to those who may read the records anyway."""
 
 
 @dataclass(frozen=True)
-class Cohort:
-    """The stays of one kind, how they ended, and what follows."""
+class LeftOut:
+    """Stays of the period that are in no cohort, and why."""
 
-    observed: tuple[tuple[Stay, Observed], ...]
-    curve: Curve
-    marks: tuple[AtMark, ...]
-    endings: Mapping[str, int]
-    """How many stays ended for each reason, and how many are going on."""
-
-    @property
-    def clients(self) -> int:
-        return len({stay.client_id for stay, _ in self.observed})
+    role: int = 0
+    """They ended for a reason whose role is `excluded`."""
+    over_by_landmark: int = 0
+    unseen_at_landmark: int = 0
+    """They are too young for the landmark, or were last observed before it."""
 
 
 @dataclass(frozen=True)
@@ -71,12 +64,15 @@ class Retention:
     places: tuple[Place, ...]
     first: Cohort
     all: Cohort
+    split: Split | None
+    """The same by strata, where that was asked."""
     outside_period: int
     """Stays that began before or after the period."""
     never_dosed: int
     """Clients who began an episode in the period and never had a dose: not in any denominator here."""
     in_gap: int
     """Stays going on whose client has been without a dose for at least a whole day, but not yet for too long."""
+    left_out: LeftOut = LeftOut()
 
     def definition(self) -> dict[str, object]:
         """What the figures mean, for the person who reads them."""
@@ -91,27 +87,57 @@ def retention(session: ReadSession, *, places: Sequence[Place], question: Questi
         raise BadInput(*faults)
     every = queries.stays(session, places=places, gap_days=question.gap_days, as_of=question.as_of)
     inside = [stay for stay in every if question.period.from_day <= stay.first_day < question.period.until_day]
-    observed = [
-        (stay, observe(stay, gap_days=question.gap_days, roles=question.roles, scale=question.scale)) for stay in inside
-    ]
+    observed, left_out = _taken(
+        question,
+        [
+            (stay, observe(stay, gap_days=question.gap_days, roles=question.roles, scale=question.scale))
+            for stay in inside
+        ],
+    )
     return Retention(
         question,
         tuple(places),
-        first=_cohort(question, [pair for pair in observed if pair[0].number == 1]),
-        all=_cohort(question, observed),
+        first=cohort([pair for pair in observed if pair[0].number == 1], scale=question.scale, months=question.months),
+        all=cohort(observed, scale=question.scale, months=question.months),
+        split=_split(session, question, observed),
         outside_period=len(every) - len(inside),
         never_dosed=queries.never_dosed(session, places=places, period=question.period, as_of=question.as_of),
         in_gap=sum(
             1 for stay, seen in observed if seen.ending == IN_TREATMENT and (stay.as_of_day - stay.last_day).days > 1
         ),
+        left_out=left_out,
     )
 
 
-def _cohort(question: Question, observed: Sequence[tuple[Stay, Observed]]) -> Cohort:
-    curve = kaplan_meier((seen.time, seen.event) for _, seen in observed)
-    endings = Counter(seen.ending for _, seen in observed)
-    marks = at_marks(curve, question.scale, question.months)
-    return Cohort(tuple(observed), curve, marks, dict(sorted(endings.items())))
+def _taken(question: Question, observed: Sequence[Seen]) -> tuple[list[Seen], LeftOut]:
+    """The stays that are in the cohort, each seen from the landmark where there is one."""
+    taken = [pair for pair in observed if pair[1].role is not Role.EXCLUDED]
+    by_role = len(observed) - len(taken)
+    if question.landmark_days is None:
+        return taken, LeftOut(by_role)
+    reached, over = list[Seen](), 0
+    for stay, seen in taken:
+        later = from_landmark(stay, seen, days=question.landmark_days, scale=question.scale)
+        if later is not None:
+            reached.append((stay, later))
+        else:
+            over += seen.role is not Role.CENSORED
+    return reached, LeftOut(by_role, over, len(taken) - len(reached) - over)
+
+
+def _split(session: ReadSession, question: Question, observed: Sequence[Seen]) -> Split | None:
+    if not question.by and question.landmark_days is None:
+        return None
+    stays, after = [stay for stay, _ in observed], question.landmark_days or 0
+    by, levels = (
+        question.by,
+        entry.levels_on(session, stays=stays, after_days=after, by=question.by, as_of=question.as_of),
+    )
+    if question.landmark_days is not None:
+        had = entry.with_take_home(session, stays=stays, after_days=after, as_of=question.as_of)
+        by = (TAKE_HOME_BY_LANDMARK, *by)
+        levels = {key: ("yes" if key in had else "no", *of) for key, of in levels.items()}
+    return split(observed, levels, by=by, scale=question.scale, months=question.months, least=question.least)
 
 
 def check_moment(period: Period, as_of: datetime, now: datetime) -> None:
@@ -138,43 +164,16 @@ def _faults(question: Question) -> list[Refusal]:
         faults.append(Refusal("month", "A month has 28 to 31 days.", "For example 30.4375.", field="month_days"))
     if not question.months or any(not 0 <= month <= 600 for month in question.months):
         faults.append(Refusal("months", "The table speaks at 0 to 600 months.", "Correct them.", field="months"))
+    for reason in question.roles.keys() - DEFAULT_ROLES.keys():
+        remedy = f"The reasons are {', '.join(DEFAULT_ROLES)}."
+        faults.append(Refusal("reason", f"No exit has the reason “{reason[:40]}”.", remedy, field="role"))
+    if question.landmark_days is not None and not 1 <= question.landmark_days <= LATEST_LANDMARK:
+        remedy = f"It is 1 to {LATEST_LANDMARK} days after entry."
+        faults.append(Refusal("landmark", "A landmark is a day of the stay.", remedy, field="landmark_days"))
+    for key in question.by:
+        if key not in STRATA:
+            remedy = f"It can be split by {', '.join(STRATA)}."
+            faults.append(Refusal("stratum", f"Retention is not split by “{key[:40]}”.", remedy, field="by"))
+    if len(question.by) > MOST_STRATA or len(set(question.by)) < len(question.by):
+        faults.append(Refusal("strata", f"At most {MOST_STRATA} strata, each once.", "Leave some out.", field="by"))
     return faults
-
-
-def definition(question: Question) -> dict[str, object]:
-    """The definition in words, with the parameters that were used in it."""
-    gap, days = question.gap_days, question.scale.month_days
-    months = "calendar months" if days is None else f"months of {_plain(days)} days"
-    by_role = {
-        role: ", ".join(sorted(reason for reason, has in question.roles.items() if has is role)) or "none"
-        for role in Role
-    }
-    return {
-        "name": NAME,
-        "version": VERSION,
-        "says": (
-            "Time from the first day with a dose to the end of a stay, by Kaplan-Meier; variance by Greenwood; 95 %"
-            " limits on the log-log scale. A day has a dose when any portion of it was taken at the counter or handed"
-            " over in a bottle, whatever the day of the pickup; a bottle that came back full does not count."
-        ),
-        "dropped_out": (
-            f"No dose for more than {gap} whole days in a row, held days among them. The stay ended on the day after"
-            f" its last dose day, not on the day on which somebody noticed. Within {gap} days a return continues the"
-            " stay, later it is another one."
-        ),
-        "stated_exit": (
-            "A reason that a person stated goes before the gap rule. Bottles for days after the stated day do not"
-            " prolong the stay."
-        ),
-        "roles": {role.value: reasons for role, reasons in by_role.items()},
-        "censored": (
-            "A stay that is going on is censored at the as-of day, also while its client is without a dose for"
-            f" {gap} days or less; one too young for a mark is never counted as retained at it."
-        ),
-        "numerator": f"stays that had not ended in an event, at 0 to {max(question.months)} {months}",
-        "denominator": "stays that began in the period with at least one dose; not those enrolled and never dosed",
-    }
-
-
-def _plain(days: Decimal) -> str:
-    return format(days.normalize(), "f")

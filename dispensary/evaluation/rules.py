@@ -10,7 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal, localcontext
 from enum import StrEnum
@@ -34,6 +34,8 @@ class Role(StrEnum):
     COMPETING = "competing"
     """It makes the event impossible. The Kaplan-Meier estimate takes it as censored; its number is stated."""
     CENSORED = "censored"
+    EXCLUDED = "excluded"
+    """Whoever left so is not in the cohort at all. Some published tables do this; it looks into the future."""
 
 
 DEFAULT_ROLES: Mapping[str, Role] = {
@@ -105,6 +107,13 @@ class Observed:
     ending: str
     """The reason of the exit, or `in_treatment`."""
     role: Role
+    until: date
+    """The day on which the stay ended, or on which nobody looked any further."""
+
+    @property
+    def cause(self) -> str | None:
+        """Why the stay ended, for the incidence of each cause; nothing where it is censored."""
+        return self.ending if self.role in (Role.EVENT, Role.COMPETING) else None
 
 
 def observe(stay: Stay, *, gap_days: int, roles: Mapping[str, Role], scale: Scale) -> Observed:
@@ -126,7 +135,18 @@ def observe(stay: Stay, *, gap_days: int, roles: Mapping[str, Role], scale: Scal
 
 def _until(stay: Stay, on: date, scale: Scale, ending: str, role: Role) -> Observed:
     time = scale.time(stay.first_day, on)
-    return Observed((on - stay.first_day).days, time, role is Role.EVENT, ending, role)
+    return Observed((on - stay.first_day).days, time, role is Role.EVENT, ending, role, on)
+
+
+def from_landmark(stay: Stay, seen: Observed, *, days: int, scale: Scale) -> Observed | None:
+    """The same stay as one sees it from the landmark, so many days after it began; nothing when it was over by then.
+
+    A stay whose observation ends on that very day has nothing left to be observed, and is over too.
+    """
+    landmark = stay.first_day + timedelta(days=days)
+    if seen.until <= landmark:
+        return None
+    return replace(seen, days=seen.days - days, time=scale.time(landmark, seen.until))
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,18 +206,19 @@ def kaplan_meier(observed: Iterable[tuple[int, bool]]) -> Curve:
             if d:
                 survival = survival * (left - d) / left
                 greenwood += Decimal(d) / (Decimal(left) * (left - d)) if left > d else 0
-            lower, upper = _limits(survival, greenwood)
+            lower, upper = limits(survival, greenwood)
             variance = survival * survival * greenwood if survival else None
             points.append(Point(time, left, d, censored[time], survival, variance, lower, upper))
             left -= d + censored[time]
     return Curve(n, events.total(), tuple(points))
 
 
-def _limits(survival: Decimal, greenwood: Decimal) -> tuple[Decimal | None, Decimal | None]:
-    if survival in (0, 1):
+def limits(share: Decimal, relative: Decimal) -> tuple[Decimal | None, Decimal | None]:
+    """95 % limits on the log-log scale of an estimate whose variance over its square is `relative`."""
+    if share in (0, 1):
         return None, None
-    width = Z95 * greenwood.sqrt() / survival.ln()  # below zero, as the logarithm is
-    return (survival.ln() * (-width).exp()).exp(), (survival.ln() * width.exp()).exp()
+    width = Z95 * relative.sqrt() / share.ln()  # below zero, as the logarithm is
+    return (share.ln() * (-width).exp()).exp(), (share.ln() * width.exp()).exp()
 
 
 def at_marks(curve: Curve, scale: Scale, months: Sequence[int] = MARKS) -> tuple[AtMark, ...]:

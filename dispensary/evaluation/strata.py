@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from dispensary.evaluation.known import ORDERS, TREATMENTS
 
 UNKNOWN = "unknown"
+MOST_STRATA = 3
+"""By more at once no group is large enough to be shown."""
 
 
 @dataclass(frozen=True)

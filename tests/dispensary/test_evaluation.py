@@ -203,7 +203,10 @@ def test_an_export_of_retention_states_itself_and_its_rows_add_up(place: Clinic,
     bring_in(place, ("A", 0, 50), ("A", 90, 120), ("B", 0, 318))
     leave(place, "A", 150, ExitReason.IMPRISONED)
     answer, files = export(place, tmp_path)
-    assert sorted(files) == ["retention-curve.csv", "retention-stays.csv", "retention.csv", "retention.manifest.json"]
+    assert sorted(files) == [
+        "retention-curve.csv", "retention-incidence-curve.csv", "retention-incidence.csv", "retention-stays.csv",
+        "retention.csv", "retention.manifest.json",
+    ]  # fmt: skip
     manifest = json.loads(files["retention.manifest.json"])
     assert manifest["code_version"] == __version__
     assert manifest["as_of"] == "2026-11-23T23:00:00+00:00"
@@ -351,7 +354,7 @@ def test_an_export_that_cannot_be_written_leaves_what_was_there(
     with pytest.raises(BadInput, match="cannot be written"), place.database.reading() as session:
         export_retention(session, places=sites(session), question=question, now=place.now, path=path)
     _, before = export(place, tmp_path)
-    monkeypatch.setattr("dispensary.evaluation.exports._stay_rows", lambda *_: 1 / 0)
+    monkeypatch.setattr("dispensary.evaluation.retention_tables._stay_rows", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         export(place, tmp_path, gap_days=2)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
@@ -361,7 +364,7 @@ def test_an_empty_clinic_has_an_empty_answer(place: Clinic, tmp_path: Path) -> N
     answer, files = export(place, tmp_path)
     assert answer.first.curve.n == 0
     assert {row["retention"] for row in table(files["retention.csv"])} == {""}
-    assert len(files) == 4
+    assert len(files) == 6
 
 
 @pytest.mark.skipif(not REAL.exists(), reason="the trial's daily doses are not beside the project")

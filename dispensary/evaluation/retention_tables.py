@@ -1,0 +1,212 @@
+"""The tables of an export of retention and its statement: each figure can be traced to rows of the stays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from dispensary.evaluation.cohorts import KINDS, Cohort
+from dispensary.evaluation.files import Export, Table
+from dispensary.evaluation.log_rank_rules import Levels
+from dispensary.evaluation.retention import Retention
+from dispensary.evaluation.stating import pseudonym, statement
+from dispensary.evaluation.strata import STRATA
+from dispensary.evaluation.tables import Column, Columns, figure, whole
+from dispensary.keys import Vault
+
+ALL = "all"
+HIDDEN = "hidden"
+_LIMITS: Columns = {
+    "lower_95": figure("95 % limits on the log-log scale; empty where the estimate is 1 or 0"),
+    "upper_95": figure("see lower_95"),
+}
+_KIND: Columns = {"stays": Column("first: each client's first stay; all: every stay")}
+_MONTHS: Columns = {"months": whole("months since the time began")}
+_TIME: Columns = {"months": figure("months since the time began, a day past them as a part of a month")}
+_AT_RISK: Columns = {"at_risk": whole("stays that were observed until then")}
+RETENTION: Columns = {
+    **_MONTHS,
+    **_AT_RISK,
+    "events": whole("exits that count as events, up to and including then"),
+    "censored": whole("stays whose observation ended otherwise, up to and including then"),
+    "retention": figure("Kaplan-Meier estimate; empty where nobody was observed that long"),
+    "variance": figure("Greenwood's variance of it"),
+    **_LIMITS,
+}
+CURVE: Columns = {
+    **_TIME,
+    **_AT_RISK,
+    "events": whole("exits at this time that count as events"),
+    "censored": whole("stays whose observation ended at this time otherwise"),
+    "retention": figure("Kaplan-Meier estimate from this time to the next"),
+    **_LIMITS,
+}
+_CAUSE: Columns = {"cause": Column("the reason of the exits; any_event: all that count as events")}
+INCIDENCE: Columns = {
+    **_CAUSE,
+    **_MONTHS,
+    **_AT_RISK,
+    "exits": whole("stays that ended for the cause, up to and including then"),
+    "incidence": figure("share that had left for it, by Aalen and Johansen; empty where nobody was observed that long"),
+    "variance": figure("its variance by the delta method"),
+    **_LIMITS,
+}
+INCIDENCE_CURVE: Columns = {
+    **_CAUSE,
+    **_TIME,
+    **_AT_RISK,
+    "exits": whole("stays that ended for the cause at this time"),
+    "incidence": figure("share that had left for it, from this time to the next such"),
+    "variance": figure("its variance by the delta method"),
+    **_LIMITS,
+}
+LOG_RANK: Columns = {
+    "of": whole("stays in the group"),
+    "observed": whole("events that it had"),
+    "expected": figure("events that it would have had, did all groups leave at one rate"),
+    "chi_square": figure("of the whole test: the same in each row of a kind"),
+    "degrees": whole("of freedom, of the whole test"),
+    "p": figure("the chance of such a difference or a larger one were there none, of the whole test"),
+}
+STAYS: Columns = {
+    "client": Column("pseudonym of the client, in this export alone"),
+    "stay": whole("the client's first, second, ... stay"),
+    "days": whole("days from the first day of the stay, or from the landmark, to its end or the as-of day"),
+    "months": figure("the same in months, as the curve counts them"),
+    "event": whole("1 when it ended in an event"),
+    "ending": Column("the reason of the exit, or in_treatment"),
+    "role": Column("what that reason counts as"),
+}
+
+
+def write_tables(out: Export, answer: Retention, vault: Vault, purpose: str) -> list[Table]:
+    """Writes every table of the answer; a group that is hidden is in none of them, and its stays say so."""
+    strata = {} if answer.split is None else {key: Column(_says(key)) for key in answer.split.by}
+    first: Columns = {**_KIND, **strata}
+    tables = [
+        out.table("", {**first, **RETENTION}, _mark_rows(answer)),
+        out.table("-curve", {**first, **CURVE}, _curve_rows(answer)),
+        out.table("-incidence", {**first, **INCIDENCE}, _incidence_rows(answer)),
+        out.table("-incidence-curve", {**first, **INCIDENCE_CURVE}, _incidence_curve_rows(answer)),
+        out.table("-stays", {**STAYS, **strata}, _stay_rows(answer, vault, purpose)),
+    ]
+    if answer.split is not None:
+        tables.append(out.table("-log-rank", {**first, **LOG_RANK}, _log_rank_rows(answer)))
+    return tables
+
+
+def _says(key: str) -> str:
+    says = STRATA[key].says if key in STRATA else "Whether the client had had a bottle at home by the landmark."
+    return f"{says} “{ALL}” is everybody."
+
+
+def _cohorts(answer: Retention) -> Iterator[tuple[tuple[str, ...], Cohort]]:
+    """Each cohort that is shown, after what it is called in the first columns."""
+    width = len(answer.split.by) if answer.split else 0
+    for kind in KINDS:
+        yield (kind, *(ALL,) * width), answer.first if kind == "first" else answer.all
+        for group in answer.split.shown if answer.split else ():
+            yield (kind, *group.levels), group.cohort(kind)
+
+
+def _figure(value: Decimal | None) -> Decimal | None:
+    return None if value is None else value.quantize(Decimal("0.00000001"))
+
+
+def _mark_rows(answer: Retention) -> Iterator[tuple[object, ...]]:
+    for called, cohort in _cohorts(answer):
+        for mark in cohort.marks:
+            figures = (mark.retention, mark.variance, mark.lower, mark.upper)
+            yield *called, mark.months, mark.at_risk, mark.events, mark.censored, *map(_figure, figures)
+
+
+def _curve_rows(answer: Retention) -> Iterator[tuple[object, ...]]:
+    for called, cohort in _cohorts(answer):
+        for point in cohort.curve.points:
+            months = cohort.scale.months(point.time)
+            figures = (point.survival, point.lower, point.upper)
+            yield *called, months, point.at_risk, point.events, point.censored, *map(_figure, figures)
+
+
+def _incidence_rows(answer: Retention) -> Iterator[tuple[object, ...]]:
+    for called, cohort in _cohorts(answer):
+        for mark in cohort.incidence_marks:
+            figures = (mark.incidence, mark.variance, mark.lower, mark.upper)
+            yield *called, mark.cause, mark.months, mark.at_risk, mark.exits, *map(_figure, figures)
+
+
+def _incidence_curve_rows(answer: Retention) -> Iterator[tuple[object, ...]]:
+    for called, cohort in _cohorts(answer):
+        for each in cohort.incidence.of:
+            for step in each.steps:
+                months = cohort.scale.months(step.time)
+                figures = (step.incidence, step.variance, step.lower, step.upper)
+                yield *called, each.cause, months, step.at_risk, step.exits, *map(_figure, figures)
+
+
+def _log_rank_rows(answer: Retention) -> Iterator[tuple[object, ...]]:
+    for kind in KINDS:
+        tested = answer.split.log_rank[kind] if answer.split else None
+        for each in tested.groups if tested else ():
+            figures = (_figure(tested.chi_square), tested.degrees, _figure(tested.p)) if tested else ()
+            yield kind, *each.levels, each.n, each.observed, _figure(each.expected), *figures
+
+
+def _stay_rows(answer: Retention, vault: Vault, purpose: str) -> Iterator[tuple[object, ...]]:
+    scale = answer.question.scale
+    of: dict[tuple[object, int], Levels] = {}
+    hides: Levels = ()
+    if answer.split is not None:
+        hides = (HIDDEN,) * len(answer.split.by)
+        for group in answer.split.groups:
+            of |= {
+                (stay.client_id, stay.number): group.levels if group.shown else hides for stay, _ in group.all.observed
+            }
+    named = sorted(
+        ((pseudonym(vault, purpose, stay.client_id), stay, seen) for stay, seen in answer.all.observed),
+        key=lambda row: (row[0], row[1].number),
+    )
+    for name, stay, seen in named:
+        levels = of.get((stay.client_id, stay.number), ())
+        months = scale.months(seen.time)
+        yield name, stay.number, seen.days, months, int(seen.event), seen.ending, seen.role.value, *levels
+
+
+def retention_statement(answer: Retention) -> dict[str, object]:
+    """What the manifest says of the answer."""
+    question, left_out = answer.question, answer.left_out
+    said = statement("retention", answer.places, question.period, question.as_of, answer.definition()) | {
+        "figures": {
+            kind: {
+                "stays": cohort.curve.n,
+                "clients": cohort.clients,
+                "events": cohort.curve.events,
+                "endings": cohort.endings,
+            }
+            for kind, cohort in (("first", answer.first), ("all", answer.all))
+        },
+        "exclusions": [
+            {"what": "clients who began an episode in the period and never had a dose", "count": answer.never_dosed},
+            {"what": "stays that began outside the period", "count": answer.outside_period},
+        ],
+        "going_on_without_a_dose_for_a_day_or_more": answer.in_gap,
+        "parameters": {
+            "gap_days": question.gap_days,
+            "months": list(question.months),
+            "month_days": question.scale.month_days,
+            "roles": {reason: role.value for reason, role in sorted(question.roles.items())},
+            "by": list(question.by),
+            "landmark_days": question.landmark_days,
+        },
+    }
+    exclusions: list[dict[str, object]] = said["exclusions"]  # type: ignore[assignment]
+    if left_out.role:
+        exclusions.append({"what": "stays whose exit has the role excluded", "count": left_out.role})
+    if question.landmark_days is not None:
+        exclusions += [
+            {"what": "stays that were over by the landmark", "count": left_out.over_by_landmark},
+            {"what": "stays that were not observed to the landmark", "count": left_out.unseen_at_landmark},
+        ]
+    if answer.split is not None:
+        said["groups_not_shown"] = [list(levels) for levels in answer.split.hidden]
+    return said

@@ -1,0 +1,85 @@
+"""Retention in words: what each figure means, with the parameters that were used in it. Pure."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from dispensary.evaluation.log_rank_rules import MOST_GROUPS
+from dispensary.evaluation.rules import Role
+
+if TYPE_CHECKING:
+    from dispensary.evaluation.retention import Question
+
+VERSION = "2"
+
+
+def definition(question: Question) -> dict[str, object]:
+    """The definition in words, with the parameters that were used in it."""
+    gap, days = question.gap_days, question.scale.month_days
+    months = "calendar months" if days is None else f"months of {_plain(days)} days"
+    by_role = {
+        role: ", ".join(sorted(reason for reason, has in question.roles.items() if has is role)) or "none"
+        for role in Role
+    }
+    if by_role[Role.EXCLUDED] == "none":
+        del by_role[Role.EXCLUDED]
+    said: dict[str, object] = {
+        "name": "retention",
+        "version": VERSION,
+        "says": (
+            "Time from the first day with a dose to the end of a stay, by Kaplan-Meier; variance by Greenwood; 95 %"
+            " limits on the log-log scale. A day has a dose when any portion of it was taken at the counter or handed"
+            " over in a bottle, whatever the day of the pickup; a bottle that came back full does not count."
+        ),
+        "dropped_out": (
+            f"No dose for more than {gap} whole days in a row, held days among them. The stay ended on the day after"
+            f" its last dose day, not on the day on which somebody noticed. Within {gap} days a return continues the"
+            " stay, later it is another one."
+        ),
+        "stated_exit": (
+            "A reason that a person stated goes before the gap rule. Bottles for days after the stated day do not"
+            " prolong the stay."
+        ),
+        "roles": {role.value: reasons for role, reasons in by_role.items()},
+        "censored": (
+            "A stay that is going on is censored at the as-of day, also while its client is without a dose for"
+            f" {gap} days or less; one too young for a mark is never counted as retained at it."
+        ),
+        "incidence": (
+            "The share that had left for a cause, by Aalen and Johansen, over exits that are events or compete with"
+            " them; any_event is all events together. The incidence of all causes and the share that is still in"
+            " treatment add up to 1; one less the Kaplan-Meier estimate says too much of a cause and is not used for"
+            " any. Variance by the delta method (Dinse and Larson 1986), 95 % limits on the log-log scale."
+        ),
+        "numerator": f"stays that had not ended in an event, at 0 to {max(question.months)} {months}",
+        "denominator": "stays that began in the period with at least one dose; not those enrolled and never dosed",
+    }
+    if Role.EXCLUDED in by_role:
+        said["excluded"] = (
+            "Who left for an excluded reason is not in the cohort from its first day on. That knows at entry what came"
+            " later and flatters retention; it is here to compare with tables that were made so."
+        )
+    if question.landmark_days is not None:
+        said["landmark"] = (
+            f"Only stays that were going on {question.landmark_days} days after they began are in the cohort, and time"
+            " counts from then. Whether the client had take-home is as it was by then: a bottle for a day of the stay"
+            " up to the landmark. Nobody is taken for on take-home before they were."
+        )
+    if question.by or question.landmark_days is not None:
+        on = "the day on which the stay began" if question.landmark_days is None else "the day of the landmark"
+        said["strata"] = (
+            f"Each stay by what was so of its client on {on}. A group of fewer than {question.least} clients is hidden,"
+            " and so is another where it would be given back by a total."
+        )
+        said["log_rank"] = (
+            "Log-rank test of Mantel and Peto between the groups that are shown, for exits that are events; variance by"
+            " the hypergeometric distribution, exact where several leave on one day; computed with 50 digits, p to 8"
+            f" places. It is not made of more than {MOST_GROUPS} groups. Among all stays it takes the stays of one"
+            " client as if they were of different people."
+        )
+    return said
+
+
+def _plain(days: Decimal) -> str:
+    return format(days.normalize(), "f")
