@@ -20,6 +20,7 @@ from dispensary import __version__, api, desks
 from dispensary.api import hooks
 from dispensary.database import Database
 from dispensary.desks import kiosk
+from dispensary.reporting.beside import Exports
 from dispensary.settings import Settings
 from dispensary.web import health, problem
 from dispensary.web.board import Board
@@ -72,6 +73,7 @@ def create_app(
 ) -> Litestar:
     """The application on this database. It opens and closes nothing itself: who opened the database closes it."""
     set_asyncio_executor(_executor())
+    exports = Exports(settings, database, clock)
     pages = Router("/", route_handlers=desks.HANDLERS, include_in_schema=False)
     paths = {path for handler in desks.HANDLERS if isinstance(handler, BaseRouteHandler) for path in handler.paths}
     app = Litestar(
@@ -103,8 +105,10 @@ def create_app(
                 "guesses": Guesses(),
                 "kiosk_guesses": Guesses(kiosk.MOST_WRONG),
                 "board": Board(database, clock),
+                "exports": exports,
             }
         ),
+        on_shutdown=[exports.close],
         lifespan=list(lifespan),
         logging_config=None,
     )

@@ -1,151 +1,222 @@
-"""The evaluator's desk: retention with its curve, table and definition side by side, and exports to take away."""
+"""The evaluator's desk: any measure for any sites, period and moment, with its table, definition and exclusions."""
 
 from __future__ import annotations
 
-import io
-import zipfile
-from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
-from litestar import get
-from litestar.params import FromQuery
-from litestar.response import Response, Template
+from litestar import Request, get
+from litestar.response import Redirect, Response, Template
 from litestar.types import ControllerRouterHandler
 
-from dispensary.database import Database, ReadSession
-from dispensary.desks.curve import drawn
-from dispensary.evaluation.exports import export_dose_days, export_retention
-from dispensary.evaluation.queries import Period
-from dispensary.evaluation.retention import DEFAULT_GAP, Question, retention
-from dispensary.refusals import Refused
-from dispensary.staff import audit
+from dispensary.database import ReadSession
+from dispensary.desks.evaluation_asked import (
+    Asked,
+    form_of,
+    on_page,
+    read,
+    site_choices,
+    sites_of_evaluator,
+    typed_on_page,
+)
+from dispensary.desks.evaluation_taken import note_looked, taken
+from dispensary.evaluation import answering
+from dispensary.evaluation.answering import ALL, MOST_STRATA, Answer, answer, ask
+from dispensary.evaluation.exports import export_measure
+from dispensary.evaluation.measure import Choice, Measure
+from dispensary.evaluation.measures import measure, measures
+from dispensary.evaluation.strata import STRATA
+from dispensary.refusals import BadInput, NotThere, Refusal, Refused
+from dispensary.reporting import told
+from dispensary.reporting.pens import as_png, as_svg
 from dispensary.staff.queries import Place
-from dispensary.staff.rules import Actor
+from dispensary.web.forms import one, several
 from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
 from dispensary.web.guards import requires_evaluator
 from dispensary.web.templating import page
-from dispensary.web.typed import Typed
+from dispensary.words import _
 
-Clock = Callable[[], datetime]
+FIRST = "programme"
+"""The measure that the desk opens with."""
+RETENTION = "retention"
+FORMATS = {"csv": "csv", "xlsx": "xlsx", "parquet": "parquet", "fhir": "ndjson", "svg": "csv", "png": "csv"}
+"""What can be taken, and how the table is written; a figure comes with the table that it was drawn from."""
+_FRAME = ("measure", "of", "first", "last", "as_of", "site", "by", "draw", "format")
+MOST_ROWS = 120
+"""Rows that a page shows; the file has all."""
 
 
-def _asked(site: Place, now: datetime, first: str, last: str, gap: str) -> Question:
-    """The question that the address asks; a year to yesterday where it says nothing. Raises BadInput."""
-    yesterday = site.dose_day(now) - timedelta(days=1)
-    with Typed({"first": first, "last": last}) as typed:
-        begins = typed.day_or_none("first") or yesterday - timedelta(days=365)
-        ends = typed.day_or_none("last") or yesterday
-        if gap and not gap.isdecimal():
-            typed.fault("gap", "gap", "A gap is a number of days.", "Programmes use 2 to 30.")
-    period = Period(begins, ends + timedelta(days=1))
-    return Question(period, now, gap_days=int(gap[:4]) if gap else DEFAULT_GAP)
+@dataclass(frozen=True)
+class Question:
+    """What the page was asked, as far as it could be read."""
+
+    measure: Measure
+    asked: Asked
+    question: answering.Asked
+    draw: str
+
+    def query(self, **more: object) -> str:
+        """The address's part that asks the same again."""
+        chosen = {key: f"{value}" for key, value in self.question.parameters.items()}
+        by = list(self.question.by) or ""
+        return self.asked.query(measure=self.measure.key, **chosen, by=by, draw=self.draw, **more)
+
+    def as_json(self) -> dict[str, object]:
+        """The same for the audit trail."""
+        parameters = {key: f"{value}" for key, value in self.question.parameters.items()}
+        return {**self.asked.as_json(), "by": list(self.question.by), "parameters": parameters}
+
+
+def _measure_of(form: Mapping[str, Any]) -> Measure:
+    return measure(one(form, "measure") or FIRST)
+
+
+def _question(form: Mapping[str, Any], *, site: Place, seen: list[Place], now: datetime) -> Question:
+    """What is asked. What was typed for another measure than the one that is chosen now is left out. Raises Refused."""
+    chosen = _measure_of(form)
+    own = one(form, "of") in ("", chosen.key)
+    faults: list[Refusal] = []
+    asked: Asked | None = None
+    try:
+        asked = read(form, site=site, seen=seen, now=now)
+    except BadInput as refused:
+        faults += refused.refusals
+    draw = one(form, "draw") if own else ""
+    if draw and draw not in {each.key for each in chosen.indicators}:
+        faults.append(Refusal("no-figure", f"{chosen.key} has no figure “{draw[:40]}”.", "Choose one.", field="draw"))
+    frame = asked or read({}, site=site, seen=seen, now=now)
+    by = [key for key in several(form, "by") if key] if own else []
+    given = {key: one(form, key) for key in form if key not in _FRAME and one(form, key)} if own else {}
+    try:
+        question = ask(chosen, places=frame.places, period=frame.period, as_of=frame.as_of, now=now, by=by, typed=given)
+    except BadInput as refused:
+        faults += refused.refusals
+    if faults or asked is None:
+        raise on_page(BadInput(*faults))
+    return Question(chosen, asked, question, draw)
 
 
 @get("/evaluation", sync_to_thread=True, guards=[requires_evaluator])
 def evaluation(
-    database: TheDatabase,
-    site: TheSite,
-    clock: TheClock,
-    first: FromQuery[str] = "",
-    last: FromQuery[str] = "",
-    gap: FromQuery[str] = "",
-) -> Template:
-    """Retention of those who began in a period. A question without an answer comes back with what is wrong."""
-    now = clock()
-    typed = {"first": first, "last": last, "gap": gap}
+    request: Request[Any, Any, Any], database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock
+) -> Response[Any] | Template:
+    """The figures of a measure. A question with a fault comes back as it was typed, with the fault at its field."""
+    now, form = clock(), form_of(request)
+    if one(form, "measure") == RETENTION:
+        kept = {key: one(form, key) for key in ("first", "last", "as_of", "site")}
+        return Redirect("/evaluation/retention", query_params={key: text for key, text in kept.items() if text})
     refused: Refused | None = None
-    try:
-        question = _asked(site, now, first, last, gap)
-        with database.reading() as session:
-            answer = retention(session, places=[site], question=question, now=now)
-    except Refused as reason:
-        refused, question = reason, _asked(site, now, "", "", "")
-        with database.reading() as session:
-            answer = retention(session, places=[site], question=question, now=now)
+    found: Answer | None = None
+    asked: Question | None = None
+    with database.reading() as session:
+        seen = sites_of_evaluator(session, actor)
+        try:
+            asked = _question(form, site=site, seen=seen, now=now)
+            found = answer(session, asked.question)
+        except Refused as reason:
+            refused = reason
+    chosen = asked.measure if asked else _known(form)
+    if asked:
+        with database.writing() as session:
+            note_looked(session, actor, chosen.key, now, asked.as_json())
     return page(
-        "evaluation/retention.html",
+        "evaluation/measure.html",
         refused=refused,
-        typed={name: text for name, text in typed.items() if text},
-        question=question,
-        answer=answer,
-        curve=drawn(answer.first.curve, question.scale, answer.first.marks),
-        definition=answer.definition(),
-        last_day=question.period.until_day - timedelta(days=1),
+        typed=_typed(form, chosen, site),
+        measure=chosen,
+        measures=_choices(),
+        sites=site_choices(seen),
+        strata=_strata(chosen),
+        most_strata=MOST_STRATA,
+        parameters=[
+            (each, _choice(each), asked.question.parameters[each.key] if asked else each.default)
+            for each in chosen.parameters
+        ],
+        asked=asked,
+        frame=asked.asked if asked else read({}, site=site, seen=seen, now=now),
+        found=found,
+        rows=_rows(found) if found else [],
+        more=max(0, len(found.rows) - MOST_ROWS) if found else 0,
+        is_split=bool(found and found.asked.by),
+        nobody=found is not None and not any(not row.shown or row.denominator or row.numerator for row in found.rows),
+        too_few=found is not None and not any(row.shown for row in found.rows),
+        chart=as_svg(told.drawn(found, asked.draw)) if found and asked else "",
+        drawn=asked.draw or told.first_drawn(chosen).key if asked else "",
+        told=told,
+        everybody=ALL,
     )
 
 
-@get("/evaluation/retention.zip", sync_to_thread=True, guards=[requires_evaluator])
-def retention_files(
-    database: TheDatabase,
-    actor: TheActor,
-    site: TheSite,
-    clock: TheClock,
-    first: FromQuery[str] = "",
-    last: FromQuery[str] = "",
-    gap: FromQuery[str] = "",
+def _known(form: Mapping[str, Any]) -> Measure:
+    try:
+        return _measure_of(form)
+    except NotThere:
+        return measure(FIRST)
+
+
+def _typed(form: Mapping[str, Any], chosen: Measure, site: Place) -> dict[str, Any]:
+    typed = typed_on_page(form, site)
+    if one(form, "of") in ("", chosen.key):
+        return typed
+    return {key: value for key, value in typed.items() if key in ("first", "last", "as_of", "site")}
+
+
+def _choices() -> list[tuple[str, str]]:
+    every = [(each.key, _(each.title)) for each in measures().values()]
+    return sorted([*every, (RETENTION, _("Retention as a curve"))], key=lambda choice: choice[1])
+
+
+def _strata(chosen: Measure) -> list[tuple[str, str, str]]:
+    common = [(key, _(STRATA[key].title), _(STRATA[key].says)) for key in chosen.strata]
+    return [*common, *((each.key, each.key.replace("_", " ").capitalize(), _(each.says)) for each in chosen.own_strata)]
+
+
+def _choice(parameter: object) -> list[tuple[str, str]]:
+    return list(parameter.choices.items()) if isinstance(parameter, Choice) else []
+
+
+def _rows(found: Answer) -> list[tuple[Any, list[Any]]]:
+    """The rows by indicator, as many as a page shows."""
+    shown = found.rows[:MOST_ROWS]
+    return [
+        (each, rows)
+        for each in found.asked.measure.indicators
+        if (rows := [row for row in shown if row.indicator == each.key])
+    ]
+
+
+@get("/evaluation/measure.zip", sync_to_thread=True, guards=[requires_evaluator])
+def measure_files(
+    request: Request[Any, Any, Any], database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock
 ) -> Response[bytes]:
-    """The table, the curve, the stays behind them and the manifest, de-identified."""
-    now = clock()
-    question = _asked(site, now, first, last, gap)
+    """The table, the figure or the MeasureReports of a measure, with the manifest."""
+    now, form = clock(), form_of(request)
+    written = one(form, "format") or "csv"
+    if written not in FORMATS:
+        raise BadInput(
+            Refusal("format", f"There is no format “{written[:20]}”.", f"Choose {', '.join(FORMATS)}.", field="format")
+        )
+    with database.reading() as session:
+        seen = sites_of_evaluator(session, actor)
+    asked = _question(form, site=site, seen=seen, now=now)
 
-    def write(session: ReadSession, path: Path) -> None:
-        export_retention(session, places=[site], question=question, now=now, path=path)
+    def write(session: ReadSession, folder: Path) -> None:
+        path = folder / f"{asked.measure.key}.{FORMATS[written]}"
+        export_measure(session, asked=asked.question, path=path, drawn=_figure(written, asked.draw))
 
-    return _taken(database, actor, "retention", write, now, {"first": first, "last": last, "gap": question.gap_days})
-
-
-@get("/evaluation/dose-days.zip", sync_to_thread=True, guards=[requires_evaluator])
-def dose_day_files(
-    database: TheDatabase,
-    actor: TheActor,
-    site: TheSite,
-    clock: TheClock,
-    first: FromQuery[str] = "",
-    last: FromQuery[str] = "",
-) -> Response[bytes]:
-    """Every closed dose day of the period with the manifest, de-identified."""
-    now = clock()
-    question = _asked(site, now, first, last, "")
-
-    def write(session: ReadSession, path: Path) -> None:
-        export_dose_days(session, places=[site], period=question.period, as_of=question.as_of, now=now, path=path)
-
-    return _taken(database, actor, "dose-days", write, now, {"first": first, "last": last})
+    return taken(database, actor, asked.measure.key, write, now, {**asked.as_json(), "format": written})
 
 
-def _taken(
-    database: Database,
-    actor: Actor,
-    name: str,
-    write: Callable[[ReadSession, Path], None],
-    now: datetime,
-    asked: Mapping[str, Any],
-) -> Response[bytes]:
-    """Writes the files, notes who took them, and packs them. The same files give the same bytes."""
-    with TemporaryDirectory() as folder:
-        with database.reading() as session:
-            write(session, Path(folder) / f"{name}.csv")
-        with database.writing() as session:
-            audit.record(
-                session,
-                actor=actor,
-                act=f"exported {name}",
-                subject="site",
-                subject_id=actor.site_id,
-                at=now,
-                details=asked,
-            )
-        packed = io.BytesIO()
-        with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-            for file in sorted(Path(folder).iterdir()):
-                entry = zipfile.ZipInfo(file.name)
-                entry.compress_type = zipfile.ZIP_DEFLATED
-                archive.writestr(entry, file.read_bytes())
-    headers = {"content-disposition": f'attachment; filename="{name}.zip"'}
-    return Response(packed.getvalue(), media_type="application/zip", headers=headers)
+def _figure(written: str, draw: str) -> Any:
+    """How the figure that was asked for is drawn from the answer, where one was."""
+    if written == "svg":
+        return lambda found: {"svg": as_svg(told.drawn(found, draw)).encode()}
+    if written == "png":
+        return lambda found: {"png": as_png(told.drawn(found, draw))}
+    return None
 
 
-HANDLERS: list[ControllerRouterHandler] = [evaluation, retention_files, dose_day_files]
+HANDLERS: list[ControllerRouterHandler] = [evaluation, measure_files]

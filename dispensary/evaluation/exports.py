@@ -7,7 +7,7 @@ pseudonym means.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
@@ -91,11 +91,19 @@ def export_retention(
     return answer
 
 
-def export_measure(session: ReadSession, *, asked: Asked, path: Path, names: Names | None = None) -> Answer:
+def export_measure(
+    session: ReadSession,
+    *,
+    asked: Asked,
+    path: Path,
+    names: Names | None = None,
+    drawn: Callable[[Answer], Mapping[str, bytes]] | None = None,
+) -> Answer:
     """Writes the figures of a measure to `path`, small cells hidden, with the manifest beside it.
 
     The suffix says how: `.ndjson` is FHIR's MeasureReport, `.json` the data value sets of DHIS2 by these names, and any
-    other a table. What may be asked was settled by `ask`. Raises BadInput.
+    other a table. What is `drawn` of the answer, by the kind of its file, lies beside it. What may be asked was settled
+    by `ask`. Raises BadInput.
     """
     found = answer(session, asked)
     said = _measure_statement(found)
@@ -108,6 +116,8 @@ def export_measure(session: ReadSession, *, asked: Asked, path: Path, names: Nam
             tables = [out.document(f"-{site}", f"figures of {site}", sent) for site, sent in sets.by_site.items()]
         else:
             tables = [out.table("", found.columns(), found.table())]
+        for kind, content in (drawn(found) if drawn else {}).items():
+            tables.append(out.picture(kind, "the figures of the table, drawn", content))
         out.manifest(said, tables)
     return found
 

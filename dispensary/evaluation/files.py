@@ -96,6 +96,14 @@ class Export:
         digest = self._digest(name)
         return Table(name, 1, digest, digest, {"document": Column(says)})
 
+    def picture(self, kind: str, says: str, content: bytes) -> Table:
+        """Writes a figure that was drawn, such as SVG or PNG; `says` is what it shows."""
+        name = f"{self.path.stem}.{kind}"
+        with self._part(name) as file:
+            file.write(content)
+        digest = self._digest(name)
+        return Table(name, 1, digest, digest, {"figure": Column(says)})
+
     def manifest(self, statement: Mapping[str, object], tables: Sequence[Table]) -> Path:
         """Writes the manifest and returns where it will stand."""
         whole = {

@@ -86,6 +86,12 @@ def sites_of(session: ReadSession, account_id: AccountId) -> list[Place]:
     return [Place(*row) for row in rows]
 
 
+def sites_as(session: ReadSession, account_id: AccountId, role: Role) -> list[Place]:
+    """The sites where an account has this very role, by code."""
+    has_it = select(RoleGrant.site_id).where(RoleGrant.account_id == account_id, RoleGrant.role == role)
+    return [Place(*row) for row in session.execute(select(*_PLACE).where(Site.id.in_(has_it)).order_by(Site.code))]
+
+
 def colleagues(session: ReadSession, site_id: SiteId) -> list[Colleague]:
     """Who has a role at the site, those who left last, by name."""
     rows = session.execute(

@@ -260,7 +260,7 @@ def test_a_clinic_morning(house: House, person: Callable[..., Person], tmp_path:
     pharmacist.picture("counter-stock")
 
     # The evaluator takes retention away, without a name in it.
-    evaluator = person().signs_in("evaluator", "/evaluation")
+    evaluator = person().signs_in("evaluator", "/evaluation/retention")
     evaluator.picture("evaluation")
     evaluator.sees("First stays of 1 client")
     evaluator.picture("evaluation")

@@ -27,6 +27,8 @@ A4_WIDE: Size = (297, 210)
 A6: Size = (105, 148)
 
 Side = Literal["left", "right", "middle"]
+Spot = tuple[float, float]
+"""Across and down, in mm."""
 _POINT = 25.4 / 72
 _LEADING = 1.2
 _BLEED = 0.02
@@ -259,6 +261,34 @@ class Sheet:
         self._pdf.set_dash_pattern(dash=1.5, gap=1.5)
         self.box(x, y, width, height, grey=120)
         self._pdf.set_dash_pattern()
+
+    def stroke(self, points: Sequence[Spot], colour: str, *, thick: float, dash: Sequence[float] = ()) -> None:
+        """A line through these points, in mm like its dashes, in a colour such as #17594a."""
+        self._pdf.set_draw_color(colour)
+        self._pdf.set_line_width(thick)
+        if dash:
+            self._pdf.set_dash_pattern(dash=dash[0], gap=dash[1])
+        self._pdf.polyline(list(points))
+        self._pdf.set_dash_pattern()
+        self._pdf.set_draw_color(0)
+
+    def area(self, points: Sequence[Spot], colour: str, *, edge: str = "", strength: float = 1) -> None:
+        """What these points go round, filled; with less than full `strength` one sees what is beneath."""
+        self._pdf.set_fill_color(colour)
+        self._pdf.set_draw_color(edge or 0)
+        self._pdf.set_line_width(0.3)
+        with self._pdf.local_context(fill_opacity=strength):
+            self._pdf.polygon(list(points), style="DF" if edge else "F")
+        self._pdf.set_draw_color(0)
+
+    def words(self, x: float, y: float, text: str, *, size: float, side: str = "start", bold: bool = False) -> None:
+        """One line of letters of `size` mm whose base line begins, has its middle or ends at (x, y)."""
+        points = size / _POINT
+        shown = self.show(text)
+        length = self._wide(shown, points, bold)
+        left = x - {"start": 0, "middle": length / 2, "end": length}[side]
+        if shown:
+            self._put(left, y - leading(points) / 2 - 0.3 * points * _POINT, shown, points, bold)
 
     def picture(self, x: float, y: float, width: float, height: float, content: bytes) -> None:
         """A photo (JPEG or PNG), as large as it can be within this frame without being stretched."""
