@@ -24,11 +24,11 @@ from dispensary.desks.evaluation_asked import (
 )
 from dispensary.desks.evaluation_taken import note_looked, taken
 from dispensary.evaluation import answering
-from dispensary.evaluation.answering import ALL, MOST_STRATA, Answer, answer, ask
+from dispensary.evaluation.answering import ALL, Answer, answer, ask
 from dispensary.evaluation.exports import export_measure
 from dispensary.evaluation.measure import Choice, Measure
 from dispensary.evaluation.measures import measure, measures
-from dispensary.evaluation.strata import STRATA
+from dispensary.evaluation.strata import MOST_STRATA, STRATA
 from dispensary.refusals import BadInput, NotThere, Refusal, Refused
 from dispensary.reporting import told
 from dispensary.reporting.pens import as_png, as_svg

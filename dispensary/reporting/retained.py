@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from dispensary.evaluation.retention import NAME, VERSION, Cohort, Question, Retention
+from dispensary.evaluation.cohorts import Cohort
+from dispensary.evaluation.retention import NAME, Question, Retention
+from dispensary.evaluation.retention_words import VERSION
 from dispensary.evaluation.small_cells import LEAST
 from dispensary.reporting.charts import Line, Step, curves
 from dispensary.reporting.drawing import Drawing
