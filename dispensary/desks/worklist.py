@@ -170,7 +170,6 @@ def _size(allowed: tuple[int, int | None]) -> tuple[int, int]:
 # Everybody in treatment at the site today; what follows reads along with it.
 _HERE = "e.site_id = :site AND e.began_on <= :today AND (e.ended_on IS NULL OR e.ended_on > :today)"
 
-# A bottle that came back full is no dose that anybody took.
 _ABSENT = text(f"""
 SELECT e.client_id, latest.dose_day AS day, CAST(:today AS date) - latest.dose_day - 1 AS days,
     lower(o.days) > latest.dose_day + CAST(:least AS int) AS ordered_since, o.mg,
@@ -181,8 +180,6 @@ FROM episode e
 JOIN dose_order o ON o.episode_id = e.id AND o.voided_at IS NULL AND o.days @> CAST(:today AS date)
 CROSS JOIN LATERAL (SELECT d.dose_day FROM dose d
     WHERE d.client_id = e.client_id AND d.voided_at IS NULL AND d.dose_day <= :today
-        AND NOT EXISTS (SELECT 1 FROM bottle b JOIN bottle_return r ON r.bottle_id = b.id
-            WHERE b.dose_id = d.id AND r.is_full)
     ORDER BY d.dose_day DESC LIMIT 1) latest
 WHERE {_HERE} AND CAST(:today AS date) - latest.dose_day - 1 >= :least
 """)

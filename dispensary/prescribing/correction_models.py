@@ -13,7 +13,7 @@ from dispensary.units import AccountId, ClientId, DoseDay, Milligrams
 
 
 class DayCorrection(Base):
-    """A closed day's portion was otherwise than it was frozen: a supply was voided, or entered late.
+    """A closed day's portion was otherwise than it was frozen: a supply was voided or entered late, a bottle came back.
 
     The frozen row stands; the view `day_as_known` shows it as the last correction says. What the order was is never
     corrected: only what was given.
@@ -39,6 +39,6 @@ class DayCorrection(Base):
     given_mg: Mapped[Milligrams]
     reason: Mapped[str]
     supply_id: Mapped[UUID | None]
-    """The supply that was voided or entered late."""
+    """The supply that was voided or entered late; nothing for a bottle that came back full."""
     account_id: Mapped[AccountId] = mapped_column(ForeignKey("account.id"))
     at: Mapped[datetime]

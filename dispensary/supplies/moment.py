@@ -65,8 +65,7 @@ FROM site s
 JOIN client c ON c.id = %(client)s
 JOIN site h ON h.id = c.site_id
 LEFT JOIN LATERAL (SELECT d.dose_day, o.mg FROM dose d JOIN dose_order o ON o.id = d.order_id
-    WHERE d.client_id = %(client)s AND d.voided_at IS NULL AND d.dose_day < %(today)s AND NOT EXISTS (
-        SELECT 1 FROM bottle b JOIN bottle_return r ON r.bottle_id = b.id AND r.is_full WHERE b.dose_id = d.id)
+    WHERE d.client_id = %(client)s AND d.voided_at IS NULL AND d.dose_day < %(today)s
     ORDER BY d.dose_day DESC LIMIT 1) latest ON true
 LEFT JOIN LATERAL (SELECT d.dose_day, sum(d.mg) + coalesce((SELECT sum(x.mg) FROM extra_dose x
         WHERE x.client_id = %(client)s AND x.dose_day = d.dose_day AND x.kind = 'top_up' AND x.voided_at IS NULL), 0)

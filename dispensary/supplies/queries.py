@@ -27,7 +27,6 @@ from dispensary.supplies.flags import Flag, flags_of, standing
 from dispensary.supplies.found import found_last
 from dispensary.supplies.models import (
     Bottle,
-    BottleReturn,
     DayClose,
     Dose,
     DoseException,
@@ -238,7 +237,7 @@ def covered_days(session: ReadSession, *, client_id: ClientId, from_day: date) -
 def last_whole_day(session: ReadSession, *, client_id: ClientId, before: date) -> tuple[date, Decimal] | None:
     """The last day before this one of which the client has every portion, and how much that is in mg with a top-up.
 
-    A day on which a part was swallowed or another amount than ordered is no measure, nor is one whose bottle came back.
+    A day on which a part was swallowed or another amount than ordered is no measure.
     """
     on_top = (
         select(func.coalesce(func.sum(ExtraDose.mg), 0))
@@ -250,15 +249,10 @@ def last_whole_day(session: ReadSession, *, client_id: ClientId, before: date) -
     unlike = select(DoseException.id).where(
         DoseException.dose_id == Dose.id, DoseException.kind.in_(("partly_taken", "wrong_dose"))
     )
-    back = (
-        select(BottleReturn.id)
-        .join(Bottle, Bottle.id == BottleReturn.bottle_id)
-        .where(Bottle.dose_id == Dose.id, BottleReturn.is_full)
-    )
     found = session.execute(
         select(Dose.dose_day, func.sum(Dose.mg) + on_top)
         .where(Dose.client_id == client_id, Dose.dose_day < before, Dose.voided_at.is_(None))
-        .where(~unlike.exists(), ~back.exists())
+        .where(~unlike.exists())
         .group_by(Dose.dose_day)
         .having(func.count() == func.max(Dose.portions))
         .order_by(Dose.dose_day.desc())

@@ -13,7 +13,7 @@ from sqlalchemy import select, text, update
 from dispensary.clients.service import lock_client
 from dispensary.database import ReadSession, WriteSession
 from dispensary.monitoring.service import open_alert
-from dispensary.prescribing.models import DayOutcome
+from dispensary.prescribing.corrections import day_was_otherwise
 from dispensary.refusals import BadInput, NotThere, Refusal, Refused
 from dispensary.staff import audit
 from dispensary.staff.rules import Actor, Role
@@ -21,7 +21,7 @@ from dispensary.supplies.bottle_rules import MOVES, BottleState
 from dispensary.supplies.bottle_states import move_bottles
 from dispensary.supplies.models import Bottle, BottleReturn, Dose
 from dispensary.supplies.writing import told_as_refusals
-from dispensary.units import ClientId, DoseDay, in_bottles
+from dispensary.units import ClientId, DoseDay, Milligrams, in_bottles
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,11 @@ def take_back(
 ) -> TakenBack:
     """Takes back bottles, each empty or full (True), all of them or none.
 
-    What is full is no longer a dose that the client has: of a day that is not closed it is voided, and may be given
-    again; of a closed day the outcome stays as it was frozen, and the day counts as one without a dose. It awaits
-    destruction and never returns to the balance of the safe. A bottle that comes back empty before its day was not
-    taken as directed: the prescriber is told, and nothing else follows by itself.
+    What is full is no longer a dose that the client has: it is voided, and of a day that is not closed may be given
+    again. The outcome of a closed day stays as it was frozen, and beside it is written that the day was missed, or held
+    where a prescriber held it. The bottle awaits destruction and never returns to the balance of the safe. A bottle
+    that comes back empty before its day was not taken as directed: the prescriber is told, and nothing else follows by
+    itself.
 
     Raises BadInput when nothing was chosen or a full bottle has no reason, NotThere for a bottle that this client
     does not have, and Refused for one that came back before.
@@ -94,7 +95,7 @@ def take_back(
         )
         if full:
             with told_as_refusals():
-                _void_where_open(session, bottle, at)
+                _uncover(session, actor, bottle, reason, at)
             uncovered.add(DoseDay(bottle.dose_day))
     for full, into in ((True, BottleState.RETURNED_FULL), (False, BottleState.RETURNED_EMPTY)):
         came = [bottle.id for bottle in found if states[bottle.id] is full]
@@ -135,23 +136,28 @@ def _asked_well(states: dict[UUID, bool], asked: int, reason: str) -> None:
         raise BadInput(*faults)
 
 
-def _void_where_open(session: WriteSession, bottle: Bottle, at: datetime) -> None:
-    """The dose in the bottle is no dose any more, unless its day was frozen with it."""
-    frozen = (
-        select(DayOutcome.client_id)
-        .where(
-            DayOutcome.client_id == bottle.client_id,
-            DayOutcome.dose_day == bottle.dose_day,
-            DayOutcome.portion == bottle.portion,
-        )
-        .exists()
-    )
-    session.execute(
+def _uncover(session: WriteSession, actor: Actor, bottle: Bottle, reason: str, at: datetime) -> None:
+    """The dose in the bottle is no dose any more; a day that was frozen with it is corrected beside its outcome."""
+    stood = session.execute(
         update(Dose)
-        .where(Dose.id == bottle.dose_id, Dose.voided_at.is_(None), ~frozen)
+        .where(Dose.id == bottle.dose_id, Dose.voided_at.is_(None))
         .values(voided_at=at)
+        .returning(Dose.id)
         .execution_options(synchronize_session=False)
     )
+    if stood.first() is not None:
+        day_was_otherwise(
+            session,
+            actor=actor,
+            client_id=ClientId(bottle.client_id),
+            day=DoseDay(bottle.dose_day),
+            portion=bottle.portion,
+            kind=None,
+            mg=Milligrams(bottle.mg),
+            reason=f"its bottle came back full: {reason.strip()}",
+            supply_id=None,
+            at=at,
+        )
 
 
 @dataclass(frozen=True)

@@ -27,21 +27,6 @@ WITH person AS MATERIALIZED (
     JOIN episode e ON e.client_id = c.id AND e.began_on <= %(on)s AND (e.ended_on IS NULL OR e.ended_on > %(on)s)
     JOIN site s ON s.id = e.site_id
     WHERE {who}
-), uncovered AS (
-    -- A bottle that came back full after its day was frozen as covered: the day is judged again without it.
-    SELECT o.client_id, o.dose_day, bool_or(o.outcome IN ('observed', 'take_home') AND back.portion IS NULL) AS partly
-    FROM day_as_known o
-    JOIN person p ON p.client_id = o.client_id AND o.dose_day >= p.record_from AND o.dose_day < %(on)s
-    LEFT JOIN (
-        SELECT r.client_id, r.dose_day, b.portion, r.at
-        FROM bottle_return r JOIN bottle b ON b.id = r.bottle_id WHERE r.is_full AND r.returned_on <= %(on)s
-    ) back ON back.client_id = o.client_id AND back.dose_day = o.dose_day AND back.portion = o.portion
-        AND back.at > o.frozen_at
-    WHERE (o.client_id, o.dose_day) IN (SELECT client_id, dose_day FROM bottle_return WHERE is_full)
-    GROUP BY o.client_id, o.dose_day
-    HAVING bool_or(back.portion IS NOT NULL AND o.outcome = 'take_home')
-), uncovered_of AS (
-    SELECT client_id, jsonb_object_agg(dose_day, partly) AS days FROM uncovered GROUP BY client_id
 ), taking_back AS MATERIALIZED (
     -- The sites that take bottles back at all; where one does not, none is missing.
     SELECT s.site_id, EXISTS (SELECT FROM bottle_return r WHERE r.site_id = s.site_id
@@ -82,7 +67,6 @@ SELECT p.client_id, p.record_from, p.lockbox, p.housing_stable, p.employed, p.he
     (SELECT max(d.agreement_signed_on) FROM decision d
         WHERE d.client_id = p.client_id AND d.episode_id = p.episode_id AND d.agreement_signed_on <= %(on)s)
         AS agreement_signed_on,
-    uncovered_of.days AS uncovered,
     (SELECT d.dose_day FROM dose d JOIN dose_order o ON o.id = d.order_id AND o.episode_id = p.episode_id
         WHERE d.client_id = p.client_id AND d.voided_at IS NULL AND d.dose_day BETWEEN p.began_on AND %(on)s
         ORDER BY d.dose_day LIMIT 1) AS first_dose_day,
@@ -101,7 +85,6 @@ SELECT p.client_id, p.record_from, p.lockbox, p.housing_stable, p.employed, p.he
             OR (a.resolved_at AT TIME ZONE p.zone - (p.day_starts - time '00:00'))::date > %(on)s)) AS open_alerts
 FROM person p
 JOIN taking_back ON taking_back.site_id = p.site_id
-LEFT JOIN uncovered_of ON uncovered_of.client_id = p.client_id
 LEFT JOIN unreturned ON unreturned.client_id = p.client_id
 LEFT JOIN dose_order ordered ON ordered.client_id = p.client_id AND ordered.episode_id = p.episode_id
     AND ordered.voided_at IS NULL AND ordered.days @> %(on)s::date
@@ -205,9 +188,6 @@ def _put(letters: list[str], at: int, letter: str) -> None:
 
 
 def _history(row: Mapping[str, Any], record: str) -> History:
-    for day, partly in (row["uncovered"] or {}).items():
-        at = (date.fromisoformat(day) - row["record_from"]).days
-        record = record[:at] + (PARTLY if partly else MISSED) + record[at + 1 :]
     return History(
         first_dose_day=row["first_dose_day"],
         record_from=row["record_from"],

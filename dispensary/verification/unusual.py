@@ -104,8 +104,7 @@ RETURNS = (
         """
         SELECT b.serial, r.returned_on, r.client_id
         FROM bottle_return r JOIN bottle b ON b.id = r.bottle_id JOIN dose d ON d.id = b.dose_id AND d.voided_at IS NULL
-        WHERE r.is_full AND NOT EXISTS (SELECT 1 FROM day_outcome o WHERE o.client_id = d.client_id
-            AND o.dose_day = d.dose_day AND o.portion = d.portion AND o.frozen_at <= r.at) ORDER BY 1
+        WHERE r.is_full ORDER BY 1
         """,
     ),
     Check(

@@ -68,8 +68,15 @@ INSERT INTO bottle_return (id, bottle_id, site_id, client_id, dose_day, is_full,
 SELECT gen_random_uuid(), b.id, b.site_id, b.client_id, b.dose_day, right(c.number, 1) = '5', '2026-02-04',
     CASE right(c.number, 1) WHEN '5' THEN 'ill' ELSE '' END, '00000000-0000-0000-0000-000000000002', '2026-02-04'
 FROM bottle b JOIN client c ON c.id = b.client_id WHERE b.state = 'handed_over' AND right(c.number, 1) IN ('5', '6');
+INSERT INTO day_outcome (client_id, dose_day, portion, portions, site_id, episode_id, order_id, ordered_mg, given_mg,
+    outcome, frozen_at)
+SELECT b.client_id, b.dose_day, 1, 2, b.site_id, b.client_id, b.client_id, 50, 50, 'take_home', '2026-02-03 15:00Z'
+FROM bottle b JOIN client c ON c.id = b.client_id WHERE b.state = 'handed_over' AND c.number ~ '[02468]5$';
+INSERT INTO hold (id, episode_id, client_id, days, reason, placed_by, placed_at, release_reason)
+SELECT gen_random_uuid(), id, id, '[2026-02-03,2026-02-05)', 'ECG first', '00000000-0000-0000-0000-000000000002',
+    '2026-02-03', '' FROM client WHERE number = 'H25';
 """
-"""Bottles that came back, which the second clinic migration began to know."""
+"""Bottles that came back, which the second clinic migration began to know; of some the day had closed."""
 WORKED = """
 UPDATE supply SET origin = CASE right(c.number, 1) WHEN '1' THEN 'import' ELSE 'counter' END,
     identified_by = CASE right(c.number, 1) WHEN '1' THEN 'import' WHEN '2' THEN 'second_identifier'

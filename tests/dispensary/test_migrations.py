@@ -236,6 +236,14 @@ AFTERWARDS: dict[str, list[tuple[str, tuple[object, ...]]]] = {
     "0030_refills": [("SELECT (SELECT count(*) FROM refill), (SELECT count(*) FROM treatment)", (0, 0))],
     "0031_support": [("SELECT count(*) FROM adherence_support", (0,))],
     "0033_quiet": [("SELECT count(*) FROM quiet_rule", (0,))],
+    "0034_back_full": [
+        ("SELECT count(*) FROM dose WHERE voided_at = '2026-02-04'", (20,)),
+        (
+            "SELECT count(*), count(*) FILTER (WHERE outcome = 'held'), min(reason), sum(given_mg) FROM day_as_known"
+            " JOIN day_correction c USING (client_id, dose_day, portion, outcome, given_mg) WHERE corrected_at = c.at",
+            (9, 1, "its bottle came back full: ill", 0),
+        ),
+    ],
 }
 """What each later migration leaves of a full database, oldest first."""
 CAME = """

@@ -131,7 +131,7 @@ def _nothing(*_: object, **__: object) -> None:
 BUGS = {
     "the register is not written": ("dispensary.supplies.service.write_register", _nothing),
     "bottles are not moved": ("dispensary.supplies.returns.move_bottles", _nothing),
-    "a full bottle still covers its day": ("dispensary.supplies.returns._void_where_open", _nothing),
+    "a full bottle still covers its day": ("dispensary.supplies.returns._uncover", _nothing),
     "a void credits nothing": ("dispensary.supplies.voiding._credit_lots", _nothing),
     "a void leaves the doses": ("dispensary.supplies.voiding._undo_doses", _nothing),
     "a void leaves the bottles": ("dispensary.supplies.voiding._undo_bottles", _nothing),

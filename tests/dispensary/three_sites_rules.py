@@ -143,7 +143,7 @@ class AtTheCounter(Sites):
         assert done is not None
         bottle.state = "returned_full" if full else "returned_empty"
         self.saw(f"a bottle was {bottle.state}")
-        if full and not self.is_frozen(bottle):
+        if full:
             self.model.days.pop((bottle.client, bottle.day), None)
 
     @rule(n=sites, right=mostly)
