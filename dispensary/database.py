@@ -155,6 +155,8 @@ class Database:
 
     def close(self) -> None:
         for engine in self._engines:
+            if event.contains(engine, "handle_error", self._forget_lost_server):
+                event.remove(engine, "handle_error", self._forget_lost_server)
             engine.dispose()
 
 

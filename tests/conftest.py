@@ -9,12 +9,15 @@ import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 from argon2 import PasswordHasher
 from hypothesis import HealthCheck, settings
+from sqlalchemy import Engine
 
+from dispensary import database as ground
 from dispensary.database import Database, start_embedded, stop_embedded
 from dispensary.keys import Vault, fresh_vault
 from dispensary.schema import migrate
@@ -38,6 +41,27 @@ def real_argon2(monkeypatch: pytest.MonkeyPatch) -> None:
     """Passwords and PINs are hashed at the program's own cost."""
     monkeypatch.setattr(service, "_HASHER", _REAL_ARGON2[0])
     monkeypatch.setattr(service, "_NOBODY", _REAL_ARGON2[1])
+
+
+# Hundreds of databases are opened in a run, each with the same statements: they are compiled for one of them.
+_REAL_ENGINE = ground._engine
+_first: dict[object, Engine] = {}
+
+
+def _alike(url: str, pool_size: int, settings: str = "", **options: Any) -> Engine:
+    kind = (settings, tuple(sorted(options.items())))
+    if kind not in _first:
+        _first[kind] = _REAL_ENGINE(url, pool_size, settings, **options)
+        with _first[kind].connect():
+            pass
+        _first[kind].dispose()
+    engine = _REAL_ENGINE(url, pool_size, settings, _initialize=False, **options)
+    engine.dialect = engine.pool._dialect = _first[kind].dialect
+    engine._compiled_cache = _first[kind]._compiled_cache
+    return engine
+
+
+ground._engine = _alike
 
 
 def _quick_folder() -> str | None:
