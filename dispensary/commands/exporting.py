@@ -30,11 +30,11 @@ def places_of(session: ReadSession, codes: tuple[str, ...]) -> list[Place]:
     return [place(session, site_by_code(session, code).id) for code in codes] if codes else sites(session)
 
 
-def export_options(command: _Command) -> _Command:
+def export_options(command: _Command, *, period_needed: bool = True) -> _Command:
     for option in (
         click.option("--site", "codes", multiple=True, help="Only these sites. Default: all."),
-        click.option("--from", "first", type=DAY, required=True, help="First day of the period."),
-        click.option("--to", "last", type=DAY, required=True, help="Last day of the period."),
+        click.option("--from", "first", type=DAY, required=period_needed, help="First day of the period."),
+        click.option("--to", "last", type=DAY, required=period_needed, help="Last day of the period."),
         click.option("--as-of", type=click.DateTime(), help="What was known then (UTC). Default: now."),
         click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=Path(), help="Folder."),
     ):

@@ -11,9 +11,9 @@ import click
 
 from dispensary.commands.parts import DAY, bar, database_of, now, one_clear_line
 from dispensary.database import WriteSession
-from dispensary.refusals import NotThere, Refusal
+from dispensary.refusals import BadInput, NotThere, Refusal
 from dispensary.settings import settings_from
-from dispensary.staff.queries import Place, place, site_by_code
+from dispensary.staff.queries import Place, place, site_by_code, sites
 from dispensary.staff.rules import the_program
 from dispensary.units import DoseDay
 
@@ -128,6 +128,53 @@ def results(file: Path, written: str, code: str, called: str, keep_good: bool, d
         f"{taken.entered} results entered, {taken.corrected} corrected, {taken.already} here already,"
         f" {len(taken.left_out)} left out; {taken.clients} clients judged."
     )
+
+
+@import_.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--name", required=True, help="What they are called from now on.")
+@click.option("--replace", is_flag=True, help="Put them in the place of those that have the name.")
+@click.option("--seen-to", type=DAY, help="The last day that the records know. Default: the latest day in the file.")
+@click.option(
+    "--column", "headers", multiple=True, metavar="COLUMN=HEADER", help="Header of a column where it is not guessed."
+)
+@click.option("--site", "code", default="", help="Site that has it on its audit trail; made when it is not there.")
+@click.option("--dry-run", is_flag=True, help="Say what would happen, and change nothing.")
+def episodes(
+    file: Path, name: str, replace: bool, seen_to: datetime | None, headers: tuple[str, ...], code: str, dry_run: bool
+) -> None:
+    """Bring in episodes that were kept elsewhere, to be evaluated: client, started, ended, exit reason (CSV)."""
+    from dispensary.evaluation.episode_files import headers_of, read_episodes
+    from dispensary.evaluation.episode_sets import bring_in
+
+    with (
+        one_clear_line(),
+        database_of(settings_from()) as database,
+        database.engine.connect() as connection,
+        connection.begin() as transaction,
+    ):
+        session = WriteSession(connection, info={"vault": database.vault}, expire_on_commit=False)
+        reading = read_episodes(file, headers=headers_of(headers), seen_to=seen_to.date() if seen_to else None)
+        site, made = (_site_for_import(session, code, "UTC")) if code else (_only_site(session), False)
+        kept = bring_in(session, actor=the_program(site.id), name=name, file=reading, at=now(), replace=replace)
+        session.flush()
+        if dry_run:
+            transaction.rollback()
+    if made:
+        click.echo(f"Site {site.code} {'would be' if dry_run else 'was'} made, in the zone {site.zone}.")
+    click.echo(f"{kept.episodes:,} episodes of {kept.clients:,} clients, seen to {kept.seen_to}.")
+    click.echo(f"They can be split by {', '.join(kept.strata)}." if kept.strata else "They cannot be split.")
+    click.echo("Dry run: nothing was changed." if dry_run else f"Now: dispensary export retention --episodes {name}")
+
+
+def _only_site(session: WriteSession) -> Place:
+    found = sites(session)
+    if len(found) != 1:
+        codes = (
+            f"There are {', '.join(site.code for site in found)}." if found else "There is none yet: give a new code."
+        )
+        raise BadInput(Refusal("site", "Say with --site on whose audit trail it stands.", codes, field="site"))
+    return found[0]
 
 
 def _site_for_import(session: WriteSession, code: str, zone: str) -> tuple[Place, bool]:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import click
 
 from dispensary.commands.exporting import export_options, format_option, moment_of, period_of, places_of
 from dispensary.commands.parts import database_of, now, one_clear_line
-from dispensary.evaluation.exports import export_retention
+from dispensary.evaluation.episode_files import FIRST_DAY
+from dispensary.evaluation.episode_models import EpisodeSet
+from dispensary.evaluation.episode_sets import episode_set
+from dispensary.evaluation.exports import export_episodes, export_retention
+from dispensary.evaluation.queries import Period
 from dispensary.evaluation.retention import DEFAULT_GAP, Question, Retention
 from dispensary.evaluation.rules import DEFAULT_ROLES, MARKS, Role, Scale
 from dispensary.evaluation.strata import STRATA
@@ -25,7 +30,7 @@ _Command = TypeVar("_Command", bound=Callable[..., None])
 def retention_options(command: _Command) -> _Command:
     """What may be asked of stays, beside period, sites and moment."""
     for option in (
-        click.option("--gap", default=DEFAULT_GAP, show_default=True, help="Dropped out after more days without dose."),
+        click.option("--gap", type=int, help=f"Dropped out after more days without a dose. Default: {DEFAULT_GAP}."),
         click.option(
             "--role",
             "typed_roles",
@@ -36,6 +41,7 @@ def retention_options(command: _Command) -> _Command:
             + ".",
         ),
         click.option("--by", default="", help=f"Split by strata as of entry, with commas: {', '.join(STRATA)}."),
+        click.option("--episodes", default="", help="Of episodes that were brought in under this name."),
         click.option(
             "--landmark", type=int, help="Only stays going on so many days after entry, by take-home until then."
         ),
@@ -46,41 +52,79 @@ def retention_options(command: _Command) -> _Command:
     return command
 
 
+def _export_options(command: _Command) -> _Command:
+    return export_options(command, period_needed=False)
+
+
 @click.command(name="retention")
-@export_options
+@_export_options
 @format_option
 @retention_options
-def retention_command(
-    codes: tuple[str, ...],
-    first: datetime,
-    last: datetime,
-    as_of: datetime | None,
-    out: Path,
-    written: str,
-    gap: int,
-    typed_roles: tuple[str, ...],
-    by: str,
-    landmark: int | None,
-    month_days: str,
-    months: str,
-) -> None:
+def retention_command(out: Path, written: str, **typed: Any) -> None:
     """Retention by Kaplan-Meier, exits by cause, groups compared: first stays and all stays, and a manifest."""
+    asked = Asked(**typed)
     with one_clear_line(), database_of(settings_from()) as database, database.reading() as session:
-        question = Question(
-            period_of(first, last),
-            moment_of(as_of),
-            gap_days=gap,
-            roles=roles_of(typed_roles),
-            scale=scale_of(month_days),
-            months=months_of(months),
-            by=listed(by),
-            landmark_days=landmark,
-        )
         out.mkdir(parents=True, exist_ok=True)
         path = out / f"retention.{written}"
-        answer = export_retention(session, places=places_of(session, codes), question=question, now=now(), path=path)
+        if asked.episodes:
+            kept = episode_set(session, asked.episodes)
+            answer = export_episodes(session, kept=kept, question=asked.of_episodes(kept), path=path)
+        else:
+            places = places_of(session, asked.codes)
+            answer = export_retention(session, places=places, question=asked.of_clinic(), now=now(), path=path)
     tell(answer)
     click.echo(f"{answer.first.clients:,} clients, first stays; definition and all stays: {path}")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What was typed, as a question of the clinic's records or of others. Raises BadInput for what cannot be meant."""
+
+    codes: tuple[str, ...]
+    first: datetime | None
+    last: datetime | None
+    as_of: datetime | None
+    gap: int | None
+    typed_roles: tuple[str, ...]
+    by: str
+    landmark: int | None
+    month_days: str
+    months: str
+    episodes: str
+
+    def of_clinic(self) -> Question:
+        """Of stays by the gap rule, as they were known at a moment."""
+        if self.first is None or self.last is None:
+            remedy = "Give its first day with --from and its last with --to."
+            raise BadInput(Refusal("no-period", "The period is missing.", remedy, field="period"))
+        gap = DEFAULT_GAP if self.gap is None else self.gap
+        return self._question(period_of(self.first, self.last), moment_of(self.as_of), gap)
+
+    def of_episodes(self, kept: EpisodeSet) -> Question:
+        """Of episodes as their file has them: all, where no period is given."""
+        wrong = {"--gap": self.gap is not None, "--as-of": self.as_of is not None, "--site": bool(self.codes)}
+        if any(wrong.values()):
+            options = ", ".join(option for option, typed in wrong.items() if typed)
+            remedy = "The episodes are as their file has them; split them by a column with --by."
+            raise BadInput(Refusal("not-of-episodes", f"{options} cannot be asked of episodes.", remedy))
+        every = Period(FIRST_DAY, kept.seen_to + timedelta(days=1))
+        period = Period(
+            self.first.date() if self.first else every.from_day,
+            self.last.date() + timedelta(days=1) if self.last else every.until_day,
+        )
+        return self._question(period, kept.imported_at, DEFAULT_GAP)
+
+    def _question(self, period: Period, as_of: datetime, gap: int) -> Question:
+        return Question(
+            period,
+            as_of,
+            gap_days=gap,
+            roles=roles_of(self.typed_roles),
+            scale=scale_of(self.month_days),
+            months=months_of(self.months),
+            by=listed(self.by),
+            landmark_days=self.landmark,
+        )
 
 
 def tell(answer: Retention) -> None:

@@ -131,18 +131,28 @@ def split(
 
 
 def _hidden(members: Mapping[Levels, Sequence[Seen]], least: int) -> set[Levels]:
-    """A group is hidden with both kinds of its stays. Margins over some of the strata may be known from elsewhere."""
+    """A group is hidden with both kinds of its stays. Margins over some of the strata may be known from elsewhere.
+
+    What is hidden for one kind of stays is looked at as small in the other, so that both settle on the same groups.
+    """
     hidden = set[Levels]()
-    for kind in KINDS:
-        stays, people = Counter[Cell](), defaultdict[Cell, set[UUID]](set)
-        for levels, observed in members.items():
-            of = [stay for stay, _ in observed if kind == "all" or stay.number == 1]
-            for kept in product((True, False), repeat=len(levels)):
-                cell = (kind, tuple(level if keeps else None for level, keeps in zip(levels, kept, strict=True)))
-                stays[cell] += len(of)
-                people[cell].update(stay.client_id for stay in of)
-        counts = {cell: Count(count, len(people[cell])) for cell, count in stays.items()}
-        hidden |= {
-            tuple(level or "" for level in levels) for _, levels in hidden_cells(counts, least=least) if all(levels)
-        }
-    return hidden
+    while True:
+        before = len(hidden)
+        for kind in KINDS:
+            hidden |= _hidden_of(kind, members, hidden, least)
+        if len(hidden) == before:
+            return hidden
+
+
+def _hidden_of(kind: str, members: Mapping[Levels, Sequence[Seen]], before: set[Levels], least: int) -> set[Levels]:
+    stays, people = Counter[Cell](), defaultdict[Cell, set[UUID]](set)
+    for levels, observed in members.items():
+        of = [stay for stay, _ in observed if kind == "all" or stay.number == 1]
+        for kept in product((True, False), repeat=len(levels)):
+            cell = (kind, tuple(level if keeps else None for level, keeps in zip(levels, kept, strict=True)))
+            stays[cell] += len(of)
+            people[cell].update(stay.client_id for stay in of)
+    counts = {
+        cell: Count(count, min(1, count) if cell[1] in before else len(people[cell])) for cell, count in stays.items()
+    }
+    return {tuple(level or "" for level in levels) for _, levels in hidden_cells(counts, least=least) if all(levels)}

@@ -17,6 +17,8 @@ from dispensary.database import ReadSession
 from dispensary.evaluation import queries
 from dispensary.evaluation.answering import Answer, Asked, answer
 from dispensary.evaluation.dhis2 import Names, value_sets
+from dispensary.evaluation.episode_models import EpisodeSet
+from dispensary.evaluation.episode_sets import retention_of
 from dispensary.evaluation.files import Export
 from dispensary.evaluation.measure_reports import measure_reports
 from dispensary.evaluation.queries import DoseDayRow, Period
@@ -84,11 +86,22 @@ def export_retention(
     that groups that are shown by themselves cannot be crossed. Raises BadInput.
     """
     answer = retention(session, places=places, question=question, now=now)
-    split = f"{','.join(question.by)}:{question.landmark_days}"
-    purpose = f"{purpose_of('retention', places, question.period, question.as_of)}:{split}"
+    _write_retention(session, answer, purpose_of("retention", places, question.period, question.as_of), path)
+    return answer
+
+
+def export_episodes(session: ReadSession, *, kept: EpisodeSet, question: Question, path: Path) -> Retention:
+    """The same of episodes that were kept elsewhere and brought in under a name. Raises Refused."""
+    answer = retention_of(session, kept=kept, question=question)
+    purpose = purpose_of(f"retention of {kept.id}", (), question.period, question.as_of)
+    _write_retention(session, answer, purpose, path)
+    return answer
+
+
+def _write_retention(session: ReadSession, answer: Retention, purpose: str, path: Path) -> None:
+    purpose = f"{purpose}:{','.join(answer.question.by)}:{answer.question.landmark_days}"
     with Export(path) as out:
         out.manifest(retention_statement(answer), write_tables(out, answer, session.vault, purpose))
-    return answer
 
 
 def export_measure(

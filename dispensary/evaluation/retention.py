@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 
 from dispensary.database import ReadSession
 from dispensary.evaluation import entry, queries
@@ -46,6 +46,20 @@ class Question:
 
 
 @dataclass(frozen=True)
+class Records:
+    """Episodes that were kept elsewhere and brought in."""
+
+    name: str
+    imported_at: datetime
+    seen_to: date
+    """The last day that they know."""
+    episodes: int
+    clients: int
+    sha256: str
+    """Of the file that they came in."""
+
+
+@dataclass(frozen=True)
 class LeftOut:
     """Stays of the period that are in no cohort, and why."""
 
@@ -72,22 +86,24 @@ class Retention:
     """Clients who began an episode in the period and never had a dose: not in any denominator here."""
     in_gap: int
     """Stays going on whose client has been without a dose for at least a whole day, but not yet for too long."""
-    left_out: LeftOut = LeftOut()
+    left_out: LeftOut
+    records: Records | None = None
+    """Whose episodes these are, where they are not the clinic's own."""
 
     def definition(self) -> dict[str, object]:
         """What the figures mean, for the person who reads them."""
-        return definition(self.question)
+        return definition(self.question, of_clinic=self.records is None)
 
 
 def retention(session: ReadSession, *, places: Sequence[Place], question: Question, now: datetime) -> Retention:
     """Answers the question from the facts on record at its as-of moment. Raises BadInput for one without an answer."""
     check_moment(question.period, question.as_of, now)
-    faults = _faults(question)
+    faults = faults_of(question, strata=STRATA, reasons=DEFAULT_ROLES)
     if faults:
         raise BadInput(*faults)
     every = queries.stays(session, places=places, gap_days=question.gap_days, as_of=question.as_of)
     inside = [stay for stay in every if question.period.from_day <= stay.first_day < question.period.until_day]
-    observed, left_out = _taken(
+    observed, left_out = taken(
         question,
         [
             (stay, observe(stay, gap_days=question.gap_days, roles=question.roles, scale=question.scale))
@@ -109,7 +125,7 @@ def retention(session: ReadSession, *, places: Sequence[Place], question: Questi
     )
 
 
-def _taken(question: Question, observed: Sequence[Seen]) -> tuple[list[Seen], LeftOut]:
+def taken(question: Question, observed: Sequence[Seen]) -> tuple[list[Seen], LeftOut]:
     """The stays that are in the cohort, each seen from the landmark where there is one."""
     taken = [pair for pair in observed if pair[1].role is not Role.EXCLUDED]
     by_role = len(observed) - len(taken)
@@ -153,7 +169,8 @@ def check_moment(period: Period, as_of: datetime, now: datetime) -> None:
         raise BadInput(Refusal("to-come", "The as-of moment is still to come.", "Choose one by now.", field="as_of"))
 
 
-def _faults(question: Question) -> list[Refusal]:
+def faults_of(question: Question, *, strata: Collection[str], reasons: Collection[str]) -> list[Refusal]:
+    """What is wrong with a question of records that have these strata and these reasons of exit."""
     faults = []
     if not 1 <= question.gap_days <= LONGEST_GAP:
         faults.append(
@@ -164,15 +181,15 @@ def _faults(question: Question) -> list[Refusal]:
         faults.append(Refusal("month", "A month has 28 to 31 days.", "For example 30.4375.", field="month_days"))
     if not question.months or any(not 0 <= month <= 600 for month in question.months):
         faults.append(Refusal("months", "The table speaks at 0 to 600 months.", "Correct them.", field="months"))
-    for reason in question.roles.keys() - DEFAULT_ROLES.keys():
-        remedy = f"The reasons are {', '.join(DEFAULT_ROLES)}."
+    for reason in sorted(question.roles.keys() - set(reasons)):
+        remedy = f"The reasons are {', '.join(sorted(reasons))}."
         faults.append(Refusal("reason", f"No exit has the reason “{reason[:40]}”.", remedy, field="role"))
     if question.landmark_days is not None and not 1 <= question.landmark_days <= LATEST_LANDMARK:
         remedy = f"It is 1 to {LATEST_LANDMARK} days after entry."
         faults.append(Refusal("landmark", "A landmark is a day of the stay.", remedy, field="landmark_days"))
     for key in question.by:
-        if key not in STRATA:
-            remedy = f"It can be split by {', '.join(STRATA)}."
+        if key not in strata:
+            remedy = f"It can be split by {', '.join(strata)}." if strata else "It cannot be split."
             faults.append(Refusal("stratum", f"Retention is not split by “{key[:40]}”.", remedy, field="by"))
     if len(question.by) > MOST_STRATA or len(set(question.by)) < len(question.by):
         faults.append(Refusal("strata", f"At most {MOST_STRATA} strata, each once.", "Leave some out.", field="by"))

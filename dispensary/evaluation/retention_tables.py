@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from decimal import Decimal
 
 from dispensary.evaluation.cohorts import KINDS, Cohort
@@ -81,7 +82,7 @@ STAYS: Columns = {
 
 def write_tables(out: Export, answer: Retention, vault: Vault, purpose: str) -> list[Table]:
     """Writes every table of the answer; a group that is hidden is in none of them, and its stays say so."""
-    strata = {} if answer.split is None else {key: Column(_says(key)) for key in answer.split.by}
+    strata = {} if answer.split is None else {key: Column(_says(answer, key)) for key in answer.split.by}
     first: Columns = {**_KIND, **strata}
     tables = [
         out.table("", {**first, **RETENTION}, _mark_rows(answer)),
@@ -95,8 +96,11 @@ def write_tables(out: Export, answer: Retention, vault: Vault, purpose: str) -> 
     return tables
 
 
-def _says(key: str) -> str:
-    says = STRATA[key].says if key in STRATA else "Whether the client had had a bottle at home by the landmark."
+def _says(answer: Retention, key: str) -> str:
+    if answer.records is not None:
+        says = "As the file has it."
+    else:
+        says = STRATA[key].says if key in STRATA else "Whether the client had had a bottle at home by the landmark."
     return f"{says} “{ALL}” is everybody."
 
 
@@ -185,13 +189,8 @@ def retention_statement(answer: Retention) -> dict[str, object]:
             }
             for kind, cohort in (("first", answer.first), ("all", answer.all))
         },
-        "exclusions": [
-            {"what": "clients who began an episode in the period and never had a dose", "count": answer.never_dosed},
-            {"what": "stays that began outside the period", "count": answer.outside_period},
-        ],
-        "going_on_without_a_dose_for_a_day_or_more": answer.in_gap,
+        "exclusions": [{"what": "stays that began outside the period", "count": answer.outside_period}],
         "parameters": {
-            "gap_days": question.gap_days,
             "months": list(question.months),
             "month_days": question.scale.month_days,
             "roles": {reason: role.value for reason, role in sorted(question.roles.items())},
@@ -200,6 +199,14 @@ def retention_statement(answer: Retention) -> dict[str, object]:
         },
     }
     exclusions: list[dict[str, object]] = said["exclusions"]  # type: ignore[assignment]
+    if answer.records is not None:
+        said["records"] = asdict(answer.records)
+        del said["sites"]
+    else:
+        says = "clients who began an episode in the period and never had a dose"
+        exclusions.insert(0, {"what": says, "count": answer.never_dosed})
+        said["going_on_without_a_dose_for_a_day_or_more"] = answer.in_gap
+        said["parameters"]["gap_days"] = question.gap_days  # type: ignore[index]
     if left_out.role:
         exclusions.append({"what": "stays whose exit has the role excluded", "count": left_out.role})
     if question.landmark_days is not None:

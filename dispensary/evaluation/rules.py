@@ -126,14 +126,15 @@ def observe(stay: Stay, *, gap_days: int, roles: Mapping[str, Role], scale: Scal
     without = (stay.as_of_day - stay.last_day).days - 1
     reason = stay.exit_reason or (DROPPED_OUT if stay.came_back or without > gap_days else None)
     if reason is None:
-        return _until(stay, stay.as_of_day, scale, IN_TREATMENT, Role.CENSORED)
+        return until(stay, stay.as_of_day, scale, IN_TREATMENT, Role.CENSORED)
     ends = stay.last_day + timedelta(days=1)
     if stay.ended_on is not None:
         ends = max(min(ends, stay.ended_on), stay.first_day + timedelta(days=1))
-    return _until(stay, ends, scale, reason, roles.get(reason, Role.EVENT))
+    return until(stay, ends, scale, reason, roles.get(reason, Role.EVENT))
 
 
-def _until(stay: Stay, on: date, scale: Scale, ending: str, role: Role) -> Observed:
+def until(stay: Stay, on: date, scale: Scale, ending: str, role: Role) -> Observed:
+    """A stay that ended on this day, or that nobody observed any further."""
     time = scale.time(stay.first_day, on)
     return Observed((on - stay.first_day).days, time, role is Role.EVENT, ending, role, on)
 

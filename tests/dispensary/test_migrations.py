@@ -244,6 +244,7 @@ AFTERWARDS: dict[str, list[tuple[str, tuple[object, ...]]]] = {
             (9, 1, "its bottle came back full: ill", 0),
         ),
     ],
+    "0035_episodes": [("SELECT (SELECT count(*) FROM episode_set), (SELECT count(*) FROM imported_episode)", (0, 0))],
 }
 """What each later migration leaves of a full database, oldest first."""
 CAME = """
