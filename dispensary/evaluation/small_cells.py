@@ -1,9 +1,10 @@
 """Hiding small cells: which figures of a table stay unsaid so that no small group of people is told apart. Pure.
 
 A cell of fewer than five people is hidden, and so are as many others as it takes that no total gives it back: whatever
-can be computed from the figures that are shown, by adding and subtracting, is not one of the small cells. A table that
-is split by several strata is held against all its margins, which somebody may have asked for before: what was shown
-there is taken as known. A zero is shown: there is nobody whom it could name.
+can be computed from the figures that are shown, by adding and subtracting, is not one of the small cells. Nor do they
+hold one between narrow bounds: no figure is below zero, and what is shown leaves a small cell at least five values, one
+of them five or more. A table that is split by several strata is held against all its margins, which somebody may have
+asked for before: what was shown there is taken as known. A zero is shown: there is nobody whom it could name.
 
 What this cannot see is another question: the same table for a period that is a day longer differs by whoever came on
 that day. Exports of overlapping periods are for people who may know that.
@@ -19,6 +20,11 @@ from itertools import combinations
 LEAST = 5
 """The fewest people of whom a figure is shown."""
 _PRIME = (1 << 61) - 1  # arithmetic by a prime keeps numbers small; the coefficients are 1 and -1
+_FACTOR = 100
+"""Beyond this a factor is a fraction by the prime, of which no bound follows."""
+_UNBOUNDED = 10**12
+_ROUNDS = 50
+_FEW = 60
 
 Levels = tuple[str | None, ...]
 """A value of each stratum; nothing stands for all of them."""
@@ -102,7 +108,7 @@ def _covered(
     for equation in equations:
         for cell in equation:
             of[cell].append(equation)
-    while lost := (small & _computed(unknown, equations)) | _bounded(counts, equations, unknown, small, least):
+    while lost := _lost(counts, equations, unknown, small, least):
         for cell in sorted(lost, key=_order):
             more = _next(cell, counts, of, unknown, finest)
             if more is None:
@@ -111,6 +117,22 @@ def _covered(
             if len(lost) > 1:
                 break  # what was hidden for one often serves the others
     return unknown - silent
+
+
+def _lost(
+    counts: Mapping[Cell, Count], equations: Sequence[Equation], unknown: set[Cell], small: set[Cell], least: int
+) -> set[Cell]:
+    """Small cells of which the figures that are shown tell too much."""
+    reduced = _eliminated(unknown, equations)
+    computed = {next(iter(row)) for row in reduced if len(row) == 1}
+    return (small & computed) | _bounded(counts, equations, unknown, small, least) or _narrow(
+        _with_pairs(
+            [*reduced, *({cell: sign for cell, sign in each.items() if cell in unknown} for each in equations)]
+        ),
+        counts,
+        small & unknown,
+        least,
+    )
 
 
 def _next(
@@ -152,8 +174,52 @@ def _bounded(
     return found
 
 
-def _computed(unknown: Collection[Cell], equations: Sequence[Equation]) -> set[Cell]:
-    """The unknown cells of which the equations leave one value, by elimination."""
+def _with_pairs(rows: Sequence[Equation]) -> list[Equation]:
+    """The equations and what two of them say together, where something of both falls away."""
+    known = {frozenset(row.items()) for row in rows if row}
+    if len(known) <= _FEW:
+        for one, other in combinations([dict(row) for row in known], 2):
+            for sign in (1, -1):
+                if any(one[cell] == -sign * other[cell] for cell in one.keys() & other.keys()):
+                    both = {cell: one.get(cell, 0) + sign * other.get(cell, 0) for cell in {**one, **other}}
+                    known.add(frozenset((cell, n) for cell, n in both.items() if n))
+    return [dict(row) for row in sorted(known, key=lambda row: sorted((repr(c), n) for c, n in row)) if row]
+
+
+def _narrow(rows: Sequence[Equation], counts: Mapping[Cell, Count], small: set[Cell], least: int) -> set[Cell]:
+    """Small cells of which the figures that are shown leave fewer than so many values, or none that is so high.
+
+    No figure is below zero, so that each equation bounds each of its cells by the bounds of the others, over and over.
+    """
+    low, high = defaultdict[Cell, int](int), defaultdict[Cell, int](lambda: _UNBOUNDED)
+    waiting = dict.fromkeys(range(len(rows)))
+    of = defaultdict[Cell, list[int]](list)
+    for n, row in enumerate(rows):
+        for cell in row:
+            of[cell].append(n)
+    for _ in range(_ROUNDS * len(rows)):
+        if not waiting:
+            break
+        n = next(iter(waiting))
+        del waiting[n]
+        row = rows[n]
+        total = sum(each * counts[cell].amount for cell, each in row.items())
+        least_sum = sum(each * (low if each > 0 else high)[cell] for cell, each in row.items())
+        most_sum = sum(each * (high if each > 0 else low)[cell] for cell, each in row.items())
+        for cell, each in row.items():
+            first, last = (low[cell], high[cell]) if each > 0 else (high[cell], low[cell])
+            room = (total - most_sum + each * last, total - least_sum + each * first)
+            lower = -(-room[0] // each) if each > 0 else -(-room[1] // each)
+            upper = room[1] // each if each > 0 else room[0] // each
+            if lower > low[cell] or upper < high[cell]:
+                waiting |= dict.fromkeys(of[cell])
+                low[cell], high[cell] = max(lower, low[cell]), min(upper, high[cell])
+                break  # the sums are of before
+    return {cell for cell in small if high[cell] < least or high[cell] - low[cell] < least - 1}
+
+
+def _eliminated(unknown: Collection[Cell], equations: Sequence[Equation]) -> list[dict[Cell, int]]:
+    """What the equations say of the unknown cells, each solved for another one, where the factors are small."""
     rows: dict[Cell, dict[Cell, int]] = {}
     using = defaultdict[Cell, set[Cell]](set)
     for equation in equations:
@@ -176,7 +242,8 @@ def _computed(unknown: Collection[Cell], equations: Sequence[Equation]) -> set[C
         rows[pivot] = row
         for cell in row:
             using[cell].add(pivot)
-    return {pivot for pivot, row in rows.items() if len(row) == 1}
+    signed = ({cell: n if n <= _PRIME // 2 else n - _PRIME for cell, n in row.items()} for row in rows.values())
+    return [row for row in signed if all(-_FACTOR <= n <= _FACTOR for n in row.values())]
 
 
 def _subtract(row: dict[Cell, int], other: Mapping[Cell, int], factor: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from itertools import product
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -142,3 +143,64 @@ def test_a_hidden_cell_has_more_than_one_value_that_fits_the_total(amounts: list
     assert len(hidden) >= 2
     assert together >= LEAST
     assert together > len([cell for cell in hidden if cells[cell].amount])
+
+
+def equations_of(cells: dict[Cell, Count], hidden: frozenset[Cell]) -> list[tuple[dict[Cell, int], int]]:
+    """Every total as the sum of its parts: factors of what is hidden, and what the rest comes to."""
+    found = []
+    for name, levels in cells:
+        for n, level in enumerate(levels):
+            if level is None:
+                parts = [
+                    c for c in cells
+                    if c[0] == name and c[1][n] is not None and (*c[1][:n], None, *c[1][n + 1 :]) == levels
+                ]  # fmt: skip
+                row = {(name, levels): 1, **dict.fromkeys(parts, -1)}
+                shown = sum(sign * cells[cell].amount for cell, sign in row.items() if cell not in hidden)
+                found.append(({cell: sign for cell, sign in row.items() if cell in hidden}, -shown))
+    return [each for each in found if each[0]]
+
+
+def fits(equations: list[tuple[dict[Cell, int], int]], known: dict[Cell, int]) -> bool:
+    """Whether there are whole numbers, none below zero, that fulfil every total; searched for one after another."""
+    known = dict(known)
+    while True:
+        found = False
+        for row, total in equations:
+            open_ = [cell for cell in row if cell not in known]
+            left = total - sum(sign * known[cell] for cell, sign in row.items() if cell in known)
+            if not open_ and left:
+                return False
+            if len(open_) == 1:
+                known[open_[0]] = left * row[open_[0]]
+                if known[open_[0]] < 0:
+                    return False
+                found = True
+            elif open_ and len({row[cell] for cell in open_}) == 1 and left * row[open_[0]] < 0:
+                return False
+        if not found:
+            break
+    waiting = [(row, total) for row, total in equations if any(cell not in known for cell in row)]
+    if not waiting:
+        return True
+    closed = [each for each in waiting if len({each[0][cell] for cell in each[0] if cell not in known}) == 1]
+    row, total = min(closed or waiting, key=lambda each: sum(cell not in known for cell in each[0]))
+    cell = next(cell for cell in row if cell not in known)
+    left = abs(total - sum(sign * known[one] for one, sign in row.items() if one in known))
+    most = left if closed else left + 40
+    return any(fits(equations, {**known, cell: value}) for value in range(most + 1))
+
+
+@pytest.mark.parametrize("shape", [("ab", "xy"), ("abc", "xyz"), ("ab", "xy", "12")], ids=str)
+@given(data=st.data())
+@settings(max_examples=60)
+def test_no_small_cell_is_held_between_narrow_bounds(shape: tuple[str, ...], data: st.DataObject) -> None:
+    """Whoever tries all tables that fit what is shown finds some with five or more there, and five values at least."""
+    cells = counted("n", data.draw(tables(*shape)))
+    hidden = hidden_cells(cells)
+    equations = equations_of(cells, hidden)
+    for cell in small(cells):
+        values = [value for value in range(2 * LEAST) if fits(equations, {cell: value})]
+        assert cells[cell].amount in values, "the attacker must not lose the truth"
+        assert max(values) >= LEAST
+        assert max(values) - min(values) >= LEAST - 1
