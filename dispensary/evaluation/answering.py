@@ -11,13 +11,14 @@ from typing import Any
 from sqlalchemy import text
 
 from dispensary.database import ReadSession
+from dispensary.evaluation.crowds import told_of
 from dispensary.evaluation.known import SITE_DAY
 from dispensary.evaluation.measure import Figure, Indicator, Measure, Value
 from dispensary.evaluation.queries import Period
 from dispensary.evaluation.retention import check_moment
 from dispensary.evaluation.rules import AtMark, Curve, Scale, at_marks, kaplan_meier
 from dispensary.evaluation.small_cells import LEAST, Cell, Count, Levels, hidden_cells
-from dispensary.evaluation.strata import MOST_STRATA, STRATA
+from dispensary.evaluation.strata import MOST_STRATA, PERSON, STRATA
 from dispensary.evaluation.tables import Column, Columns, figure, whole
 from dispensary.refusals import BadInput, Refusal
 from dispensary.staff.queries import Place
@@ -72,7 +73,7 @@ class Answer:
         """What was left out, in words, and how many."""
         for exclusion in self.asked.measure.exclusions:
             count = self.excluded.get(exclusion.key, 0)
-            yield exclusion.says, f"fewer than {self.asked.least}" if 0 < count < self.asked.least else f"{count}"
+            yield exclusion.says, told_of(count, self.asked.least)
 
     def columns(self) -> Columns:
         """Each column of the table and what it says."""
@@ -188,10 +189,7 @@ def _added_up(session: ReadSession, asked: Asked) -> tuple[dict[str, dict[Levels
     stays = ", array_agg(numerator), array_agg(denominator)" if survives else ""
     sql = f"""
         WITH site_day AS ({SITE_DAY}),
-        person AS (
-            SELECT client.id AS client_id, client.site_id, site_day.today, site_day.on_day
-            FROM client JOIN site_day ON site_day.site_id = client.site_id WHERE client.made_at <= :as_of
-        ),
+        person AS ({PERSON}),
         counted AS ({asked.measure.query}),
         split AS (
             SELECT counted.indicator, counted.client_id, CAST(counted.numerator AS numeric) AS numerator,

@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 from dispensary.database import ReadSession
 from dispensary.evaluation import queries
 from dispensary.evaluation.answering import Answer, Asked, answer
+from dispensary.evaluation.crowds import SHIELDED, Shield
 from dispensary.evaluation.dhis2 import Names, value_sets
 from dispensary.evaluation.episode_models import EpisodeSet
 from dispensary.evaluation.episode_sets import retention_of
@@ -24,8 +26,9 @@ from dispensary.evaluation.measure_reports import measure_reports
 from dispensary.evaluation.queries import DoseDayRow, Period
 from dispensary.evaluation.retention import Question, Retention, check_moment, retention
 from dispensary.evaluation.retention_tables import retention_statement, write_tables
-from dispensary.evaluation.stating import pseudonym, purpose_of, statement
+from dispensary.evaluation.stating import purpose_of, statement
 from dispensary.evaluation.tables import Column, Columns, amount, whole
+from dispensary.evaluation.whom import CLIENTS, shown, windows_of
 from dispensary.staff.queries import Place
 
 DOSE_DAYS: Columns = {
@@ -52,10 +55,19 @@ class DoseDayFigures:
     """Those of them of which every portion was covered."""
     held: int
     not_closed: int
+    outside: int
+    """Client days of the period that are outside their client's window: not in the rows, nor in the figures."""
 
 
 def export_dose_days(
-    session: ReadSession, *, places: Sequence[Place], period: Period, as_of: datetime, now: datetime, path: Path
+    session: ReadSession,
+    *,
+    places: Sequence[Place],
+    period: Period,
+    as_of: datetime,
+    now: datetime,
+    path: Path,
+    shield: Shield = SHIELDED,
 ) -> DoseDayFigures:
     """Writes each closed dose day of the sites' clients in the period to `path`, with the manifest beside it.
 
@@ -63,22 +75,32 @@ def export_dose_days(
     """
     check_moment(period, as_of, now)
     purpose = purpose_of("dose-days", places, period, as_of)
-    known = sorted(
-        (pseudonym(session.vault, purpose, client), client)
-        for client in queries.clients(session, places=places, as_of=as_of)
-    )
+    clients = queries.clients(session, places=places, period=period, as_of=as_of)
+    who = shown(session, clients=clients, places=places, period=period, as_of=as_of, purpose=purpose, shield=shield)
+    windows = windows_of(session.vault, purpose, who.names, places=places, period=period, as_of=as_of, shield=shield)
     count = _Count()
     with Export(path) as out:
-        rows = queries.dose_days(session, client_ids=[client for _, client in known], period=period, as_of=as_of)
-        table = out.table("", DOSE_DAYS, _dose_day_rows(count.over(rows), [name for name, _ in known]))
+        rows = queries.dose_days(session, windows=windows, period=period, as_of=as_of)
+        tables = [
+            out.table("", DOSE_DAYS, _dose_day_rows(count.over(rows), list(who.names.values()))),
+            out.table("-clients", CLIENTS, who.table()),
+        ]
         not_closed = queries.doses_on_open_days(session, places=places, period=period, as_of=as_of)
-        figures = DoseDayFigures(count.clients, count.ordered, count.covered, count.held, not_closed)
-        out.manifest(_dose_days_statement(figures, places, period, as_of), [table])
+        figures = DoseDayFigures(count.clients, count.ordered, count.covered, count.held, not_closed, count.outside)
+        said = _dose_days_statement(figures, places, period, as_of)
+        said["exclusions"] = [*said["exclusions"], who.excluded(shield)]
+        out.manifest({**said, "hidden": who.hidden(shield)}, tables)
     return figures
 
 
 def export_retention(
-    session: ReadSession, *, places: Sequence[Place], question: Question, now: datetime, path: Path
+    session: ReadSession,
+    *,
+    places: Sequence[Place],
+    question: Question,
+    now: datetime,
+    path: Path,
+    shield: Shield = SHIELDED,
 ) -> Retention:
     """Writes the table of retention to `path`, beside it the curve, the incidence of each cause, the stays behind all.
 
@@ -86,22 +108,25 @@ def export_retention(
     that groups that are shown by themselves cannot be crossed. Raises BadInput.
     """
     answer = retention(session, places=places, question=question, now=now)
-    _write_retention(session, answer, purpose_of("retention", places, question.period, question.as_of), path)
+    purpose = purpose_of("retention", places, question.period, question.as_of)
+    _write_retention(session, answer, purpose, path, shield)
     return answer
 
 
-def export_episodes(session: ReadSession, *, kept: EpisodeSet, question: Question, path: Path) -> Retention:
+def export_episodes(
+    session: ReadSession, *, kept: EpisodeSet, question: Question, path: Path, shield: Shield = SHIELDED
+) -> Retention:
     """The same of episodes that were kept elsewhere and brought in under a name. Raises Refused."""
     answer = retention_of(session, kept=kept, question=question)
     purpose = purpose_of(f"retention of {kept.id}", (), question.period, question.as_of)
-    _write_retention(session, answer, purpose, path)
+    _write_retention(session, answer, purpose, path, shield)
     return answer
 
 
-def _write_retention(session: ReadSession, answer: Retention, purpose: str, path: Path) -> None:
+def _write_retention(session: ReadSession, answer: Retention, purpose: str, path: Path, shield: Shield) -> None:
     purpose = f"{purpose}:{','.join(answer.question.by)}:{answer.question.landmark_days}"
     with Export(path) as out:
-        out.manifest(retention_statement(answer), write_tables(out, answer, session.vault, purpose))
+        out.manifest(retention_statement(answer, shield), write_tables(out, answer, session.vault, purpose, shield))
 
 
 def export_measure(
@@ -143,11 +168,15 @@ class _Count:
     ordered: int = 0
     covered: int = 0
     held: int = 0
+    outside: int = 0
     _last: int = 0
 
     def over(self, rows: Iterable[DoseDayRow]) -> Iterator[DoseDayRow]:
         for (place, _, _), portions in groupby(rows, key=lambda row: (row.place, row.episode, row.day)):
             day = list(portions)
+            if not day[0].in_window:
+                self.outside += 1
+                continue
             self.clients += place != self._last
             self._last = place
             if any(row.outcome == "held" for row in day):
@@ -175,10 +204,10 @@ def _dose_day_rows(rows: Iterable[DoseDayRow], names: Sequence[str]) -> Iterator
 
 def _dose_days_statement(
     figures: DoseDayFigures, places: Sequence[Place], period: Period, as_of: datetime
-) -> dict[str, object]:
+) -> dict[str, Any]:
     definition = {
         "name": "dose-days",
-        "version": "1",
+        "version": "2",
         "says": (
             "One row for each portion of each dose day that was closed by the as-of moment, with the order that was in"
             " force then. What was recorded later is not seen."
@@ -194,6 +223,7 @@ def _dose_days_statement(
                 "what": "client days with a dose that were not closed by then: not in the rows",
                 "count": figures.not_closed,
             },
+            {"what": "client days outside the client's own window: not in the rows", "count": figures.outside},
         ],
         "parameters": {},
     }

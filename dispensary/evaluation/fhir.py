@@ -7,7 +7,6 @@ enrolled.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,13 +19,14 @@ from sqlalchemy import text
 
 from dispensary.database import ReadSession
 from dispensary.evaluation import fhir_resources as fhir
+from dispensary.evaluation.crowds import SHIELDED, UNTOLD, Shield, Traits, told_of
 from dispensary.evaluation.fhir_resources import Resource, Tested, Who
 from dispensary.evaluation.files import Export
 from dispensary.evaluation.known import DAYS, EPISODES, SITE_DAY
 from dispensary.evaluation.queries import Period
 from dispensary.evaluation.retention import check_moment
-from dispensary.evaluation.small_cells import LEAST
 from dispensary.evaluation.stating import pseudonym, purpose_of, statement
+from dispensary.evaluation.whom import left_out_says, windows_of
 from dispensary.keys import Vault
 from dispensary.staff.queries import Place
 
@@ -34,21 +34,24 @@ _ROWS_AT_ONCE = 5000
 
 _PEOPLE = f"""
 WITH site_day AS ({SITE_DAY}), known AS ({EPISODES})
-SELECT client.id, client.sex, min(known.began_on) AS entry
+SELECT client.id, client.sex, site.code AS site, min(known.began_on) AS entry
 FROM client
+JOIN site ON site.id = client.site_id
 JOIN site_day ON site_day.site_id = client.site_id
 JOIN known ON known.client_id = client.id AND known.began_on <= site_day.today
 WHERE client.made_at <= :as_of
-GROUP BY client.id, client.sex
+GROUP BY client.id, client.sex, site.code
 HAVING bool_or(known.began_on < :until_day AND coalesce(known.ended_on > :from_day, true))
 """
 
-_ASKED = "unnest(CAST(:clients AS uuid[])) WITH ORDINALITY AS asked (client_id, place)"
+# Of each client the days of a window of their own: see crowds.py.
+_ASKED = """unnest(CAST(:clients AS uuid[]), CAST(:from_days AS date[]), CAST(:until_days AS date[]))
+    WITH ORDINALITY AS asked (client_id, from_day, until_day, place)"""
 
 _EPISODES = f"""
 SELECT asked.place, e.id, e.began_on, CASE WHEN e.ended_on <= :as_of_day THEN e.ended_on END AS ended_on
 FROM {_ASKED} JOIN ({EPISODES}) AS e ON e.client_id = asked.client_id
-WHERE e.began_on < :until_day AND coalesce(e.ended_on > :from_day, true) AND e.began_on <= :as_of_day
+WHERE e.began_on < asked.until_day AND coalesce(e.ended_on > asked.from_day, true) AND e.began_on <= :as_of_day
 ORDER BY asked.place, e.began_on
 """
 
@@ -59,7 +62,8 @@ SELECT asked.place, o.id, o.portions, lower(o.days) AS from_day,
     CASE WHEN o.origin <> 'import' THEN CAST(o.ordered_at AT TIME ZONE site.zone AS date) END AS authored_on
 FROM {_ASKED} JOIN dose_order o ON o.client_id = asked.client_id JOIN site ON site.id = o.site_id
 WHERE o.ordered_at <= :as_of AND (o.voided_at IS NULL OR o.voided_at > :as_of)
-    AND lower(o.days) < :until_day AND CASE WHEN o.ended_at <= :as_of THEN upper(o.days) > :from_day ELSE true END
+    AND lower(o.days) < asked.until_day
+    AND CASE WHEN o.ended_at <= :as_of THEN upper(o.days) > asked.from_day ELSE true END
 ORDER BY asked.place, lower(o.days), o.id
 """
 
@@ -87,7 +91,7 @@ FROM {_ASKED} JOIN (
     SELECT client_id, dose_day, portion, NULL, NULL, outcome, 0 FROM ({DAYS}) AS closed
     WHERE outcome IN ('missed', 'held')
 ) AS doses USING (client_id)
-WHERE dose_day >= :from_day AND dose_day < :until_day
+WHERE dose_day >= asked.from_day AND dose_day < asked.until_day
 ORDER BY asked.place, dose_day, extra, portion, outcome
 """
 
@@ -95,7 +99,7 @@ _DISPENSED = f"""
 SELECT asked.place, d.supply_id, min(s.dose_day) AS on_day, sum(d.mg) AS mg, count(DISTINCT d.dose_day) AS days,
     array_agg(DISTINCT d.order_id) AS orders
 FROM {_ASKED} JOIN dose d ON d.client_id = asked.client_id JOIN supply s ON s.id = d.supply_id {_ON_RECORD}
-    AND d.kind = 'take_home' AND s.dose_day >= :from_day AND s.dose_day < :until_day
+    AND d.kind = 'take_home' AND s.dose_day >= asked.from_day AND s.dose_day < asked.until_day
 GROUP BY asked.place, d.supply_id ORDER BY asked.place, on_day, d.supply_id
 """
 
@@ -104,18 +108,18 @@ SELECT asked.place, r.id, r.analyte, r.taken_on, r.number, r.comparator, r.choic
 FROM {_ASKED} JOIN health_result r ON r.client_id = asked.client_id
 WHERE r.entered_at <= :as_of AND num_nonnulls(r.number, r.choice) = 1
     AND NOT EXISTS (SELECT 1 FROM health_result n WHERE n.replaces = r.id AND n.entered_at <= :as_of)
-    AND r.taken_on >= :from_day AND r.taken_on < :until_day
+    AND r.taken_on >= asked.from_day AND r.taken_on < asked.until_day
 ORDER BY asked.place, r.taken_on, r.analyte, r.id
 """
 
 _BOOKED = f"""
 SELECT asked.place, b.id, CASE WHEN b.changed_at <= :as_of THEN b.state ELSE 'booked' END AS state,
-    b.starts_at AT TIME ZONE place.zone AS starts_at,
+    CAST(b.starts_at AT TIME ZONE place.zone AS date) AS on_day,
     CAST(extract(epoch FROM slot.ends_at - slot.starts_at) / 60 AS integer) AS minutes
 FROM {_ASKED} JOIN booking b ON b.holder_id = asked.client_id JOIN place ON place.id = b.place_id
 JOIN slot ON slot.place_id = b.place_id AND slot.starts_at = b.starts_at
-WHERE b.made_at <= :as_of AND b.day >= :from_day AND b.day < :until_day
-ORDER BY asked.place, b.starts_at, b.id
+WHERE b.made_at <= :as_of AND b.day >= asked.from_day AND b.day < asked.until_day
+ORDER BY asked.place, on_day, b.id
 """
 
 _SLOTS = """
@@ -129,13 +133,13 @@ ORDER BY s.place_id, s.starts_at
 """
 
 SAYS: Mapping[str, str] = {
-    "Patient": "clients in treatment within the period",
+    "Patient": "clients in treatment within the period; a sex that too few share with them is unknown",
     "EpisodeOfCare": "their times in treatment that reach into it",
     "MedicationRequest": "their orders that reach into it",
     "MedicationAdministration": "portions swallowed at the counter; missed and held ones as not done, with the reason",
     "MedicationDispense": "doses handed over to be taken elsewhere, a resource for each hand-over",
     "Observation": "results that no later one had replaced",
-    "Appointment": "bookings; none names its slot",
+    "Appointment": "bookings, by the day; none names its slot, nor its time of day",
     "Schedule": "the sites' slots, on days of the calendar",
     "Slot": "slots that were booked; busy when nobody else can",
 }
@@ -159,6 +163,7 @@ def export_fhir(
     now: datetime,
     tests: Mapping[str, Tested],
     path: Path,
+    shield: Shield = SHIELDED,
 ) -> FhirFigures:
     """Writes the records of the sites' clients as NDJSON beside `path`, with the manifest. `tests` says what they are.
 
@@ -174,8 +179,15 @@ def export_fhir(
         "from_day": period.from_day,
         "until_day": period.until_day,
     }
-    people = _people(session, bound, purpose)
-    bound["clients"] = [client_id for client_id, _ in people]
+    people, left_out = _people(session, bound, purpose, shield)
+    windows = windows_of(
+        session.vault, purpose, [who for who, _ in people], places=places, period=period, as_of=as_of, shield=shield
+    )
+    bound |= {
+        "clients": list(windows),
+        "from_days": [window.from_day for window in windows.values()],
+        "until_days": [window.until_day for window in windows.values()],
+    }
     records = _Records(
         session, bound, [who for _, who in people], partial(_name, session.vault, purpose), tests, places
     )
@@ -184,12 +196,18 @@ def export_fhir(
         figures = FhirFigures(len(people), {kind: table.rows for kind, table in zip(SAYS, tables, strict=True)})
         definition = {
             "name": "fhir",
-            "version": "1",
+            "version": "2",
             "says": "Records as FHIR R4 (4.0.1), one file a resource type.",
             "entry": f"{fhir.ENTRY}: what each client's day of entry is called; other days are counted from it",
         }
         said = statement("fhir", places, period, as_of, definition)
-        out.manifest({**said, "figures": {"clients": figures.clients, **figures.resources}, "parameters": {}}, tables)
+        said |= {
+            "figures": {"clients": figures.clients, **figures.resources},
+            "exclusions": [{"what": left_out_says(shield), "count": told_of(left_out, shield.least)}],
+            "hidden": {"says": shield.said()},
+            "parameters": {},
+        }
+        out.manifest(said, tables)
     return figures
 
 
@@ -197,18 +215,24 @@ def _name(vault: Vault, purpose: str, of: UUID) -> str:
     return pseudonym(vault, purpose, of)
 
 
-def _people(session: ReadSession, bound: Mapping[str, Any], purpose: str) -> list[tuple[UUID, Who]]:
-    """Everybody in the export by pseudonym. A sex that fewer than five of them have is not told."""
-    rows = session.execute(text(_PEOPLE), bound).all()
-    many = {sex for sex, count in Counter(row.sex for row in rows).items() if count >= LEAST}
-    hides = len({row.sex for row in rows} - many) > 0
-    if hides and sum(row.sex not in many for row in rows) < LEAST and many:
-        many.discard(min(many, key=lambda sex: (sum(row.sex == sex for row in rows), sex)))  # or what is left says it
+def _people(
+    session: ReadSession, bound: Mapping[str, Any], purpose: str, shield: Shield
+) -> tuple[list[tuple[UUID, Who]], int]:
+    """Everybody in the export by pseudonym, with their sex where enough others have it, and how many are left out."""
+    rows = {row.id: row for row in session.execute(text(_PEOPLE), bound)}
+    told = shield.among({row.id: Traits(f"{row.entry.year}", row.site, row.sex) for row in rows.values()})
     named = [
-        (row.id, Who(pseudonym(session.vault, purpose, row.id), row.entry, row.sex if row.sex in many else "unknown"))
-        for row in rows
+        (
+            client,
+            Who(
+                pseudonym(session.vault, purpose, client),
+                rows[client].entry,
+                "unknown" if traits.sex == UNTOLD else traits.sex,
+            ),
+        )
+        for client, traits in told.items()
     ]
-    return sorted(named, key=lambda each: each[1].name)
+    return sorted(named, key=lambda each: each[1].name), len(rows) - len(told)
 
 
 @dataclass(frozen=True)
@@ -290,7 +314,7 @@ class _Records:
     def booked(self) -> Iterator[Resource]:
         for who, row in self.theirs(_BOOKED):
             name = self.name(row.id)
-            yield fhir.appointment(who, name, state=row.state, starts_at=row.starts_at, minutes=row.minutes)
+            yield fhir.appointment(who, name, state=row.state, on=row.on_day, minutes=row.minutes)
 
     def schedules(self) -> Iterator[Resource]:
         spans: dict[UUID, tuple[datetime, datetime]] = {}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, Protocol
 
@@ -199,17 +199,16 @@ def observation(
     return written
 
 
-def appointment(who: Who, name: str, *, state: str, starts_at: datetime, minutes: int) -> Resource:
-    """A booked slot. `starts_at` is the site's wall clock; its time of day stays, its day is counted from entry."""
+def appointment(who: Who, name: str, *, state: str, on: date, minutes: int) -> Resource:
+    """A booked slot: its day, counted from entry, and how long it is. FHIR wants a time, which is always midnight."""
     status, taking_part = BOOKING_STATES[state]
-    day = ENTRY + (starts_at.date() - who.entry)
-    moment = datetime.combine(day, starts_at.time())
+    start = datetime.combine(ENTRY + (on - who.entry), time())
     return {
         "resourceType": "Appointment",
         "id": name,
         "status": status,
-        "start": f"{moment.isoformat()}Z",
-        "end": f"{(moment + timedelta(minutes=minutes)).isoformat()}Z",
+        "start": f"{start.isoformat()}Z",
+        "end": f"{(start + timedelta(minutes=minutes)).isoformat()}Z",
         "minutesDuration": minutes,
         "participant": [{"actor": who.reference, "status": taking_part}],
     }

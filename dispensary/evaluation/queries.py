@@ -49,8 +49,10 @@ WITH numbered AS (
     GROUP BY client_id, episode_id
 )
 SELECT asked.place, numbered.number, o.dose_day - episode.began_on AS day, o.portion, o.portions, o.ordered_mg,
-    o.given_mg, o.outcome, given.client_id IS NOT NULL AS covered
-FROM unnest(CAST(:clients AS uuid[])) WITH ORDINALITY AS asked (client_id, place)
+    o.given_mg, o.outcome, given.client_id IS NOT NULL AS covered,
+    o.dose_day >= asked.from_day AND o.dose_day < asked.until_day AS in_window
+FROM unnest(CAST(:clients AS uuid[]), CAST(:from_days AS date[]), CAST(:until_days AS date[]))
+    WITH ORDINALITY AS asked (client_id, from_day, until_day, place)
 JOIN ({DAYS}) AS o ON o.client_id = asked.client_id
 JOIN episode ON episode.id = o.episode_id
 JOIN numbered ON numbered.client_id = o.client_id AND numbered.episode_id = o.episode_id
@@ -70,7 +72,12 @@ FROM (SELECT DISTINCT given.client_id, given.dose_day
                         AND o.dose_day = given.dose_day AND o.frozen_at <= :as_of)) AS still_open
 """)
 
-_CLIENTS = text("SELECT id FROM client WHERE site_id = ANY(CAST(:sites AS uuid[])) AND made_at <= :as_of")
+_CLIENTS = text("""
+SELECT id FROM client
+WHERE site_id = ANY(CAST(:sites AS uuid[])) AND made_at <= :as_of AND EXISTS (
+    SELECT 1 FROM day_outcome o WHERE o.client_id = client.id AND o.dose_day >= :from_day AND o.dose_day < :until_day
+        AND o.frozen_at <= :as_of)
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +96,8 @@ class DoseDayRow:
     outcome: str
     covered: bool
     """Whether the client had it; a bottle that came back full no longer counts."""
+    in_window: bool
+    """Whether it is a day of those that were asked for of this client."""
 
 
 @dataclass(frozen=True)
@@ -113,19 +122,28 @@ def never_dosed(session: ReadSession, *, places: Sequence[Place], period: Period
     return int(session.execute(_NEVER_DOSED, {**_at(places, as_of), **_days(period)}).scalar_one())
 
 
-def clients(session: ReadSession, *, places: Sequence[Place], as_of: datetime) -> list[UUID]:
-    """Everybody on the record of these sites, in no order."""
-    return list(session.scalars(_CLIENTS, _at(places, as_of)))
+def clients(session: ReadSession, *, places: Sequence[Place], period: Period, as_of: datetime) -> list[UUID]:
+    """The clients of these sites who have a closed dose day in the period, in no order."""
+    return list(session.scalars(_CLIENTS, {**_at(places, as_of), **_days(period)}))
 
 
 def dose_days(
-    session: ReadSession, *, client_ids: Sequence[UUID], period: Period, as_of: datetime
+    session: ReadSession, *, windows: Mapping[UUID, Period], period: Period, as_of: datetime
 ) -> Iterator[DoseDayRow]:
-    """The closed dose days of these clients, in the order asked for. Rows stay on the server until they are read."""
+    """The closed dose days of these clients in the period, in their order, each within their window or not.
+
+    Rows stay on the server until they are read.
+    """
     session.execute(text("SET LOCAL cursor_tuple_fraction = 1"))  # all rows are read: plan for the last, not the first
     rows = session.execute(
         _DOSE_DAYS,
-        {"clients": list(client_ids), "as_of": as_of, **_days(period)},
+        {
+            "clients": list(windows),
+            "from_days": [window.from_day for window in windows.values()],
+            "until_days": [window.until_day for window in windows.values()],
+            "as_of": as_of,
+            **_days(period),
+        },
         execution_options={"yield_per": _ROWS_AT_ONCE},
     )
     for row in rows:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from datetime import timedelta
 from decimal import Decimal
+from uuid import UUID
 
 from dispensary.evaluation.cohorts import KINDS, Cohort
+from dispensary.evaluation.crowds import UNTOLD, Shield, Traits, told_of
 from dispensary.evaluation.files import Export, Table
 from dispensary.evaluation.log_rank_rules import Levels
 from dispensary.evaluation.retention import Retention
+from dispensary.evaluation.rules import IN_TREATMENT
 from dispensary.evaluation.stating import pseudonym, statement
 from dispensary.evaluation.strata import STRATA
 from dispensary.evaluation.tables import Column, Columns, figure, whole
@@ -72,7 +77,10 @@ LOG_RANK: Columns = {
 STAYS: Columns = {
     "client": Column("pseudonym of the client, in this export alone"),
     "stay": whole("the client's first, second, ... stay"),
-    "days": whole("days from the first day of the stay, or from the landmark, to its end or the as-of day"),
+    "days": whole(
+        "days from the first day of the stay, or from the landmark, to its end; of a stay that goes on whole times 28,"
+        " rounded down"
+    ),
     "months": figure("the same in months, as the curve counts them"),
     "event": whole("1 when it ended in an event"),
     "ending": Column("the reason of the exit, or in_treatment"),
@@ -80,7 +88,7 @@ STAYS: Columns = {
 }
 
 
-def write_tables(out: Export, answer: Retention, vault: Vault, purpose: str) -> list[Table]:
+def write_tables(out: Export, answer: Retention, vault: Vault, purpose: str, shield: Shield) -> list[Table]:
     """Writes every table of the answer; a group that is hidden is in none of them, and its stays say so."""
     strata = {} if answer.split is None else {key: Column(_says(answer, key)) for key in answer.split.by}
     first: Columns = {**_KIND, **strata}
@@ -89,7 +97,7 @@ def write_tables(out: Export, answer: Retention, vault: Vault, purpose: str) -> 
         out.table("-curve", {**first, **CURVE}, _curve_rows(answer)),
         out.table("-incidence", {**first, **INCIDENCE}, _incidence_rows(answer)),
         out.table("-incidence-curve", {**first, **INCIDENCE_CURVE}, _incidence_curve_rows(answer)),
-        out.table("-stays", {**STAYS, **strata}, _stay_rows(answer, vault, purpose)),
+        out.table("-stays", {**STAYS, **strata}, _stay_rows(answer, vault, purpose, shield)),
     ]
     if answer.split is not None:
         tables.append(out.table("-log-rank", {**first, **LOG_RANK}, _log_rank_rows(answer)))
@@ -156,27 +164,63 @@ def _log_rank_rows(answer: Retention) -> Iterator[tuple[object, ...]]:
             yield kind, *each.levels, each.n, each.observed, _figure(each.expected), *figures
 
 
-def _stay_rows(answer: Retention, vault: Vault, purpose: str) -> Iterator[tuple[object, ...]]:
-    scale = answer.question.scale
+@dataclass(frozen=True, slots=True)
+class _Of:
+    """Whose stay it is, in the words of which others are told apart."""
+
+    client_id: UUID
+    year: int
+    levels: Levels
+
+
+def _whose(answer: Retention) -> dict[tuple[UUID, int], _Of]:
+    """Of each stay who had it, in which year it began and in which group it is."""
     of: dict[tuple[object, int], Levels] = {}
-    hides: Levels = ()
     if answer.split is not None:
         hides = (HIDDEN,) * len(answer.split.by)
         for group in answer.split.groups:
-            of |= {
-                (stay.client_id, stay.number): group.levels if group.shown else hides for stay, _ in group.all.observed
-            }
+            levels = group.levels if group.shown else hides
+            of |= {(stay.client_id, stay.number): levels for stay, _ in group.all.observed}
+    return {
+        (stay.client_id, stay.number): _Of(
+            stay.client_id, stay.first_day.year, of.get((stay.client_id, stay.number), ())
+        )
+        for stay, _ in answer.all.observed
+    }
+
+
+def _told(answer: Retention, shield: Shield) -> dict[tuple[UUID, int], Levels]:
+    """The stays that are told, with their group, or that it is hidden: enough others share it and their year."""
+    whose = _whose(answer)
+    among = shield.among({of: Traits(f"{of.year}", json.dumps(of.levels)) for of in whose.values()})
+    return {
+        stay: (HIDDEN,) * len(of.levels) if among[of].site == UNTOLD else of.levels
+        for stay, of in whose.items()
+        if of in among
+    }
+
+
+def _stay_rows(answer: Retention, vault: Vault, purpose: str, shield: Shield) -> Iterator[tuple[object, ...]]:
+    told = _told(answer, shield)
     named = sorted(
-        ((pseudonym(vault, purpose, stay.client_id), stay, seen) for stay, seen in answer.all.observed),
+        (
+            (pseudonym(vault, purpose, stay.client_id), stay, seen)
+            for stay, seen in answer.all.observed
+            if (stay.client_id, stay.number) in told
+        ),
         key=lambda row: (row[0], row[1].number),
     )
+    scale = answer.question.scale
     for name, stay, seen in named:
-        levels = of.get((stay.client_id, stay.number), ())
-        months = scale.months(seen.time)
-        yield name, stay.number, seen.days, months, int(seen.event), seen.ending, seen.role.value, *levels
+        days, time = seen.days, seen.time
+        if seen.ending == IN_TREATMENT:
+            days = shield.rounded(days)
+            time = scale.time(stay.first_day, stay.first_day + timedelta(days=days))
+        levels = told[stay.client_id, stay.number]
+        yield name, stay.number, days, scale.months(time), int(seen.event), seen.ending, seen.role.value, *levels
 
 
-def retention_statement(answer: Retention) -> dict[str, object]:
+def retention_statement(answer: Retention, shield: Shield) -> dict[str, object]:
     """What the manifest says of the answer."""
     question, left_out = answer.question, answer.left_out
     said = statement("retention", answer.places, question.period, question.as_of, answer.definition()) | {
@@ -214,6 +258,13 @@ def retention_statement(answer: Retention) -> dict[str, object]:
             {"what": "stays that were over by the landmark", "count": left_out.over_by_landmark},
             {"what": "stays that were not observed to the landmark", "count": left_out.unseen_at_landmark},
         ]
+    few = len(answer.all.observed) - len(_told(answer, shield))
+    exclusions.append(
+        {
+            "what": f"stays that began in a year in which fewer than {shield.least} clients did: in no row of the stays",
+            "count": told_of(few, shield.least),
+        }
+    )
     if answer.split is not None:
         said["groups_not_shown"] = [list(levels) for levels in answer.split.hidden]
     return said

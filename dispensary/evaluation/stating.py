@@ -13,8 +13,8 @@ from dispensary.staff.queries import Place
 
 _DEIDENTIFIED = (
     "Pseudonyms are HMAC-SHA256 under a key that never leaves the program, made for this export alone; days are counted"
-    " from entry; no free text. Who is still in treatment has as many days as lie between entry and the as-of moment:"
-    " treat the rows as confidential."
+    " from entry; no free text. Rows of single clients are confidential all the same: somebody who knows enough of a"
+    " person may find their row, and rows of the same days can be laid beside each other by what is in them."
 )
 
 

@@ -11,6 +11,12 @@ UNKNOWN = "unknown"
 MOST_STRATA = 3
 """By more at once no group is large enough to be shown."""
 
+PERSON = """
+    SELECT client.id AS client_id, client.site_id, site_day.today, site_day.on_day
+    FROM client JOIN site_day ON site_day.site_id = client.site_id WHERE client.made_at <= :as_of
+"""
+"""Everybody who was on record; needs the table `site_day` (site_id, today, on_day)."""
+
 
 @dataclass(frozen=True)
 class Stratum:

@@ -14,6 +14,7 @@ from fhir.resources.R4B import get_fhir_model_class
 from sqlalchemy import text
 
 from dispensary.database import Database
+from dispensary.evaluation.crowds import OPEN, SHIELDED, Shield
 from dispensary.evaluation.fhir import SAYS, FhirFigures, export_fhir
 from dispensary.evaluation.queries import Period
 from dispensary.monitoring.analytes import analytes
@@ -59,7 +60,9 @@ def here(database: Database, now: datetime) -> Line:
     return here
 
 
-def written(here: Line, folder: Path, *, as_of: datetime | None = None, period: Period = PERIOD) -> FhirFigures:
+def written(
+    here: Line, folder: Path, *, as_of: datetime | None = None, period: Period = PERIOD, shield: Shield = OPEN
+) -> FhirFigures:
     with here.database.reading() as session:
         return export_fhir(
             session,
@@ -69,6 +72,7 @@ def written(here: Line, folder: Path, *, as_of: datetime | None = None, period: 
             now=here.clinic.now,
             tests=analytes(),
             path=folder / "fhir",
+            shield=shield,
         )
 
 
@@ -202,11 +206,11 @@ def test_a_sex_that_few_have_is_not_told(here: Line, tmp_path: Path) -> None:
     with here.database.writing() as session:
         session.execute(text("UPDATE client SET sex = 'male'"))
         session.execute(text("UPDATE client SET sex = 'female' WHERE id = ANY(:some)"), {"some": people[:4]})
-    written(here, tmp_path)
+    written(here, tmp_path, shield=SHIELDED)
     assert {each["gender"] for each in read(tmp_path, "Patient")} == {"unknown"}
     with here.database.writing() as session:
         session.execute(text("UPDATE client SET sex = 'female' WHERE id = ANY(:some)"), {"some": people[:5]})
-    written(here, tmp_path)
+    written(here, tmp_path, shield=SHIELDED)
     told = sorted(each["gender"] for each in read(tmp_path, "Patient"))
     assert told == ["female"] * 5 + ["male"] * 5
 

@@ -417,7 +417,7 @@ class TestTheCloseOfTheDay:
         sites.move_on()
         period = Period(sites.home.today - timedelta(days=1), sites.home.today)
         with sites.database.reading() as session:
-            (day,) = dose_days(session, client_ids=[client], period=period, as_of=sites.home.now)
+            (day,) = dose_days(session, windows={client: period}, period=period, as_of=sites.home.now)
         assert (day.outcome, day.covered) == ("observed", True)
 
 

@@ -215,7 +215,8 @@ class TestAClosedDay:
 
         def outcome(as_of: datetime) -> tuple[str, Decimal]:
             with place.database.reading() as session:
-                (row,) = dose_days(session, client_ids=[client], period=Period(day, place.today), as_of=as_of)
+                period = Period(day, place.today)
+                (row,) = dose_days(session, windows={client: period}, period=period, as_of=as_of)
             return row.outcome, row.given_mg
 
         assert outcome(before) == ("observed", Decimal("80.00"))
