@@ -261,7 +261,7 @@ def retention_statement(answer: Retention, shield: Shield) -> dict[str, object]:
     few = len(answer.all.observed) - len(_told(answer, shield))
     exclusions.append(
         {
-            "what": f"stays that began in a year in which fewer than {shield.least} clients did: in no row of the stays",
+            "what": f"stays of a year in which fewer than {shield.least} clients began one: not in their rows",
             "count": told_of(few, shield.least),
         }
     )

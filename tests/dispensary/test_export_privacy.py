@@ -249,7 +249,9 @@ class TestTwoExports:
             write(here, tmp_path / f"{name}.csv", name)
             named.append({row["client"] for row in table(tmp_path / f"{file}.csv")})
         write(here, tmp_path / "fhir", "fhir")
-        named.append({json.loads(row)["id"] for row in (tmp_path / f"fhir-{next(iter(SAYS))}.ndjson").read_text().splitlines()})
+        named.append(
+            {json.loads(row)["id"] for row in (tmp_path / f"fhir-{next(iter(SAYS))}.ndjson").read_text().splitlines()}
+        )
         assert [len(each) for each in named] == [12, 12, 13]
         assert not named[0] & named[1] | named[1] & named[2] | named[0] & named[2]
         assert set(SAYS) <= {path.stem.removeprefix("fhir-") for path in tmp_path.glob("fhir-*")}
