@@ -2,9 +2,10 @@
 
 A cell of fewer than five people is hidden, and so are as many others as it takes that no total gives it back: whatever
 can be computed from the figures that are shown, by adding and subtracting, is not one of the small cells. Nor do they
-hold one between narrow bounds: no figure is below zero, and what is shown leaves a small cell at least five values, one
-of them five or more. A table that is split by several strata is held against all its margins, which somebody may have
-asked for before: what was shown there is taken as known. A zero is shown: there is nobody whom it could name.
+hold one between narrow bounds: no figure is below zero, and what any two totals together say leaves a small cell at
+least five values, one of them five or more. A table that is split by several strata is held against all its margins,
+which somebody may have asked for before: what was shown there is taken as known. A zero is shown: there is nobody whom
+it could name.
 
 What this cannot see is another question: the same table for a period that is a day longer differs by whoever came on
 that day. Exports of overlapping periods are for people who may know that.
