@@ -17,7 +17,7 @@ from typing import Any
 from dispensary.database import ReadSession
 from dispensary.evaluation import queries
 from dispensary.evaluation.answering import Answer, Asked, answer
-from dispensary.evaluation.crowds import SHIELDED, Shield
+from dispensary.evaluation.crowds import OPEN, SHIELDED, Shield
 from dispensary.evaluation.dhis2 import Names, value_sets
 from dispensary.evaluation.episode_models import EpisodeSet
 from dispensary.evaluation.episode_sets import retention_of
@@ -113,13 +113,14 @@ def export_retention(
     return answer
 
 
-def export_episodes(
-    session: ReadSession, *, kept: EpisodeSet, question: Question, path: Path, shield: Shield = SHIELDED
-) -> Retention:
-    """The same of episodes that were kept elsewhere and brought in under a name. Raises Refused."""
+def export_episodes(session: ReadSession, *, kept: EpisodeSet, question: Question, path: Path) -> Retention:
+    """The same of episodes that were kept elsewhere and brought in under a name. Raises Refused.
+
+    Evaluators have the file that they came from: every stay is told, to the day.
+    """
     answer = retention_of(session, kept=kept, question=question)
     purpose = purpose_of(f"retention of {kept.id}", (), question.period, question.as_of)
-    _write_retention(session, answer, purpose, path, shield)
+    _write_retention(session, answer, purpose, path, OPEN)
     return answer
 
 

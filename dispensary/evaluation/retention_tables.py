@@ -258,13 +258,10 @@ def retention_statement(answer: Retention, shield: Shield) -> dict[str, object]:
             {"what": "stays that were over by the landmark", "count": left_out.over_by_landmark},
             {"what": "stays that were not observed to the landmark", "count": left_out.unseen_at_landmark},
         ]
-    few = len(answer.all.observed) - len(_told(answer, shield))
-    exclusions.append(
-        {
-            "what": f"stays of a year in which fewer than {shield.least} clients began one: not in their rows",
-            "count": told_of(few, shield.least),
-        }
-    )
+    if shield.least > 1:
+        few = len(answer.all.observed) - len(_told(answer, shield))
+        says = f"stays of a year in which fewer than {shield.least} clients began one: not in their rows"
+        exclusions.append({"what": says, "count": told_of(few, shield.least)})
     if answer.split is not None:
         said["groups_not_shown"] = [list(levels) for levels in answer.split.hidden]
     return said
