@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +27,13 @@ from dispensary.desks.evaluation_taken import note_looked, taken
 from dispensary.evaluation import answering
 from dispensary.evaluation.answering import ALL, Answer, answer, ask
 from dispensary.evaluation.exports import export_measure
+from dispensary.evaluation.files import Export, Table
 from dispensary.evaluation.measure import Choice, Measure
 from dispensary.evaluation.measures import measure, measures
 from dispensary.evaluation.strata import MOST_STRATA, STRATA
 from dispensary.refusals import BadInput, NotThere, Refusal, Refused
 from dispensary.reporting import told
+from dispensary.reporting.compared import comparable
 from dispensary.reporting.pens import as_png, as_svg
 from dispensary.staff.queries import Place
 from dispensary.web.forms import one, several
@@ -146,6 +149,7 @@ def evaluation(
         chart=as_svg(told.drawn(found, asked.draw)) if found and asked else "",
         drawn=asked.draw or told.first_drawn(chosen).key if asked else "",
         told=told,
+        compares=comparable(chosen)[0].key if len(seen) > 1 and comparable(chosen) else "",
         everybody=ALL,
     )
 
@@ -205,18 +209,17 @@ def measure_files(
 
     def write(session: ReadSession, folder: Path) -> None:
         path = folder / f"{asked.measure.key}.{FORMATS[written]}"
-        export_measure(session, asked=asked.question, path=path, drawn=_figure(written, asked.draw))
+        export_measure(session, asked=asked.question, path=path, beside=partial(_figure, written, asked.draw))
 
     return taken(database, actor, asked.measure.key, write, now, {**asked.as_json(), "format": written})
 
 
-def _figure(written: str, draw: str) -> Any:
-    """How the figure that was asked for is drawn from the answer, where one was."""
-    if written == "svg":
-        return lambda found: {"svg": as_svg(told.drawn(found, draw)).encode()}
-    if written == "png":
-        return lambda found: {"png": as_png(told.drawn(found, draw))}
-    return None
+def _figure(written: str, draw: str, out: Export, found: Answer) -> list[Table]:
+    """The figure beside the table that it is drawn from, where one was asked for."""
+    if written not in ("svg", "png"):
+        return []
+    figure = told.drawn(found, draw)
+    return [out.picture(written, figure.title, as_svg(figure).encode() if written == "svg" else as_png(figure))]
 
 
 HANDLERS: list[ControllerRouterHandler] = [evaluation, measure_files]

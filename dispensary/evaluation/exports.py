@@ -7,7 +7,7 @@ pseudonym means.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
@@ -21,7 +21,7 @@ from dispensary.evaluation.crowds import OPEN, SHIELDED, Shield
 from dispensary.evaluation.dhis2 import Names, value_sets
 from dispensary.evaluation.episode_models import EpisodeSet
 from dispensary.evaluation.episode_sets import retention_of
-from dispensary.evaluation.files import Export
+from dispensary.evaluation.files import Export, Table
 from dispensary.evaluation.measure_reports import measure_reports
 from dispensary.evaluation.queries import DoseDayRow, Period
 from dispensary.evaluation.retention import Question, Retention, check_moment, retention
@@ -101,15 +101,18 @@ def export_retention(
     now: datetime,
     path: Path,
     shield: Shield = SHIELDED,
+    beside: Callable[[Export, Retention], list[Table]] = lambda out, answer: [],
 ) -> Retention:
     """Writes the table of retention to `path`, beside it the curve, the incidence of each cause, the stays behind all.
+
+    What `beside` writes, such as a figure, is in the manifest too.
 
     Split by strata there is the log-rank test too. Clients have other pseudonyms when a question is split otherwise, so
     that groups that are shown by themselves cannot be crossed. Raises BadInput.
     """
     answer = retention(session, places=places, question=question, now=now)
     purpose = purpose_of("retention", places, question.period, question.as_of)
-    _write_retention(session, answer, purpose, path, shield)
+    _write_retention(session, answer, purpose, path, shield, beside)
     return answer
 
 
@@ -124,10 +127,18 @@ def export_episodes(session: ReadSession, *, kept: EpisodeSet, question: Questio
     return answer
 
 
-def _write_retention(session: ReadSession, answer: Retention, purpose: str, path: Path, shield: Shield) -> None:
+def _write_retention(
+    session: ReadSession,
+    answer: Retention,
+    purpose: str,
+    path: Path,
+    shield: Shield,
+    beside: Callable[[Export, Retention], list[Table]] = lambda out, answer: [],
+) -> None:
     purpose = f"{purpose}:{','.join(answer.question.by)}:{answer.question.landmark_days}"
     with Export(path) as out:
-        out.manifest(retention_statement(answer, shield), write_tables(out, answer, session.vault, purpose, shield))
+        tables = write_tables(out, answer, session.vault, purpose, shield)
+        out.manifest(retention_statement(answer, shield), [*tables, *beside(out, answer)])
 
 
 def export_measure(
@@ -136,13 +147,13 @@ def export_measure(
     asked: Asked,
     path: Path,
     names: Names | None = None,
-    drawn: Callable[[Answer], Mapping[str, bytes]] | None = None,
+    beside: Callable[[Export, Answer], list[Table]] = lambda out, found: [],
 ) -> Answer:
     """Writes the figures of a measure to `path`, small cells hidden, with the manifest beside it.
 
     The suffix says how: `.ndjson` is FHIR's MeasureReport, `.json` the data value sets of DHIS2 by these names, and any
-    other a table. What is `drawn` of the answer, by the kind of its file, lies beside it. What may be asked was settled
-    by `ask`. Raises BadInput.
+    other a table. What `beside` writes, such as a figure, is in the manifest too. What may be asked was settled by
+    `ask`. Raises BadInput.
     """
     found = answer(session, asked)
     said = _measure_statement(found)
@@ -155,9 +166,7 @@ def export_measure(
             tables = [out.document(f"-{site}", f"figures of {site}", sent) for site, sent in sets.by_site.items()]
         else:
             tables = [out.table("", found.columns(), found.table())]
-        for kind, content in (drawn(found) if drawn else {}).items():
-            tables.append(out.picture(kind, "the figures of the table, drawn", content))
-        out.manifest(said, tables)
+        out.manifest(said, [*tables, *beside(out, found)])
     return found
 
 

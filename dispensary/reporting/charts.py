@@ -54,21 +54,23 @@ class Panel:
 def bars(title: str, panels: Sequence[Panel], *, says: str, foot: Sequence[str] = ()) -> Drawing:
     """Bars below each other, each with its name and its number; a figure that is not shown is a hatched box."""
     shapes: list[Shape] = []
-    y = _heading(shapes, title, _MARGIN)
+    y = heading(shapes, title, _MARGIN)
     for panel in panels:
         y = _panel(shapes, panel, y + 10)
-    y = _foot(shapes, foot, y)
+    y = below(shapes, foot, y)
     return Drawing(WIDTH, y + _MARGIN, title, says, tuple(shapes))
 
 
-def _heading(shapes: list[Shape], title: str, y: float) -> float:
+def heading(shapes: list[Shape], title: str, y: float) -> float:
+    """The title of a figure. Returns where it ends."""
     for line in wrapped(title, 18, WIDTH - 2 * _MARGIN):
         y += 20
         shapes.append(Words((_MARGIN, y), line, 18, bold=True))
     return y + 6
 
 
-def _foot(shapes: list[Shape], foot: Sequence[str], y: float) -> float:
+def below(shapes: list[Shape], foot: Sequence[str], y: float) -> float:
+    """What stands below a figure, in small letters. Returns where it ends."""
     y += 8
     for each in foot:
         for line in wrapped(each, 13, WIDTH - 2 * _MARGIN):
@@ -149,7 +151,7 @@ def curves(
     Lines are told apart by dashes; from four lines on the bands are left to the table.
     """
     shapes: list[Shape] = []
-    y = _heading(shapes, title, _MARGIN) + _TOP
+    y = heading(shapes, title, _MARGIN) + _TOP
     several = len(lines) > 1
     names = max((wide(line.label, _SMALL) for line in lines), default=0) if several else 0
     left = max(52.0, min(180.0, names + 64)) if several else 52.0
@@ -181,7 +183,7 @@ def curves(
             shapes += [Mark((x(m), down(line.share_at(m))), form, size=4) for m in shown if m <= line.until]
         ends.append((points[-1], line.label))
     if several:
-        for (across, at), label in _apart(ends):
+        for (across, at), label in apart(ends):
             shapes.append(Words((across + 6, at + 5), short(label, _SMALL, 165), _SMALL))
     y = down(0) + 44
     shapes.append(Words((_MARGIN, y), at_risk, 13, tone=Tone.SOFT))
@@ -193,7 +195,7 @@ def curves(
         for month in shown:
             number = line.at_risk.get(month)
             shapes.append(Words((x(month), y), "·" if number is None else f"{number}", 13, "middle"))
-    y = _foot(shapes, foot, y)
+    y = below(shapes, foot, y)
     return Drawing(WIDTH, y + _MARGIN, title, says, tuple(shapes))
 
 
@@ -221,7 +223,7 @@ def _band(line: Line, x: Callable[[Decimal | float], float], down: Callable[[Dec
     return [*upper, *reversed(lower)]
 
 
-def _apart(ends: Sequence[tuple[XY, str]]) -> list[tuple[XY, str]]:
+def apart(ends: Sequence[tuple[XY, str]]) -> list[tuple[XY, str]]:
     """Where the names at the ends of lines stand, none over another that ends nearby."""
     placed = sorted(ends, key=lambda end: (end[0][1], end[1]))
     heights = [at for (_, at), _ in placed]

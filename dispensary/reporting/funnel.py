@@ -1,18 +1,19 @@
 """Comparing sites without ranking them: how far a site's share may lie from that of all by chance alone. Pure.
 
 Limits are those of the binomial distribution itself (Spiegelhalter 2005, Statistics in Medicine 24:1185, appendix):
-the quantile among so many people, moved by the part of a person that makes the tail exactly as likely as was asked.
+the quantile among so many people, moved by the part of a person that makes the tail exactly as likely as was asked. The
+upper limit is the lower one of those of whom it is not so, so that neither side is crossed more often than is said.
 """
 
 from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from dispensary.reporting.charts import WIDTH
-from dispensary.reporting.drawing import Drawing, Form, Mark, Shape, Stroke, Tone, Words, wide, wrapped
+from dispensary.reporting.charts import WIDTH, apart, below, heading
+from dispensary.reporting.drawing import Drawing, Form, Mark, Shape, Stroke, Tone, Words, wide
 
 TAILS = {"95": 0.025, "99.8": 0.001}
 """Chance of lying below the lower limit, and above the upper one."""
@@ -20,11 +21,13 @@ FEWEST = 3
 """Sites below which a comparison says nothing."""
 
 
-def limit(people: int, share: float, chance: float) -> float:
-    """The share of so many people below which a site lies by this chance, when its people's is `share`.
+def limits(people: int, share: float, tail: float) -> tuple[float, float]:
+    """Within which a site of so many people lies when everybody's share is this, but for this chance on each side."""
+    return _lower(people, share, tail), 1 - _lower(people, 1 - share, tail)
 
-    Between two numbers of people it is interpolated, so that the limit has exactly that chance; within 0 and 1.
-    """
+
+def _lower(people: int, share: float, chance: float) -> float:
+    """Between two numbers of people it is interpolated, so that the limit has exactly that chance; within 0 and 1."""
     if share <= 0 or share >= 1:
         return share
     cumulative = _cumulative(people, share)
@@ -75,6 +78,7 @@ class Placed:
 
     @property
     def above(self) -> bool:
+        """Which side of the limits it lies outside of."""
         return self.site.share > self.limits["95"][1]
 
 
@@ -83,36 +87,28 @@ def placed(sites: Sequence[Site], overall: float) -> list[Placed]:
     return [
         Placed(
             site,
-            {
-                name: (limit(site.people, overall, tail), limit(site.people, overall, 1 - tail))
-                for name, tail in TAILS.items()
-            },
+            {name: limits(site.people, overall, tail) for name, tail in TAILS.items()},
         )
         for site in sorted(sites, key=lambda site: (site.people, site.code))
     ]
 
 
-_LEFT, _RIGHT, _HIGH = 56.0, 84.0, 340.0
+_LEFT, _RIGHT, _HIGH = 56.0, 104.0, 340.0
 _CURVE_POINTS = 48
 
 
-def funnel(title: str, found: Sequence[Placed], overall: float, *, says: str, words: dict[str, str]) -> Drawing:
+def funnel(
+    title: str, found: Sequence[Placed], overall: float, *, says: str, words: Mapping[str, str], foot: Sequence[str]
+) -> Drawing:
     """Sites as points over their number of people, with the share of all and the limits round it.
 
-    `words` has what stands at the axes, at the lines and below: `people`, `overall`, `95`, `99.8`, `foot`.
+    `words` has what stands at the axis and at the lines: `people`, `overall`, `95`, `99.8`.
     """
     shapes: list[Shape] = []
-    y = 12.0
-    for line in wrapped(title, 18, WIDTH - 24):
-        y += 20
-        shapes.append(Words((12, y), line, 18, bold=True))
-    top = y + 26
+    top = heading(shapes, title, 12) + 20
     most = max(each.site.people for each in found)
     numbers = _numbers(max(1, min(each.site.people for each in found) // 2), round(most * 1.05) + 1)
-    edges = {
-        name: [(n, limit(n, overall, tail), limit(n, overall, 1 - tail)) for n in numbers]
-        for name, tail in TAILS.items()
-    }
+    edges = {name: [(n, *limits(n, overall, tail)) for n in numbers] for name, tail in TAILS.items()}
     shares = [each.site.share for each in found] + [edge for at in edges["95"] for edge in at[1:]]
     low, high = math.floor(min(shares) * 10) / 10, math.ceil(max(shares) * 10) / 10
     high = high if high > low else low + 0.1
@@ -133,14 +129,14 @@ def funnel(title: str, found: Sequence[Placed], overall: float, *, says: str, wo
         shapes.append(Words((x(people), top + _HIGH + 20), f"{people:,}", 14, "middle", tone=Tone.SOFT))
     shapes.append(Words((right, top + _HIGH + 38), words["people"], 13, "end", tone=Tone.SOFT))
     shapes.append(Stroke(((_LEFT, down(overall)), (right, down(overall))), 1.5, Tone.INK))
-    shapes.append(Words((right + 6, down(overall) + 5), words["overall"], 13))
-    for name, dash, side in (("95", (7, 4), -1), ("99.8", (2, 3), 1)):
+    named = [((right, down(overall)), words["overall"])]
+    for name, dash in (("95", (7.0, 4.0)), ("99.8", (2.0, 3.0))):
         for edge in (1, 2):
             points = [(x(at[0]), down(at[edge])) for at in edges[name] if low <= at[edge] <= high]
             if len(points) > 1:
                 shapes.append(Stroke(points, 1.5, Tone.SOFT, dash))
-                inward = side * (1 if edge == 2 else -1)
-                shapes.append(Words((right + 6, points[-1][1] + 5 - 5 * inward), words[name], 13, tone=Tone.SOFT))
+                named.append((points[-1], words[name]))
+    shapes += [Words((across + 6, at + 5), text, 13) for (across, at), text in apart(named)]
     for each in found:
         at = (x(each.site.people), down(each.site.share))
         shapes.append(Mark(at, Form.DIAMOND if each.outside else Form.CIRCLE, filled=bool(each.outside)))
@@ -151,10 +147,7 @@ def funnel(title: str, found: Sequence[Placed], overall: float, *, says: str, wo
         if each.outside or not any(abs(at_y - t) < 14 and across < e and s < across + length for s, t, e in taken):
             taken.append((across, at_y, across + length))
             shapes.append(Words((across, at_y), each.site.code, 13, bold=bool(each.outside)))
-    y = top + _HIGH + 46
-    for line in wrapped(words["foot"], 13, WIDTH - 24):
-        y += 17
-        shapes.append(Words((12, y), line, 13, tone=Tone.SOFT))
+    y = below(shapes, foot, top + _HIGH + 42)
     return Drawing(WIDTH, y + 12, title, says, tuple(shapes))
 
 

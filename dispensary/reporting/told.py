@@ -10,6 +10,7 @@ from dispensary import __version__
 from dispensary.evaluation.answering import ALL, Answer, Row
 from dispensary.evaluation.measure import Figure, Indicator, Measure
 from dispensary.evaluation.queries import Period
+from dispensary.evaluation.strata import STRATA
 from dispensary.reporting.charts import Bar, Panel, bars
 from dispensary.reporting.drawing import Drawing
 from dispensary.staff.queries import Place
@@ -111,14 +112,28 @@ def codes(places: Sequence[Place], most: int = 8) -> str:
     return ", ".join(names[:most]) + (_(" and %(num)s more sites", num=more) if more > 0 else "")
 
 
-def group_of(row: Row) -> str:
-    """Whom a row is about."""
-    return " · ".join(_("everybody") if level == ALL else level for level in dict.fromkeys(row.strata))
+def group_of(by: Sequence[str], levels: Sequence[str]) -> str:
+    """Whom a row is about. A level that says nothing by itself, such as “yes”, has its stratum before it."""
+    if set(levels) <= {ALL}:
+        return _("everybody")
+    return " · ".join(level_of(key, level) for key, level in zip(by, levels, strict=True))
+
+
+def level_of(key: str, level: str) -> str:
+    """A level of a stratum, as one reads it by itself."""
+    if level == ALL:
+        return _("everybody")
+    if level not in ("yes", "no", "unknown", "none"):
+        return level
+    title = _(STRATA[key].title) if key in STRATA else _(key.replace("_", " "))
+    return f"{title}: {_(level)}"
 
 
 def _groups(found: Answer, indicator: Indicator) -> Panel:
     rows = [row for row in found.rows if row.indicator == indicator.key][:MOST_BARS]
-    made = [Bar(group_of(row), told_of(indicator, row), row.value, not row.shown) for row in rows]
+    made = [
+        Bar(group_of(found.asked.by, row.strata), told_of(indicator, row), row.value, not row.shown) for row in rows
+    ]
     return Panel(_(indicator.says), made, _most(made) if is_share(indicator) else None)
 
 

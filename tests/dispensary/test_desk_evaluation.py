@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import time
 import zipfile
 from datetime import datetime
@@ -22,11 +23,13 @@ from dispensary.database import Database
 from dispensary.evaluation.answering import ask
 from dispensary.evaluation.exports import export_measure
 from dispensary.evaluation.measures import measure, measures
+from dispensary.reporting.compared import comparable
 from dispensary.staff.models import Site
 from dispensary.staff.queries import place
 from dispensary.staff.rules import Role
+from tests.builders import clinic
 from tests.dispensary.desk_place import Desks, desks
-from tests.dispensary.measured import Period, date
+from tests.dispensary.measured import Period, date, history
 from tests.dispensary.visiting import Visitor, acts_of, hire, open_site, text_of
 
 NOVEMBER = "first=2026-11-01&last=2026-11-30"
@@ -209,6 +212,75 @@ class TestSites:
         assert evaluator.get(f"/evaluation?{NOVEMBER}&site=TWO").status_code == 422
         assert evaluator.get(f"/evaluation/measure.zip?{NOVEMBER}&site=TWO").status_code == 422
         assert here.seat(Role.DOCTOR).get("/evaluation").status_code == 403
+
+
+class TestRetention:
+    def test_by_sex_with_other_roles(self, here: Desks, evaluator: Visitor) -> None:
+        history(here.place, *((f"F{n}", 0, 200) for n in range(5)), *((f"M{n}", 0, 40 + n) for n in range(6)))
+        with here.database.writing() as session:
+            session.execute(text("UPDATE client SET sex = CASE left(number, 1) WHEN 'F' THEN 'female' ELSE 'male' END"))
+        asked = "first=2026-01-01&last=2026-03-31&by=sex&role_died=censored&stays=all"
+        page = evaluator.get(f"/evaluation/retention?{asked}")
+        said = text_of(page)
+
+        assert "female: All stays of 5 clients" in said
+        assert "male: All stays of 6 clients" in said
+        assert "Log-rank test between the groups shown" in said
+        assert "Died is observed no longer" in said
+        link = page.text.split('href="/evaluation/retention.zip?')[1].split('"')[0].replace("&amp;", "&")
+        files = taken(evaluator.get(f"/evaluation/retention.zip?{link}".replace("format=csv", "format=svg")))
+        assert {"retention.csv", "retention-log-rank.csv", "retention.svg"} < set(files)
+        manifest = json.loads(files["retention.manifest.json"])
+        assert manifest["parameters"]["roles"]["died"] == "censored"
+        assert manifest["parameters"]["by"] == ["sex"]
+        names = {each.text for each in ElementTree.fromstring(files["retention.svg"]).iter()}
+        assert {"female", "male", "5", "6"} <= names, "each curve has its name, and its numbers at risk"
+
+        bad = evaluator.get("/evaluation/retention?gap=0&landmark=soon&role_died=lost&by=shoe&month_days=moon")
+        assert bad.status_code == 422
+        for field in ("gap", "landmark", "role_died", "month_days"):
+            assert f'id="error-{field}"' in bad.text, field
+        assert 'id="error-by"' in evaluator.get("/evaluation/retention?by=shoe").text
+
+
+class TestComparingSites:
+    def test_sites_lie_by_their_size_within_limits_of_chance(self, here: Desks, now: datetime) -> None:
+        for code, enough, few in (("BIG", 24, 6), ("LOW", 9, 27), ("MID", 12, 6), ("TINY", 1, 2)):
+            there = clinic(here.database, now, code=code)
+            for mg in ["80"] * enough + ["40"] * few:
+                there.client(mg=mg)
+        evaluator = here.seat(Role.EVALUATOR)
+        assert "There is nothing to compare here." in evaluator.get(f"/evaluation/sites?{NOVEMBER}").text
+        with here.database.writing() as session:
+            session.execute(
+                text(
+                    "INSERT INTO role_grant SELECT gen_random_uuid(), a.id, s.id, 'evaluator' FROM account a, site s"
+                    " WHERE a.username = 'evaluator' AND s.code <> 'HRP'"
+                )
+            )
+        page = evaluator.get(f"/evaluation/sites?{NOVEMBER}&figure=prv-14/minimum")
+        said = text_of(page)
+        rows = re.findall(
+            r'<tr><th scope="row">(\w+)</th><td class="number">(\d+)</td><td class="number">(\d+)</td>', page.text
+        )
+        assert [row for row in rows if row[0] in ("BIG", "LOW")] == [("BIG", "24", "30"), ("LOW", "9", "36")]
+        assert [int(of) for _, _, of in rows] == sorted(int(of) for _, _, of in rows), "by size"
+        assert "TINY" not in {code for code, _, _ in rows}
+        assert "is not shown" in said or "are not shown" in said
+        assert re.search(r"LOW 9 36 25.0 % .* below the 99.8 % limit", said)
+        assert "There is no ranking" in said
+        files = taken(evaluator.get(f"/evaluation/sites.zip?{NOVEMBER}&figure=prv-14/minimum"))
+        assert {"prv-14-sites.svg", "prv-14-sites.png", "prv-14-sites-limits.csv", "prv-14-sites.csv"} < set(files)
+        limits = list(csv.DictReader(io.StringIO(files["prv-14-sites-limits.csv"].decode())))
+        assert [row["site"] for row in limits] == [code for code, _, _ in rows]
+        assert evaluator.get("/evaluation/sites?figure=doses/mean").status_code == 422
+
+    def test_every_share_of_people_can_be_compared_and_no_other_figure(self) -> None:
+        found = {f"{key}/{each.key}" for key, of in measures().items() for each in comparable(of)}
+        assert {"prv-14/minimum", "prv-13/retained", "doses/from_60"} <= found
+        assert found.isdisjoint(
+            {"adherence/pdc", "waiting/over_first", "doses/mean", "doses/median", "programme/in_care"}
+        )
 
 
 class TestWholeRecords:
