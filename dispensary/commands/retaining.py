@@ -45,6 +45,7 @@ def retention_options(command: _Command) -> _Command:
         click.option(
             "--landmark", type=int, help="Only stays going on so many days after entry, by take-home until then."
         ),
+        click.option("--cox", is_flag=True, help="Cox regression on the strata too; needs the extra takehome[cox]."),
         click.option("--month-days", default="", help="Days of a month, such as 30. Default: calendar months."),
         click.option("--months", default=",".join(map(str, MARKS)), show_default=True, help="Months of the table."),
     ):
@@ -91,6 +92,7 @@ class Asked:
     month_days: str
     months: str
     episodes: str
+    cox: bool
 
     def of_clinic(self) -> Question:
         """Of stays by the gap rule, as they were known at a moment."""
@@ -124,6 +126,7 @@ class Asked:
             months=months_of(self.months),
             by=listed(self.by),
             landmark_days=self.landmark,
+            cox=self.cox,
         )
 
 

@@ -130,6 +130,17 @@ def split(
     return Split(by, groups, tested)
 
 
+def hidden_levels(found: Split, *, least: int) -> frozenset[tuple[str, str]]:
+    """The values of each stratum that are hidden when it is looked at alone, as the stratum and the value."""
+    hidden = set[tuple[str, str]]()
+    for n, key in enumerate(found.by):
+        members = defaultdict[Levels, list[Seen]](list)
+        for group in found.groups:
+            members[group.levels[n],].extend(group.all.observed)
+        hidden |= {(key, level) for (level,) in _hidden(members, least)}
+    return frozenset(hidden)
+
+
 def _hidden(members: Mapping[Levels, Sequence[Seen]], least: int) -> set[Levels]:
     """A group is hidden with both kinds of its stays. Margins over some of the strata may be known from elsewhere.
 

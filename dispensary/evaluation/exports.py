@@ -17,6 +17,7 @@ from typing import Any
 from dispensary.database import ReadSession
 from dispensary.evaluation import queries
 from dispensary.evaluation.answering import Answer, Asked, answer
+from dispensary.evaluation.cox import cox
 from dispensary.evaluation.crowds import OPEN, SHIELDED, Shield
 from dispensary.evaluation.dhis2 import Names, value_sets
 from dispensary.evaluation.episode_models import EpisodeSet
@@ -136,9 +137,11 @@ def _write_retention(
     beside: Callable[[Export, Retention], list[Table]] = lambda out, answer: [],
 ) -> None:
     purpose = f"{purpose}:{','.join(answer.question.by)}:{answer.question.landmark_days}"
+    asked = answer.question
+    model = cox(answer.split, least=asked.least) if asked.cox and answer.split is not None else None
     with Export(path) as out:
-        tables = write_tables(out, answer, session.vault, purpose, shield)
-        out.manifest(retention_statement(answer, shield), [*tables, *beside(out, answer)])
+        tables = write_tables(out, answer, session.vault, purpose, shield, model)
+        out.manifest(retention_statement(answer, shield, model), [*tables, *beside(out, answer)])
 
 
 def export_measure(

@@ -41,6 +41,8 @@ class Question:
     """Strata as they were when the stay began, or on the day of the landmark where there is one."""
     landmark_days: int | None = None
     """Only stays that are going on so many days after they began, split by take-home until then, timed from then."""
+    cox: bool = False
+    """Whether the strata are compared by Cox regression too."""
     least: int = LEAST
     """The fewest people of whom a group is shown; 1 shows everything, to those who may read the records anyway."""
 
@@ -187,6 +189,8 @@ def faults_of(question: Question, *, strata: Collection[str], reasons: Collectio
     if question.landmark_days is not None and not 1 <= question.landmark_days <= LATEST_LANDMARK:
         remedy = f"It is 1 to {LATEST_LANDMARK} days after entry."
         faults.append(Refusal("landmark", "A landmark is a day of the stay.", remedy, field="landmark_days"))
+    if question.cox and not question.by and question.landmark_days is None:
+        faults.append(Refusal("no-strata", "Cox regression compares strata.", "Name them with --by.", field="cox"))
     for key in question.by:
         if key not in strata:
             remedy = f"It can be split by {', '.join(strata)}." if strata else "It cannot be split."

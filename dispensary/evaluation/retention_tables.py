@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from datetime import timedelta
 from decimal import Decimal
 from uuid import UUID
 
 from dispensary.evaluation.cohorts import KINDS, Cohort
+from dispensary.evaluation.cox import Model
 from dispensary.evaluation.crowds import UNTOLD, Shield, Traits, told_of
 from dispensary.evaluation.files import Export, Table
 from dispensary.evaluation.log_rank_rules import Levels
@@ -74,6 +75,18 @@ LOG_RANK: Columns = {
     "degrees": whole("of freedom, of the whole test"),
     "p": figure("the chance of such a difference or a larger one were there none, of the whole test"),
 }
+COX: Columns = {
+    "stratum": Column("which stratum; each is compared within itself, the others being equal"),
+    "level": Column("its value"),
+    "of": whole("first stays that have it"),
+    "events": whole("those of them that ended in an event"),
+    "log_ratio": figure("logarithm of the hazard ratio; 0 for the commonest value, with which the others are compared"),
+    "error": figure("its standard error"),
+    "ratio": figure("hazard ratio: how much faster such stays end"),
+    "lower_95": figure("95 % limits of the ratio by Wald"),
+    "upper_95": figure("see lower_95"),
+    "p": figure("Wald's test of a ratio of 1"),
+}
 STAYS: Columns = {
     "client": Column("pseudonym of the client, in this export alone"),
     "stay": whole("the client's first, second, ... stay"),
@@ -88,7 +101,9 @@ STAYS: Columns = {
 }
 
 
-def write_tables(out: Export, answer: Retention, vault: Vault, purpose: str, shield: Shield) -> list[Table]:
+def write_tables(
+    out: Export, answer: Retention, vault: Vault, purpose: str, shield: Shield, model: Model | None
+) -> list[Table]:
     """Writes every table of the answer; a group that is hidden is in none of them, and its stays say so."""
     strata = {} if answer.split is None else {key: Column(_says(answer, key)) for key in answer.split.by}
     first: Columns = {**_KIND, **strata}
@@ -101,6 +116,8 @@ def write_tables(out: Export, answer: Retention, vault: Vault, purpose: str, shi
     ]
     if answer.split is not None:
         tables.append(out.table("-log-rank", {**first, **LOG_RANK}, _log_rank_rows(answer)))
+    if model is not None:
+        tables.append(out.table("-cox", COX, map(astuple, model.effects)))
     return tables
 
 
@@ -220,7 +237,7 @@ def _stay_rows(answer: Retention, vault: Vault, purpose: str, shield: Shield) ->
         yield name, stay.number, days, scale.months(time), int(seen.event), seen.ending, seen.role.value, *levels
 
 
-def retention_statement(answer: Retention, shield: Shield) -> dict[str, object]:
+def retention_statement(answer: Retention, shield: Shield, model: Model | None) -> dict[str, object]:
     """What the manifest says of the answer."""
     question, left_out = answer.question, answer.left_out
     said = statement("retention", answer.places, question.period, question.as_of, answer.definition()) | {
@@ -262,6 +279,9 @@ def retention_statement(answer: Retention, shield: Shield) -> dict[str, object]:
         few = len(answer.all.observed) - len(_told(answer, shield))
         says = f"stays of a year in which fewer than {shield.least} clients began one: not in their rows"
         exclusions.append({"what": says, "count": told_of(few, shield.least)})
+    if model is not None:
+        told = ("n", "events", "left_out", "log_likelihood", "chi_square", "degrees", "p")
+        said["cox"] = {name: getattr(model, name) for name in told}
     if answer.split is not None:
         said["groups_not_shown"] = [list(levels) for levels in answer.split.hidden]
     return said

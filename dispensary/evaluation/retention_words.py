@@ -62,6 +62,14 @@ def definition(question: Question, *, of_clinic: bool = True) -> dict[str, objec
             f" places. It is not made of more than {MOST_GROUPS} groups. Among all stays it takes the stays of one"
             " client as if they were of different people."
         )
+    if question.cox:
+        said["cox"] = (
+            "Cox regression of events over first stays on the strata, each by its main effect against its commonest"
+            " value; ties by Efron 1977; 95 % limits and p by Wald. Values of fewer than"
+            f" {question.least} clients, and those that would give them back, are left out of the model. That the ratio"
+            " is the same all the time is taken for granted and not tested: look at the curves. Floating-point"
+            " arithmetic of statsmodels, given to six places."
+        )
     return said
 
 

@@ -58,6 +58,16 @@ def curves(found: Retention) -> dict[tuple[str, ...], tuple[int, int]]:
     return {group.levels: (group.first.curve.n, group.first.curve.events) for group in found.split.shown}
 
 
+@pytest.fixture
+def command(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    monkeypatch.setenv("DISPENSARY_DATA", str(tmp_path / "data"))
+    period = ["--from", "2026-01-01", "--to", "2026-12-31", "--as-of", "2026-11-23T23:00:00"]
+    return lambda *words: CliRunner().invoke(
+        main, ["export", "retention", *period, "--out", str(tmp_path / "out"), *words]
+    )
+
+
 class TestSplit:
     def test_each_group_has_its_own_curve_and_the_groups_are_compared(self, here: Clinic) -> None:
         people(here, "female", 318, 318, 318, 200, 318)
@@ -220,15 +230,6 @@ def rows(path: Path) -> list[dict[str, str]]:
 
 
 class TestCommand:
-    @pytest.fixture
-    def command(self, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
-        monkeypatch.setenv("DATABASE_URL", database_url)
-        monkeypatch.setenv("DISPENSARY_DATA", str(tmp_path / "data"))
-        period = ["--from", "2026-01-01", "--to", "2026-12-31", "--as-of", "2026-11-23T23:00:00"]
-        return lambda *words: CliRunner().invoke(
-            main, ["export", "retention", *period, "--out", str(tmp_path / "out"), *words]
-        )
-
     def test_everything_that_can_be_asked(self, here: Clinic, command: Callable[..., Result], tmp_path: Path) -> None:
         people(here, "female", *[318] * 6)
         people(here, "male", *[100] * 6)
@@ -258,3 +259,16 @@ class TestCommand:
             told = command(*typed)
             assert (told.exit_code, says in told.output) == (2, True), told.output
             assert not list((tmp_path / "out").glob("*"))
+
+    def test_cox_regression_without_its_extra_is_one_clear_line(
+        self, here: Clinic, command: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        people(here, "female", *[100] * 6)
+        monkeypatch.setattr("dispensary.evaluation.cox.find_spec", lambda name: None)
+        told = command("--by", "sex", "--cox")
+        assert told.exit_code == 2
+        assert told.output == (
+            "Cox regression needs statsmodels, which is not installed here."
+            " Install it beside the program: pip install 'takehome[cox]'.\n"
+        )
+        assert "Cox regression compares strata. Name them with --by." in command("--cox").output
