@@ -210,14 +210,22 @@ class TestCover:
         with (ADHERER / "adherer_cma_365d.csv").open() as file:
             rows = list(csv.DictReader(file))
         assert len(rows) == 100
+        between_fills = []
         for row in rows:
             theirs = fills[row["PATIENT_ID"]]
             first = min(fill.on for fill in theirs)
+            last = max(fill.on for fill in theirs if fill.on <= first + timedelta(days=365))
+            if last > first:  # CMA1 is MPR from the first fill to the last, which two of the hundred have on one day
+                before = [fill for fill in theirs if fill.on < last]
+                between_fills.append(adherence.mpr(before, Window(first, last - timedelta(days=1))))
+                assert abs(float(between_fills[-1]) - float(row["CMA1"])) < 1e-9
             window = Window(first, first + timedelta(days=364))
             assert abs(float(adherence.pdc(theirs, window)) - float(row["CMA7"])) < 1e-9
             # The published CMA2 counts a fill of the day after the window, of which three of the hundred have one.
             after = sum(fill.days for fill in theirs if fill.on == first + timedelta(days=365))
             assert abs(float(adherence.mpr(theirs, window) + Fraction(after, 365)) - float(row["CMA2"])) < 1e-9
+        assert len(between_fills) == 98
+        assert round(float(sum(between_fills) / 98), 7) == 0.7082709
 
 
 class TestTheTable:
