@@ -12,7 +12,7 @@ import click
 from litestar import Litestar
 
 from dispensary import __version__
-from dispensary.commands import checking, exporting, opening, records, retaining, simulating
+from dispensary.commands import checking, exporting, opening, records, reporting, retaining, simulating
 from dispensary.commands.parts import bar, database_of, now, one_clear_line
 from dispensary.database import Database, kept_running
 from dispensary.jobs import start_jobs
@@ -171,6 +171,7 @@ def _what_to_try(settings: Settings, pickups: Sequence[ToTry], others: Sequence[
 
 
 exporting.export.add_command(retaining.retention_command)
+exporting.export.add_command(reporting.report_command)
 for each in (
     opening.open_site,
     records.import_,

@@ -15,10 +15,13 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from click.testing import CliRunner
 from httpx import Response
 from PIL import Image
+from pypdf import PdfReader
 from sqlalchemy import text
 
+from dispensary.cli import main
 from dispensary.database import Database
 from dispensary.evaluation.answering import ask
 from dispensary.evaluation.exports import export_measure
@@ -281,6 +284,48 @@ class TestComparingSites:
         assert found.isdisjoint(
             {"adherence/pdc", "waiting/over_first", "doses/mean", "doses/median", "programme/in_care"}
         )
+
+
+class TestTheReport:
+    def test_is_one_page_with_the_figures_the_curve_and_what_they_mean(self, here: Desks, evaluator: Visitor) -> None:
+        history(here.place, *((f"R{n}", 0, 60 + n) for n in range(8)))
+        asked = "first=2026-11-01&last=2026-11-30&as_of=2026-11-23T23:00:00Z"
+        page = evaluator.get(f"/evaluation/report?{asked}")
+        assert "report.pdf?first=2026-11-01" in page.text
+        one = evaluator.get(f"/evaluation/report.pdf?{asked}")
+        assert one.headers["content-type"] == "application/pdf"
+        (sheet,) = PdfReader(io.BytesIO(one.content)).pages
+        said = " ".join(sheet.extract_text().split())
+        for words in (
+            "Programme report",
+            "1 Nov 2026 to 30 Nov 2026",
+            "as known on 2026-11-23 23:00 UTC",
+            "Harapan",
+            "clients with a running episode on the last day 20 - 20",
+            "Still in treatment, first stays",
+            "At risk, by months since the first dose",
+            "No dose for more than 30 whole days",
+            "Not shown: what would speak of fewer than 5 people",
+        ):
+            assert words in said, (words, said)
+        files = taken(evaluator.get(f"/evaluation/report.zip?{asked}"))
+        assert files["programme-report.pdf"] == one.content, "the same question gives the same bytes"
+        table = list(csv.DictReader(io.StringIO(files["programme-report.csv"].decode())))
+        assert {row["indicator"]: row["value"] for row in table}["registered"] in said
+        assert [each["format"] for each in details(here, "exported programme-report")] == ["pdf", "zip"]
+        assert evaluator.get("/evaluation/report?first=2026-11-02&last=2026-11-01").status_code == 422
+
+    def test_the_command_writes_the_same(
+        self, here: Desks, evaluator: Visitor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database_url: str
+    ) -> None:
+        monkeypatch.setenv("DATABASE_URL", database_url)
+        monkeypatch.setenv("DISPENSARY_DATA", str(tmp_path / "data"))
+        period = ["--from", "2026-11-01", "--to", "2026-11-30", "--as-of", "2026-11-23T23:00:00"]
+        made = CliRunner().invoke(main, ["export", "report", *period, "--out", str(tmp_path / "out")])
+        assert made.exit_code == 0, made.output
+        asked = "first=2026-11-01&last=2026-11-30&as_of=2026-11-23T23:00:00Z"
+        for name, content in taken(evaluator.get(f"/evaluation/report.zip?{asked}")).items():
+            assert (tmp_path / "out" / name).read_bytes() == content, name
 
 
 class TestWholeRecords:
