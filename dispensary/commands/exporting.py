@@ -10,6 +10,7 @@ from typing import TypeVar
 import click
 
 from dispensary.commands.parts import DAY, database_of, now, one_clear_line
+from dispensary.commands.taking import taking
 from dispensary.database import ReadSession
 from dispensary.evaluation.answering import ALL, ask
 from dispensary.evaluation.dhis2 import Names, read_mapping
@@ -81,19 +82,16 @@ def export_dose_days_command(
     codes: tuple[str, ...], first: datetime, last: datetime, as_of: datetime | None, out: Path, written: str
 ) -> None:
     """Every closed dose day: ordered, given, outcome, and a manifest."""
-    with one_clear_line(), database_of(settings_from()) as database, database.reading() as session:
-        out.mkdir(parents=True, exist_ok=True)
-        path = out / f"dose-days.{written}"
+    period, moment = period_of(first, last), moment_of(as_of)
+    name = f"dose-days.{written}"
+    with one_clear_line(), database_of(settings_from()) as database, taking(database, out) as under_way:
+        places = places_of(under_way.session, codes)
         figures = export_dose_days(
-            session,
-            places=places_of(session, codes),
-            period=period_of(first, last),
-            as_of=moment_of(as_of),
-            now=now(),
-            path=path,
+            under_way.session, places=places, period=period, as_of=moment, now=now(), path=under_way.folder / name
         )
+        under_way.note("dose-days", places, period, moment, format=written)
     share = f", {figures.covered / figures.days:.1%} covered" if figures.days else ""
-    click.echo(f"{figures.clients:,} clients, {figures.days:,} days ordered{share}: {path}")
+    click.echo(f"{figures.clients:,} clients, {figures.days:,} days ordered{share}: {out / name}")
 
 
 @export.command(name="fhir")
@@ -105,18 +103,19 @@ def export_fhir_command(
     from dispensary.evaluation.fhir import export_fhir
     from dispensary.monitoring.analytes import analytes
 
-    with one_clear_line(), database_of(settings_from()) as database, database.reading() as session:
-        out.mkdir(parents=True, exist_ok=True)
-        path = out / "fhir.ndjson"
+    period, moment = period_of(first, last), moment_of(as_of)
+    with one_clear_line(), database_of(settings_from()) as database, taking(database, out) as under_way:
+        places = places_of(under_way.session, codes)
         figures = export_fhir(
-            session,
-            places=places_of(session, codes),
-            period=period_of(first, last),
-            as_of=moment_of(as_of),
+            under_way.session,
+            places=places,
+            period=period,
+            as_of=moment,
             now=now(),
             tests=analytes(),
-            path=path,
+            path=under_way.folder / "fhir.ndjson",
         )
+        under_way.note("fhir", places, period, moment)
     for kind, count in figures.resources.items():
         click.echo(f"{count:>10,} {kind}")
     click.echo(f"{figures.clients:,} clients: {out}")
@@ -146,26 +145,27 @@ def _command_of(measure: Measure) -> click.Command:
         mapping: Path | None,
         **typed: str | None,
     ) -> None:
-        with one_clear_line(), database_of(settings_from()) as database, database.reading() as session:
+        name = f"{measure.key}.{_SUFFIX.get(written, written)}"
+        with one_clear_line(), database_of(settings_from()) as database, taking(database, out) as under_way:
             names = _names(written, mapping)
             asked = ask(
                 measure,
-                places=places_of(session, codes),
+                places=places_of(under_way.session, codes),
                 period=period_of(first, last),
                 as_of=moment_of(as_of),
                 now=now(),
                 by=[key.strip() for key in by.split(",") if key.strip()],
                 typed={key: value for key, value in typed.items() if value is not None},
             )
-            out.mkdir(parents=True, exist_ok=True)
-            path = out / f"{measure.key}.{_SUFFIX.get(written, written)}"
-            found = export_measure(session, asked=asked, path=path, names=names)
+            found = export_measure(under_way.session, asked=asked, path=under_way.folder / name, names=names)
+            more = {"by": list(asked.by), "format": written, "parameters": dict(asked.parameters)}
+            under_way.note(measure.key, asked.places, asked.period, asked.as_of, **more)
         for row in found.rows:
             if set(row.strata) <= {ALL}:
                 of = f" of {row.denominator}" if row.denominator is not None else ""
                 told = "hidden" if not row.shown else "–" if row.value is None else f"{row.value:,f}"
                 click.echo(f"{row.indicator}: {told}{of}")
-        click.echo(f"{len(found.rows)} rows, {found.hidden} not wholly shown: {path}")
+        click.echo(f"{len(found.rows)} rows, {found.hidden} not wholly shown: {out / name}")
 
     by = ", ".join([*measure.strata, *(each.key for each in measure.own_strata)])
     options: list[click.Parameter] = [

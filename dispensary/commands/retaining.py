@@ -13,6 +13,7 @@ import click
 
 from dispensary.commands.exporting import export_options, format_option, moment_of, period_of, places_of
 from dispensary.commands.parts import database_of, now, one_clear_line
+from dispensary.commands.taking import taking
 from dispensary.evaluation.episode_files import FIRST_DAY
 from dispensary.evaluation.episode_models import EpisodeSet
 from dispensary.evaluation.episode_sets import episode_set
@@ -64,17 +65,20 @@ def _export_options(command: _Command) -> _Command:
 def retention_command(out: Path, written: str, **typed: Any) -> None:
     """Retention by Kaplan-Meier, exits by cause, groups compared: first stays and all stays, and a manifest."""
     asked = Asked(**typed)
-    with one_clear_line(), database_of(settings_from()) as database, database.reading() as session:
-        out.mkdir(parents=True, exist_ok=True)
-        path = out / f"retention.{written}"
+    name = f"retention.{written}"
+    with one_clear_line(), database_of(settings_from()) as database, taking(database, out) as under_way:
+        session, path = under_way.session, under_way.folder / name
+        places = places_of(session, asked.codes)
         if asked.episodes:
             kept = episode_set(session, asked.episodes)
             answer = export_episodes(session, kept=kept, question=asked.of_episodes(kept), path=path)
         else:
-            places = places_of(session, asked.codes)
             answer = export_retention(session, places=places, question=asked.of_clinic(), now=now(), path=path)
+        question = answer.question
+        more = {"by": list(question.by), "format": written, "gap_days": question.gap_days, "episodes": asked.episodes}
+        under_way.note("retention", places, question.period, question.as_of, **more)
     tell(answer)
-    click.echo(f"{answer.first.clients:,} clients, first stays; definition and all stays: {path}")
+    click.echo(f"{answer.first.clients:,} clients, first stays; definition and all stays: {out / name}")
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,10 @@ from litestar.types import ControllerRouterHandler
 
 from dispensary.database import Database, ReadSession
 from dispensary.desks.evaluation_asked import Asked, read, site_choices, sites_of_evaluator, typed_on_page
-from dispensary.desks.evaluation_taken import handed_over, note_taken
+from dispensary.desks.evaluation_taken import handed_over
 from dispensary.evaluation.exports import export_dose_days
 from dispensary.evaluation.fhir import export_fhir
+from dispensary.evaluation.taken import note_taken
 from dispensary.monitoring.analytes import analytes
 from dispensary.refusals import NotThere, Refusal, Refused
 from dispensary.reporting.beside import Exports, State
@@ -129,7 +130,7 @@ def take_file(
         raise NotThere(Refusal("not-ready", "This file is not ready.", "Go back and wait until it says so."))
     content = ordered.packed.read_bytes()
     with database.writing() as session:
-        note_taken(session, actor, ordered.name, clock(), ordered.asked)
+        note_taken(session, actor=actor, name=ordered.name, at=clock(), asked=ordered.asked)
     return handed_over(content, ordered.name)
 
 

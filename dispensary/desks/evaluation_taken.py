@@ -11,6 +11,7 @@ from typing import Any
 from litestar.response import Response
 
 from dispensary.database import Database, ReadSession, WriteSession
+from dispensary.evaluation.taken import note_taken
 from dispensary.reporting.beside import pack
 from dispensary.staff import audit
 from dispensary.staff.rules import Actor
@@ -31,16 +32,9 @@ def taken(
         with database.reading() as session:
             write(session, parts)
         with database.writing() as session:
-            note_taken(session, actor, name, now, asked)
+            note_taken(session, actor=actor, name=name, at=now, asked=asked)
         pack(parts, archive)
         return handed_over(archive.read_bytes(), name)
-
-
-def note_taken(session: WriteSession, actor: Actor, name: str, now: datetime, asked: Mapping[str, Any]) -> None:
-    """Puts on record who took which export, with the whole question."""
-    audit.record(
-        session, actor=actor, act=f"exported {name}", subject="site", subject_id=actor.site_id, at=now, details=asked
-    )
 
 
 def note_looked(session: WriteSession, actor: Actor, name: str, now: datetime, asked: Mapping[str, Any]) -> None:

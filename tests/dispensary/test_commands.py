@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 from sqlalchemy import text
 
 from dispensary.cli import main
+from dispensary.commands.taking import who_runs_this
 from dispensary.database import Database
 from dispensary.keys import Vault
 
@@ -53,8 +54,9 @@ def test_a_history_comes_in_once_and_its_figures_come_out(run, database: Databas
     period = ("--from", "2024-01-01", "--to", "2024-12-31", "--out", tmp_path)
     assert run("export", "retention", *period).exit_code == 0
     exported = run("export", "dose-days", *period)
-    assert f"{counted(database, 'client')} clients" in exported.output
+    assert " clients, " in exported.output
     manifest = json.loads((tmp_path / "dose-days.manifest.json").read_text())
+    assert manifest["tables"][1]["rows"] == counted(database, "client")
     outside = next(each["count"] for each in manifest["exclusions"] if "own window" in each["what"])
     assert manifest["tables"][0]["rows"] + outside == counted(database, "day_outcome")
     assert (tmp_path / "retention.csv").read_text().startswith("stays,months,at_risk")
@@ -145,3 +147,27 @@ def test_the_real_trial_comes_in_where_it_lies_beside_the_project(run, database:
     assert clients is None or counted(database, "client") == clients
     assert days is None or counted(database, "dose") == days
     assert run("verify").exit_code == 0
+
+
+def test_every_export_is_put_on_record_with_the_computers_account_and_one_that_fails_is_not(
+    run, database: Database, tmp_path: Path
+) -> None:
+    assert run("import", "doses", HISTORY, "--site", "OLD", "--start", "2024-01-01").exit_code == 0
+    asked = ("--from", "2024-01-01", "--to", "2024-06-30", "--out", tmp_path / "figures")
+    for name in ("dose-days", "retention", "fhir", "prv-14"):
+        assert run("export", name, *asked).exit_code == 0
+    assert run("export", "prv-14", *asked, "--by", "nonsense").exit_code == 2
+    with database.reading() as session:
+        rows = session.execute(
+            text(
+                "SELECT act, account_id, CAST(details AS jsonb) FROM audit_entry"
+                " WHERE act LIKE 'exported%' ORDER BY seq"
+            )
+        ).all()
+    assert [row[0] for row in rows] == [f"exported {name}" for name in ("dose-days", "retention", "fhir", "prv-14")]
+    assert {(row[1], row[2]["computer_account"], row[2]["first"]) for row in rows} == {
+        (None, who_runs_this(), "2024-01-01")
+    }
+    names = sorted(path.name for path in (tmp_path / "figures").iterdir())
+    assert "prv-14.csv" in names
+    assert not [name for name in names if name.startswith(".")]
