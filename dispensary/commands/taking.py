@@ -44,7 +44,7 @@ class Taking:
 
 @contextmanager
 def taking(database: Database, out: Path) -> Iterator[Taking]:
-    """Files that are written in the block come to `out` once the trail of each site says who took them, or not at all."""
+    """Files written in the block come to `out` once the trail of each site says who took them, or not at all."""
     out.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=".export-", dir=out) as hidden:
         with database.reading() as session:
