@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import click
 
+from dispensary.commands.identifying import Disclosing, identified_options
 from dispensary.commands.parts import DAY, database_of, now, one_clear_line
 from dispensary.commands.taking import taking
 from dispensary.database import ReadSession
@@ -78,20 +79,45 @@ def export() -> None:
 @export.command(name="dose-days")
 @export_options
 @format_option
+@identified_options
 def export_dose_days_command(
-    codes: tuple[str, ...], first: datetime, last: datetime, as_of: datetime | None, out: Path, written: str
+    codes: tuple[str, ...],
+    first: datetime,
+    last: datetime,
+    as_of: datetime | None,
+    out: Path,
+    written: str,
+    identified: bool,
+    **typed: Any,
 ) -> None:
     """Every closed dose day: ordered, given, outcome, and a manifest."""
     period, moment = period_of(first, last), moment_of(as_of)
     name = f"dose-days.{written}"
-    with one_clear_line(), database_of(settings_from()) as database, taking(database, out) as under_way:
-        places = places_of(under_way.session, codes)
-        figures = export_dose_days(
-            under_way.session, places=places, period=period, as_of=moment, now=now(), path=under_way.folder / name
-        )
-        under_way.note("dose-days", places, period, moment, format=written)
+    disclosing = Disclosing(**typed)
+    with one_clear_line():
+        disclosing.refuse_others(identified)
+        with database_of(settings_from()) as database, taking(database, out) as under_way:
+            places = places_of(under_way.session, codes)
+            named = None
+            if identified:
+                actors = disclosing.signed_by(database, places)
+                named = disclosing.named(under_way.session, places)
+                what = f"dose days of {period.from_day} to {last.date()}, with names"
+                under_way.first = lambda session: disclosing.put_on_register(session, named, actors, what)
+            figures = export_dose_days(
+                under_way.session,
+                places=places,
+                period=period,
+                as_of=moment,
+                now=now(),
+                path=under_way.folder / name,
+                named=named,
+            )
+            under_way.note("dose-days with names" if named else "dose-days", places, period, moment, format=written)
     share = f", {figures.covered / figures.days:.1%} covered" if figures.days else ""
     click.echo(f"{figures.clients:,} clients, {figures.days:,} days ordered{share}: {out / name}")
+    if identified:
+        click.echo("They are named in it. It is on the register of disclosures and in each of their records.")
 
 
 @export.command(name="fhir")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from dispensary.commands.parts import now
-from dispensary.database import Database, ReadSession
+from dispensary.database import Database, ReadSession, WriteSession
 from dispensary.evaluation.queries import Period
 from dispensary.evaluation.taken import note_taken
 from dispensary.staff.queries import Place
@@ -29,6 +29,8 @@ class Taking:
     name: str = ""
     places: Sequence[Place] = ()
     asked: Mapping[str, Any] = field(default_factory=dict)
+    first: Callable[[WriteSession], None] = lambda session: None
+    """What else is put on record in the same unit of work."""
 
     def note(self, name: str, places: Sequence[Place], period: Period, as_of: datetime, **more: object) -> None:
         """What is taken, of which sites, with the whole question, as the desk puts it on record."""
@@ -51,6 +53,7 @@ def taking(database: Database, out: Path) -> Iterator[Taking]:
             under_way = Taking(session, Path(hidden))
             yield under_way
         with database.writing() as session:
+            under_way.first(session)
             for place in under_way.places:
                 actor = the_program(place.id)
                 asked = {**under_way.asked, "computer_account": who_runs_this()}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import select
 
+from dispensary.clients.disclosing import Released, disclosures_of
 from dispensary.clients.goals import Goal, goals_of
 from dispensary.clients.models import ClientAssignment, Task
 from dispensary.clients.tasks import tasks_of
@@ -33,6 +34,8 @@ class Around:
     taken_by: AccountId | None
     flags: Sequence[Flag]
     """What stops a dose or a bottle, and messages to the client, until they are cleared."""
+    disclosed: Sequence[Released]
+    """What of their record left the programme with their name."""
 
 
 def around(session: ReadSession, *, client_id: ClientId) -> Around:
@@ -49,6 +52,7 @@ def around(session: ReadSession, *, client_id: ClientId) -> Around:
         ),
         taken_by=assigned.account_id if assigned else None,
         flags=flags_of(session, client_id=client_id),
+        disclosed=disclosures_of(session, client_id=client_id),
     )
 
 

@@ -23,6 +23,7 @@ from dispensary.evaluation.dhis2 import Names, value_sets
 from dispensary.evaluation.episode_models import EpisodeSet
 from dispensary.evaluation.episode_sets import retention_of
 from dispensary.evaluation.files import Export, Table
+from dispensary.evaluation.identified import Named
 from dispensary.evaluation.measure_reports import measure_reports
 from dispensary.evaluation.queries import DoseDayRow, Period
 from dispensary.evaluation.retention import Question, Retention, check_moment, retention
@@ -69,14 +70,18 @@ def export_dose_days(
     now: datetime,
     path: Path,
     shield: Shield = SHIELDED,
+    named: Named | None = None,
 ) -> DoseDayFigures:
     """Writes each closed dose day of the sites' clients in the period to `path`, with the manifest beside it.
 
-    The rows come from the server as they are written, so that memory does not grow with them. Raises BadInput.
+    The rows come from the server as they are written, so that memory does not grow with them. `named` is of an
+    identified export: nothing is hidden then, and a table more says who each client is. Raises BadInput.
     """
     check_moment(period, as_of, now)
     purpose = purpose_of("dose-days", places, period, as_of)
     clients = queries.clients(session, places=places, period=period, as_of=as_of)
+    if named is not None:
+        clients, shield = named.among(clients), OPEN
     who = shown(session, clients=clients, places=places, period=period, as_of=as_of, purpose=purpose, shield=shield)
     windows = windows_of(session.vault, purpose, who.names, places=places, period=period, as_of=as_of, shield=shield)
     count = _Count()
@@ -86,11 +91,14 @@ def export_dose_days(
             out.table("", DOSE_DAYS, _dose_day_rows(count.over(rows), list(who.names.values()))),
             out.table("-clients", CLIENTS, who.table()),
         ]
+        if named is not None:
+            tables.append(out.table("-who", named.columns, named.rows(session, who.names)))
         not_closed = queries.doses_on_open_days(session, places=places, period=period, as_of=as_of)
         figures = DoseDayFigures(count.clients, count.ordered, count.covered, count.held, not_closed, count.outside)
         said = _dose_days_statement(figures, places, period, as_of)
         said["exclusions"] = [*said["exclusions"], who.excluded(shield)]
-        out.manifest({**said, "hidden": who.hidden(shield)}, tables)
+        said |= {"hidden": who.hidden(shield)} if named is None else {"deidentification": named.said()}
+        out.manifest(said, tables)
     return figures
 
 

@@ -48,6 +48,7 @@ class Act(StrEnum):
     CHECK_IN = "check in"
     PRINT_HELP = "print help"
     EXPORT = "export"
+    DISCLOSE = "disclose"
     RUN_SITE = "run site"
 
 
@@ -72,6 +73,7 @@ _MAY: dict[Act, frozenset[Role]] = {
     Act.CHECK_IN: frozenset({Role.RECEPTION, Role.PHARMACIST}),
     Act.PRINT_HELP: frozenset({Role.RECEPTION, Role.PHARMACIST, Role.NURSE, Role.DOCTOR, Role.ADMINISTRATOR}),
     Act.EXPORT: frozenset({Role.EVALUATOR}),
+    Act.DISCLOSE: frozenset({Role.DOCTOR}),
     Act.RUN_SITE: frozenset({Role.ADMINISTRATOR}),
 }
 

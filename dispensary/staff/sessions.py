@@ -165,17 +165,7 @@ def sign_in(
     works at several sites begins where the others of the shift are, or else at the first by code. Raises NotSignedIn,
     the same for a wrong name.
     """
-    account = session.scalar(select(Account).where(Account.username == attempt.username))
-    known = account is not None and account.left_at is None
-    right = password_is_right(account.password_hash if account and known else None, password)
-    if account is None or not right:
-        raise NotSignedIn(
-            Refusal(
-                "wrong-name-or-password",
-                "The name and the password do not belong together.",
-                "Type both again. If you have forgotten the password, ask an administrator.",
-            )
-        )
+    account = _the_account(session, attempt, password)
     works_at = session.scalars(
         select(Site.id)
         .join(RoleGrant, RoleGrant.site_id == Site.id)
@@ -208,6 +198,28 @@ def sign_in(
     session.flush()
     _write_down(session, account.id, signed_in.site_id, "sign in", at)
     return token, signed_in
+
+
+def _the_account(session: ReadSession, attempt: Attempt, password: str) -> Account:
+    account = session.scalar(select(Account).where(Account.username == attempt.username))
+    known = account is not None and account.left_at is None
+    right = password_is_right(account.password_hash if account and known else None, password)
+    if account is None or not right:
+        raise NotSignedIn(
+            Refusal(
+                "wrong-name-or-password",
+                "The name and the password do not belong together.",
+                "Type both again. If you have forgotten the password, ask an administrator.",
+            )
+        )
+    return account
+
+
+def proven(session: WriteSession, *, attempt: Attempt, password: str) -> Account:
+    """Whose password this is, for one act on the command line: nobody is signed in by it. Raises NotSignedIn."""
+    account = _the_account(session, attempt, password)
+    take_back(session, attempt)
+    return account
 
 
 def take_back(session: WriteSession, attempt: Attempt) -> None:

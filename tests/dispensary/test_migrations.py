@@ -245,6 +245,7 @@ AFTERWARDS: dict[str, list[tuple[str, tuple[object, ...]]]] = {
         ),
     ],
     "0035_episodes": [("SELECT (SELECT count(*) FROM episode_set), (SELECT count(*) FROM imported_episode)", (0, 0))],
+    "0037_disclosures": [("SELECT (SELECT count(*) FROM release), (SELECT count(*) FROM disclosure)", (0, 0))],
 }
 """What each later migration leaves of a full database, oldest first."""
 CAME = """

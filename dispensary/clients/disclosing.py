@@ -1,0 +1,177 @@
+"""Giving out records that name clients, and the register of it.
+
+Consent, or a ground that the law has for it: an approved study, or an audit or evaluation of the programme under an
+agreement (42 CFR 2.31, 2.52 and 2.53 name them; a programme elsewhere reads its own law). A demand of police or of a
+court is none of these, and is not served from here: it is about one person, and whoever answers for the programme
+answers it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import func, insert, select
+
+from dispensary.clients.disclosure_models import Disclosure, Release
+from dispensary.clients.models import Client
+from dispensary.database import ReadSession, WriteSession
+from dispensary.refusals import BadInput, NotAllowed, Refusal
+from dispensary.staff import audit
+from dispensary.staff.queries import names_of
+from dispensary.staff.rules import Act, Actor, may
+from dispensary.units import ClientId, SiteId, new_id
+
+LONGEST_WORDS = 500
+
+
+class Ground(StrEnum):
+    """Why a record may leave the programme with the client's name."""
+
+    CONSENT = "consent"
+    """Each client agreed, in writing, to this recipient and purpose."""
+    RESEARCH = "research"
+    """A study that those approved who may."""
+    AUDIT = "audit"
+    """An audit or evaluation of the programme, under an agreement that binds who receives it."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """What whoever gives records out says of it."""
+
+    recipient: str
+    reason: str
+    ground: Ground
+    authority: str
+
+    def faults(self) -> list[Refusal]:
+        """What is missing, field by field."""
+        asked = {
+            "recipient": (self.recipient, "Who receives it is missing.", "Name the institution, and who there."),
+            "reason": (self.reason, "What it is for is missing.", "Say it as the agreement or consent does."),
+            "authority": (
+                self.authority,
+                "What the ground can be looked up by is missing.",
+                "Name the approval, the agreement, or where the signed consents are kept.",
+            ),
+        }
+        faults = []
+        for field, (typed, sentence, remedy) in asked.items():
+            if not typed.strip():
+                faults.append(Refusal(f"{field}-missing", sentence, remedy, field=field))
+            elif len(typed) > LONGEST_WORDS:
+                sentence = f"Write at most {LONGEST_WORDS} letters."
+                faults.append(Refusal(f"{field}-long", sentence, "Shorten it.", field=field))
+        return faults
+
+
+@dataclass(frozen=True)
+class Released:
+    """A line of the register."""
+
+    at: datetime
+    by: str
+    what: str
+    ground: str
+    authority: str
+    recipient: str
+    reason: str
+    clients: int
+
+
+def disclose(
+    session: WriteSession, *, actor: Actor, clients: Collection[ClientId], what: str, told: Told, at: datetime
+) -> Release:
+    """Puts on the register that this is given out of these clients of the actor's site, and into the trail of each.
+
+    It gives nothing out itself: do so in the same unit of work. Raises NotAllowed, or BadInput with a fault a field.
+    """
+    if actor.account_id is None or not may(actor.roles, Act.DISCLOSE):
+        raise NotAllowed(
+            Refusal(
+                "may-not-disclose", "A doctor of the site gives out records with names, and nobody else.", "Ask one."
+            )
+        )
+    faults = told.faults()
+    if not clients:
+        faults.append(Refusal("nobody", "No client is in it.", "Look at the period and at whom it names."))
+    if faults:
+        raise BadInput(*faults)
+    release_id, vault = new_id(), session.vault
+    sealed = {
+        f"{column}_sealed": vault.seal(f"release.{column}", release_id, getattr(told, column).strip())
+        for column in ("authority", "recipient", "reason")
+    }
+    release = Release(
+        id=release_id,
+        site_id=actor.site_id,
+        at=at,
+        account_id=actor.account_id,
+        what=what,
+        ground=told.ground.value,
+        **sealed,
+    )
+    session.add(release)
+    session.flush()
+    ordered = sorted(set(clients))
+    session.execute(insert(Disclosure), [{"release_id": release_id, "client_id": each} for each in ordered])
+    details = {"release": release_id, "what": what, "ground": told.ground.value}
+    for client_id in ordered:
+        audit.record(
+            session, actor=actor, act="disclosed", subject="client", subject_id=client_id, at=at, details=details
+        )
+    return release
+
+
+def clients_numbered(session: ReadSession, *, site_ids: Sequence[SiteId], numbers: Collection[str]) -> set[ClientId]:
+    """The clients of these sites with these numbers. Raises BadInput, which names those that nobody has."""
+    chosen = select(Client.number, Client.id).where(Client.site_id.in_(site_ids), Client.number.in_(numbers))
+    known: dict[str, UUID] = dict(session.execute(chosen).all())
+    missing = sorted(set(numbers) - known.keys())
+    if missing or not numbers:
+        named = f"{', '.join(missing[:10])}{' and others' if len(missing) > 10 else ''}"
+        sentence = f"No client of these sites has the number {named}." if missing else "The list names nobody."
+        raise BadInput(Refusal("no-such-number", sentence, "One number a line, as on the card.", field="consented"))
+    return {ClientId(each) for each in known.values()}
+
+
+def disclosures_of(session: ReadSession, *, client_id: ClientId) -> list[Released]:
+    """What left the programme of a client, the newest first."""
+    chosen = select(Release).join(Disclosure, Disclosure.release_id == Release.id)
+    releases = session.scalars(chosen.where(Disclosure.client_id == client_id).order_by(Release.at.desc())).all()
+    return _read(session, releases)
+
+
+def register_of(session: ReadSession, *, site_id: SiteId, most: int = 200) -> list[Released]:
+    """The site's register of disclosures, the newest first."""
+    chosen = select(Release).where(Release.site_id == site_id).order_by(Release.at.desc()).limit(most)
+    return _read(session, session.scalars(chosen).all())
+
+
+def _read(session: ReadSession, releases: Sequence[Release]) -> list[Released]:
+    counted = select(Disclosure.release_id, func.count()).where(
+        Disclosure.release_id.in_([release.id for release in releases])
+    )
+    counts: dict[UUID, int] = dict(session.execute(counted.group_by(Disclosure.release_id)).all())
+    people = names_of(session, list({release.account_id for release in releases}))
+
+    def opened(release: Release, column: str) -> str:
+        return session.vault.open(f"release.{column}", release.id, getattr(release, f"{column}_sealed"))
+
+    return [
+        Released(
+            at=release.at,
+            by=people[release.account_id],
+            what=release.what,
+            ground=release.ground,
+            authority=opened(release, "authority"),
+            recipient=opened(release, "recipient"),
+            reason=opened(release, "reason"),
+            clients=counts[release.id],
+        )
+        for release in releases
+    ]
