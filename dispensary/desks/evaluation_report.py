@@ -13,7 +13,8 @@ from litestar.types import ControllerRouterHandler
 
 from dispensary.database import Database, ReadSession
 from dispensary.desks.evaluation_asked import Asked, form_of, read, site_choices, sites_of_evaluator, typed_on_page
-from dispensary.desks.evaluation_taken import note_taken, taken
+from dispensary.desks.evaluation_taken import taken
+from dispensary.evaluation.taken import note_taken
 from dispensary.refusals import BadInput, Refused
 from dispensary.reporting.programme import NAME, asked_of, export_report, on_page
 from dispensary.staff.queries import Place
@@ -79,7 +80,7 @@ def report_pdf(
     with database.reading() as session:
         content = on_page(session, asked=asked_of(asked.places, asked.period, asked.as_of, now))
     with database.writing() as session:
-        note_taken(session, actor, NAME, now, {**asked.as_json(), "format": "pdf"})
+        note_taken(session, actor=actor, name=NAME, at=now, asked={**asked.as_json(), "format": "pdf"})
     return pdf(content, f"{NAME}-{asked.period.from_day}-{asked.last_day}.pdf")
 
 
