@@ -12,7 +12,7 @@ import click
 from litestar import Litestar
 
 from dispensary import __version__
-from dispensary.commands import checking, exporting, opening, records, reporting, retaining, simulating
+from dispensary.commands import checking, counting, exporting, opening, records, reporting, retaining, simulating
 from dispensary.commands.parts import bar, database_of, now, one_clear_line
 from dispensary.database import Database, kept_running
 from dispensary.jobs import start_jobs
@@ -176,6 +176,7 @@ for each in (
     opening.open_site,
     records.import_,
     exporting.export,
+    counting.evaluation,
     records.close_day_command,
     records.assess,
     records.verify,

@@ -19,6 +19,7 @@ from sqlalchemy.exc import DBAPIError
 
 import notifications.sending
 from dispensary.database import Database, WriteSession
+from dispensary.evaluation.facts import count_behind
 from dispensary.leading import Clock, Leadership, run_once
 from dispensary.monitoring.alerts import escalate
 from dispensary.monitoring.judging import judge_health
@@ -101,6 +102,7 @@ def start_jobs(database: Database, settings: Settings, clock: Clock) -> Backgrou
     scheduler.add_job(led(lambda: judge_sites(database, clock)), id="judge health", **soon)
     scheduler.add_job(led(lambda: pass_alerts_on(database, clock)), id="pass alerts on", **soon)
     scheduler.add_job(led(lambda: forget_texts(database, clock)), id="wipe texts", **soon)
+    scheduler.add_job(led(lambda: count_behind(database)), id="count for figures", **soon)
     scheduler.add_job(led(lambda: make_packs(database, settings.data, clock)), id="downtime packs", **often)
     scheduler.add_job(
         led(lambda: clockwork.work_waiting_list(database, clock())), "interval", seconds=20, id="waiting list"

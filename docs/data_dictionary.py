@@ -45,7 +45,7 @@ How to read it:
 # The order of the house: the clinic's rooms from the ground up, then the two houses beside it.
 ROOMS = (
     ("dispensary.staff", "Staff: sites, accounts, audit"),
-    ("dispensary.evaluation", "Evaluation: what was brought in to be evaluated"),
+    ("dispensary.evaluation", "Evaluation: what closed days say, counted, and what was brought in"),
     ("dispensary.clients", "Clients"),
     ("dispensary.stock", "Stock: the safe and its register"),
     ("dispensary.prescribing", "Prescribing"),

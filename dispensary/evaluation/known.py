@@ -8,32 +8,53 @@ condition that was noted with an earlier day, and what a client's page says of e
 from __future__ import annotations
 
 # Imported history has no moment of its own on the supply: it was on record when its days were frozen. What was entered
-# from paper after an outage was on record when it was entered.
-GIVEN = """
-    SELECT d.client_id, d.dose_day, d.portion, d.portions, d.kind, d.mg, d.supply_id
+# from paper after an outage was on record when it was entered. Doses that stand and doses that were voided are read
+# apart, since each have an index of their own.
+_GIVEN = """
+    SELECT d.client_id, d.dose_day, d.portion, d.portions, d.kind, d.mg, d.supply_id, known.at
     FROM dose d
     JOIN supply s ON s.id = d.supply_id
     LEFT JOIN day_outcome brought_in ON s.origin = 'import' AND brought_in.client_id = d.client_id
         AND brought_in.dose_day = d.dose_day AND brought_in.portion = d.portion
     LEFT JOIN late_entry entered ON s.origin = 'outage' AND entered.supply_id = s.id
-    WHERE CASE s.origin WHEN 'import' THEN brought_in.frozen_at WHEN 'outage' THEN entered.recorded_at ELSE s.at END
-        <= :as_of
-      AND (d.voided_at IS NULL OR d.voided_at > :as_of)
+    CROSS JOIN LATERAL (SELECT CASE s.origin WHEN 'import' THEN brought_in.frozen_at
+        WHEN 'outage' THEN entered.recorded_at ELSE s.at END AS at) AS known
+    WHERE known.at <= :as_of AND {stood}{only}
 """
-"""Portions that a client had: swallowed at the counter or carried home."""
 
-# A closed day is as it was frozen, unless a correction of it was known by then.
-DAYS = """
-    SELECT o.client_id, o.dose_day, o.portion, o.portions, o.ordered_mg, o.episode_id, o.order_id,
-        coalesce(c.given_mg, o.given_mg) AS given_mg, coalesce(c.outcome, o.outcome) AS outcome
-    FROM day_outcome o
-    LEFT JOIN (
-        SELECT DISTINCT ON (client_id, dose_day, portion) client_id, dose_day, portion, given_mg, outcome
-        FROM day_correction WHERE at <= :as_of ORDER BY client_id, dose_day, portion, no DESC
-    ) AS c ON c.client_id = o.client_id AND c.dose_day = o.dose_day AND c.portion = o.portion
-    WHERE o.frozen_at <= :as_of
-"""
-"""Portions of closed dose days, with the last correction that was known."""
+
+def given(only: str = "") -> str:
+    """Portions that a client had: swallowed at the counter or carried home. `only` is one more condition on `d`."""
+    return " UNION ALL ".join(
+        _GIVEN.format(stood=stood, only=only) for stood in ("d.voided_at IS NULL", "d.voided_at > :as_of")
+    )
+
+
+GIVEN = given()
+
+
+def days(only: str = "", corrected: str = "") -> str:
+    """Portions of closed dose days, with the last correction that was known. `only` is one more condition on `o`.
+
+    A closed day is as it was frozen, unless a correction of it was known by then. `corrected` says the same as `only`
+    of the corrections, which are `c`.
+    """
+    return f"""
+        SELECT o.client_id, o.dose_day, o.portion, o.portions, o.ordered_mg, o.episode_id, o.order_id,
+            o.frozen_at AS at, coalesce(c.given_mg, o.given_mg) AS given_mg,
+            coalesce(c.outcome, o.outcome) AS outcome
+        FROM day_outcome o
+        LEFT JOIN (
+            SELECT DISTINCT ON (c.client_id, c.dose_day, c.portion) c.client_id, c.dose_day, c.portion, c.given_mg,
+                c.outcome
+            FROM day_correction c WHERE c.at <= :as_of{corrected}
+            ORDER BY c.client_id, c.dose_day, c.portion, c.no DESC
+        ) AS c ON c.client_id = o.client_id AND c.dose_day = o.dose_day AND c.portion = o.portion
+        WHERE o.frozen_at <= :as_of{only}
+    """
+
+
+DAYS = days()
 
 # An episode does not keep when its end was stated; the audit trail does.
 EPISODES = """
@@ -137,46 +158,6 @@ HIV = f"""
             AND r.choice = 'positive' AND r.taken_on <= care.on_day)
 """
 """Everybody in care who lives with HIV by a noted condition, a treatment, or a positive test."""
-
-STAYS = f"""
-    SELECT stay.client_id, stay.number, stay.first_day, stay.last_day, stay.next_day,
-        CASE WHEN left_for.known THEN left_for.ended_on END AS ended_on,
-        CASE WHEN left_for.known THEN left_for.exit_reason END AS exit_reason,
-        stay.today
-    FROM (
-        SELECT client_id, number, today, min(dose_day) AS first_day, max(dose_day) AS last_day,
-            lead(min(dose_day)) OVER (PARTITION BY client_id ORDER BY number) AS next_day
-        FROM (
-            SELECT client_id, dose_day, today, sum(begins) OVER (PARTITION BY client_id ORDER BY dose_day) AS number
-            FROM (
-                SELECT client_id, dose_day, today,
-                    CASE WHEN dose_day - lag(dose_day) OVER one - 1 <= :gap_days THEN 0 ELSE 1 END AS begins
-                FROM (
-                    SELECT DISTINCT given.client_id, given.dose_day, site_day.today
-                    FROM ({GIVEN}) AS given
-                    JOIN client ON client.id = given.client_id
-                    JOIN site_day ON site_day.site_id = client.site_id
-                    WHERE given.dose_day <= site_day.today
-                ) AS covered
-                WINDOW one AS (PARTITION BY client_id ORDER BY dose_day)
-            ) AS marked
-        ) AS numbered
-        GROUP BY client_id, number, today
-    ) AS stay
-    LEFT JOIN LATERAL (
-        SELECT e.ended_on, e.exit_reason,
-            e.ended_on <= stay.today AND e.ended_on <= coalesce(stay.next_day, 'infinity') AND NOT EXISTS (
-                SELECT 1 FROM audit_entry a
-                WHERE a.subject_id = e.client_id AND a.at > :as_of AND a.act = 'ended episode'
-                  AND CAST(a.details AS jsonb) ->> 'ended_on' = CAST(e.ended_on AS text)
-            ) AS known
-        FROM episode e
-        WHERE e.client_id = stay.client_id AND e.began_on <= stay.last_day
-        ORDER BY e.began_on DESC
-        LIMIT 1
-    ) AS left_for ON true
-"""
-"""Time with doses, without a gap of more than `:gap_days` whole days; needs the table `site_day` (site_id, today)."""
 
 SITE_DAY = """
     SELECT known.site_id, known.today, least(known.today, CAST(:until_day AS date) - 1) AS on_day

@@ -16,8 +16,9 @@ from uuid import UUID
 from sqlalchemy import text
 
 from dispensary.database import ReadSession
-from dispensary.evaluation.known import DAYS, GIVEN, STAYS
+from dispensary.evaluation.known import DAYS, GIVEN
 from dispensary.evaluation.rules import Stay
+from dispensary.evaluation.summed import STAYS
 from dispensary.staff.queries import Place
 
 _ROWS_AT_ONCE = 5000

@@ -11,6 +11,7 @@ from datetime import date, datetime
 from sqlalchemy import text
 
 from dispensary.database import WriteSession
+from dispensary.evaluation.facts import count_with_the_close
 from dispensary.units import ClientId, SiteId
 
 # Whose day this is: everybody in a stay at the site who is not a guest elsewhere, and its own guests.
@@ -59,17 +60,21 @@ WITH here AS ({here}), due AS (
         AND d.portion = due.portion AND d.voided_at IS NULL
     WHERE d.id IS NOT NULL OR due.ended_on IS DISTINCT FROM CAST(:day AS date)
     ON CONFLICT DO NOTHING
-    RETURNING outcome
+    RETURNING client_id, outcome
 )
-SELECT outcome, count(*) AS n FROM frozen GROUP BY outcome
+SELECT outcome, count(*) AS n, array_agg(DISTINCT client_id) AS clients FROM frozen GROUP BY outcome
 """
 _FREEZE_SITE = text(_FREEZE.format(here=_OF_SITE))
 _FREEZE_CLIENT = text(_FREEZE.format(here=_OF_CLIENT))
 
 
 def freeze_day(session: WriteSession, *, site_id: SiteId, day: date, at: datetime) -> dict[str, int]:
-    """Freezes the day of everybody whose doses this site gave; how many portions of each outcome were frozen."""
-    rows = session.execute(_FREEZE_SITE, {"site": site_id, "day": day, "at": at})
+    """Freezes the day of everybody whose doses this site gave; how many portions of each outcome were frozen.
+
+    What closed days say of each of them is counted with it. Lock the clients first.
+    """
+    rows = session.execute(_FREEZE_SITE, {"site": site_id, "day": day, "at": at}).all()
+    count_with_the_close(session, client_ids=sorted({ClientId(each) for row in rows for each in row.clients}))
     return {row.outcome: row.n for row in rows}
 
 

@@ -167,6 +167,7 @@ class Dose(Base):
         ),
         Index(None, "supply_id"),
         Index(None, "site_id", "dose_day"),
+        Index("ix_dose_voided", "client_id", "dose_day", postgresql_where=text("voided_at IS NOT NULL")),
         CheckConstraint("kind IN ('observed', 'take_home')", name="kind"),
         CheckConstraint("mg > 0", name="mg"),
         CheckConstraint("portion BETWEEN 1 AND portions AND portions BETWEEN 1 AND 4", name="portion"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dispensary.verification.bottles import BOTTLES
 from dispensary.verification.collecting import COLLECTING
+from dispensary.verification.facts import FACTS
 from dispensary.verification.guests import GUESTS
 from dispensary.verification.hands import HANDS
 from dispensary.verification.health import HEALTH
@@ -258,4 +259,5 @@ CHECKS = (
     *REFILLS,
     *PHONE_PINS,
     *WISHES,
+    *FACTS,
 )

@@ -43,6 +43,7 @@ INVARIANTS = {
     10: "a text is sent once and only where it is wanted",
     12: "the audit trail is whole",
     13: "what names a person is sealed for its own row",
+    14: "figures are what the records say",
     16: "who collects may, and what is out is with somebody",
     17: "a bottle is where its record says",
     18: "a supply that was entered in error is void whole",

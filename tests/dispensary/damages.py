@@ -298,6 +298,15 @@ DAMAGES: list[tuple[str, str]] = [
         "DELETE FROM audit_entry WHERE seq = (SELECT max(seq) FROM audit_entry)",
         r"the end of the audit chain",
     ),
+    # 14
+    ("UPDATE fact_month SET covered = covered - 1 WHERE covered > 0", r"counted otherwise than their records say"),
+    ("UPDATE fact_client SET last_day = last_day - 1", r"client .* is counted otherwise than their records say"),
+    ("DELETE FROM fact_month WHERE ordered > 0", r"client .* is counted otherwise than their records say"),
+    ("DELETE FROM fact_client", r"client .* is counted otherwise than their records say"),
+    (
+        "UPDATE day_outcome SET outcome = 'held' WHERE outcome = 'missed'",
+        r"counted otherwise than their records say",
+    ),
     # 13
     (
         "UPDATE client SET name_sealed = (SELECT name_sealed FROM client WHERE number = 'OLD-1') WHERE "

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
+from sqlalchemy import text
+
+from dispensary.database import Database
 from dispensary.evaluation.answering import Answer, answer, ask
 from dispensary.evaluation.measures import measure
 from dispensary.evaluation.queries import Period
@@ -45,6 +49,16 @@ def asked(
             least=least,
         )
         return answer(session, question)
+
+
+def what_is_counted(database: Database) -> list[Sequence[object]]:
+    """Every row of the facts, in order."""
+    with database.reading() as session:
+        return [
+            tuple(row)
+            for table in ("fact_client", "fact_gap", "fact_month")
+            for row in session.execute(text(f"SELECT * FROM {table} ORDER BY 1, 2"))
+        ]
 
 
 def figures(found: Answer) -> dict[str, tuple[str, str]]:

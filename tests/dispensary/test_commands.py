@@ -14,6 +14,7 @@ from dispensary.cli import main
 from dispensary.commands.taking import who_runs_this
 from dispensary.database import Database
 from dispensary.keys import Vault
+from tests.dispensary.measured import what_is_counted
 
 HISTORY = Path(__file__).parent / "history-of-doses.csv"
 SHARED = Path(__file__).parents[3] / "shared" / "data" / "ctn0094" / "methadone_arm_daily.csv"
@@ -137,6 +138,21 @@ def test_a_day_is_closed_from_the_command_line(run, database: Database) -> None:
     assert "The safe is not counted yet." in closed.output
     again = run("close-day", "--site", "OLD", "--day", day)
     assert (again.exit_code, f"{day} is closed." in again.output) == (2, True)
+
+
+def test_what_is_counted_is_counted_anew_and_looked_at_from_the_command_line(run, database: Database) -> None:
+    run("import", "doses", HISTORY, "--site", "OLD", "--start", "2024-01-01")
+    done = run("evaluation", "rebuild")
+    assert (done.exit_code, done.output) == (0, f"Counted {counted(database, 'client')} clients anew.\n")
+    rows = what_is_counted(database)
+    assert counted(database, "fact_client") == counted(database, "client")
+    assert run("evaluation", "rebuild", "--check").output == "What is counted is what the records say.\n"
+    with database.writing() as session:
+        session.execute(text("UPDATE fact_month SET ordered = ordered + 1"))
+    wrong = run("evaluation", "rebuild", "--check")
+    assert (wrong.exit_code, "is counted otherwise than their records say" in wrong.output) == (1, True)
+    assert run("evaluation", "rebuild").exit_code == 0
+    assert what_is_counted(database) == rows
 
 
 def test_the_real_trial_comes_in_where_it_lies_beside_the_project(run, database: Database, vault: Vault) -> None:

@@ -178,6 +178,7 @@ def test_the_clockwork_starts_sends_and_stops(place: Clinic, tmp_path: Path) -> 
             "assess take-home",
             "downtime packs",
             "recall at random",
+            "count for figures",
             "look at the safe",
             "waiting list",
             "weekly times",

@@ -15,10 +15,12 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant
 from sqlalchemy import text
 
 from dispensary.database import Database, WriteSession
+from dispensary.evaluation.facts import count_behind
 from dispensary.refusals import Refused
 from dispensary.units import ClientId, DoseDay
 from dispensary.verification.verifying import verify
 from tests.builders import Clinic, clinic
+from tests.dispensary.measured import what_is_counted
 from tests.dispensary.visiting import has_pin
 
 PIN = "271828"
@@ -232,3 +234,10 @@ class Sites(RuleBasedStateMachine):
         with self.database.reading() as session:
             found = [str(each) for each in verify(session, now=self.places[0].now)]
         assert found == [], "\n".join(found)
+        self.what_is_counted_day_by_day_is_what_counting_anew_finds()
+
+    def what_is_counted_day_by_day_is_what_counting_anew_finds(self) -> None:
+        count_behind(self.database)
+        day_by_day = what_is_counted(self.database)
+        count_behind(self.database, anew=True)
+        assert what_is_counted(self.database) == day_by_day

@@ -4,23 +4,13 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from dispensary.evaluation.known import DAYS, GIVEN
 from dispensary.evaluation.measure import Amount, Exclusion, Figure, Indicator, Measure, OwnStratum
 from dispensary.evaluation.strata import EVERY_STRATUM
+from dispensary.evaluation.summed import MONTHS
 
 QUERY = f"""
-    WITH given AS ({GIVEN}),
-    day AS (
-        SELECT o.client_id, o.dose_day, bool_or(o.outcome = 'held') AS held,
-            bool_and(given.client_id IS NOT NULL) AS covered
-        FROM ({DAYS}) AS o
-        LEFT JOIN given ON given.client_id = o.client_id AND given.dose_day = o.dose_day AND given.portion = o.portion
-        WHERE o.dose_day >= :from_day AND o.dose_day < :until_day
-        GROUP BY o.client_id, o.dose_day
-    ), month AS (
-        SELECT client_id, to_char(dose_day, 'YYYY-MM') AS month, count(*) FILTER (WHERE NOT held) AS ordered,
-            count(*) FILTER (WHERE covered AND NOT held) AS covered, count(*) FILTER (WHERE held) AS held
-        FROM day GROUP BY client_id, to_char(dose_day, 'YYYY-MM')
+    WITH month AS (
+        SELECT client_id, to_char(month, 'YYYY-MM') AS month, ordered, covered, held, open FROM ({MONTHS}) AS months
     )
     SELECT 'pdc' AS indicator, client_id, covered AS numerator, ordered AS denominator, month
     FROM month WHERE ordered > 0
@@ -29,13 +19,7 @@ QUERY = f"""
     UNION ALL SELECT 'good', client_id, CASE WHEN 100 * covered >= :good_percent * ordered THEN 1 ELSE 0 END, 1, month
     FROM month WHERE ordered > 0
     UNION ALL SELECT 'held', client_id, held, NULL, month FROM month WHERE held > 0
-    UNION ALL SELECT DISTINCT 'open', client_id, CAST(count(DISTINCT dose_day) AS bigint), CAST(NULL AS bigint),
-        to_char(dose_day, 'YYYY-MM')
-    FROM given
-    WHERE dose_day >= :from_day AND dose_day < :until_day AND NOT EXISTS (
-        SELECT 1 FROM day_outcome o WHERE o.client_id = given.client_id AND o.dose_day = given.dose_day
-            AND o.frozen_at <= :as_of)
-    GROUP BY client_id, to_char(dose_day, 'YYYY-MM')
+    UNION ALL SELECT 'open', client_id, open, NULL, month FROM month WHERE open > 0
 """
 
 MEASURE = Measure(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dispensary.evaluation.known import EPISODES, STAYS
+from dispensary.evaluation.known import EPISODES
 from dispensary.evaluation.measure import Exclusion, Indicator, Measure, Whole
 from dispensary.evaluation.retention import DEFAULT_GAP, LONGEST_GAP
 from dispensary.evaluation.strata import EVERY_STRATUM
+from dispensary.evaluation.summed import STAYS
 
 QUERY = f"""
     WITH treated AS (

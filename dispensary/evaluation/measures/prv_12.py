@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from dispensary.evaluation.known import STAYS
 from dispensary.evaluation.measure import Amount, Figure, Indicator, Measure, Whole
 from dispensary.evaluation.retention import DEFAULT_GAP, LONGEST_GAP
 from dispensary.evaluation.strata import EVERY_STRATUM
+from dispensary.evaluation.summed import STAYS
 
 QUERY = f"""
     WITH spent AS (

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dispensary.evaluation.known import STAYS
 from dispensary.evaluation.measure import Choice, Exclusion, Indicator, Measure, Whole
 from dispensary.evaluation.retention import DEFAULT_GAP, LONGEST_GAP
 from dispensary.evaluation.strata import EVERY_STRATUM
+from dispensary.evaluation.summed import STAYS
 
 QUERY = f"""
     WITH started AS (

@@ -1,0 +1,167 @@
+"""Facts and records together, as pieces of SQL that measures are made of: what is counted, and elsewhere the records.
+
+A client's facts (`models.py`) say what the records of their closed days up to a day say. They answer for a moment when
+everything that was counted was on record by then, and nothing of it was touched since. All other days, and all days of
+all other clients, are read from the records, so that an answer never depends on what happens to be counted.
+"""
+
+from __future__ import annotations
+
+from dispensary.evaluation.known import days, given
+
+_OF_SPAN = " AND {0}.client_id = span.client_id AND {0}.dose_day >= span.from_day AND {0}.dose_day < span.until_day"
+
+COUNTED = """
+    SELECT f.client_id, f.through, f.first_day, f.last_day, f.first_home
+    FROM fact_client f
+    JOIN client ON client.id = f.client_id
+    JOIN site_day ON site_day.site_id = client.site_id
+    WHERE NOT f.touched AND f.known_at <= :as_of AND f.through <= site_day.today
+"""
+"""Clients whose facts answer for the as-of moment; needs the table `site_day` (site_id, today)."""
+
+GIVEN_IN_SPAN = given(_OF_SPAN.format("d"))
+"""Portions that a client had, beside a table `span` (client_id, from_day, until_day), which is not in it any more."""
+
+
+def days_in_span(*, also: str = "") -> str:
+    """A client's days with an outcome or a dose, beside a table `span` (client_id, from_day, until_day)."""
+    outcomes = days(_OF_SPAN.format("o"), _OF_SPAN.format("c"))
+    return f"""
+        SELECT dose_day, count(outcome) > 0 AS closed, coalesce(bool_or(outcome = 'held'), false) AS held,
+            coalesce(bool_and(had) FILTER (WHERE outcome IS NOT NULL), false) AS covered, bool_or(had) AS dosed,
+            bool_or(carried) AS carried, max(at) AS known_at
+        FROM (
+            SELECT dose_day, portion, max(outcome) AS outcome, bool_or(had) AS had, bool_or(carried) AS carried,
+                max(at) AS at
+            FROM (
+                SELECT dose_day, portion, outcome, false AS had, false AS carried, at FROM ({outcomes}) AS closed
+                UNION ALL
+                SELECT dose_day, portion, NULL, true, kind = 'take_home', at FROM ({GIVEN_IN_SPAN}) AS given
+                {also}
+            ) AS said
+            GROUP BY dose_day, portion
+        ) AS parts
+        GROUP BY dose_day
+    """
+
+
+SUMS = """
+    CAST(count(*) FILTER (WHERE closed AND NOT held) AS integer) AS ordered,
+    CAST(count(*) FILTER (WHERE closed AND NOT held AND covered) AS integer) AS covered,
+    CAST(count(*) FILTER (WHERE held) AS integer) AS held,
+    CAST(count(*) FILTER (WHERE dosed AND NOT closed) AS integer) AS open,
+    CAST(count(*) FILTER (WHERE dosed) AS integer) AS dosed,
+    CAST(count(*) FILTER (WHERE carried) AS integer) AS carried
+"""
+"""What a month says of its days: see the table `fact_month`."""
+
+# Of a client whose facts answer, the days after the last counted one, and the first and the last month of the period
+# where it has only a part of them; of everybody else the whole period. A month into which both fall is put together.
+_SPANS = """
+    SELECT person.client_id, within.from_day, within.until_day
+    FROM person
+    LEFT JOIN counted c ON c.client_id = person.client_id
+    CROSS JOIN whole
+    CROSS JOIN LATERAL (
+        SELECT CAST(:from_day AS date) AS from_day, CAST(:until_day AS date) AS until_day WHERE c.client_id IS NULL
+        UNION ALL
+        SELECT CAST(:from_day AS date), least(whole.from_month, c.through + 1, CAST(:until_day AS date))
+        WHERE c.client_id IS NOT NULL
+        UNION ALL
+        SELECT greatest(whole.until_month, whole.from_month), CAST(:until_day AS date)
+        WHERE c.through >= CAST(:until_day AS date)
+        UNION ALL
+        SELECT greatest(CAST(:from_day AS date), c.through + 1), CAST(:until_day AS date) WHERE c.client_id IS NOT NULL
+    ) AS within
+    WHERE within.from_day < within.until_day
+"""
+
+MONTHS = f"""
+    WITH counted AS MATERIALIZED ({COUNTED}), whole AS (
+        SELECT CAST(date_trunc('month', CAST(:from_day AS date) - 1) + interval '1 month' AS date) AS from_month,
+            CAST(date_trunc('month', CAST(:until_day AS date)) AS date) AS until_month
+    ), of_facts AS (
+        SELECT m.client_id, m.month, m.ordered, m.covered, m.held, m.open, m.dosed, m.carried,
+            m.month < date_trunc('month', c.through + 1) AS complete
+        FROM fact_month m
+        JOIN counted c ON c.client_id = m.client_id
+        CROSS JOIN whole
+        WHERE m.month >= whole.from_month
+            AND (m.month < whole.until_month OR c.through < CAST(:until_day AS date))
+    ), of_records AS (
+        SELECT span.client_id, CAST(date_trunc('month', day.dose_day) AS date) AS month, {SUMS}
+        FROM ({_SPANS}) AS span
+        CROSS JOIN LATERAL ({days_in_span()}) AS day
+        GROUP BY span.client_id, CAST(date_trunc('month', day.dose_day) AS date)
+    )
+    SELECT client_id, month, ordered, covered, held, open, dosed, carried FROM of_facts WHERE complete
+    UNION ALL
+    SELECT client_id, month, sum(ordered), sum(covered), sum(held), sum(open), sum(dosed), sum(carried)
+    FROM (
+        SELECT client_id, month, ordered, covered, held, open, dosed, carried FROM of_facts WHERE NOT complete
+        UNION ALL
+        SELECT client_id, month, ordered, covered, held, open, dosed, carried FROM of_records
+    ) AS parts
+    GROUP BY client_id, month
+"""
+"""Each client's months of the period with the number of their days of each kind; needs `person` and `site_day`."""
+
+STAYS = f"""
+    WITH counted AS MATERIALIZED ({COUNTED})
+    SELECT stay.client_id, stay.number, stay.first_day, stay.last_day, stay.next_day,
+        CASE WHEN left_for.known THEN left_for.ended_on END AS ended_on,
+        CASE WHEN left_for.known THEN left_for.exit_reason END AS exit_reason,
+        stay.today
+    FROM (
+        SELECT client_id, number, today, min(first_day) AS first_day, max(last_day) AS last_day,
+            lead(min(first_day)) OVER (PARTITION BY client_id ORDER BY number) AS next_day
+        FROM (
+            SELECT client_id, first_day, last_day, today,
+                sum(begins) OVER (PARTITION BY client_id ORDER BY first_day) AS number
+            FROM (
+                SELECT stretch.client_id, first_day, last_day, site_day.today,
+                    CASE WHEN first_day - lag(last_day) OVER one - 1 <= :gap_days THEN 0 ELSE 1 END AS begins
+                FROM (
+                    SELECT client_id, begins AS first_day,
+                        coalesce(lead(before) OVER (PARTITION BY client_id ORDER BY begins), last_day) AS last_day
+                    FROM (
+                        SELECT client_id, first_day AS begins, CAST(NULL AS date) AS before, last_day
+                        FROM counted WHERE first_day IS NOT NULL
+                        UNION ALL
+                        SELECT c.client_id, g.next_day, g.last_day, c.last_day
+                        FROM counted c JOIN fact_gap g ON g.client_id = c.client_id
+                        WHERE g.next_day - g.last_day - 1 > :gap_days
+                    ) AS of_facts
+                    UNION ALL
+                    SELECT span.client_id, given.dose_day, given.dose_day
+                    FROM (
+                        SELECT client.id AS client_id, coalesce(c.through + 1, '-infinity') AS from_day,
+                            site_day.today + 1 AS until_day
+                        FROM client
+                        JOIN site_day ON site_day.site_id = client.site_id
+                        LEFT JOIN counted c ON c.client_id = client.id
+                    ) AS span
+                    CROSS JOIN LATERAL (SELECT DISTINCT dose_day FROM ({GIVEN_IN_SPAN}) AS of_records) AS given
+                ) AS stretch
+                JOIN client ON client.id = stretch.client_id
+                JOIN site_day ON site_day.site_id = client.site_id
+                WINDOW one AS (PARTITION BY stretch.client_id ORDER BY first_day)
+            ) AS marked
+        ) AS numbered
+        GROUP BY client_id, number, today
+    ) AS stay
+    LEFT JOIN LATERAL (
+        SELECT e.ended_on, e.exit_reason,
+            e.ended_on <= stay.today AND e.ended_on <= coalesce(stay.next_day, 'infinity') AND NOT EXISTS (
+                SELECT 1 FROM audit_entry a
+                WHERE a.subject_id = e.client_id AND a.at > :as_of AND a.act = 'ended episode'
+                  AND CAST(a.details AS jsonb) ->> 'ended_on' = CAST(e.ended_on AS text)
+            ) AS known
+        FROM episode e
+        WHERE e.client_id = stay.client_id AND e.began_on <= stay.last_day
+        ORDER BY e.began_on DESC
+        LIMIT 1
+    ) AS left_for ON true
+"""
+"""Time with doses, without a gap of more than `:gap_days` whole days (at least one); needs the table `site_day`."""
