@@ -28,7 +28,7 @@ class Meets(StrEnum):
     AFTER = "after"
     """It lasts beyond that day."""
     UNKNOWN = "unknown"
-    """No refill is on record, or they come again tomorrow: then no day is to be met."""
+    """A medicine has no refill on record, or they come again tomorrow: then no day is to be met."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,8 @@ class Supplied:
     """For how many days it was handed over the last time."""
     observed: bool = False
     """Whether today's dose of it is swallowed here."""
+    never: tuple[str, ...] = ()
+    """Medicines of which none was handed over yet, while others of the treatment were."""
 
     @property
     def late_days(self) -> int:
@@ -64,13 +66,13 @@ class Supplied:
     def needed(self) -> int:
         """Days that are missing up to the day before the client comes again."""
         from_day = self.today + _DAY * self.observed
-        if self.runs_out is not None:
+        if self.runs_out is not None and not self.never:
             from_day = max(from_day, self.runs_out)
         return max((self.next_day - from_day).days, 0)
 
     @property
     def meets(self) -> Meets:
-        if self.runs_out is None or self.comes_daily:
+        if self.runs_out is None or self.never or self.comes_daily:
             return Meets.UNKNOWN
         if self.needed:
             return Meets.BEFORE

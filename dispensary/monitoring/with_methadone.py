@@ -86,6 +86,7 @@ def _course(
         next_day=next_day,
         last_days=last.days if last else None,
         observed=treatment.observed,
+        never=tuple(each.substance for each in medicines if not own[each.id]) if any(own.values()) else (),
     )
     swallowed = {id_ for id_, rows in own.items() if any(each.observed and each.on_day == today for each in rows)}
     to_swallow = [id_ for id_ in own if id_ not in swallowed] if treatment.observed else []

@@ -130,6 +130,28 @@ class TestTheLine:
         assert "ran out 2 days ago: offer a refill now" in text_of(page)
         assert f'name="days_{treatment}" value="28"' in page.text
 
+    def test_a_medicine_that_was_switched_in_is_not_enough_until_it_was_handed_over(
+        self, here: Desks, counter: Visitor, client: ClientId
+    ) -> None:
+        """What is left of the others of the regimen says nothing of the new one."""
+        treatment = begins(here, client, "efavirenz, lamivudine", ago=30)
+        refilled(here, client, treatment, 60, ago=30)
+        here.place.decide(client, per_supply=6)
+        here.place.give(client, take_home_days=here.place.ahead(1, 2, 3, 4, 5, 6))
+        assert "enough beyond the next visit" in text_of(counter.get(at(client)))
+        old = medicines(here, treatment)["efavirenz"]
+        form = {"substance": "dolutegravir", "switched_on": day(0, here), "switch_reason": "withdrawal"}
+        assert here.doctor.post(health(client, f"/medicines/{old}/switch"), form).status_code == 303
+        page = counter.get(at(client))
+        assert "no refill of dolutegravir is written down yet: hand it over now" in text_of(page)
+        assert "enough beyond" not in text_of(page)
+        new = medicines(here, treatment)["dolutegravir"]
+        form = {"on": day(0, here), "days": "7", "parts": [str(new)], "key": str(uuid4())}
+        assert here.doctor.post(health(client, f"/treatments/{treatment}/refill"), form).status_code == 303
+        said = text_of(counter.get(at(client)))
+        assert "is written down yet" not in said
+        assert "the day they come next: both on one day" in said
+
     def test_is_not_there_for_anybody_else(self, here: Desks, counter: Visitor, client: ClientId) -> None:
         page = counter.get(at(client)).text
         assert "with-it" not in page

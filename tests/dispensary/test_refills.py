@@ -306,6 +306,10 @@ class TestOneDay:
         found = Supplied(DAY, None if runs_out is None else after(runs_out), after(next_day), last, observed)
         assert (found.meets, found.proposed) == (meets, proposed)
 
+    def test_what_is_left_of_the_others_says_nothing_of_a_medicine_that_is_new(self) -> None:
+        found = Supplied(DAY, DAY + timedelta(days=30), DAY + timedelta(days=7), 30, never=("dolutegravir",))
+        assert (found.meets, found.proposed) == (Meets.UNKNOWN, 7)
+
     def test_whoever_takes_it_here_is_late_from_tomorrow_on(self) -> None:
         today = Supplied(DAY, DAY, DAY + timedelta(days=1))
         assert (today.is_out, today.late_days) == (True, 0)
