@@ -175,6 +175,7 @@ exporting.export.add_command(reporting.report_command)
 for each in (
     opening.open_site,
     records.import_,
+    records.forget_episodes,
     exporting.export,
     counting.evaluation,
     records.close_day_command,

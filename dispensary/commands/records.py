@@ -167,6 +167,18 @@ def episodes(
     click.echo("Dry run: nothing was changed." if dry_run else f"Now: dispensary export retention --episodes {name}")
 
 
+@click.command(name="forget-episodes")
+@click.argument("name")
+def forget_episodes(name: str) -> None:
+    """Remove episodes that were brought in under a name, every one."""
+    from dispensary.evaluation.episode_sets import episode_set, forget
+
+    with one_clear_line(), database_of(settings_from()) as database, database.writing() as session:
+        site_id = episode_set(session, name).site_id
+        gone = forget(session, actor=the_program(site_id), name=name, at=now())
+    click.echo(f"{gone.episodes:,} episodes of {gone.clients:,} clients are gone.")
+
+
 def _only_site(session: WriteSession) -> Place:
     found = sites(session)
     if len(found) != 1:

@@ -19,7 +19,7 @@ from dispensary.evaluation.episode_models import EpisodeSet
 from dispensary.evaluation.episode_sets import episode_set
 from dispensary.evaluation.exports import export_episodes, export_retention
 from dispensary.evaluation.queries import Period
-from dispensary.evaluation.retention import DEFAULT_GAP, Question, Retention
+from dispensary.evaluation.retention import DEFAULT_GAP, NO_GAP, Question, Retention
 from dispensary.evaluation.rules import DEFAULT_ROLES, MARKS, Role, Scale
 from dispensary.evaluation.strata import STRATA
 from dispensary.refusals import BadInput, Refusal
@@ -31,7 +31,11 @@ _Command = TypeVar("_Command", bound=Callable[..., None])
 def retention_options(command: _Command) -> _Command:
     """What may be asked of stays, beside period, sites and moment."""
     for option in (
-        click.option("--gap", type=int, help=f"Dropped out after more days without a dose. Default: {DEFAULT_GAP}."),
+        click.option(
+            "--gap",
+            type=int,
+            help=f"Dropped out after more days without a dose. Default: {DEFAULT_GAP}; of --episodes none.",
+        ),
         click.option(
             "--role",
             "typed_roles",
@@ -108,7 +112,7 @@ class Asked:
 
     def of_episodes(self, kept: EpisodeSet) -> Question:
         """Of episodes as their file has them: all, where no period is given."""
-        wrong = {"--gap": self.gap is not None, "--as-of": self.as_of is not None, "--site": bool(self.codes)}
+        wrong = {"--as-of": self.as_of is not None, "--site": bool(self.codes)}
         if any(wrong.values()):
             options = ", ".join(option for option, typed in wrong.items() if typed)
             remedy = "The episodes are as their file has them; split them by a column with --by."
@@ -118,7 +122,7 @@ class Asked:
             self.first.date() if self.first else every.from_day,
             self.last.date() + timedelta(days=1) if self.last else every.until_day,
         )
-        return self._question(period, kept.imported_at, DEFAULT_GAP)
+        return self._question(period, kept.imported_at, NO_GAP if self.gap is None else self.gap)
 
     def _question(self, period: Period, as_of: datetime, gap: int) -> Question:
         return Question(

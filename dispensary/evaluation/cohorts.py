@@ -94,6 +94,13 @@ def cohort(observed: Sequence[Seen], *, scale: Scale, months: tuple[int, ...]) -
     return Cohort(tuple(observed), curve, marks, dict(sorted(endings.items())), scale, months)
 
 
+def both(observed: Sequence[Seen], *, scale: Scale, months: tuple[int, ...]) -> tuple[Cohort, Cohort]:
+    """First stays and all stays: one and the same where nobody came back."""
+    every = cohort(observed, scale=scale, months=months)
+    first = [pair for pair in observed if pair[0].number == 1]
+    return (every if len(first) == len(observed) else cohort(first, scale=scale, months=months)), every
+
+
 def split(
     observed: Sequence[Seen],
     levels: Mapping[Key, Levels],
@@ -109,25 +116,22 @@ def split(
         members[levels[stay.client_id, stay.number]].append((stay, seen))
     hidden = _hidden(members, least)
     groups = tuple(
-        Group(
-            of,
-            of not in hidden,
-            first=cohort([pair for pair in members[of] if pair[0].number == 1], scale=scale, months=months),
-            all=cohort(members[of], scale=scale, months=months),
-        )
-        for of in sorted(members)
+        Group(of, of not in hidden, *both(members[of], scale=scale, months=months)) for of in sorted(members)
     )
-    tested = {
-        kind: log_rank(
-            {
-                group.levels: [(seen.time, seen.event) for _, seen in group.cohort(kind).observed]
-                for group in groups
-                if group.shown
-            }
-        )
-        for kind in KINDS
-    }
+    tested: dict[str, LogRank | None] = dict.fromkeys(KINDS, _tested(groups, "first"))
+    if any(group.first is not group.all for group in groups):
+        tested["all"] = _tested(groups, "all")
     return Split(by, groups, tested)
+
+
+def _tested(groups: Sequence[Group], kind: str) -> LogRank | None:
+    return log_rank(
+        {
+            group.levels: [(seen.time, seen.event) for _, seen in group.cohort(kind).observed]
+            for group in groups
+            if group.shown
+        }
+    )
 
 
 def hidden_levels(found: Split, *, least: int) -> frozenset[tuple[str, str]]:

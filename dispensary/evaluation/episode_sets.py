@@ -11,15 +11,16 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace as with_
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import delete, insert, select
 
 from dispensary.database import ReadSession, WriteSession
-from dispensary.evaluation.cohorts import cohort, split
+from dispensary.evaluation.cohorts import both, split
 from dispensary.evaluation.episode_files import EpisodeFile, EpisodeLine
 from dispensary.evaluation.episode_models import EpisodeSet, ImportedEpisode
-from dispensary.evaluation.retention import Question, Records, Retention, faults_of, taken
+from dispensary.evaluation.retention import NO_GAP, Question, Records, Retention, faults_of, taken
 from dispensary.evaluation.rules import DEFAULT_ROLES, IN_TREATMENT, Observed, Role, Stay, until
 from dispensary.refusals import BadInput, NotThere, Refusal, Refused
 from dispensary.staff import audit
@@ -90,6 +91,22 @@ def bring_in(
     return made
 
 
+def forget(session: WriteSession, *, actor: Actor, name: str, at: datetime) -> EpisodeSet:
+    """Removes the episodes of this name, every one. Raises NotThere."""
+    gone = episode_set(session, name)
+    session.execute(delete(EpisodeSet).where(EpisodeSet.id == gone.id))
+    audit.record(
+        session,
+        actor=actor,
+        act="forgot imported episodes",
+        subject="episode_set",
+        subject_id=gone.id,
+        at=at,
+        details={"name": name, "episodes": gone.episodes, "clients": gone.clients},
+    )
+    return gone
+
+
 def episode_set(session: ReadSession, name: str) -> EpisodeSet:
     """The episodes of this name. Raises NotThere, which says what names there are."""
     found = session.scalar(select(EpisodeSet).where(EpisodeSet.name == name))
@@ -101,14 +118,14 @@ def episode_set(session: ReadSession, name: str) -> EpisodeSet:
 
 
 def retention_of(session: ReadSession, *, kept: EpisodeSet, question: Question) -> Retention:
-    """Answers the question from episodes that were kept elsewhere, which are as their file has them. Raises BadInput.
+    """Answers the question from episodes that were kept elsewhere. Raises BadInput.
 
-    A stay is an episode: no gap rule joins or parts them. One without an end is censored at the last day that the
-    records know.
+    A stay is an episode as its file has it; with a gap, one that begins at most so many whole days after the end of
+    another continues it. One without an end is censored at the last day that the records know.
     """
-    every = _stays(session, kept)
+    every = _stays(session, kept, question.gap_days)
     reasons = {stay.exit_reason for stay, _ in every if stay.exit_reason}
-    faults = faults_of(question, strata=kept.strata, reasons=reasons | DEFAULT_ROLES.keys())
+    faults = faults_of(question, strata=kept.strata, reasons=reasons | DEFAULT_ROLES.keys(), least_gap=NO_GAP)
     if faults:
         raise BadInput(*faults)
     question = with_(question, roles={**dict.fromkeys(sorted(reasons), Role.EVENT), **question.roles})
@@ -119,11 +136,12 @@ def retention_of(session: ReadSession, *, kept: EpisodeSet, question: Question) 
     }
     observed, left_out = taken(question, [(stay, _seen(stay, question)) for stay, _ in inside.values()])
     at = [kept.strata.index(key) for key in question.by]
+    first, all_stays = both(observed, scale=question.scale, months=question.months)
     return Retention(
         question,
         (),
-        first=cohort([pair for pair in observed if pair[0].number == 1], scale=question.scale, months=question.months),
-        all=cohort(observed, scale=question.scale, months=question.months),
+        first=first,
+        all=all_stays,
         split=split(
             observed,
             {key: tuple(values[n] for n in at) for key, (_, values) in inside.items()},
@@ -142,12 +160,11 @@ def retention_of(session: ReadSession, *, kept: EpisodeSet, question: Question) 
     )
 
 
-def _stays(session: ReadSession, kept: EpisodeSet) -> list[tuple[Stay, Sequence[str]]]:
-    """The episodes with their strata, client by client in order."""
+def _stays(session: ReadSession, kept: EpisodeSet, gap_days: int) -> list[tuple[Stay, Sequence[str]]]:
+    """The stays with the strata of the line that began each, client by client in order."""
     rows = session.execute(
         select(
             ImportedEpisode.client_digest,
-            ImportedEpisode.number,
             ImportedEpisode.started_on,
             ImportedEpisode.ended_on,
             ImportedEpisode.exit_reason,
@@ -155,24 +172,23 @@ def _stays(session: ReadSession, kept: EpisodeSet) -> list[tuple[Stay, Sequence[
         )
         .where(ImportedEpisode.set_id == kept.id)
         .order_by(ImportedEpisode.client_digest, ImportedEpisode.number)
-    ).all()
-    last = {row.client_digest: row.number for row in rows}
-    return [
-        (
-            Stay(
-                client_id=UUID(bytes=row.client_digest),
-                number=row.number,
-                first_day=row.started_on,
-                last_day=row.ended_on or kept.seen_to,
-                came_back=row.number < last[row.client_digest],
-                ended_on=row.ended_on,
-                exit_reason=row.exit_reason,
-                as_of_day=kept.seen_to,
-            ),
-            row.strata,
-        )
-        for row in rows
-    ]
+    )
+    found: list[tuple[Stay, Sequence[str]]] = []
+    for digest, started, ended, reason, strata in rows:
+        client = UUID(bytes=digest)
+        ends: dict[str, Any] = {"last_day": ended or kept.seen_to, "ended_on": ended, "exit_reason": reason}
+        before = found[-1][0] if found and found[-1][0].client_id == client else None
+        if before is None:
+            number = 1
+        elif gap_days and (started - before.last_day).days <= gap_days:
+            found[-1] = (with_(before, **ends), found[-1][1])
+            continue
+        else:
+            number = before.number + 1
+            found[-1] = (with_(before, came_back=True), found[-1][1])
+        stay = Stay(client_id=client, number=number, first_day=started, came_back=False, as_of_day=kept.seen_to, **ends)
+        found.append((stay, strata))
+    return found
 
 
 def _seen(stay: Stay, question: Question) -> Observed:

@@ -75,7 +75,7 @@ def log_rank(groups: Mapping[Levels, Iterable[tuple[int, bool]]]) -> LogRank | N
             return None
         chi_square = _quadratic(
             [observed[g] - expected[g] for g in compared[1:]],
-            [[variance[g][h] for h in compared[1:]] for g in compared[1:]],
+            [[variance[max(g, h)][min(g, h)] for h in compared[1:]] for g in compared[1:]],
         )
         p = upper_tail(chi_square, len(compared) - 1)
         return LogRank(
@@ -87,13 +87,16 @@ def log_rank(groups: Mapping[Levels, Iterable[tuple[int, bool]]]) -> LogRank | N
 
 
 def _add(expected: list[Decimal], variance: list[list[Decimal]], left: list[int], d: int, n: int) -> None:
-    """What a time with `d` events among `n` at risk adds."""
+    """What a time with `d` events among `n` at risk adds; of the variance only the lower half, as it is symmetric."""
     weight = Decimal(d * (n - d)) / (Decimal(n) * n * (n - 1)) if n > 1 else Decimal(0)
     for g, of in enumerate(left):
+        if not of:
+            continue
         expected[g] += Decimal(d * of) / n
-        for h in range(g + 1):
-            variance[g][h] += weight * of * ((n if g == h else 0) - left[h])
-            variance[h][g] = variance[g][h]
+        weighted, row = weight * of, variance[g]
+        for h in range(g):
+            row[h] -= weighted * left[h]
+        row[g] += weighted * (n - of)
 
 
 def _quadratic(difference: list[Decimal], variance: list[list[Decimal]]) -> Decimal:

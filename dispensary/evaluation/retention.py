@@ -8,7 +8,7 @@ from datetime import date, datetime
 
 from dispensary.database import ReadSession
 from dispensary.evaluation import entry, queries
-from dispensary.evaluation.cohorts import Cohort, Seen, Split, cohort, split
+from dispensary.evaluation.cohorts import Cohort, Seen, Split, both, split
 from dispensary.evaluation.queries import Period
 from dispensary.evaluation.retention_words import definition
 from dispensary.evaluation.rules import DEFAULT_ROLES, IN_TREATMENT, MARKS, Role, Scale, from_landmark, observe
@@ -20,6 +20,8 @@ from dispensary.staff.queries import Place
 NAME = "retention"
 DEFAULT_GAP = 30
 LONGEST_GAP = 366
+NO_GAP = 0
+"""Of episodes that were kept elsewhere: they are as their file has them."""
 LATEST_LANDMARK = 3660
 TAKE_HOME_BY_LANDMARK = "take_home_by_landmark"
 """Whether the client had had a bottle at home by the landmark: yes or no. The split of a landmark analysis."""
@@ -112,11 +114,12 @@ def retention(session: ReadSession, *, places: Sequence[Place], question: Questi
             for stay in inside
         ],
     )
+    first, all_stays = both(observed, scale=question.scale, months=question.months)
     return Retention(
         question,
         tuple(places),
-        first=cohort([pair for pair in observed if pair[0].number == 1], scale=question.scale, months=question.months),
-        all=cohort(observed, scale=question.scale, months=question.months),
+        first=first,
+        all=all_stays,
         split=_split(session, question, observed),
         outside_period=len(every) - len(inside),
         never_dosed=queries.never_dosed(session, places=places, period=question.period, as_of=question.as_of),
@@ -171,12 +174,14 @@ def check_moment(period: Period, as_of: datetime, now: datetime) -> None:
         raise BadInput(Refusal("to-come", "The as-of moment is still to come.", "Choose one by now.", field="as_of"))
 
 
-def faults_of(question: Question, *, strata: Collection[str], reasons: Collection[str]) -> list[Refusal]:
+def faults_of(
+    question: Question, *, strata: Collection[str], reasons: Collection[str], least_gap: int = 1
+) -> list[Refusal]:
     """What is wrong with a question of records that have these strata and these reasons of exit."""
     faults = []
-    if not 1 <= question.gap_days <= LONGEST_GAP:
+    if not least_gap <= question.gap_days <= LONGEST_GAP:
         faults.append(
-            Refusal("gap", f"A gap has 1 to {LONGEST_GAP} days.", "Programmes use 2 to 30.", field="gap_days")
+            Refusal("gap", f"A gap has {least_gap} to {LONGEST_GAP} days.", "Programmes use 2 to 30.", field="gap_days")
         )
     days = question.scale.month_days
     if days is not None and not (days.is_finite() and 28 <= days <= 31):

@@ -15,6 +15,7 @@ from dispensary.evaluation.crowds import UNTOLD, Shield, Traits, told_of
 from dispensary.evaluation.files import Export, Table
 from dispensary.evaluation.log_rank_rules import Levels
 from dispensary.evaluation.retention import Retention
+from dispensary.evaluation.retention_words import as_of_entry
 from dispensary.evaluation.rules import IN_TREATMENT
 from dispensary.evaluation.stating import pseudonym, statement
 from dispensary.evaluation.strata import STRATA
@@ -125,7 +126,8 @@ def _says(answer: Retention, key: str) -> str:
     if answer.records is not None:
         says = "As the file has it."
     else:
-        says = STRATA[key].says if key in STRATA else "Whether the client had had a bottle at home by the landmark."
+        says = "Whether the client had had a bottle at home by the landmark."
+        says = as_of_entry(STRATA[key].says, answer.question) if key in STRATA else says
     return f"{says} “{ALL}” is everybody."
 
 
@@ -252,6 +254,7 @@ def retention_statement(answer: Retention, shield: Shield, model: Model | None) 
         },
         "exclusions": [{"what": "stays that began outside the period", "count": answer.outside_period}],
         "parameters": {
+            "gap_days": question.gap_days or None,
             "months": list(question.months),
             "month_days": question.scale.month_days,
             "roles": {reason: role.value for reason, role in sorted(question.roles.items())},
@@ -267,7 +270,6 @@ def retention_statement(answer: Retention, shield: Shield, model: Model | None) 
         says = "clients who began an episode in the period and never had a dose"
         exclusions.insert(0, {"what": says, "count": answer.never_dosed})
         said["going_on_without_a_dose_for_a_day_or_more"] = answer.in_gap
-        said["parameters"]["gap_days"] = question.gap_days  # type: ignore[index]
     if left_out.role:
         exclusions.append({"what": "stays whose exit has the role excluded", "count": left_out.role})
     if question.landmark_days is not None:

@@ -14,6 +14,15 @@ if TYPE_CHECKING:
 VERSION = "2"
 
 
+def as_of_entry(says: str, question: Question) -> str:
+    """What a stratum is, said of the day of which it is here."""
+    return says.replace("on the last day of the period", f"on {_day_of_strata(question)}")
+
+
+def _day_of_strata(question: Question) -> str:
+    return "the day on which the stay began" if question.landmark_days is None else "the day of the landmark"
+
+
 def definition(question: Question, *, of_clinic: bool = True) -> dict[str, object]:
     """The definition in words, with the parameters that were used in it: of the clinic's own records, or of others."""
     days = question.scale.month_days
@@ -27,7 +36,7 @@ def definition(question: Question, *, of_clinic: bool = True) -> dict[str, objec
     said: dict[str, object] = {
         "name": "retention",
         "version": VERSION,
-        **(_of_clinic(question) if of_clinic else _of_others()),
+        **(_of_clinic(question) if of_clinic else _of_others(question)),
         "roles": {role.value: reasons for role, reasons in by_role.items()},
         "incidence": (
             "The share that had left for a cause, by Aalen and Johansen, over exits that are events or compete with"
@@ -50,8 +59,8 @@ def definition(question: Question, *, of_clinic: bool = True) -> dict[str, objec
             f" counts from then.{taken if of_clinic else ''}"
         )
     if question.by or question.landmark_days is not None:
-        on = "the day on which the stay began" if question.landmark_days is None else "the day of the landmark"
-        as_it_was = f"by what was so of its client on {on}" if of_clinic else "by the columns of its line in the file"
+        day = _day_of_strata(question)
+        as_it_was = f"by what was so of its client on {day}" if of_clinic else "by the columns of its line in the file"
         said["strata"] = (
             f"Each stay {as_it_was}. A group of fewer than {question.least} clients is hidden, and so is another where"
             " it would be given back by a total."
@@ -98,12 +107,15 @@ def _of_clinic(question: Question) -> dict[str, object]:
     }
 
 
-def _of_others() -> dict[str, object]:
+def _of_others(question: Question) -> dict[str, object]:
+    gaps = "No rule of gaps joins episodes."
+    if question.gap_days:
+        gaps = f"One that begins at most {question.gap_days} whole days after the end of another continues it."
     return {
         "says": (
             "Time from the start of an episode to its end, as the records that were brought in have them, by"
             " Kaplan-Meier; variance by Greenwood; 95 % limits on the log-log scale. An episode ends on the first day"
-            " on which the client was in treatment no longer, and no rule of gaps joins or parts episodes."
+            f" on which the client was in treatment no longer. {gaps}"
         ),
         "censored": (
             "An episode without an end is censored at the last day that the records know; one too young for a mark is"

@@ -199,6 +199,8 @@ def kaplan_meier(observed: Iterable[tuple[int, bool]]) -> Curve:
         (events if event else censored)[time] += 1
     n = left = events.total() + censored.total()
     survival, greenwood = Decimal(1), Decimal(0)
+    lower: Decimal | None = None
+    upper: Decimal | None = None
     points = []
     with localcontext() as context:
         context.prec = 28
@@ -207,7 +209,7 @@ def kaplan_meier(observed: Iterable[tuple[int, bool]]) -> Curve:
             if d:
                 survival = survival * (left - d) / left
                 greenwood += Decimal(d) / (Decimal(left) * (left - d)) if left > d else 0
-            lower, upper = limits(survival, greenwood)
+                lower, upper = limits(survival, greenwood)
             variance = survival * survival * greenwood if survival else None
             points.append(Point(time, left, d, censored[time], survival, variance, lower, upper))
             left -= d + censored[time]
@@ -218,8 +220,9 @@ def limits(share: Decimal, relative: Decimal) -> tuple[Decimal | None, Decimal |
     """95 % limits on the log-log scale of an estimate whose variance over its square is `relative`."""
     if share in (0, 1):
         return None, None
-    width = Z95 * relative.sqrt() / share.ln()  # below zero, as the logarithm is
-    return (share.ln() * (-width).exp()).exp(), (share.ln() * width.exp()).exp()
+    logarithm = share.ln()
+    width = Z95 * relative.sqrt() / logarithm  # below zero, as the logarithm is
+    return (logarithm * (-width).exp()).exp(), (logarithm * width.exp()).exp()
 
 
 def at_marks(curve: Curve, scale: Scale, months: Sequence[int] = MARKS) -> tuple[AtMark, ...]:

@@ -175,8 +175,14 @@ def test_episodes_come_in_once_are_replaced_when_told_and_it_is_on_the_audit_tra
     assert command("import", "episodes", path, "--name", "manipur", "--replace").exit_code == 0
     assert kept(here.database, "SELECT name, episodes, clients FROM episode_set") == [("manipur", 6, 5)]
     assert kept(here.database, "SELECT count(*), count(DISTINCT client_digest) FROM imported_episode") == [(6, 5)]
+    gone = command("forget-episodes", "manipur")
+    assert (gone.exit_code, gone.output) == (0, "6 episodes of 5 clients are gone.\n")
+    assert kept(here.database, "SELECT id FROM episode_set UNION ALL SELECT set_id FROM imported_episode") == []
+    assert command("forget-episodes", "manipur").exit_code == 2
     acts = "SELECT act FROM audit_entry WHERE subject = 'episode_set' ORDER BY seq"
-    assert kept(here.database, acts) == [("imported episodes",), ("replaced imported episodes",)]
+    assert [act for (act,) in kept(here.database, acts)] == [
+        "imported episodes", "replaced imported episodes", "forgot imported episodes",
+    ]  # fmt: skip
 
 
 def test_a_bad_line_leaves_nothing_and_a_bad_name_neither(here: Clinic, command: Command, tmp_path: Path) -> None:
@@ -238,8 +244,8 @@ def test_they_are_evaluated_like_the_clinic_s_own(here: Clinic, command: Command
     assert manifest["records"]["name"] == "far"
     assert manifest["records"]["seen_to"] == "2021-12-31"
     assert manifest["parameters"]["roles"]["went_abroad"] == "event"
-    assert "gap_days" not in manifest["parameters"]
-    assert "no rule of gaps" in manifest["definition"]["says"]
+    assert manifest["parameters"]["gap_days"] is None
+    assert "No rule of gaps" in manifest["definition"]["says"]
     before = {file.name: file.read_bytes() for file in (tmp_path / "out").iterdir()}
     command(
         "export", "retention", "--episodes", "far", "--by", "site", "--role", "died=event", "--out", tmp_path / "out"
@@ -260,11 +266,34 @@ def test_a_landmark_of_episodes_counts_from_it(here: Clinic, command: Command, t
     assert "bottle" not in manifest["definition"]["landmark"]
 
 
+def test_a_return_within_the_gap_continues_an_episode(here: Clinic, command: Command, tmp_path: Path) -> None:
+    """A was away for 14 whole days and then for 15; B's later line says why it ended, and of which site it began."""
+    lines = (
+        "A,north,2020-01-01,2020-02-01,died\nA,north,2020-02-15,2020-03-01,dropped_out\n"
+        "A,north,2020-03-16,2020-04-01,dropped_out\nB,north,2020-01-01,2020-02-01,dropped_out\nB,south,2020-02-01,,\n"
+    )
+    path = written(tmp_path, f"client,site,started,ended,exit_reason\n{lines}")
+    assert command("import", "episodes", path, "--name", "short", "--seen-to", "2020-05-01").exit_code == 0
+    for gap, stays in (
+        ((), [("1", "31", "died"), ("1", "31", "dropped_out"), ("2", "15", "dropped_out"), ("2", "90", "in_treatment"),
+              ("3", "16", "dropped_out")]),
+        (("--gap", 14), [("1", "121", "in_treatment"), ("1", "60", "dropped_out"), ("2", "16", "dropped_out")]),
+        (("--gap", 15), [("1", "121", "in_treatment"), ("1", "91", "dropped_out")]),
+    ):  # fmt: skip
+        told = command("export", "retention", "--episodes", "short", *gap, "--out", tmp_path)
+        assert told.exit_code == 0, told.output
+        rows = table(tmp_path / "retention-stays.csv")
+        assert sorted((row["stay"], row["days"], row["ending"]) for row in rows) == stays
+    says = json.loads((tmp_path / "retention.manifest.json").read_text())["definition"]["says"]
+    assert "at most 15 whole days after the end of another continues it" in says
+
+
 def test_what_cannot_be_asked_is_one_clear_line(here: Clinic, command: Command, tmp_path: Path) -> None:
     assert command("import", "episodes", written(tmp_path, GOOD), "--name", "manipur").exit_code == 0
     for words, says in (
         (("--episodes", "none"), "There are no episodes called “none”. There are manipur."),
-        (("--episodes", "manipur", "--gap", "7"), "--gap cannot be asked of episodes."),
+        (("--episodes", "manipur", "--as-of", "2026-01-01"), "--as-of cannot be asked of episodes."),
+        (("--episodes", "manipur", "--gap", "367"), "A gap has 0 to 366 days."),
         (("--episodes", "manipur", "--by", "sex"), "It can be split by site, dose, entry_route."),
         (("--episodes", "manipur", "--role", "dead=event"), "No exit has the reason “dead”."),
         (("--by", "site"), "The period is missing."),
