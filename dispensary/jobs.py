@@ -26,7 +26,8 @@ from dispensary.monitoring.judging import judge_health
 from dispensary.phone import clockwork, reminding
 from dispensary.phone.seeing_first import ask_before_queue
 from dispensary.phone.text_rules import FORGET_TEXTS, forget_old_texts
-from dispensary.settings import Settings
+from dispensary.reporting import monthly
+from dispensary.settings import Reports, Settings
 from dispensary.staff.models import Site
 from dispensary.staff.queries import Place, sites
 from dispensary.staff.rules import the_program
@@ -103,6 +104,7 @@ def start_jobs(database: Database, settings: Settings, clock: Clock) -> Backgrou
     scheduler.add_job(led(lambda: pass_alerts_on(database, clock)), id="pass alerts on", **soon)
     scheduler.add_job(led(lambda: forget_texts(database, clock)), id="wipe texts", **soon)
     scheduler.add_job(led(lambda: count_behind(database)), id="count for figures", **soon)
+    scheduler.add_job(led(lambda: write_reports(database, settings.reports, clock)), id="monthly reports", **soon)
     scheduler.add_job(led(lambda: make_packs(database, settings.data, clock)), id="downtime packs", **often)
     scheduler.add_job(
         led(lambda: clockwork.work_waiting_list(database, clock())), "interval", seconds=20, id="waiting list"
@@ -286,7 +288,38 @@ def forget_texts(
     return ran
 
 
-def run_night(database: Database, clock: Clock, *, site: Place, data: Path) -> None:
+def write_reports(
+    database: Database,
+    reports: Reports | None,
+    clock: Clock,
+    *,
+    at: Place | None = None,
+    retry_after: timedelta = RETRY_AFTER,
+) -> int:
+    """Writes, once a month for each site, the report of the month before, when its last day is closed; or does nothing.
+
+    A month whose last day stays open is told after three days all the same.
+    """
+    if reports is None:
+        return 0
+    now, written = clock(), 0
+    with database.reading() as session:
+        due = []
+        for site in [at] if at else sites(session):
+            today = site.dose_day(now - CLOSE_AFTER)
+            month, last = monthly.month_before(today), DoseDay(today.replace(day=1) - timedelta(days=1))
+            opened = site.dose_day(session.get_one(Site, site.id).opened_at)
+            closed = day_close_of(session, site_id=site.id, day=last) is not None
+            if opened <= last and (closed or today > last + monthly.WAITS):
+                due.append((site, month))
+    for site, month in due:
+        work = partial(monthly.write_report, site=site, month=month, reports=reports, at=now)
+        name = monthly.slot_of(site, month)
+        written += run_once(database, job=monthly.JOB, slot=name, clock=clock, work=work, retry_after=retry_after)
+    return written
+
+
+def run_night(database: Database, clock: Clock, *, site: Place, data: Path, reports: Reports | None = None) -> None:
     """Does at once, at one site, whatever can greet its people as undone, also when it was tried a moment ago."""
     close_left_open(database, clock, at=site, retry_after=timedelta(0))
     assess_sites(database, clock, at=site, retry_after=timedelta(0))
@@ -295,6 +328,7 @@ def run_night(database: Database, clock: Clock, *, site: Place, data: Path) -> N
     make_packs(database, data, clock, at=site, retry_after=timedelta(0))
     judge_sites(database, clock, at=site, retry_after=timedelta(0))
     forget_texts(database, clock, at=site, retry_after=timedelta(0))
+    write_reports(database, reports, clock, at=site, retry_after=timedelta(0))
 
 
 def recall_at_random(

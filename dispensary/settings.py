@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from notifications.gateways import BadGateway, Gateway
 from notifications.gateways.chosen import chosen
+
+_ADDRESS = re.compile(r"[^@\s,<>\"]+@[^@\s,<>\"]+")
 
 
 class BadSettings(ValueError):
@@ -18,6 +21,30 @@ class BadSettings(ValueError):
 
 class CannotServe(RuntimeError):
     """The program cannot serve here now. The text is one line that says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Mail:
+    """A mail server that takes reports, and to whom they go."""
+
+    host: str
+    port: int
+    at_once: bool
+    """TLS from the first byte (smtps://); else the connection is made safe before anything is said (STARTTLS)."""
+    user: str
+    password: str
+    sender: str
+    to: tuple[str, ...]
+    authority: Path | None
+    """Who vouches for the server's certificate, when the machine does not know them."""
+
+
+@dataclass(frozen=True)
+class Reports:
+    """Where the report of each month goes."""
+
+    folder: Path
+    mail: Mail | None
 
 
 @dataclass(frozen=True)
@@ -38,6 +65,8 @@ class Settings:
     """The address that phones and the gateway see (PUBLIC_BASE_URL); links and signatures are built from it alone."""
     gateway: Gateway | None
     """The way to phones that is set up (notifications/gateways). None sends to no phone."""
+    reports: Reports | None
+    """The folder of monthly reports, and by whom they are mailed. None makes none."""
 
     @property
     def production(self) -> bool:
@@ -66,6 +95,48 @@ def _gateway(environment: Mapping[str, str], public_base: str) -> Gateway | None
         raise BadSettings(str(reason)) from None
 
 
+def _reports(environment: Mapping[str, str]) -> Reports | None:
+    folder = environment.get("REPORTS_FOLDER", "").strip()
+    mail = _mail(environment)
+    if mail is not None and not folder:
+        raise BadSettings("REPORTS_SMTP is set and REPORTS_FOLDER is not. Reports lie in a folder first.")
+    return Reports(Path(folder).expanduser().resolve(), mail) if folder else None
+
+
+def _mail(environment: Mapping[str, str]) -> Mail | None:
+    address = environment.get("REPORTS_SMTP", "").strip()
+    sender = environment.get("REPORTS_MAIL_FROM", "").strip()
+    to = tuple(each.strip() for each in environment.get("REPORTS_MAIL_TO", "").split(",") if each.strip())
+    authority = environment.get("REPORTS_SMTP_CA", "").strip()
+    if not address:
+        return None
+    try:
+        parts = urlsplit(address)
+        port = parts.port
+    except ValueError:
+        parts, port = urlsplit(""), None
+    if parts.scheme not in ("smtp", "smtps") or not parts.hostname or parts.path.strip("/"):
+        raise BadSettings(
+            "REPORTS_SMTP cannot be read. Write smtp://name:password@host:587 (STARTTLS) or smtps://name:password@host:465,"
+            " with %40 for @ in a password."
+        )
+    for name, addresses in (("REPORTS_MAIL_FROM", (sender,)), ("REPORTS_MAIL_TO", to or ("",))):
+        if not all(_ADDRESS.fullmatch(each) for each in addresses):
+            raise BadSettings(f"{name} is no mail address. Write name@example.org, several with commas between.")
+    if authority and not Path(authority).is_file():
+        raise BadSettings(f"REPORTS_SMTP_CA names no file: {authority}.")
+    return Mail(
+        host=parts.hostname,
+        port=port or (465 if parts.scheme == "smtps" else 587),
+        at_once=parts.scheme == "smtps",
+        user=unquote(parts.username or ""),
+        password=unquote(parts.password or ""),
+        sender=sender,
+        to=to,
+        authority=Path(authority) if authority else None,
+    )
+
+
 def settings_from(environment: Mapping[str, str] = os.environ) -> Settings:
     """Reads the settings. Raises BadSettings with one line that says what to change, also for unsafe production."""
     kind = environment.get("DISPENSARY_ENV", "demo").strip() or "demo"
@@ -90,6 +161,7 @@ def settings_from(environment: Mapping[str, str] = os.environ) -> Settings:
         port=port,
         public_base_url=base,
         gateway=_gateway(environment, base),
+        reports=_reports(environment),
     )
     if settings.production:
         _refuse_unsafe(settings, parts.scheme)
