@@ -184,6 +184,7 @@ def test_the_clockwork_starts_sends_and_stops(place: Clinic, tmp_path: Path) -> 
             "weekly times",
             "forget sign-ins",
             "wipe texts",
+            "monthly reports",
             "judge health",
             "pass alerts on",
         }
