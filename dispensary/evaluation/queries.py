@@ -18,15 +18,15 @@ from sqlalchemy import text
 from dispensary.database import ReadSession
 from dispensary.evaluation.known import DAYS, GIVEN
 from dispensary.evaluation.rules import Stay
-from dispensary.evaluation.summed import STAYS
+from dispensary.evaluation.summed import NEVER_DOSED, STAYS
 from dispensary.staff.queries import Place
 
 _ROWS_AT_ONCE = 5000
 
+_SITE_DAY = "SELECT * FROM unnest(CAST(:sites AS uuid[]), CAST(:days AS date[])) AS known (site_id, today)"
+
 _STAYS = text(f"""
-WITH site_day AS (
-    SELECT * FROM unnest(CAST(:sites AS uuid[]), CAST(:days AS date[])) AS known (site_id, today)
-)
+WITH site_day AS ({_SITE_DAY})
 SELECT stay.client_id, stay.number, stay.first_day, stay.last_day, stay.next_day IS NOT NULL, stay.ended_on,
     stay.exit_reason, stay.today
 FROM ({STAYS}) AS stay
@@ -34,12 +34,8 @@ ORDER BY stay.client_id, stay.number
 """)
 
 _NEVER_DOSED = text(f"""
-SELECT count(DISTINCT client.id)
-FROM client
-JOIN episode ON episode.client_id = client.id
-WHERE client.site_id = ANY(CAST(:sites AS uuid[])) AND client.made_at <= :as_of
-  AND episode.began_on >= :from_day AND episode.began_on < :until_day
-  AND NOT EXISTS (SELECT 1 FROM ({GIVEN}) AS given WHERE given.client_id = client.id)
+WITH site_day AS ({_SITE_DAY})
+SELECT count(*) FROM ({NEVER_DOSED}) AS never
 """)
 
 _DOSE_DAYS = text(f"""

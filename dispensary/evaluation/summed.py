@@ -107,6 +107,33 @@ MONTHS = f"""
 """
 """Each client's months of the period with the number of their days of each kind; needs `person` and `site_day`."""
 
+NEVER_DOSED = f"""
+    SELECT DISTINCT client.id AS client_id
+    FROM client
+    JOIN site_day ON site_day.site_id = client.site_id
+    JOIN episode ON episode.client_id = client.id
+    LEFT JOIN ({COUNTED}) AS c ON c.client_id = client.id
+    LEFT JOIN LATERAL (
+        SELECT 1 AS found FROM ({given(" AND c.first_day IS NULL AND d.client_id = client.id")}) AS given LIMIT 1
+    ) AS dosed ON true
+    WHERE client.made_at <= :as_of AND episode.began_on >= :from_day AND episode.began_on < :until_day
+        AND c.first_day IS NULL AND dosed.found IS NULL
+"""
+"""Clients who began an episode in the period and never had a dose; needs the table `site_day`."""
+
+FIRST_HOME = f"""
+    SELECT span.client_id, coalesce(span.first_home, later.first_home) AS first_home
+    FROM (
+        SELECT person.client_id, c.first_home, CASE WHEN c.first_home IS NULL THEN coalesce(c.through + 1, '-infinity')
+            ELSE 'infinity' END AS from_day, CAST('infinity' AS date) AS until_day
+        FROM person LEFT JOIN ({COUNTED}) AS c ON c.client_id = person.client_id
+    ) AS span
+    CROSS JOIN LATERAL (
+        SELECT min(dose_day) AS first_home FROM ({GIVEN_IN_SPAN}) AS given WHERE kind = 'take_home'
+    ) AS later
+"""
+"""Each client's first day with a take-home dose, or nothing; needs `person` and `site_day`."""
+
 STAYS = f"""
     WITH counted AS MATERIALIZED ({COUNTED})
     SELECT stay.client_id, stay.number, stay.first_day, stay.last_day, stay.next_day,

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from dispensary.evaluation.known import DAYS, GIVEN
 from dispensary.evaluation.measure import Exclusion, Indicator, Measure, Whole
 from dispensary.evaluation.strata import EVERY_STRATUM
+from dispensary.evaluation.summed import FIRST_HOME, days_in_span
 
 QUERY = f"""
-    WITH given AS ({GIVEN}),
-    began AS (
-        SELECT client_id, min(dose_day) AS first_home FROM given WHERE kind = 'take_home' GROUP BY client_id
-    ), chosen AS (
-        SELECT client_id, first_home FROM began WHERE first_home >= :from_day AND first_home < :until_day
+    WITH chosen AS (
+        SELECT client_id, first_home FROM ({FIRST_HOME}) AS began
+        WHERE first_home >= :from_day AND first_home < :until_day
     ), day AS (
-        SELECT chosen.client_id, o.dose_day < chosen.first_home AS before,
-            bool_or(o.outcome = 'held') AS held, bool_and(given.client_id IS NOT NULL) AS covered
-        FROM chosen
-        JOIN ({DAYS}) AS o ON o.client_id = chosen.client_id
-            AND o.dose_day >= chosen.first_home - :window_days AND o.dose_day < chosen.first_home + :window_days
-        LEFT JOIN given ON given.client_id = o.client_id AND given.dose_day = o.dose_day AND given.portion = o.portion
-        GROUP BY chosen.client_id, chosen.first_home, o.dose_day
+        SELECT span.client_id, each.dose_day < span.first_home AS before, each.held, each.covered
+        FROM (
+            SELECT client_id, first_home, first_home - :window_days AS from_day, first_home + :window_days AS until_day
+            FROM chosen
+        ) AS span
+        CROSS JOIN LATERAL ({days_in_span()}) AS each
+        WHERE each.closed
     ), counted AS (
         SELECT client_id, count(*) FILTER (WHERE before) AS days_before,
             count(*) FILTER (WHERE before AND NOT covered) AS missed_before,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dispensary.evaluation.known import EPISODES, GIVEN, IN_CARE, RESULTS
+from dispensary.evaluation.known import EPISODES, IN_CARE, RESULTS
 from dispensary.evaluation.measure import Figure, Indicator, Measure
 from dispensary.evaluation.strata import EVERY_STRATUM
+from dispensary.evaluation.summed import MONTHS
 
 _TESTS = {
     "hiv": ("'hiv_test', 'viral_load'", "HIV"),
@@ -15,8 +16,7 @@ _TESTS = {
 
 QUERY = f"""
     WITH care AS ({IN_CARE}), episodes AS ({EPISODES}), given AS (
-        SELECT client_id, bool_or(kind = 'take_home') AS carried FROM ({GIVEN}) AS given
-        WHERE dose_day >= :from_day AND dose_day < :until_day GROUP BY client_id
+        SELECT client_id, sum(carried) > 0 AS carried FROM ({MONTHS}) AS months WHERE dosed > 0 GROUP BY client_id
     )
     SELECT DISTINCT 'registered' AS indicator, person.client_id, 1 AS numerator, CAST(NULL AS integer) AS denominator
     FROM person JOIN episodes e ON e.client_id = person.client_id AND e.began_on <= person.on_day

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 from dispensary.database import ReadSession
 from dispensary.evaluation.answering import Asked
-from dispensary.evaluation.known import GIVEN
 from dispensary.evaluation.measure import Choice, Exclusion, Figure, Indicator, Measure, Whole
 from dispensary.evaluation.retention import DEFAULT_GAP, LONGEST_GAP, Question, retention
 from dispensary.evaluation.rules import DEFAULT_ROLES, MARKS, Role
 from dispensary.evaluation.strata import EVERY_STRATUM
+from dispensary.evaluation.summed import NEVER_DOSED
 
 _ROLES = {
     Role.EVENT.value: "it counts as leaving",
@@ -23,10 +23,7 @@ QUERY = f"""
     SELECT 'stay' AS indicator, client_id, numerator, denominator
     FROM unnest(CAST(:clients AS uuid[]), CAST(:times AS numeric[]), CAST(:events AS numeric[]))
         AS stay (client_id, numerator, denominator)
-    UNION ALL SELECT DISTINCT 'never_dosed', person.client_id, CAST(1 AS numeric), CAST(0 AS numeric)
-    FROM person JOIN episode ON episode.client_id = person.client_id
-    WHERE episode.began_on >= :from_day AND episode.began_on < :until_day
-        AND NOT EXISTS (SELECT 1 FROM ({GIVEN}) AS given WHERE given.client_id = person.client_id)
+    UNION ALL SELECT 'never_dosed', client_id, CAST(1 AS numeric), CAST(0 AS numeric) FROM ({NEVER_DOSED}) AS never
 """
 
 

@@ -5,15 +5,12 @@ from __future__ import annotations
 from dispensary.evaluation.known import GIVEN, IN_CARE
 from dispensary.evaluation.measure import Figure, Indicator, Measure
 from dispensary.evaluation.strata import EVERY_STRATUM
+from dispensary.evaluation.summed import MONTHS
 
 QUERY = f"""
-    WITH day AS (
-        SELECT client_id, dose_day, bool_or(kind = 'take_home') AS carried
-        FROM ({GIVEN}) AS given
-        WHERE dose_day >= :from_day AND dose_day < :until_day
-        GROUP BY client_id, dose_day
-    ), dosed AS (
-        SELECT client_id, count(*) AS days, count(*) FILTER (WHERE carried) AS carried FROM day GROUP BY client_id
+    WITH dosed AS (
+        SELECT client_id, sum(dosed) AS days, sum(carried) AS carried FROM ({MONTHS}) AS months
+        WHERE dosed > 0 GROUP BY client_id
     )
     SELECT 'allowed' AS indicator, care.client_id, CASE WHEN EXISTS (
             SELECT 1 FROM decision d WHERE d.client_id = care.client_id AND d.days @> care.on_day AND d.per_supply > 0
