@@ -79,7 +79,17 @@ def retention_command(out: Path, written: str, **typed: Any) -> None:
         else:
             answer = export_retention(session, places=places, question=asked.of_clinic(), now=now(), path=path)
         question = answer.question
-        more = {"by": list(question.by), "format": written, "gap_days": question.gap_days, "episodes": asked.episodes}
+        more = {
+            "by": list(question.by),
+            "format": written,
+            "gap_days": question.gap_days,
+            "episodes": asked.episodes,
+            "landmark_days": question.landmark_days,
+            "months": list(question.months),
+            "month_days": question.scale.month_days,
+            "roles": asked.typed_roles,
+            "cox": question.cox or None,
+        }
         under_way.note("retention", places, question.period, question.as_of, **more)
     tell(answer)
     click.echo(f"{answer.first.clients:,} clients, first stays; definition and all stays: {out / name}")

@@ -148,7 +148,7 @@ def hidden_levels(found: Split, *, least: int) -> frozenset[tuple[str, str]]:
 def _hidden(members: Mapping[Levels, Sequence[Seen]], least: int) -> set[Levels]:
     """A group is hidden with both kinds of its stays. Margins over some of the strata may be known from elsewhere.
 
-    What is hidden for one kind of stays is looked at as small in the other, so that both settle on the same groups.
+    What is hidden for one kind of stays is not shown for the other either, so that both settle on the same groups.
     """
     hidden = set[Levels]()
     while True:
@@ -167,7 +167,5 @@ def _hidden_of(kind: str, members: Mapping[Levels, Sequence[Seen]], before: set[
             cell = (kind, tuple(level if keeps else None for level, keeps in zip(levels, kept, strict=True)))
             stays[cell] += len(of)
             people[cell].update(stay.client_id for stay in of)
-    counts = {
-        cell: Count(count, min(1, count) if cell[1] in before else len(people[cell])) for cell, count in stays.items()
-    }
+    counts = {cell: Count(count, len(people[cell]), published=cell[1] not in before) for cell, count in stays.items()}
     return {tuple(level or "" for level in levels) for _, levels in hidden_cells(counts, least=least) if all(levels)}

@@ -7,7 +7,7 @@ It is floating-point arithmetic: figures are good to six places, and the same on
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
@@ -34,12 +34,12 @@ class Effect:
 
     stratum: str
     level: str
-    n: int
-    events: int
-    log_ratio: Decimal
-    """0 for the one that the others are compared with."""
+    n: int | None
+    events: int | None
+    log_ratio: Decimal | None
+    """0 for the one that the others are compared with; nothing for one that nobody left: it has no estimate."""
     error: Decimal | None
-    ratio: Decimal
+    ratio: Decimal | None
     lower: Decimal | None
     upper: Decimal | None
     p: Decimal | None
@@ -55,6 +55,8 @@ class Model:
     events: int
     left_out: int
     """Stays with a value of too few people, or with one that would give it back."""
+    without_events: int
+    """Stays with a value that nobody left: they are in no estimate, and change no other."""
     log_likelihood: Decimal
     chi_square: Decimal
     """Of the likelihood ratio against a model in which all leave at one rate."""
@@ -82,54 +84,54 @@ def cox(split: Split, *, least: int) -> Model:
         for levels, pair in stays
         if not any((key, level) in hidden for key, level in zip(split.by, levels, strict=True))
     ]
-    columns = _columns(split.by, taken)
-    return _fitted(split.by, taken, columns, left_out=len(stays) - len(taken))
+    sizes = {key: _sizes(n, taken) for n, key in enumerate(split.by)}
+    fitted = [
+        (levels, pair)
+        for levels, pair in taken
+        if all(sizes[key][level].events for key, level in zip(split.by, levels, strict=True))
+    ]
+    return _fitted(sizes, fitted, left_out=len(stays) - len(taken), without_events=len(taken) - len(fitted))
 
 
 _Stays = Sequence[tuple[Levels, Seen]]
 
 
-def _columns(by: Sequence[str], stays: _Stays) -> list[tuple[int, str]]:
-    """Which stratum and value each coefficient is of: all but the commonest value of each. Raises BadInput."""
-    columns, faults = [], []
-    for n, key in enumerate(by):
-        sizes = _sizes(n, stays)
-        reference = _reference(sizes)
-        columns += [(n, level) for level in sizes if level != reference]
-        faults += [
-            Refusal(
-                "no-events",
-                f"Nobody left of those whose {key} is {level}: no hazard ratio can be estimated of them.",
-                "Leave the stratum out, or choose a longer period.",
-                field="by",
-            )
-            for level, (_, events) in sizes.items()
-            if not events
-        ]
-    if faults:
-        raise BadInput(*faults)
+@dataclass(frozen=True, slots=True)
+class _Size:
+    stays: int
+    events: int
+
+
+_Sizes = Mapping[str, Mapping[str, _Size]]
+"""Of each value of each stratum."""
+
+
+def _columns(sizes: _Sizes) -> list[tuple[int, str]]:
+    """Which stratum and value each coefficient is of: all but the commonest that anybody left. Raises BadInput."""
+    columns = []
+    for n, of in enumerate(sizes.values()):
+        left = [level for level in of if of[level].events]
+        reference = max(left, key=lambda level: of[level].stays, default="")
+        columns += [(n, level) for level in left if level != reference]
     if not columns:
-        sentence = "There is nothing to compare: fewer than two groups of five clients or more."
+        sentence = "There is nothing to compare: fewer than two groups of five clients or more that anybody left."
         raise BadInput(
             Refusal("no-groups", sentence, "Split by something else, or choose a longer period.", field="by")
         )
     return columns
 
 
-def _sizes(n: int, stays: _Stays) -> dict[str, tuple[int, int]]:
+def _sizes(n: int, stays: _Stays) -> dict[str, _Size]:
     """Stays and events of each value of a stratum, by name."""
-    found: dict[str, tuple[int, int]] = {}
+    found: dict[str, _Size] = {}
     for levels, (_, seen) in sorted(stays, key=lambda each: each[0][n]):
-        count, events = found.get(levels[n], (0, 0))
-        found[levels[n]] = (count + 1, events + seen.event)
+        before = found.get(levels[n], _Size(0, 0))
+        found[levels[n]] = _Size(before.stays + 1, before.events + seen.event)
     return found
 
 
-def _reference(sizes: dict[str, tuple[int, int]]) -> str:
-    return max(sizes, key=lambda level: sizes[level][0], default="")
-
-
-def _fitted(by: Sequence[str], stays: _Stays, columns: Sequence[tuple[int, str]], *, left_out: int) -> Model:
+def _fitted(sizes: _Sizes, stays: _Stays, *, left_out: int, without_events: int) -> Model:
+    columns = _columns(sizes)
     import numpy as np
     from statsmodels.duration.hazard_regression import PHReg
 
@@ -141,15 +143,16 @@ def _fitted(by: Sequence[str], stays: _Stays, columns: Sequence[tuple[int, str]]
     log_likelihood, alone = float(model.loglike(at)), float(model.loglike(np.zeros(len(columns))))
     chi_square = max(_plain(2 * (log_likelihood - alone)), Decimal(0))
     found = dict(zip(columns, zip(at.tolist(), errors.tolist(), strict=True), strict=True))
-    effects = []
-    for n, key in enumerate(by):
-        for level, (count, left) in _sizes(n, stays).items():
-            effects.append(_effect(key, level, count, left, found.get((n, level))))
     return Model(
-        tuple(effects),
+        tuple(
+            _effect(key, level, size, found.get((n, level)))
+            for n, (key, of) in enumerate(sizes.items())
+            for level, size in of.items()
+        ),
         len(stays),
         int(events.sum()),
         left_out,
+        without_events,
         _plain(log_likelihood),
         chi_square,
         len(columns),
@@ -177,7 +180,10 @@ def _newton(np: Any, model: Any, width: int) -> tuple[Any, Any]:
     return at, errors
 
 
-def _effect(stratum: str, level: str, n: int, events: int, fitted: tuple[float, float] | None) -> Effect:
+def _effect(stratum: str, level: str, size: _Size, fitted: tuple[float, float] | None) -> Effect:
+    n, events = size.stays, size.events
+    if not events:
+        return Effect(stratum, level, n, events, None, None, None, None, None, None)
     if fitted is None:
         return Effect(stratum, level, n, events, Decimal(0), None, Decimal(1), None, None, None)
     at, error = fitted

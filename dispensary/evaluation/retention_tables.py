@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, astuple, dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 from uuid import UUID
@@ -79,9 +79,12 @@ LOG_RANK: Columns = {
 COX: Columns = {
     "stratum": Column("which stratum; each is compared within itself, the others being equal"),
     "level": Column("its value"),
-    "of": whole("first stays that have it"),
-    "events": whole("those of them that ended in an event"),
-    "log_ratio": figure("logarithm of the hazard ratio; 0 for the commonest value, with which the others are compared"),
+    "of": whole("first stays that have it; empty where stays were left out, whom a difference would give back"),
+    "events": whole("those of them that ended in an event; empty like them"),
+    "log_ratio": figure(
+        "logarithm of the hazard ratio; 0 for the commonest value, with which the others are compared; empty for one"
+        " that nobody left"
+    ),
     "error": figure("its standard error"),
     "ratio": figure("hazard ratio: how much faster such stays end"),
     "lower_95": figure("95 % limits of the ratio by Wald"),
@@ -118,7 +121,7 @@ def write_tables(
     if answer.split is not None:
         tables.append(out.table("-log-rank", {**first, **LOG_RANK}, _log_rank_rows(answer)))
     if model is not None:
-        tables.append(out.table("-cox", COX, map(astuple, model.effects)))
+        tables.append(out.table("-cox", COX, _cox_rows(model)))
     return tables
 
 
@@ -181,6 +184,11 @@ def _log_rank_rows(answer: Retention) -> Iterator[tuple[object, ...]]:
         for each in tested.groups if tested else ():
             figures = (_figure(tested.chi_square), tested.degrees, _figure(tested.p)) if tested else ()
             yield kind, *each.levels, each.n, each.observed, _figure(each.expected), *figures
+
+
+def _cox_rows(model: Model) -> Iterator[tuple[object, ...]]:
+    for effect in model.effects:
+        yield astuple(replace(effect, n=None, events=None) if model.left_out else effect)
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,7 +290,7 @@ def retention_statement(answer: Retention, shield: Shield, model: Model | None) 
         says = f"stays of a year in which fewer than {shield.least} clients began one: not in their rows"
         exclusions.append({"what": says, "count": told_of(few, shield.least)})
     if model is not None:
-        told = ("n", "events", "left_out", "log_likelihood", "chi_square", "degrees", "p")
+        told = ("n", "events", "left_out", "without_events", "log_likelihood", "chi_square", "degrees", "p")
         said["cox"] = {name: getattr(model, name) for name in told}
     if answer.split is not None:
         said["groups_not_shown"] = [list(levels) for levels in answer.split.hidden]

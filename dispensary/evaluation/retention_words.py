@@ -75,9 +75,9 @@ def definition(question: Question, *, of_clinic: bool = True) -> dict[str, objec
         said["cox"] = (
             "Cox regression of events over first stays on the strata, each by its main effect against its commonest"
             " value; ties by Efron 1977; 95 % limits and p by Wald. Values of fewer than"
-            f" {question.least} clients, and those that would give them back, are left out of the model. That the ratio"
-            " is the same all the time is taken for granted and not tested: look at the curves. Floating-point"
-            " arithmetic of statsmodels, given to six places."
+            f" {question.least} clients, and those that would give them back, are left out of the model; one that"
+            " nobody left has no estimate and changes no other. That the ratio is the same all the time is taken for"
+            " granted and not tested: look at the curves. Floating-point arithmetic of statsmodels, to six places."
         )
     return said
 
