@@ -18,7 +18,7 @@ from dispensary.clients.circumstances import Circumstances
 from dispensary.clients.models import Client
 from dispensary.clients.queries import Face
 from dispensary.clients.queries import find as find_clients
-from dispensary.clients.rules import LONGEST_NAME, Identity, Sex
+from dispensary.clients.rules import LONGEST_NAME, EntryRoute, Identity, Sex
 from dispensary.database import WriteSession
 from dispensary.staff.rules import Act, may
 from dispensary.supplies.queries import AtTheWindow, at_the_window
@@ -59,6 +59,8 @@ class Enrolment(CircumstancesRequest, forbid_unknown_fields=True, kw_only=True):
     began_on: date
     born: date | None = None
     sex: Sex = Sex.UNKNOWN
+    route: EntryRoute | None = None
+    """How they came; null where nobody has asked."""
     national_id: Annotated[str, msgspec.Meta(max_length=40)] = ""
     second_identifier: Annotated[str, msgspec.Meta(max_length=200)] = ""
     photo: bytes | None = None
@@ -206,6 +208,7 @@ def enrol(data: JSONBody[Enrolment], database: TheDatabase, actor: TheActor, sit
             began_on=data.began_on,
             today=site.dose_day(now),
             at=now,
+            route=data.route,
         )
 
     client = database.write(act)

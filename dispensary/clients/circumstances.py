@@ -33,8 +33,11 @@ class Circumstances:
     """How far they travel to the site, one way."""
 
 
-def write_down(client: Client, told: Circumstances) -> list[str]:
-    """Puts the answers on the record; returns which of them are new. Raises BadInput for a distance out of bounds."""
+def write_down(client: Client, told: Circumstances) -> dict[str, bool | int | None]:
+    """Puts the answers on the record; returns what stood in the place of those that are new.
+
+    Raises BadInput for a distance out of bounds.
+    """
     distance = told.distance_km
     if distance is not None and not 0 <= distance <= FARTHEST_KM:
         raise BadInput(
@@ -45,21 +48,24 @@ def write_down(client: Client, told: Circumstances) -> list[str]:
                 field="distance_km",
             )
         )
-    changed = [name for name, answer in vars(told).items() if getattr(client, name) != answer]
-    for name in changed:
+    was = {name: getattr(client, name) for name, answer in vars(told).items() if getattr(client, name) != answer}
+    for name in was:
         setattr(client, name, getattr(told, name))
-    return changed
+    return was
 
 
 def note_circumstances(
     session: WriteSession, *, actor: Actor, client_id: ClientId, told: Circumstances, at: datetime
 ) -> Client:
-    """Writes the answers down. Assessments that were made before keep what they knew. Raises NotThere or BadInput."""
+    """Writes the answers down, and into the trail what was said before, from which figures of a past moment are made.
+
+    Assessments that were made before keep what they knew. Raises NotThere or BadInput.
+    """
     client = the_client(session, client_id, actor.site_id)
-    changed = write_down(client, told)
+    was = write_down(client, told)
     session.flush()
-    if changed:
-        details = {"changed": changed}
+    if was:
+        details = {"was": was}
         audit.record(
             session,
             actor=actor,

@@ -66,6 +66,10 @@ class Episode(Base):
     __table_args__ = (
         CheckConstraint("(ended_on IS NULL) = (exit_reason IS NULL)", name="exit_has_reason"),
         CheckConstraint("ended_on >= began_on", name="ends_after_it_began"),
+        CheckConstraint(
+            "entry_route IN ('self', 'family', 'outreach', 'hospital', 'court', 'police', 'transfer', 'other')",
+            name="entry_route",
+        ),
         ExcludeConstraint(
             ("client_id", "="),
             (text("daterange(began_on, ended_on, '[)')"), "&&"),
@@ -83,6 +87,8 @@ class Episode(Base):
     ended_on: Mapped[date | None]
     exit_reason: Mapped[str | None]
     enrolled_by: Mapped[AccountId | None] = mapped_column(ForeignKey("account.id"))
+    entry_route: Mapped[str | None]
+    """How they came to this stay; nothing when nobody has asked."""
     origin: Mapped[str] = mapped_column(default="clinic")
     """`clinic`, or `import` for history that another system kept."""
 

@@ -22,6 +22,19 @@ class Sex(StrEnum):
     UNKNOWN = "unknown"
 
 
+class EntryRoute(StrEnum):
+    """By whom or from where somebody came to treatment. Whoever sent them is told nothing back by this."""
+
+    SELF = "self"
+    FAMILY = "family"
+    OUTREACH = "outreach"
+    HOSPITAL = "hospital"
+    COURT = "court"
+    POLICE = "police"
+    TRANSFER = "transfer"
+    OTHER = "other"
+
+
 class ExitReason(StrEnum):
     """Why an episode ended."""
 

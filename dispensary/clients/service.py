@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from dispensary.clients.models import Client, ClientIndex, Episode
 from dispensary.clients.not_here import not_here
-from dispensary.clients.rules import ExitReason, Identity, faults_of, name_beginnings, plain_number
+from dispensary.clients.rules import EntryRoute, ExitReason, Identity, faults_of, name_beginnings, plain_number
 from dispensary.database import ReadSession, WriteSession, broken_constraint
 from dispensary.refusals import BadInput, NotThere, Refusal, Refused
 from dispensary.staff import audit
@@ -27,6 +27,7 @@ def enrol(
     began_on: date,
     today: date,
     at: datetime,
+    route: EntryRoute | None = None,
 ) -> Client:
     """Puts a person on the record of the actor's site and begins an episode.
 
@@ -47,7 +48,7 @@ def enrol(
         **_sealed(session, client_id, identity),
     )
     session.add(client)
-    session.add(Episode(client_id=client_id, site_id=actor.site_id, began_on=began_on, enrolled_by=actor.account_id))
+    session.add(_begun(actor, client_id, began_on, route))
     try:
         session.flush()
     except IntegrityError as reason:
@@ -60,6 +61,16 @@ def enrol(
     session.execute(insert(ClientIndex), _index_rows(session, actor.site_id, client, identity))
     audit.record(session, actor=actor, act="enrolled", subject="client", subject_id=client_id, at=at)
     return client
+
+
+def _begun(actor: Actor, client_id: ClientId, began_on: date, route: EntryRoute | None) -> Episode:
+    return Episode(
+        client_id=client_id,
+        site_id=actor.site_id,
+        began_on=began_on,
+        enrolled_by=actor.account_id,
+        entry_route=route.value if route else None,
+    )
 
 
 def _sealed(session: ReadSession, client_id: ClientId, identity: Identity) -> dict[str, bytes | None]:
@@ -163,7 +174,14 @@ def the_episode(session: ReadSession, client_id: ClientId, on: date) -> Episode:
 
 
 def begin_episode(
-    session: WriteSession, *, actor: Actor, client_id: ClientId, began_on: date, today: date, at: datetime
+    session: WriteSession,
+    *,
+    actor: Actor,
+    client_id: ClientId,
+    began_on: date,
+    today: date,
+    at: datetime,
+    route: EntryRoute | None = None,
 ) -> Episode:
     """Begins another stay of somebody who was in treatment here before. One that began on this day is found begun.
 
@@ -196,7 +214,7 @@ def begin_episode(
                 field="began_on",
             )
         )
-    episode = Episode(client_id=client_id, site_id=actor.site_id, began_on=began_on, enrolled_by=actor.account_id)
+    episode = _begun(actor, client_id, began_on, route)
     session.add(episode)
     session.flush()
     details = {"began_on": began_on}

@@ -13,6 +13,7 @@ from litestar.types import ControllerRouterHandler
 
 from dispensary.clients.goals import LONGEST_GOAL, assign, close_goal, set_goal, unassign
 from dispensary.clients.models import Task
+from dispensary.clients.rules import EntryRoute
 from dispensary.clients.service import begin_episode, lock_client
 from dispensary.clients.tasks import finish_task, open_task
 from dispensary.database import WriteSession
@@ -222,8 +223,15 @@ def begin(
     def act(session: WriteSession) -> object:
         with Typed(data) as typed:
             began_on = typed.day("began_on")
+            route = typed.choice_or_none("route", EntryRoute)
         return begin_episode(
-            session, actor=actor, client_id=here.client_id, began_on=began_on, today=here.today, at=here.now
+            session,
+            actor=actor,
+            client_id=here.client_id,
+            began_on=began_on,
+            today=here.today,
+            at=here.now,
+            route=route,
         )
 
     return here.does(act, then="?done=began", else_again=lambda why: client_page(here, refused=why, typed=data))

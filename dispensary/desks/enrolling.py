@@ -14,7 +14,7 @@ from litestar.response import Redirect, Response, Template
 from litestar.types import ControllerRouterHandler
 
 from dispensary.clients.models import Client
-from dispensary.clients.rules import LONGEST_NAME, Identity, Sex
+from dispensary.clients.rules import LONGEST_NAME, EntryRoute, Identity, Sex
 from dispensary.clients.wish_rules import DEFAULTS
 from dispensary.database import WriteSession
 from dispensary.refusals import BadInput, Refused
@@ -82,6 +82,7 @@ def enrol(
             )
             number = typed.text("number", most=24)
             began_on = typed.day("began_on")
+            route = typed.choice_or_none("route", EntryRoute)
             phone = consultation.Phone(
                 number=typed.phone("phone", site.region),
                 language=one(data, "language"),
@@ -100,6 +101,7 @@ def enrol(
             began_on=began_on,
             today=site.dose_day(now),
             at=now,
+            route=route,
         )
 
     try:

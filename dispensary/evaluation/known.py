@@ -1,8 +1,8 @@
 """The facts as they were known at a moment, as pieces of SQL that measures are made of. Each takes `:as_of`.
 
 A fact counts when it was on record by then. Where the record keeps no moment (an exit, the end of a treatment) the
-audit trail has it. What the record never kept is as it is now: an order's earlier end that a later one replaced, a
-condition that was noted with an earlier day, and what a client's page says of employment or distance.
+audit trail has it. What the record never kept is as it is now: an order's earlier end that a later one replaced, and a
+condition that was noted with an earlier day.
 """
 
 from __future__ import annotations

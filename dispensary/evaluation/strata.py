@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from dispensary.evaluation.known import ORDERS, TREATMENTS
+from dispensary.evaluation.known import EPISODES, ORDERS, TREATMENTS
 
 UNKNOWN = "unknown"
 MOST_STRATA = 3
@@ -33,8 +33,26 @@ class Stratum:
 _AGE = "CAST(extract(year FROM person.on_day) AS integer) - client.birth_year"
 
 
+def said(column: str, kind: str) -> str:
+    """What a client had told of their circumstances by the as-of moment; needs `said_before`."""
+    return f"CASE WHEN {column}_before.changed THEN CAST({column}_before.was AS {kind}) ELSE client.{column} END"
+
+
+def said_before(column: str) -> str:
+    """Joins what stood there before it was first changed after the as-of moment: the audit trail keeps it."""
+    return f"""LEFT JOIN LATERAL (
+        SELECT CAST(a.details AS jsonb) -> 'was' ->> '{column}' AS was, true AS changed
+        FROM audit_entry a
+        WHERE a.subject_id = client.id AND a.act = 'noted circumstances' AND a.at > :as_of
+            AND jsonb_exists(CAST(a.details AS jsonb) -> 'was', '{column}')
+        ORDER BY a.at, a.seq LIMIT 1) AS {column}_before ON true"""
+
+
 def _yes_or_no(column: str) -> str:
     return f"CASE WHEN {column} THEN 'yes' WHEN NOT {column} THEN 'no' ELSE 'unknown' END"
+
+
+_KM = said("distance_km", "integer")
 
 
 STRATA: Mapping[str, Stratum] = {
@@ -46,7 +64,10 @@ STRATA: Mapping[str, Stratum] = {
             "age",
             "Age",
             "Years by the year of birth on the last day of the period, in bands.",
-            f"""CASE WHEN client.birth_year IS NULL THEN 'unknown' WHEN {_AGE} < 20 THEN 'under 20'
+            f"""CASE WHEN client.birth_year IS NULL OR EXISTS (
+                    SELECT 1 FROM audit_entry a
+                    WHERE a.subject_id = client.id AND a.act = 'noted identity' AND a.at > :as_of
+                ) THEN 'unknown' WHEN {_AGE} < 20 THEN 'under 20'
                 WHEN {_AGE} < 30 THEN '20-29' WHEN {_AGE} < 40 THEN '30-39' WHEN {_AGE} < 50 THEN '40-49'
                 WHEN {_AGE} < 60 THEN '50-59' ELSE '60 and over' END""",
         ),
@@ -81,11 +102,27 @@ STRATA: Mapping[str, Stratum] = {
         Stratum(
             "distance",
             "Distance",
-            "How far the client travels to the site, one way, as the record has it now.",
-            """CASE WHEN client.distance_km IS NULL THEN 'unknown' WHEN client.distance_km < 5 THEN 'under 5 km'
-                WHEN client.distance_km < 20 THEN '5-19 km' ELSE '20 km and more' END""",
+            "How far the client travels to the site, one way, as they last said by the as-of moment.",
+            f"""CASE WHEN ({_KM}) IS NULL THEN 'unknown' WHEN ({_KM}) < 5 THEN 'under 5 km'
+                WHEN ({_KM}) < 20 THEN '5-19 km' ELSE '20 km and more' END""",
+            said_before("distance_km"),
         ),
-        Stratum("employed", "Employed", "As the record has it now.", _yes_or_no("client.employed")),
+        Stratum(
+            "employed",
+            "Employed",
+            "Work or study, as the client last said by the as-of moment.",
+            _yes_or_no(f"({said('employed', 'boolean')})"),
+            said_before("employed"),
+        ),
+        Stratum(
+            "entry_route",
+            "Entry route",
+            "How the client came to the stay that ran on the last day of the period, or to the last one before it.",
+            "coalesce(came.entry_route, 'unknown')",
+            f"""LEFT JOIN LATERAL (SELECT e.entry_route FROM ({EPISODES}) AS k JOIN episode e ON e.id = k.id
+                WHERE k.client_id = person.client_id AND k.began_on <= person.on_day
+                ORDER BY k.began_on DESC LIMIT 1) AS came ON true""",
+        ),
         Stratum(
             "art",
             "ART",

@@ -15,7 +15,7 @@ from sqlalchemy import select, text
 import notifications.service
 from dispensary.clients.circumstances import FARTHEST_KM, Circumstances, write_down
 from dispensary.clients.models import Client, Episode
-from dispensary.clients.rules import Identity, plain_number
+from dispensary.clients.rules import EntryRoute, Identity, plain_number
 from dispensary.clients.service import enrol
 from dispensary.clients.wish_rules import Wishes
 from dispensary.clients.wishes import set_wishes
@@ -93,6 +93,7 @@ def enrol_client(
     began_on: date,
     today: date,
     at: datetime,
+    route: EntryRoute | None = None,
 ) -> Client:
     """Puts a person on the record, and the phone that they can be reached at. Raises BadInput or Refused."""
     one_at_a_time = {"number": f"enrol {actor.site_id} {plain_number(number)}"}
@@ -113,6 +114,7 @@ def enrol_client(
         began_on=began_on,
         today=today,
         at=at,
+        route=route,
     )
     write_down(client, circumstances)
     session.flush()

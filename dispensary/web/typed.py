@@ -112,6 +112,10 @@ class Typed:
         self.fault(name, "no-choice", "Nothing was chosen here.", "Choose one.")
         return next(iter(choices))
 
+    def choice_or_none(self, name: str, choices: type[Choice]) -> Choice | None:
+        """One of a list, or nothing where it was left open."""
+        return self.choice(name, choices) if one(self._form, name) else None
+
     def id(self, name: str) -> UUID:
         """The id of a row that the page had in a hidden field."""
         try:

@@ -324,3 +324,15 @@ class TestThePhoto:
             portrait(picture() + b"\x00" * LARGEST_UPLOAD)
 
         assert refused.value.first.code == "photo-large"
+
+
+@pytest.mark.parametrize(("typed", "kept"), [("court", "court"), ("", None)])
+def test_how_they_came_is_kept_where_it_was_asked(here: Desks, typed: str, kept: str | None) -> None:
+    assert send(here, form(here, route=typed)).status_code == 303
+    with here.database.reading() as session:
+        assert session.execute(text("SELECT entry_route FROM episode")).scalars().all()[-1] == kept
+
+
+def test_a_way_that_there_is_not_is_refused_at_its_field(here: Desks) -> None:
+    refused = send(here, form(here, route="prison"))
+    assert (refused.status_code, 'id="error-route"' in refused.text) == (422, True)
