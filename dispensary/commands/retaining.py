@@ -25,6 +25,7 @@ from dispensary.evaluation.strata import STRATA
 from dispensary.refusals import BadInput, Refusal
 from dispensary.settings import settings_from
 
+_MOST_TOLD = 20
 _Command = TypeVar("_Command", bound=Callable[..., None])
 
 
@@ -155,10 +156,13 @@ def tell(answer: Retention) -> None:
             click.echo(f"{mark.months:>3} months: {float(mark.retention):.3f} ({mark.at_risk} at risk)")
     if answer.split is None:
         return
-    for group in answer.split.shown:
+    shown = list(answer.split.shown)
+    for group in shown[:_MOST_TOLD]:
         known = [mark for mark in group.first.marks if mark.retention is not None]
         told = f"{float(known[-1].retention or 0):.3f} at {known[-1].months} months" if known else "nobody"
         click.echo(f"{', '.join(group.levels)}: {told} of {group.first.curve.n}")
+    if len(shown) > _MOST_TOLD:
+        click.echo(f"and {len(shown) - _MOST_TOLD} more groups, in the table.")
     if answer.split.hidden:
         click.echo(f"{len(answer.split.hidden)} groups not shown.")
     tested = answer.split.log_rank["first"]

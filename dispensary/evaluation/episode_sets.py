@@ -20,7 +20,7 @@ from dispensary.database import ReadSession, WriteSession
 from dispensary.evaluation.cohorts import both, split
 from dispensary.evaluation.episode_files import EpisodeFile, EpisodeLine
 from dispensary.evaluation.episode_models import EpisodeSet, ImportedEpisode
-from dispensary.evaluation.retention import NO_GAP, Question, Records, Retention, faults_of, taken
+from dispensary.evaluation.retention import NO_GAP, Question, Records, Retention, check_moment, faults_of, taken
 from dispensary.evaluation.rules import DEFAULT_ROLES, IN_TREATMENT, Observed, Role, Stay, until
 from dispensary.refusals import BadInput, NotThere, Refusal, Refused
 from dispensary.staff import audit
@@ -123,6 +123,7 @@ def retention_of(session: ReadSession, *, kept: EpisodeSet, question: Question) 
     A stay is an episode as its file has it; with a gap, one that begins at most so many whole days after the end of
     another continues it. One without an end is censored at the last day that the records know.
     """
+    check_moment(question.period, question.as_of, question.as_of)
     every = _stays(session, kept, question.gap_days)
     reasons = {stay.exit_reason for stay, _ in every if stay.exit_reason}
     faults = faults_of(question, strata=kept.strata, reasons=reasons | DEFAULT_ROLES.keys(), least_gap=NO_GAP)

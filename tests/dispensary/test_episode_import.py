@@ -296,6 +296,7 @@ def test_what_cannot_be_asked_is_one_clear_line(here: Clinic, command: Command, 
         (("--episodes", "manipur", "--gap", "367"), "A gap has 0 to 366 days."),
         (("--episodes", "manipur", "--by", "sex"), "It can be split by site, dose, entry_route."),
         (("--episodes", "manipur", "--role", "dead=event"), "No exit has the reason “dead”."),
+        (("--episodes", "manipur", "--from", "2007-01-01", "--to", "2006-01-01"), "The period ends before it begins."),
         (("--by", "site"), "The period is missing."),
     ):
         told = command("export", "retention", *words, "--out", tmp_path / "out")
