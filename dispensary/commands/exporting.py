@@ -147,6 +147,37 @@ def export_fhir_command(
     click.echo(f"{figures.clients:,} clients: {out}")
 
 
+@export.command(name="tracker")
+@export_options
+@click.option(
+    "--mapping",
+    required=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="What things are called in DHIS2's tracker (TOML).",
+)
+def export_tracker_command(
+    codes: tuple[str, ...], first: datetime, last: datetime, as_of: datetime | None, out: Path, mapping: Path
+) -> None:
+    """Treatment for DHIS2's tracker: one JSON payload for /api/tracker, and a manifest."""
+    from dispensary.evaluation.tracker import export_tracker, read_tracker_mapping
+
+    period, moment = period_of(first, last), moment_of(as_of)
+    with one_clear_line(), database_of(settings_from()) as database, taking(database, out) as under_way:
+        names = read_tracker_mapping(mapping)
+        places = places_of(under_way.session, codes)
+        sent = export_tracker(
+            under_way.session,
+            places=places,
+            period=period,
+            as_of=moment,
+            now=now(),
+            mapping=names,
+            path=under_way.folder / "tracker.json",
+        )
+        under_way.note("tracker", places, period, moment)
+    click.echo(f"{sent.clients:,} clients, {sent.events:,} events: {out / 'tracker.json'}")
+
+
 def _names(written: str, mapping: Path | None) -> Names | None:
     if written != "dhis2":
         return None

@@ -36,7 +36,7 @@ from dispensary.evaluation.answering import ALL, Answer, Row
 from dispensary.evaluation.queries import Period
 from dispensary.refusals import BadInput, Refusal
 
-_UID = re.compile(r"[A-Za-z][A-Za-z0-9]{10}")
+UID = re.compile(r"[A-Za-z][A-Za-z0-9]{10}")
 
 
 class Element(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -79,7 +79,7 @@ def read_mapping(path: Path) -> Names:
     if mapping.scheme == "uid":
         named = [mapping.dataSet, *mapping.orgUnits.values()]
         named += [each for element in mapping.element for each in (element.dataElement, *element.options.values())]
-        wrong = [name for name in named if not _UID.fullmatch(name)]
+        wrong = [name for name in named if not UID.fullmatch(name)]
         if wrong:
             sentence = f"No uid of DHIS2: {', '.join(wrong[:10])}."
             raise BadInput(Refusal("uid", sentence, "A uid has a letter and ten letters or digits.", field="mapping"))

@@ -88,6 +88,20 @@ class Export:
         digest = self._digest(name)
         return Table(name, count, digest, digest, {"resource": Column(says)})
 
+    def array(self, suffix: str, key: str, says: str, rows: Iterable[Mapping[str, Any]]) -> Table:
+        """Writes one JSON document that is a list under a key, an entry a line: memory does not grow with it."""
+        name = f"{self.path.stem}{suffix}.json"
+        encode = msgspec.json.Encoder(decimal_format="number").encode
+        count = 0
+        with self._part(name) as file:
+            file.write(b'{"' + key.encode() + b'": [')
+            for row in rows:
+                file.write((b",\n" if count else b"\n") + encode(row))
+                count += 1
+            file.write(b"\n]}\n")
+        digest = self._digest(name)
+        return Table(name, count, digest, digest, {key: Column(says)})
+
     def document(self, suffix: str, says: str, content: Mapping[str, Any]) -> Table:
         """Writes one JSON document; `says` is what it has."""
         name = f"{self.path.stem}{suffix}.json"
