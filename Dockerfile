@@ -15,9 +15,9 @@ FROM python:3.12-slim
 # The letters of every language that labels and help are printed in; without them that paper is refused, never garbled.
 RUN apt-get update && apt-get install --yes --no-install-recommends fonts-noto-core fonts-noto-cjk \
     && rm -rf /var/lib/apt/lists/*
-# Two folders of one owner: what the program writes, and the keys, so that a copy of the one never holds the other.
+# Three folders of one owner: what the program writes, the keys, and backups, so that a copy of one holds no other.
 RUN useradd --system --uid 10001 --home-dir /data --shell /usr/sbin/nologin takehome \
-    && install --directory --owner=takehome --group=takehome --mode=0700 /data /keys
+    && install --directory --owner=takehome --group=takehome --mode=0700 /data /keys /backups
 COPY --from=built /takehome /takehome
 ENV PATH=/takehome/bin:$PATH \
     PYTHONUNBUFFERED=1 \
@@ -28,7 +28,7 @@ ENV PATH=/takehome/bin:$PATH \
     DISPENSARY_PORT=8000
 USER takehome
 WORKDIR /data
-VOLUME ["/data", "/keys"]
+VOLUME ["/data", "/keys", "/backups"]
 EXPOSE 8000
 HEALTHCHECK --interval=15s --timeout=5s --start-period=30s --retries=3 \
     CMD ["python", "-c", "import urllib.request as web; web.urlopen('http://127.0.0.1:8000/health/live', timeout=4)"]

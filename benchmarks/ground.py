@@ -19,7 +19,8 @@ from pathlib import Path
 import psutil  # type: ignore[import-untyped]
 import psycopg
 
-from dispensary.database import Database, start_embedded, stop_embedded
+from dispensary.database import Database
+from dispensary.embedded import start_embedded, stop_embedded
 from dispensary.keys import Vault, open_vault
 from dispensary.schema import migrate
 

@@ -23,6 +23,7 @@ from dispensary.desks import kiosk
 from dispensary.reporting.beside import Exports
 from dispensary.settings import Settings
 from dispensary.web import health, problem
+from dispensary.web.backed_up import backed_up
 from dispensary.web.board import Board
 from dispensary.web.devices import DeviceMiddleware
 from dispensary.web.given import given
@@ -90,7 +91,9 @@ def create_app(
         middleware=[SignedInMiddleware(database, clock), DeviceMiddleware(database)],
         exception_handlers=problem.HANDLERS,
         csrf_config=_csrf(settings, database),
-        template_config=templates(settings, [desk for desk in DESKS if desk.path in paths]),
+        template_config=templates(
+            settings, [desk for desk in DESKS if desk.path in paths], backed_up(settings, database, clock)
+        ),
         request_max_body_size=LARGEST_BODY,
         openapi_config=OpenAPIConfig(
             title="Takehome",

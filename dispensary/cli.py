@@ -12,7 +12,17 @@ import click
 from litestar import Litestar
 
 from dispensary import __version__
-from dispensary.commands import checking, counting, exporting, opening, records, reporting, retaining, simulating
+from dispensary.commands import (
+    checking,
+    counting,
+    exporting,
+    keeping,
+    opening,
+    records,
+    reporting,
+    retaining,
+    simulating,
+)
 from dispensary.commands.parts import bar, database_of, now, one_clear_line
 from dispensary.database import Database, kept_running
 from dispensary.jobs import start_jobs
@@ -183,6 +193,9 @@ for each in (
     records.verify,
     checking.check,
     simulating.simulate,
+    keeping.backup_key,
+    keeping.backup,
+    keeping.restore,
 ):
     main.add_command(each)
 

@@ -18,6 +18,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 
 import notifications.sending
+from dispensary.backups.making import back_up
 from dispensary.database import Database, WriteSession
 from dispensary.evaluation.facts import count_behind
 from dispensary.leading import Clock, Leadership, run_once
@@ -27,9 +28,9 @@ from dispensary.phone import clockwork, reminding
 from dispensary.phone.seeing_first import ask_before_queue
 from dispensary.phone.text_rules import FORGET_TEXTS, forget_old_texts
 from dispensary.reporting import monthly
-from dispensary.settings import Reports, Settings
+from dispensary.settings import Backups, Reports, Settings
 from dispensary.staff.models import Site
-from dispensary.staff.queries import Place, sites
+from dispensary.staff.queries import BACKUP, Place, sites
 from dispensary.staff.rules import the_program
 from dispensary.staff.sessions import forget_ended
 from dispensary.stock.discrepancies import look
@@ -112,6 +113,10 @@ def start_jobs(database: Database, settings: Settings, clock: Clock) -> Backgrou
     scheduler.add_job(led(lambda: clockwork.write_of_itself(database, clock())), "interval", minutes=5, id="own texts")
     scheduler.add_job(led(lambda: book_weekly(database, clock)), id="weekly times", **soon)
     scheduler.add_job(led(lambda: forget_sign_ins(database, clock)), "interval", hours=6, id="forget sign-ins")
+    if backups := settings.backups:
+        scheduler.add_job(led(lambda: back_up_nightly(database, backups, settings.data, clock)), id="back up", **soon)
+    elif settings.production:
+        log.warning("no backup is set up: a broken disk loses everything")
     scheduler.start()
     return scheduler
 
@@ -123,6 +128,26 @@ def book_weekly(database: Database, clock: Clock) -> int:
         night, work = slot(site, site.dose_day(now - CLOSE_AFTER)), partial(clockwork.nightly, database, site, now)
         ran += run_once(database, job=WEEKLY, slot=night, clock=clock, work=work)
     return ran
+
+
+def back_up_nightly(database: Database, backups: Backups, data: Path, clock: Clock) -> bool:
+    """Makes the night's backup, once a night by the clocks of the first site, and says whether it did.
+
+    Before the first site is opened there is nothing to lose. A failure is tried again after an hour.
+    """
+    now = clock()
+    with database.reading() as session:
+        places = sites(session)
+    if not places:
+        return False
+
+    def work(session: WriteSession) -> dict[str, object]:
+        into, sealed_to, copy_to = backups.folder, backups.sealed_to, backups.copy_to
+        made = back_up(database, into=into, sealed_to=sealed_to, data=data, at=now, copy_to=copy_to)
+        return made.as_json()
+
+    night = places[0].dose_day(now - CLOSE_AFTER)
+    return run_once(database, job=BACKUP, slot=f"night of {night}", clock=clock, work=work)
 
 
 def forget_sign_ins(database: Database, clock: Clock) -> None:

@@ -106,3 +106,10 @@ def _begin(session: WriteSession, job: str, slot: str, at: datetime, *, failure:
         .returning(JobRun.job)
     )
     return begun is not None
+
+
+def note_run(
+    session: WriteSession, *, job: str, slot: str, began_at: datetime, ended_at: datetime, result: dict[str, object]
+) -> None:
+    """Notes what a person had done at once and not in its time, beside what ran by itself."""
+    session.add(JobRun(job=job, slot=slot, began_at=began_at, ended_at=ended_at, failure="", result=result))

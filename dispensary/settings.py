@@ -48,6 +48,18 @@ class Reports:
 
 
 @dataclass(frozen=True)
+class Backups:
+    """Where backups go, and to whose key they are sealed."""
+
+    folder: Path
+    """DISPENSARY_BACKUPS."""
+    sealed_to: tuple[str, ...]
+    """Public keys (DISPENSARY_BACKUP_KEYS), each of which opens a backup with its secret part."""
+    copy_to: Path | None
+    """A second folder, such as a share of another building (DISPENSARY_BACKUP_COPY)."""
+
+
+@dataclass(frozen=True)
 class Settings:
     """Everything that differs between a laptop demo and a clinic in production."""
 
@@ -67,6 +79,8 @@ class Settings:
     """The way to phones that is set up (notifications/gateways). None sends to no phone."""
     reports: Reports | None
     """The folder of monthly reports, and by whom they are mailed. None makes none."""
+    backups: Backups | None = None
+    """None makes no backup by itself."""
 
     @property
     def production(self) -> bool:
@@ -137,6 +151,31 @@ def _mail(environment: Mapping[str, str]) -> Mail | None:
     )
 
 
+def _folder(environment: Mapping[str, str], name: str) -> Path | None:
+    text = environment.get(name, "").strip()
+    return Path(text).expanduser().resolve() if text else None
+
+
+def _backups(environment: Mapping[str, str]) -> Backups | None:
+    folder, copy_to = (_folder(environment, name) for name in ("DISPENSARY_BACKUPS", "DISPENSARY_BACKUP_COPY"))
+    keys = tuple(environment.get("DISPENSARY_BACKUP_KEYS", "").replace(",", " ").split())
+    if folder is None:
+        if keys or copy_to:
+            raise BadSettings("DISPENSARY_BACKUPS is missing: it names the folder for backups.")
+        return None
+    if not keys:
+        raise BadSettings(
+            "DISPENSARY_BACKUP_KEYS is missing: the public key that `dispensary backup-key` prints, or several."
+        )
+    if any(not key.startswith("age1") for key in keys):
+        raise BadSettings("DISPENSARY_BACKUP_KEYS holds what is no public key. Each begins with age1.")
+    if copy_to == folder:
+        raise BadSettings(
+            "DISPENSARY_BACKUP_COPY is the same folder as DISPENSARY_BACKUPS. Name one on another machine."
+        )
+    return Backups(folder, keys, copy_to)
+
+
 def settings_from(environment: Mapping[str, str] = os.environ) -> Settings:
     """Reads the settings. Raises BadSettings with one line that says what to change, also for unsafe production."""
     kind = environment.get("DISPENSARY_ENV", "demo").strip() or "demo"
@@ -162,6 +201,7 @@ def settings_from(environment: Mapping[str, str] = os.environ) -> Settings:
         public_base_url=base,
         gateway=_gateway(environment, base),
         reports=_reports(environment),
+        backups=_backups(environment),
     )
     if settings.production:
         _refuse_unsafe(settings, parts.scheme)
@@ -177,3 +217,5 @@ def _refuse_unsafe(settings: Settings, scheme: str) -> None:
         raise BadSettings(
             "Production needs DISPENSARY_KEYS outside the data folder: a stolen disk or backup must not hold the keys."
         )
+    if settings.backups and settings.backups.folder.is_relative_to(settings.data):
+        raise BadSettings("Production needs DISPENSARY_BACKUPS outside the data folder: what takes the one takes both.")

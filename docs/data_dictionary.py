@@ -19,7 +19,8 @@ from sqlalchemy.orm import DeclarativeBase
 import notifications.models
 import scheduling.models
 from dispensary.columns import Base
-from dispensary.database import Database, start_embedded, stop_embedded
+from dispensary.database import Database
+from dispensary.embedded import start_embedded, stop_embedded
 from dispensary.keys import fresh_vault
 from dispensary.schema import all_metadata, migrate
 

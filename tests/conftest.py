@@ -18,7 +18,8 @@ from hypothesis import HealthCheck, settings
 from sqlalchemy import Engine
 
 from dispensary import database as ground
-from dispensary.database import Database, start_embedded, stop_embedded
+from dispensary.database import Database
+from dispensary.embedded import start_embedded, stop_embedded
 from dispensary.keys import Vault, fresh_vault
 from dispensary.schema import migrate
 from dispensary.staff import service

@@ -74,10 +74,10 @@ def filled_in(value: str) -> str:
         name, how, other = found[1], found[2], found[3]
         if name in FILLED_IN:
             return FILLED_IN[name]
-        assert how == ":-", f"{name}: {other}"
-        return other
+        assert how in (":-", ":+"), f"{name}: {other}"
+        return other if how == ":-" else ""
 
-    return re.sub(r"\$\{(\w+)(:[-?])([^}]*)\}", fill, value)
+    return re.sub(r"\$\{(\w+)(:[-?+])([^}]*)\}", fill, value)
 
 
 def environment_of(service: str) -> dict[str, str]:
@@ -162,7 +162,7 @@ class TestTheComposeFile:
         mounts = dict(mount.split(":") for mount in services()["app"]["volumes"])
         volumes = {folder: volume for volume, folder in mounts.items()}
         assert volumes[str(settings.data)] != volumes[str(settings.keys.parent)]
-        assert json.loads(given("VOLUME")) == [str(settings.data), str(settings.keys.parent)]
+        assert json.loads(given("VOLUME")) == [str(settings.data), str(settings.keys.parent), "/backups"]
 
     def test_the_password_is_asked_for_and_may_hold_any_sign(self) -> None:
         everything = (ROOT / "docker-compose.yml").read_text("utf-8")

@@ -12,7 +12,9 @@ import click
 from sqlalchemy.exc import DBAPIError
 from tqdm import tqdm
 
-from dispensary.database import Database, NoDatabase, open_database
+from dispensary.backups.files import BadBackup
+from dispensary.database import Database, open_database
+from dispensary.embedded import NoDatabase
 from dispensary.keys import BadKeys, open_vault
 from dispensary.refusals import Refused
 from dispensary.schema import behind
@@ -37,7 +39,7 @@ def one_clear_line() -> Iterator[None]:
         if len(refused.refusals) > 20:
             click.echo(f"and {len(refused.refusals) - 20} more.", err=True)
         sys.exit(MISTAKE)
-    except (BadSettings, NoDatabase, BadKeys, CannotServe) as mistake:
+    except (BadSettings, NoDatabase, BadKeys, CannotServe, BadBackup) as mistake:
         click.echo(str(mistake), err=True)
         sys.exit(MISTAKE)
     except DBAPIError as reason:

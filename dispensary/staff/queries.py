@@ -11,9 +11,12 @@ from sqlalchemy import select
 
 from dispensary.database import ReadSession
 from dispensary.refusals import NotThere, Refusal
-from dispensary.staff.models import Account, RoleGrant, Site
+from dispensary.staff.models import Account, JobRun, RoleGrant, Site
 from dispensary.staff.rules import Role, day_begins, dose_day
 from dispensary.units import AccountId, DoseDay, SiteId
+
+BACKUP = "back up"
+"""The job that makes a backup."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,12 @@ class Colleague:
 
 
 _PLACE = (Site.id, Site.code, Site.name, Site.zone, Site.day_starts, Site.language, Site.region)
+
+
+def last_backup(session: ReadSession) -> datetime | None:
+    """When the last backup was begun that came to its end."""
+    made = select(JobRun.began_at).where(JobRun.job == BACKUP, JobRun.ended_at.is_not(None))
+    return session.scalar(made.order_by(JobRun.began_at.desc()).limit(1))
 
 
 def sites(session: ReadSession) -> list[Place]:

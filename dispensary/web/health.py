@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from litestar import Response, get
 
-from dispensary.database import NoDatabase
+from dispensary.embedded import NoDatabase
 from dispensary.schema import behind
 from dispensary.web.given import TheDatabase
 

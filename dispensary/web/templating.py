@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import date, datetime
 from decimal import Decimal
@@ -25,6 +25,7 @@ from dispensary.refusals import Refusal, Refused
 from dispensary.settings import Settings
 from dispensary.staff.sessions import SignedIn
 from dispensary.units import new_id, plain
+from dispensary.web.backed_up import BackedUp
 from dispensary.web.places import Desk, desks_open_to
 
 DESKS = Path(__file__).parent.parent / "desks"
@@ -123,7 +124,9 @@ def _about(refusals: Sequence[Refusal], field: str) -> list[Refusal]:
     return [refusal for refusal in refusals if refusal.field == field]
 
 
-def templates(settings: Settings, desks: Sequence[Desk]) -> TemplateConfig[JinjaTemplateEngine]:
+def templates(
+    settings: Settings, desks: Sequence[Desk], backups: Callable[[], BackedUp]
+) -> TemplateConfig[JinjaTemplateEngine]:
     """The environment of all pages: everything escaped, an unknown name is an error, words translated."""
     environment = Environment(
         loader=FileSystemLoader(DESKS / "templates"),
@@ -144,6 +147,7 @@ def templates(settings: Settings, desks: Sequence[Desk]) -> TemplateConfig[Jinja
     environment.globals.update(
         here=_here,
         open_desks=open_desks,
+        backed_up=backups,
         language=words.language,
         demo=not settings.production,
         new_key=lambda: str(new_id()),

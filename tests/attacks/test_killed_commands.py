@@ -12,7 +12,8 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
-from dispensary.database import Database, start_embedded, stop_embedded
+from dispensary.database import Database
+from dispensary.embedded import start_embedded, stop_embedded
 from tests.attacks.program import Program, until
 from tests.builders import Clinic, clinic, enrolled
 

@@ -21,7 +21,7 @@ import sys, time
 from contextlib import asynccontextmanager
 from litestar import get
 from dispensary import desks, serving
-from dispensary.database import NoDatabase
+from dispensary.embedded import NoDatabase
 from dispensary.keys import BadKeys
 from dispensary.settings import settings_from
 from dispensary.web.guards import PUBLIC

@@ -1,0 +1,67 @@
+"""What a database holds, as a count and a sum for each table: equal for equal rows, in whatever order they lie."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from sqlalchemy import Connection, text
+
+_TABLES = text("""
+SELECT c.relname FROM pg_class c
+WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' ORDER BY c.relname
+""")
+# The hash is over a row as PostgreSQL writes it; numeric, since the sum of many passes what a bigint holds.
+_ROWS = 'SELECT count(*), coalesce(sum(hashtextextended(t::text, 0)::numeric), 0) FROM "{table}" AS t'
+# A row that is whole says nothing of a guard that is gone. Conditions are written in other words when they have been
+# dumped and read once, so that guards are compared by name and kind. Since PostgreSQL 18 NOT NULL is a constraint too.
+_GUARDS = {
+    "constraints": """
+        SELECT concat_ws(' ', c.conrelid::regclass, c.conname, c.contype, c.convalidated, c.condeferrable,
+            c.condeferred)
+        FROM pg_constraint c
+        WHERE c.connamespace = 'public'::regnamespace AND c.contype IN ('c', 'f', 'p', 'u', 'x')""",
+    "indexes": """
+        SELECT concat_ws(' ', i.indrelid::regclass, i.indexrelid::regclass, i.indisunique, i.indisvalid, i.indkey)
+        FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid AND c.relnamespace = 'public'::regnamespace""",
+    "triggers": """
+        SELECT pg_get_triggerdef(t.oid) || ' ' || t.tgenabled::text FROM pg_trigger t
+        JOIN pg_class c ON c.oid = t.tgrelid AND c.relnamespace = 'public'::regnamespace WHERE NOT t.tgisinternal""",
+    "functions": """
+        SELECT p.proname || ' ' || p.prosrc FROM pg_proc p
+        WHERE p.pronamespace = 'public'::regnamespace AND p.prokind = 'f' AND p.prolang <> (
+            SELECT oid FROM pg_language WHERE lanname = 'c')""",
+}
+
+Sums = Mapping[str, str]
+"""By table or kind of guard: how many rows, and the sum of their hashes."""
+
+
+def sums(connection: Connection, progress: Callable[[int, int], None] | None = None) -> Sums:
+    """The count and sum of each table, and of the constraints, indexes, triggers and functions that guard them."""
+    tables = connection.scalars(_TABLES).all()
+    questions = {table: _ROWS.format(table=table) for table in tables} | {
+        f"({kind})": f"SELECT count(*), coalesce(sum(hashtextextended(each.said, 0)::numeric), 0) FROM ({asked})"
+        " AS each (said)"
+        for kind, asked in _GUARDS.items()
+    }
+    found = {}
+    for done, (name, question) in enumerate(questions.items(), start=1):
+        count, total = connection.execute(text(question)).one()
+        found[name] = f"{count} {total}"
+        if progress:
+            progress(done, len(questions))
+    return found
+
+
+def differing(said: Sums, found: Sums) -> list[str]:
+    """A sentence for each table that is not as it was said to be."""
+    return [
+        f"{name}: backed up {_rows(said.get(name))}, came back {_rows(found.get(name))}"
+        + (", not the same" if _rows(said.get(name)) == _rows(found.get(name)) else "")
+        for name in sorted(said.keys() | found.keys())
+        if said.get(name) != found.get(name)
+    ]
+
+
+def _rows(summed: str | None) -> str:
+    return "nothing" if summed is None else f"{summed.split(' ')[0]} rows"
