@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from textwrap import fill
@@ -11,6 +12,8 @@ from dispensary.evaluation.measures import measures
 from dispensary.evaluation.strata import STRATA
 
 PAGE = Path(__file__).with_name("measures.md")
+BOOK = Path(__file__).parent / "handbook" / "evaluator.md"
+TABLE = "| measure, with its definition | by the command |\n| --- | --- |\n"
 
 OPENING = """\
 # Measures
@@ -56,5 +59,20 @@ def _cell(words: str) -> str:
     return words.replace("|", "\\|")
 
 
+def in_handbook() -> str:
+    """The evaluator's handbook with its table of measures as they are: each leads to its definition."""
+    before, rest = BOOK.read_text("utf-8").split(TABLE)
+    rows = "".join(
+        f"| [{each.title}](../measures.md#{anchor(each.title)}) | `{key}` |\n" for key, each in measures().items()
+    )
+    return before + TABLE + rows + "\n" + rest.partition("\n\n")[2]
+
+
+def anchor(title: str) -> str:
+    """What a heading is called in the address of its page."""
+    return re.sub(r"[^a-z0-9 _-]", "", title.lower()).replace(" ", "-")
+
+
 if __name__ == "__main__":
     PAGE.write_text(page(), "utf-8")
+    BOOK.write_text(in_handbook(), "utf-8")

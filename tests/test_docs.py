@@ -30,6 +30,10 @@ def test_the_page_of_measures_is_what_they_are_today() -> None:
     written = runpy.run_path(str(DOCS / "measures.py"))
 
     assert (DOCS / "measures.md").read_text("utf-8") == written["page"](), "make measures"
+    assert (DOCS / "handbook" / "evaluator.md").read_text("utf-8") == written["in_handbook"](), "make measures"
+    headings = re.findall(r"^## (.+)$", (DOCS / "measures.md").read_text("utf-8"), re.MULTILINE)
+    linked = re.findall(r"\(\.\./measures\.md#([\w-]+)\)", (DOCS / "handbook" / "evaluator.md").read_text("utf-8"))
+    assert set(linked) <= {written["anchor"](heading) for heading in headings}
 
 
 def test_what_architecture_says_of_postgresql_is_there_by_that_name(database: Database) -> None:

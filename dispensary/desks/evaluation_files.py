@@ -29,12 +29,12 @@ from dispensary.web.guards import requires_evaluator
 from dispensary.web.templating import page
 from dispensary.words import _
 
-TABLES = ("csv", "xlsx", "parquet")
+TABLES = {"csv": "CSV", "xlsx": "XLSX", "parquet": "Parquet"}
 
 
 def _kinds() -> dict[str, str]:
     """What can be had, and how it is written."""
-    tables = {f"dose-days.{kind}": _("Dose days as %(format)s", format=kind.upper()) for kind in TABLES}
+    tables = {f"dose-days.{kind}": _("Dose days as %(format)s", format=name) for kind, name in TABLES.items()}
     return {**tables, "fhir.ndjson": _("Records as FHIR R4 (NDJSON)")}
 
 

@@ -179,7 +179,8 @@ def retention_page(
 
 def _changed(form: Mapping[str, Any]) -> bool:
     """Whether anything of what is folded away was typed."""
-    return any(one(form, name) for name in form if name.startswith(("role_", "landmark", "month_days")))
+    roles = any(one(form, f"role_{reason}") not in ("", role) for reason, role in DEFAULT_ROLES.items())
+    return roles or bool(one(form, "landmark") or one(form, "month_days"))
 
 
 def _reasons() -> dict[str, str]:

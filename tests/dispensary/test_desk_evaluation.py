@@ -35,7 +35,6 @@ from tests.dispensary.desk_place import Desks, desks
 from tests.dispensary.measured import Period, date, history
 from tests.dispensary.visiting import Visitor, acts_of, hire, open_site, text_of
 
-DOCS = Path(__file__).parents[2] / "docs"
 NOVEMBER = "first=2026-11-01&last=2026-11-30"
 
 
@@ -132,15 +131,6 @@ class TestAMeasure:
         assert "You do not evaluate a site “XX”." in page.text
         assert 'class="chart"' not in page.text, "no figure answers another question than the one that was typed"
         assert evaluator.get("/evaluation?measure=nothing").status_code == 404
-
-
-def test_the_handbook_leads_to_the_definition_of_each_measure() -> None:
-    book = (DOCS / "handbook" / "evaluator.md").read_text("utf-8")
-    titles = re.findall(r"^## (.+)$", (DOCS / "measures.md").read_text("utf-8"), re.MULTILINE)
-    anchors = {re.sub(r"[^a-z0-9 _-]", "", title.lower()).replace(" ", "-") for title in titles}
-    links = dict(re.findall(r"\]\(\.\./measures\.md#([\w-]+)\) \| `([\w-]+)` \|", book))
-    assert set(links.values()) == set(measures())
-    assert links.keys() <= anchors
 
 
 class TestTakingAway:

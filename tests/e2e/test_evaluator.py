@@ -141,7 +141,7 @@ def test_an_evaluators_hour(house: House, person: Callable[..., Person], chromiu
 
     # Whole records are written beside the work, and taken when they are ready.
     page.get_by_role("link", name="Whole records").click()
-    page.get_by_label("What").select_option(label="Dose days as PARQUET")
+    page.get_by_label("What").select_option(label="Dose days as Parquet")
     page.get_by_role("button", name="Write the file").click()
     page.get_by_text("ready").wait_for()
     me.picture("evaluation-files")
