@@ -50,6 +50,14 @@ CURVE: Columns = {
     **_LIMITS,
 }
 _CAUSE: Columns = {"cause": Column("the reason of the exits; any_event: all that count as events")}
+GROUPS: Columns = {
+    "of": whole("stays"),
+    "clients": whole("whose they are"),
+    "events": whole("stays that ended in an event"),
+    "median_months": figure("when the curve comes down to a half; empty where it does not"),
+    "lower_95": figure("when its lower limit does (Brookmeyer and Crowley)"),
+    "upper_95": figure("when its upper limit does"),
+}
 INCIDENCE: Columns = {
     **_CAUSE,
     **_MONTHS,
@@ -113,6 +121,7 @@ def write_tables(
     first: Columns = {**_KIND, **strata}
     tables = [
         out.table("", {**first, **RETENTION}, _mark_rows(answer)),
+        out.table("-groups", {**first, **GROUPS}, _group_rows(answer)),
         out.table("-curve", {**first, **CURVE}, _curve_rows(answer)),
         out.table("-incidence", {**first, **INCIDENCE}, _incidence_rows(answer)),
         out.table("-incidence-curve", {**first, **INCIDENCE_CURVE}, _incidence_curve_rows(answer)),
@@ -152,6 +161,14 @@ def _mark_rows(answer: Retention) -> Iterator[tuple[object, ...]]:
         for mark in cohort.marks:
             figures = (mark.retention, mark.variance, mark.lower, mark.upper)
             yield *called, mark.months, mark.at_risk, mark.events, mark.censored, *map(_figure, figures)
+
+
+def _group_rows(answer: Retention) -> Iterator[tuple[object, ...]]:
+    for called, cohort in _cohorts(answer):
+        median = cohort.curve.median
+        times = (median.time, median.lower, median.upper)
+        months = (None if time is None else cohort.scale.months(time) for time in times)
+        yield *called, cohort.curve.n, cohort.clients, cohort.curve.events, *months
 
 
 def _curve_rows(answer: Retention) -> Iterator[tuple[object, ...]]:

@@ -22,6 +22,7 @@ Z95 = Decimal("1.959963984540054")
 """The 97.5 % point of the normal distribution."""
 MARKS = (0, 1, 3, 6, 12, 18, 24, 36)
 """Months at which a table of retention speaks."""
+_HALF = Decimal("0.5")
 DROPPED_OUT = "dropped_out"
 IN_TREATMENT = "in_treatment"
 _PART_OF_MONTH = 31  # no month is longer, so that months and days past them fit one number in their order
@@ -167,6 +168,16 @@ class Point:
     """95 % limits; nothing while the estimate is 1 or 0, where they cannot be stated."""
 
 
+@dataclass(frozen=True, slots=True)
+class Median:
+    """When half of the stays have ended in an event; nothing of it where the curve does not come down so far."""
+
+    time: int | None
+    lower: int | None
+    upper: int | None
+    """95 % limits (Brookmeyer and Crowley 1982): when those of the curve come down to a half."""
+
+
 @dataclass(frozen=True)
 class Curve:
     """A Kaplan-Meier estimate: one point for each distinct time, in order."""
@@ -174,6 +185,19 @@ class Curve:
     n: int
     events: int
     points: tuple[Point, ...]
+
+    @property
+    def median(self) -> Median:
+        """The first times at which the estimate and its limits are a half or less."""
+
+        def first(values: Iterable[tuple[int, Decimal | None]]) -> int | None:
+            return next((time for time, value in values if value is not None and value <= _HALF), None)
+
+        return Median(
+            first((point.time, point.survival) for point in self.points),
+            first((point.time, point.lower) for point in self.points),
+            first((point.time, point.upper) for point in self.points),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -206,8 +206,8 @@ def test_an_export_of_retention_states_itself_and_its_rows_add_up(place: Clinic,
     leave(place, "A", 150, ExitReason.IMPRISONED)
     answer, files = export(place, tmp_path)
     assert sorted(files) == [
-        "retention-curve.csv", "retention-incidence-curve.csv", "retention-incidence.csv", "retention-stays.csv",
-        "retention.csv", "retention.manifest.json",
+        "retention-curve.csv", "retention-groups.csv", "retention-incidence-curve.csv", "retention-incidence.csv",
+        "retention-stays.csv", "retention.csv", "retention.manifest.json",
     ]  # fmt: skip
     manifest = json.loads(files["retention.manifest.json"])
     assert manifest["code_version"] == __version__
@@ -367,7 +367,7 @@ def test_an_empty_clinic_has_an_empty_answer(place: Clinic, tmp_path: Path) -> N
     answer, files = export(place, tmp_path)
     assert answer.first.curve.n == 0
     assert {row["retention"] for row in table(files["retention.csv"])} == {""}
-    assert len(files) == 6
+    assert len(files) == 7
 
 
 @pytest.mark.skipif(not REAL.exists(), reason="the trial's daily doses are not beside the project")

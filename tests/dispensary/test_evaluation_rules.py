@@ -69,6 +69,17 @@ def test_the_published_remission_times_are_reproduced_with_ties_and_limits() -> 
     assert found == PUBLISHED
 
 
+def test_the_median_is_where_curve_and_limits_come_down_to_a_half() -> None:
+    """As packages print it: 23 weeks from 13 on, of the children on placebo 8 from 4 to 11."""
+    median = kaplan_meier(FREIREICH).median
+    assert (median.time, median.lower, median.upper) == (23, 13, None)
+    placebo = kaplan_meier(
+        [(t, True) for t in (1, 1, 2, 2, 3, 4, 4, 5, 5, 8, 8, 8, 8, 11, 11, 12, 12, 15, 17, 22, 23)]
+    ).median
+    assert (placebo.time, placebo.lower, placebo.upper) == (8, 4, 11)
+    assert kaplan_meier([(5, False)]).median.time is None
+
+
 def test_a_table_computed_by_hand() -> None:
     """Five stays end at 2 (two of them), 3 (censored), 5 and 5 (one censored): S = 3/5, 3/5, 3/10."""
     curve = kaplan_meier([(2, True), (2, True), (3, False), (5, True), (5, False)])

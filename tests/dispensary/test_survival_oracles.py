@@ -121,6 +121,7 @@ num <- function(x) format(x, digits = 17, scientific = TRUE)
 km <- survfit(Surv(time, event) ~ 1, data = d, conf.type = "log-log")
 for (i in seq_along(km$time)) say("km", km$time[i], num(km$surv[i]), num((km$surv[i] * km$std.err[i])^2),
     num(km$lower[i]), num(km$upper[i]), km$n.risk[i])
+md <- quantile(km, 0.5); say("median", md$quantile, md$lower, md$upper)
 aj <- survfit(Surv(time, factor(cause, levels = c("none", sort(setdiff(unique(cause), "none"))))) ~ 1, data = d)
 for (k in 2:length(aj$states)) for (i in seq_along(aj$time)) say("aj", aj$states[k], aj$time[i], num(aj$pstate[i, k]),
     num(aj$std.err[i, k]^2))
@@ -182,6 +183,10 @@ def test_r_s_survival_package(seed: int, n: int, longest: int, tmp_path: Path) -
         if point.lower is not None and point.upper is not None:
             assert near(point.lower, float(lower))
             assert near(point.upper, float(upper))
+    median = kaplan_meier(events_of(observed)).median
+    assert [["NA" if time is None else f"{time}" for time in (median.time, median.lower, median.upper)]] == found[
+        "median"
+    ]
     stepped = {(each.cause, step.time): step for each in aalen_johansen(observed).of for step in each.steps}
     told = {(cause, int(time)): (float(i), float(v)) for cause, time, i, v in found["aj"]}
     assert len(stepped) > len(CAUSES)
