@@ -35,6 +35,8 @@ SITE, DOSE = "site", "dose"
 UNKNOWN = "unknown"
 MOST_VALUES = 50
 """Of a column of strata, and of reasons of exit: with more it would tell people apart, not groups."""
+FEW_VALUES = 8
+"""So many may be in any file; more are at most half as many as there are clients."""
 MOST_COLUMNS = 20
 LONGEST = 60
 FIRST_DAY = date(1960, 1, 1)
@@ -245,10 +247,12 @@ class _Reading:
             values["exit_reason"].add(line.exit_reason or "")
             for key, value in line.strata.items():
                 values[key].add(value)
+        clients = len({line.client.casefold() for line in lines})
+        most = min(MOST_VALUES, max(FEW_VALUES, clients // 2))
         for key, found in values.items():
-            if len(found) > MOST_VALUES and key != SITE:
+            if len(found) > most and key != SITE:
                 sentence = f"Column “{key}” has {len(found)} different values: it would tell people apart."
-                self.faults.append(Refusal("values", sentence, f"Leave it out, or make at most {MOST_VALUES} of them."))
+                self.faults.append(Refusal("values", sentence, f"Leave it out, or make at most {most} of them."))
 
     def _fault(self, line: int, what: str, says: str) -> None:
         at = self.at.get(what, self.further.get(what))
