@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,8 @@ from dispensary.database import ReadSession
 from dispensary.evaluation import fhir_resources as fhir
 from dispensary.evaluation.crowds import SHIELDED, UNTOLD, Shield, Traits, told_of
 from dispensary.evaluation.fhir_resources import Resource, Tested, Who
-from dispensary.evaluation.files import Export
-from dispensary.evaluation.known import DAYS, EPISODES, SITE_DAY
+from dispensary.evaluation.files import Export, Table
+from dispensary.evaluation.known import DAYS, EPISODES, ORDER_UNTIL, SITE_DAY
 from dispensary.evaluation.queries import Period
 from dispensary.evaluation.retention import check_moment
 from dispensary.evaluation.stating import pseudonym, purpose_of, statement
@@ -57,13 +57,14 @@ ORDER BY asked.place, e.began_on
 
 _ORDERS = f"""
 SELECT asked.place, o.id, o.portions, lower(o.days) AS from_day,
-    CASE WHEN o.ended_at <= :as_of THEN upper(o.days) END AS until_day,
-    CASE WHEN o.ended_at <= :as_of THEN o.end_reason ELSE '' END AS end_reason,
+    {ORDER_UNTIL} AS until_day,
+    CASE WHEN o.ended_at <= :as_of THEN o.end_reason WHEN o.origin = 'import' THEN 'as_written' ELSE '' END
+        AS end_reason,
     CASE WHEN o.origin <> 'import' THEN CAST(o.ordered_at AT TIME ZONE site.zone AS date) END AS authored_on
 FROM {_ASKED} JOIN dose_order o ON o.client_id = asked.client_id JOIN site ON site.id = o.site_id
 WHERE o.ordered_at <= :as_of AND (o.voided_at IS NULL OR o.voided_at > :as_of)
     AND lower(o.days) < asked.until_day
-    AND CASE WHEN o.ended_at <= :as_of THEN upper(o.days) > asked.from_day ELSE true END
+    AND coalesce(({ORDER_UNTIL}) > asked.from_day, true)
 ORDER BY asked.place, lower(o.days), o.id
 """
 
@@ -206,9 +207,29 @@ def export_fhir(
             "exclusions": [{"what": left_out_says(shield), "count": told_of(left_out, shield.least)}],
             "hidden": {"says": shield.said()},
             "parameters": {},
+            **_bulk(tables, places, period, as_of),
         }
         out.manifest(said, tables)
     return figures
+
+
+def _bulk(tables: Sequence[Table], places: Sequence[Place], period: Period, as_of: datetime) -> dict[str, object]:
+    """What the manifest of FHIR's bulk data has: whatever reads such an export finds the files by it."""
+    sites = " ".join(f"--site {code}" for code in sorted(place.code for place in places))
+    last = period.until_day - timedelta(days=1)
+    moment = as_of.astimezone(UTC)
+    asked = f"--from {period.from_day} --to {last} --as-of {moment:%Y-%m-%dT%H:%M:%S}"
+    return {
+        "transactionTime": moment.isoformat(),
+        "request": f"dispensary export fhir {asked} {sites}",
+        "requiresAccessToken": False,
+        "output": [
+            {"type": kind, "url": table.name, "count": table.rows}
+            for kind, table in zip(SAYS, tables, strict=True)
+            if table.rows
+        ],
+        "error": [],
+    }
 
 
 def _name(vault: Vault, purpose: str, of: UUID) -> str:

@@ -74,9 +74,15 @@ EPISODES = """
 """
 """Episodes with the end that was known."""
 
-ORDERS = """
-    SELECT o.id, o.client_id, o.episode_id, o.mg, o.plan_id, lower(o.days) AS from_day,
-        CASE WHEN o.ended_at <= :as_of THEN upper(o.days) END AS until_day
+# What is brought in of the same client later moves the end of the last order that was brought in before: until then it
+# ended after the last day that was.
+ORDER_UNTIL = """CASE WHEN o.ended_at <= :as_of THEN upper(o.days) WHEN o.origin = 'import' THEN (
+        SELECT max(brought.dose_day) + 1 FROM day_outcome brought
+        WHERE brought.client_id = o.client_id AND brought.order_id = o.id AND brought.frozen_at <= :as_of) END"""
+"""The first day after an order `o`, as it was known; nothing while the order had no end."""
+
+ORDERS = f"""
+    SELECT o.id, o.client_id, o.episode_id, o.mg, o.plan_id, lower(o.days) AS from_day, {ORDER_UNTIL} AS until_day
     FROM dose_order o
     WHERE o.ordered_at <= :as_of AND (o.voided_at IS NULL OR o.voided_at > :as_of)
 """

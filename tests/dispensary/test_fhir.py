@@ -141,6 +141,17 @@ def test_every_resource_has_codes_of_the_value_sets_that_it_must(here: Line, tmp
     assert said == "17\n"
 
 
+def test_the_manifest_is_that_of_bulk_data(here: Line, tmp_path: Path) -> None:
+    figures = written(here, tmp_path)
+    manifest = json.loads((tmp_path / "fhir.manifest.json").read_text())
+    assert manifest["transactionTime"] == here.clinic.now.isoformat()
+    assert (manifest["requiresAccessToken"], manifest["error"]) == (False, [])
+    assert manifest["request"].startswith("dispensary export fhir --from 2026-11-01 --to 2026-11-30 --as-of 2026-11-2")
+    assert {each["type"]: each["count"] for each in manifest["output"]} == figures.resources
+    for each in manifest["output"]:
+        assert len((tmp_path / each["url"]).read_text().splitlines()) == each["count"]
+
+
 def test_it_names_nobody(here: Line, tmp_path: Path) -> None:
     written(here, tmp_path)
     whole = "".join(each.read_text() for each in tmp_path.iterdir())
