@@ -9,10 +9,10 @@ from pathlib import Path
 
 from dispensary.database import WriteSession
 from dispensary.evaluation.queries import Period
+from dispensary.evaluation.taken import note_taken
 from dispensary.reporting.mail import send
-from dispensary.reporting.programme import NAME, asked_of, export_report
+from dispensary.reporting.programme import NAME, asked_of, export_report, manifests
 from dispensary.settings import Reports
-from dispensary.staff import audit
 from dispensary.staff.queries import Place
 from dispensary.staff.rules import the_program
 
@@ -55,24 +55,15 @@ def write_report(
         "files": {name: sha256(content).hexdigest() for name, content in files.items()},
         "mailed_to": sent,
     }
-    audit.record(
-        session,
-        actor=the_program(site.id),
-        act="exported programme-report",
-        subject="site",
-        subject_id=site.id,
-        at=at,
-        details={**result, "by": "schedule"},
-    )
+    note_taken(session, actor=the_program(site.id), name=NAME, at=at, asked={**result, "by": "schedule"})
     return result
 
 
 def _files_of(folder: Path) -> dict[str, bytes]:
-    """The manifest and the files that it names, and no other that lies there."""
-    manifest = f"{NAME}.manifest.json"
-    content = (folder / manifest).read_bytes()
-    names = [each["name"] for each in json.loads(content)["tables"]]
-    return {manifest: content, **{name: (folder / name).read_bytes() for name in names}}
+    """The manifests and the files that they name, and no other that lies there."""
+    files = {name: (folder / name).read_bytes() for name in manifests()}
+    names = [each["name"] for content in files.values() for each in json.loads(content)["tables"]]
+    return files | {name: (folder / name).read_bytes() for name in names}
 
 
 def _words(site: Place, month: date) -> str:

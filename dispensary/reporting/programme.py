@@ -28,6 +28,8 @@ from dispensary.words import _
 
 NAME = "programme-report"
 MEASURE = "programme"
+BESIDE = ("naloxone", "employment")
+"""Measures that stand on the page too, each asked in its usual way: what booklet 3 prints of every programme."""
 RETENTION_MONTHS = 36
 """Whose stays the curve is of: those that began in so many months up to the end of the period."""
 RETAINED: Columns = {
@@ -46,11 +48,16 @@ class Report:
     """What the page says."""
 
     found: Answer
+    beside: tuple[Answer, ...]
     retained: Retention
 
     @property
     def asked(self) -> Asked:
         return self.found.asked
+
+    @property
+    def answers(self) -> tuple[Answer, ...]:
+        return (self.found, *self.beside)
 
 
 def asked_of(places: Sequence[Place], period: Period, as_of: datetime, now: datetime) -> Asked:
@@ -63,11 +70,20 @@ def report_of(session: ReadSession, found: Answer) -> Report:
     asked = found.asked
     begins = months_after(asked.period.until_day, -RETENTION_MONTHS)
     question = Question(Period(begins, asked.period.until_day), asked.as_of)
-    return Report(found, retention(session, places=asked.places, question=question, now=asked.as_of))
+    beside = tuple(answer(session, each) for each in _asked_beside(asked))
+    return Report(found, beside, retention(session, places=asked.places, question=question, now=asked.as_of))
+
+
+def _asked_beside(asked: Asked) -> list[Asked]:
+    given = {"places": asked.places, "period": asked.period, "as_of": asked.as_of, "now": asked.as_of}
+    return [ask(measure(key), **given) for key in BESIDE]  # type: ignore[arg-type]
 
 
 def export_report(session: ReadSession, *, asked: Asked, path: Path) -> Report:
-    """Writes the page as PDF beside the tables that it was drawn from, and the manifest. Raises BadInput."""
+    """Writes the page as PDF beside the tables that it was drawn from, each measure with its manifest. Raises BadInput.
+
+    The manifest of the programme has the page, and is written last.
+    """
     made: list[Report] = []
 
     def beside(out: Export, found: Answer) -> list[Table]:
@@ -78,8 +94,15 @@ def export_report(session: ReadSession, *, asked: Asked, path: Path) -> Report:
             out.picture("pdf", says, on_paper(made[0])),
         ]
 
+    for each in _asked_beside(asked):
+        export_measure(session, asked=each, path=path.with_name(f"{path.stem}-{each.measure.key}{path.suffix}"))
     export_measure(session, asked=asked, path=path, beside=beside)
     return made[0]
+
+
+def manifests() -> list[str]:
+    """What the manifests of a report are called."""
+    return [f"{name}.manifest.json" for name in (NAME, *(f"{NAME}-{key}" for key in BESIDE))]
 
 
 def on_page(session: ReadSession, *, asked: Asked) -> bytes:
@@ -119,40 +142,47 @@ def _draw(sheet: Sheet, report: Report) -> None:
     names = ", ".join(f"{place.name} ({place.code})" for place in asked.places)
     y = sheet.block(_MARGIN, 27, names, _WIDTH, size=10, least=7, most_lines=3) + 1.5
     sheet.rule(_MARGIN, y, _WIDTH, thick=0.4)
-    y = _figures(sheet, report.found, y + 3)
+    y = _headings(sheet, y + 3)
+    lines = sum(len(found.rows) + 1 for found in report.answers)
+    for found in report.answers:
+        y = _figures(sheet, found, y, 9.0 if lines <= 16 else 8.0)
     curve = drawn(report.retained)
-    room = _FOOT - y - 62  # what is left to the words below the curve
+    room = _FOOT - y - 58  # what is left to the words below the curve
     width = min(_WIDTH, max(90.0, room * curve.width / curve.height))
     y = _curve(sheet, report, curve, y + 4, width)
     _small_print(sheet, report, y + 3)
 
 
-def _figures(sheet: Sheet, found: Answer, y: float) -> float:
-    """The table: what is counted, how many, of how many, and the value."""
+_COLUMNS = (_MARGIN + _WIDTH - 72, _MARGIN + _WIDTH - 48, _MARGIN + _WIDTH - 22)
+
+
+def _headings(sheet: Sheet, y: float) -> float:
+    for x, heading in zip(_COLUMNS, (_("Number"), _("Of"), _("Value")), strict=True):
+        sheet.text(x, y, heading, size=8, bold=True, side="right", width=22)
+    return y
+
+
+def _figures(sheet: Sheet, found: Answer, y: float, size: float) -> float:
+    """A measure in the table: what is counted, how many, of how many, and the value."""
     rows = {row.indicator: row for row in found.rows}
-    size = 9.5 if len(rows) <= 16 else 8.0
-    high = leading(size) + 0.9
-    columns = (_MARGIN + _WIDTH - 66, _MARGIN + _WIDTH - 44, _MARGIN + _WIDTH - 22)
-    for x, heading in zip(columns, (_("Number"), _("Of"), _("Value")), strict=True):
-        sheet.text(x, y, heading, size=8.5, bold=True, side="right", width=22)
-    sheet.text(_MARGIN, y, _("What is counted"), size=8.5, bold=True)
-    y += leading(8.5) + 1
+    high = leading(size) + 0.8
+    sheet.text(_MARGIN, y, _(found.asked.measure.title), size=size, bold=True, width=_WIDTH - 74)
+    y += high
     for indicator in found.asked.measure.indicators:
         row = rows[indicator.key]
         sheet.rule(_MARGIN, y - 0.5, _WIDTH, thick=0.1, grey=180)
         says = _(indicator.says)
-        sheet.text(_MARGIN, y, says, size=size, width=min(_WIDTH - 68, sheet.wide(says, size)))
+        sheet.text(_MARGIN, y, says, size=size, width=min(_WIDTH - 74, sheet.wide(says, size)))
         hidden = _("not shown")
         parts = (row.numerator, row.denominator)
         shown = ["-" if row.shown else hidden] * 2
         if indicator.figure == "count":
             shown[1] = "-"
         shown = [told if part is None else number(part) for told, part in zip(shown, parts, strict=True)]
-        for x, text in zip(columns, (*shown, value_of(indicator, row)), strict=True):
-            sheet.text(x, y, text, size=size, bold=x == columns[2], side="right", width=22)
+        for x, text in zip(_COLUMNS, (*shown, value_of(indicator, row)), strict=True):
+            sheet.text(x, y, text, size=size, bold=x == _COLUMNS[2], side="right", width=22)
         y += high
-    sheet.rule(_MARGIN, y - 0.5, _WIDTH, thick=0.1, grey=180)
-    return y
+    return y + 1.2
 
 
 def _curve(sheet: Sheet, report: Report, curve: Drawing, y: float, width: float) -> float:
@@ -167,10 +197,7 @@ def _small_print(sheet: Sheet, report: Report, y: float) -> None:
     defined = report.retained.definition()
     marks = ", ".join(f"{mark.months}" for mark in report.retained.first.marks if mark.months)
     paragraphs = [
-        f"{_(asked.measure.title)} ({asked.measure.key}, {asked.measure.version}): {_(asked.measure.says)}"
-        f" {_('Numerator')}: {_(asked.measure.numerator)}. {_('Denominator')}: {_(asked.measure.denominator)}."
-        f" {_('Source')}: {asked.measure.source}.",
-        *(f"{_('Left out')}: {_(says)}: {count}." for says, count in report.found.told()),
+        *(_meaning(found) for found in report.answers),
         f"{_('Retention')} ({defined['name']}, {defined['version']}), "
         + _(
             "first stays that began from %(first)s on, in months (%(marks)s)",
@@ -193,6 +220,16 @@ def _small_print(sheet: Sheet, report: Report, y: float) -> None:
             sheet.text(_MARGIN, y, line, size=size, width=_WIDTH)
             y += leading(size)
         y += 0.8
+
+
+def _meaning(found: Answer) -> str:
+    """A measure's definition in one paragraph, with what it leaves out."""
+    of = found.asked.measure
+    left_out = "".join(f" {_('Left out')}: {_(says)}: {count}." for says, count in found.told())
+    return (
+        f"{_(of.title)} ({of.key}, {of.version}): {_(of.says)} {_('Numerator')}: {_(of.numerator)}."
+        f" {_('Denominator')}: {_(of.denominator)}. {_('Source')}: {of.source}.{left_out}"
+    )
 
 
 def _height(sheet: Sheet, paragraphs: Sequence[str], size: float) -> float:

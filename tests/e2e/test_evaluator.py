@@ -28,8 +28,8 @@ def unpacked(content: bytes) -> dict[str, bytes]:
     """The files of a download, each of which has the hash that its manifest says."""
     with zipfile.ZipFile(io.BytesIO(content)) as packed:
         files = {name: packed.read(name) for name in packed.namelist()}
-    (manifest,) = (json.loads(files[name]) for name in files if name.endswith(".manifest.json"))
-    said = {each["name"]: each["sha256"] for each in manifest["tables"]}
+    manifests = [json.loads(files[name]) for name in files if name.endswith(".manifest.json")]
+    said = {each["name"]: each["sha256"] for manifest in manifests for each in manifest["tables"]}
     assert said == {name: sha256(files[name]).hexdigest() for name in files if not name.endswith(".manifest.json")}
     return files
 
