@@ -71,8 +71,8 @@ class Ordered:
         if self.state is State.READY:
             return self.packed.stat().st_size
         size = 0
-        for file in self.folder.rglob("*"):
-            with suppress(OSError):  # it may have got its name, or gone, meanwhile
+        with suppress(OSError):  # what is there gets its name, is packed and goes while one looks
+            for file in self.folder.rglob("*"):
                 size += file.stat().st_size if file.is_file() else 0
         return size
 
