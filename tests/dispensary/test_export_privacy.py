@@ -209,6 +209,20 @@ class TestRows:
         assert manifest["figures"]["denominator"] == len(rows) == 12 * 126
         assert manifest["exclusions"][2]["count"] == 12 * 27
 
+    def test_records_do_not_tell_it_either(self, here: Clinic, tmp_path: Path) -> None:
+        """In FHIR every day is counted from entry: the first and the last of whoever was there all along."""
+        summer = Period(date(2026, 5, 1), date(2026, 10, 1))
+        entries = {START + timedelta(days=3 * n) for n in range(12)}
+        for shield, found in ((OPEN, True), (SHIELDED, False)):
+            write(here, tmp_path / "fhir", "fhir", period=summer, shield=shield)
+            days: dict[str, list[date]] = {}
+            for line in (tmp_path / "fhir-MedicationAdministration.ndjson").read_text().splitlines():
+                dose = json.loads(line)
+                days.setdefault(dose["subject"]["reference"], []).append(date.fromisoformat(dose["effectiveDateTime"]))
+            counted = {summer.from_day - (min(each) - ENTRY) for each in days.values()}
+            assert (entries <= counted) is found
+            assert shield is OPEN or len({max(each) - min(each) for each in days.values()}) == 1
+
     def test_a_stay_that_goes_on_is_told_in_whole_times_four_weeks(self, here: Clinic, tmp_path: Path) -> None:
         write(here, tmp_path / "retention.csv", "retention")
         going = {int(row["days"]) for row in table(tmp_path / "retention-stays.csv") if row["ending"] == "in_treatment"}
