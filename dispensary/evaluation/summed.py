@@ -136,59 +136,58 @@ FIRST_HOME = f"""
 
 STAYS = f"""
     WITH counted AS MATERIALIZED ({COUNTED})
-    SELECT stay.client_id, stay.number, stay.first_day, stay.last_day, stay.next_day,
-        CASE WHEN left_for.known THEN left_for.ended_on END AS ended_on,
-        CASE WHEN left_for.known THEN left_for.exit_reason END AS exit_reason,
-        stay.today
+    SELECT client_id, number, first_day, last_day, next_day, CASE WHEN told.known THEN ended_on END AS ended_on,
+        CASE WHEN told.known THEN exit_reason END AS exit_reason, today
     FROM (
-        SELECT client_id, number, today, min(first_day) AS first_day, max(last_day) AS last_day,
-            lead(min(first_day)) OVER (PARTITION BY client_id ORDER BY number) AS next_day
+        SELECT DISTINCT ON (stay.client_id, stay.number) stay.client_id, stay.number, stay.first_day, stay.last_day,
+            stay.next_day, stay.today, e.ended_on, e.exit_reason
         FROM (
-            SELECT client_id, first_day, last_day, today,
-                sum(begins) OVER (PARTITION BY client_id ORDER BY first_day) AS number
+            SELECT client_id, number, today, min(first_day) AS first_day, max(last_day) AS last_day,
+                lead(min(first_day)) OVER (PARTITION BY client_id ORDER BY number) AS next_day
             FROM (
-                SELECT stretch.client_id, first_day, last_day, site_day.today,
-                    CASE WHEN first_day - lag(last_day) OVER one - 1 <= :gap_days THEN 0 ELSE 1 END AS begins
+                SELECT client_id, first_day, last_day, today,
+                    sum(begins) OVER (PARTITION BY client_id ORDER BY first_day) AS number
                 FROM (
-                    SELECT client_id, begins AS first_day,
-                        coalesce(lead(before) OVER (PARTITION BY client_id ORDER BY begins), last_day) AS last_day
+                    SELECT stretch.client_id, first_day, last_day, site_day.today,
+                        CASE WHEN first_day - lag(last_day) OVER one - 1 <= :gap_days THEN 0 ELSE 1 END AS begins
                     FROM (
-                        SELECT client_id, first_day AS begins, CAST(NULL AS date) AS before, last_day
-                        FROM counted WHERE first_day IS NOT NULL
+                        SELECT client_id, begins AS first_day,
+                            coalesce(lead(before) OVER (PARTITION BY client_id ORDER BY begins), last_day) AS last_day
+                        FROM (
+                            SELECT client_id, first_day AS begins, CAST(NULL AS date) AS before, last_day
+                            FROM counted WHERE first_day IS NOT NULL
+                            UNION ALL
+                            SELECT c.client_id, g.next_day, g.last_day, c.last_day
+                            FROM counted c JOIN fact_gap g ON g.client_id = c.client_id
+                            WHERE g.next_day - g.last_day - 1 > :gap_days
+                        ) AS of_facts
                         UNION ALL
-                        SELECT c.client_id, g.next_day, g.last_day, c.last_day
-                        FROM counted c JOIN fact_gap g ON g.client_id = c.client_id
-                        WHERE g.next_day - g.last_day - 1 > :gap_days
-                    ) AS of_facts
-                    UNION ALL
-                    SELECT span.client_id, given.dose_day, given.dose_day
-                    FROM (
-                        SELECT client.id AS client_id, coalesce(c.through + 1, '-infinity') AS from_day,
-                            site_day.today + 1 AS until_day
-                        FROM client
-                        JOIN site_day ON site_day.site_id = client.site_id
-                        LEFT JOIN counted c ON c.client_id = client.id
-                    ) AS span
-                    CROSS JOIN LATERAL (SELECT DISTINCT dose_day FROM ({GIVEN_IN_SPAN}) AS of_records) AS given
-                ) AS stretch
-                JOIN client ON client.id = stretch.client_id
-                JOIN site_day ON site_day.site_id = client.site_id
-                WINDOW one AS (PARTITION BY stretch.client_id ORDER BY first_day)
-            ) AS marked
-        ) AS numbered
-        GROUP BY client_id, number, today
-    ) AS stay
-    LEFT JOIN LATERAL (
-        SELECT e.ended_on, e.exit_reason,
-            e.ended_on <= stay.today AND e.ended_on <= coalesce(stay.next_day, 'infinity') AND NOT EXISTS (
-                SELECT 1 FROM audit_entry a
-                WHERE a.subject_id = e.client_id AND a.at > :as_of AND a.act = 'ended episode'
-                  AND CAST(a.details AS jsonb) ->> 'ended_on' = CAST(e.ended_on AS text)
-            ) AS known
-        FROM episode e
-        WHERE e.client_id = stay.client_id AND e.began_on <= stay.last_day
-        ORDER BY e.began_on DESC
-        LIMIT 1
-    ) AS left_for ON true
+                        SELECT span.client_id, given.dose_day, given.dose_day
+                        FROM (
+                            SELECT client.id AS client_id, coalesce(c.through + 1, '-infinity') AS from_day,
+                                site_day.today + 1 AS until_day
+                            FROM client
+                            JOIN site_day ON site_day.site_id = client.site_id
+                            LEFT JOIN counted c ON c.client_id = client.id
+                        ) AS span
+                        CROSS JOIN LATERAL (SELECT DISTINCT dose_day FROM ({GIVEN_IN_SPAN}) AS of_records) AS given
+                    ) AS stretch
+                    JOIN client ON client.id = stretch.client_id
+                    JOIN site_day ON site_day.site_id = client.site_id
+                    WINDOW one AS (PARTITION BY stretch.client_id ORDER BY first_day)
+                ) AS marked
+            ) AS numbered
+            GROUP BY client_id, number, today
+        ) AS stay
+        LEFT JOIN episode e ON e.client_id = stay.client_id AND e.began_on <= stay.last_day
+        ORDER BY stay.client_id, stay.number, e.began_on DESC NULLS LAST
+    ) AS followed
+    CROSS JOIN LATERAL (
+        SELECT ended_on <= today AND ended_on <= coalesce(next_day, 'infinity') AND NOT EXISTS (
+            SELECT 1 FROM audit_entry a
+            WHERE a.subject_id = followed.client_id AND a.at > :as_of AND a.act = 'ended episode'
+                AND CAST(a.details AS jsonb) ->> 'ended_on' = CAST(followed.ended_on AS text)
+        ) AS known
+    ) AS told
 """
 """Time with doses, without a gap of more than `:gap_days` whole days (at least one); needs the table `site_day`."""
