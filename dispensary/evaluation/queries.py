@@ -110,6 +110,7 @@ def stays(session: ReadSession, *, places: Sequence[Place], gap_days: int, as_of
 
     A stay goes on over a gap of at most `gap_days` whole days without a dose.
     """
+    session.execute(text("SET LOCAL jit = off"))  # many small reads are not worth compiling
     rows = session.execute(_STAYS, {**_at(places, as_of), "gap_days": gap_days})
     return [Stay(*row) for row in rows]
 

@@ -12,7 +12,8 @@ from dispensary.evaluation.known import days, given
 _OF_SPAN = " AND {0}.client_id = span.client_id AND {0}.dose_day >= span.from_day AND {0}.dose_day < span.until_day"
 
 COUNTED = """
-    SELECT f.client_id, f.through, f.first_day, f.last_day, f.first_home
+    SELECT f.client_id, f.through, f.first_day, f.last_day, f.first_home,
+        CAST(date_trunc('month', f.through + 1) AS date) AS open_month
     FROM fact_client f
     JOIN client ON client.id = f.client_id
     JOIN site_day ON site_day.site_id = client.site_id
@@ -46,6 +47,11 @@ def days_in_span(*, also: str = "") -> str:
     """
 
 
+_LATER = "SELECT 1 AS found FROM {0} AS x WHERE x.client_id = c.client_id AND x.dose_day > c.through{1} LIMIT 1"
+"""Whether anything is on record after a client's last counted day."""
+_DOSED_LATER = _LATER.format("dose", " AND x.voided_at IS NULL")
+_CLOSED_LATER = _LATER.format("day_outcome", "")
+
 SUMS = """
     CAST(count(*) FILTER (WHERE closed AND NOT held) AS integer) AS ordered,
     CAST(count(*) FILTER (WHERE closed AND NOT held AND covered) AS integer) AS covered,
@@ -56,53 +62,61 @@ SUMS = """
 """
 """What a month says of its days: see the table `fact_month`."""
 
-# Of a client whose facts answer, the days after the last counted one, and the first and the last month of the period
-# where it has only a part of them; of everybody else the whole period. A month into which both fall is put together.
-_SPANS = """
-    SELECT person.client_id, within.from_day, within.until_day
-    FROM person
-    LEFT JOIN counted c ON c.client_id = person.client_id
+# Of a client whose facts answer, the first and the last month of the period where it has only a part of them, and the
+# days after the last counted one, where there are any; of everybody else the whole period. A month into which two of
+# them fall is put together.
+_SPANS = f"""
+    SELECT person.client_id, CAST(:from_day AS date) AS from_day, CAST(:until_day AS date) AS until_day
+    FROM person LEFT JOIN counted c ON c.client_id = person.client_id WHERE c.client_id IS NULL
+    UNION ALL
+    SELECT c.client_id, CAST(:from_day AS date), least(whole.from_month, c.through + 1, CAST(:until_day AS date))
+    FROM counted c
     CROSS JOIN whole
-    CROSS JOIN LATERAL (
-        SELECT CAST(:from_day AS date) AS from_day, CAST(:until_day AS date) AS until_day WHERE c.client_id IS NULL
-        UNION ALL
-        SELECT CAST(:from_day AS date), least(whole.from_month, c.through + 1, CAST(:until_day AS date))
-        WHERE c.client_id IS NOT NULL
-        UNION ALL
-        SELECT greatest(whole.until_month, whole.from_month), CAST(:until_day AS date)
-        WHERE c.through >= CAST(:until_day AS date)
-        UNION ALL
-        SELECT greatest(CAST(:from_day AS date), c.through + 1), CAST(:until_day AS date) WHERE c.client_id IS NOT NULL
-    ) AS within
-    WHERE within.from_day < within.until_day
+    JOIN fact_month m ON m.client_id = c.client_id AND m.month = date_trunc('month', CAST(:from_day AS date))
+    WHERE CAST(:from_day AS date) < least(whole.from_month, c.through + 1)
+    UNION ALL
+    SELECT c.client_id, greatest(whole.until_month, whole.from_month), CAST(:until_day AS date)
+    FROM counted c
+    CROSS JOIN whole
+    JOIN fact_month m ON m.client_id = c.client_id AND m.month = whole.until_month
+    WHERE c.through >= CAST(:until_day AS date)
+        AND greatest(whole.until_month, whole.from_month) < CAST(:until_day AS date)
+    UNION ALL
+    SELECT later.client_id, greatest(CAST(:from_day AS date), later.from_day), CAST(:until_day AS date)
+    FROM (
+        SELECT c.client_id, c.through + 1 AS from_day FROM counted c CROSS JOIN LATERAL ({_DOSED_LATER}) AS dosed
+        UNION
+        SELECT c.client_id, c.through + 1 FROM counted c CROSS JOIN LATERAL ({_CLOSED_LATER}) AS closed
+        UNION
+        SELECT c.client_id, c.through + 1 FROM counted c
+        JOIN dose d ON d.client_id = c.client_id AND d.dose_day > c.through AND d.voided_at > :as_of
+    ) AS later
+    WHERE later.from_day < CAST(:until_day AS date)
+"""
+
+_OF_FACTS = """
+    SELECT m.client_id, m.month, m.ordered, m.covered, m.held, m.open, m.dosed, m.carried
+    FROM fact_month m
+    JOIN counted c ON c.client_id = m.client_id
+    CROSS JOIN whole
+    WHERE m.month >= whole.from_month AND (m.month < whole.until_month OR c.through < CAST(:until_day AS date))
+        AND {complete}(m.month < c.open_month)
 """
 
 MONTHS = f"""
     WITH counted AS MATERIALIZED ({COUNTED}), whole AS (
         SELECT CAST(date_trunc('month', CAST(:from_day AS date) - 1) + interval '1 month' AS date) AS from_month,
             CAST(date_trunc('month', CAST(:until_day AS date)) AS date) AS until_month
-    ), of_facts AS (
-        SELECT m.client_id, m.month, m.ordered, m.covered, m.held, m.open, m.dosed, m.carried,
-            m.month < date_trunc('month', c.through + 1) AS complete
-        FROM fact_month m
-        JOIN counted c ON c.client_id = m.client_id
-        CROSS JOIN whole
-        WHERE m.month >= whole.from_month
-            AND (m.month < whole.until_month OR c.through < CAST(:until_day AS date))
     ), of_records AS (
         SELECT span.client_id, CAST(date_trunc('month', day.dose_day) AS date) AS month, {SUMS}
         FROM ({_SPANS}) AS span
         CROSS JOIN LATERAL ({days_in_span()}) AS day
         GROUP BY span.client_id, CAST(date_trunc('month', day.dose_day) AS date)
     )
-    SELECT client_id, month, ordered, covered, held, open, dosed, carried FROM of_facts WHERE complete
+    {_OF_FACTS.format(complete="")}
     UNION ALL
     SELECT client_id, month, sum(ordered), sum(covered), sum(held), sum(open), sum(dosed), sum(carried)
-    FROM (
-        SELECT client_id, month, ordered, covered, held, open, dosed, carried FROM of_facts WHERE NOT complete
-        UNION ALL
-        SELECT client_id, month, ordered, covered, held, open, dosed, carried FROM of_records
-    ) AS parts
+    FROM ({_OF_FACTS.format(complete="NOT ")} UNION ALL SELECT * FROM of_records) AS parts
     GROUP BY client_id, month
 """
 """Each client's months of the period with the number of their days of each kind; needs `person` and `site_day`."""

@@ -9,17 +9,23 @@ from dispensary.evaluation.strata import EVERY_STRATUM
 from dispensary.evaluation.summed import MONTHS
 
 QUERY = f"""
-    WITH month AS (
-        SELECT client_id, to_char(month, 'YYYY-MM') AS month, ordered, covered, held, open FROM ({MONTHS}) AS months
+    WITH month AS MATERIALIZED (
+        SELECT client_id, CASE WHEN :split_by_month THEN to_char(month, 'YYYY-MM') END AS month, ordered, covered,
+            held, open
+        FROM ({MONTHS}) AS months
+    ), together AS MATERIALIZED (
+        SELECT client_id, month, sum(ordered) AS ordered, sum(covered) AS covered, sum(held) AS held,
+            sum(open) AS open, count(*) FILTER (WHERE ordered > 0) AS months,
+            count(*) FILTER (WHERE ordered > 0 AND 100 * covered >= :good_percent * ordered) AS good
+        FROM month GROUP BY client_id, month
     )
     SELECT 'pdc' AS indicator, client_id, covered AS numerator, ordered AS denominator, month
-    FROM month WHERE ordered > 0
+    FROM together WHERE ordered > 0
+    UNION ALL SELECT 'good', client_id, good, months, month FROM together WHERE months > 0
+    UNION ALL SELECT 'held', client_id, held, NULL, month FROM together WHERE held > 0
+    UNION ALL SELECT 'open', client_id, open, NULL, month FROM together WHERE open > 0
     UNION ALL SELECT 'client_month', client_id, CAST(covered AS numeric) / ordered, NULL, month
     FROM month WHERE ordered > 0
-    UNION ALL SELECT 'good', client_id, CASE WHEN 100 * covered >= :good_percent * ordered THEN 1 ELSE 0 END, 1, month
-    FROM month WHERE ordered > 0
-    UNION ALL SELECT 'held', client_id, held, NULL, month FROM month WHERE held > 0
-    UNION ALL SELECT 'open', client_id, open, NULL, month FROM month WHERE open > 0
 """
 
 MEASURE = Measure(
