@@ -15,7 +15,18 @@ from sqlalchemy import Connection, MetaData, text
 from dispensary.columns import Base
 from dispensary.database import Database
 
-_ROOMS = ("staff", "evaluation", "clients", "stock", "prescribing", "monitoring", "takehome", "supplies", "phone")
+_ROOMS = (
+    "staff",
+    "evaluation",
+    "clients",
+    "stock",
+    "prescribing",
+    "monitoring",
+    "care",
+    "takehome",
+    "supplies",
+    "phone",
+)
 _LOCK = 7_301_442  # one migration at a time, however many programs start at once
 
 

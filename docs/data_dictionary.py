@@ -51,6 +51,7 @@ ROOMS = (
     ("dispensary.stock", "Stock: the safe and its register"),
     ("dispensary.prescribing", "Prescribing"),
     ("dispensary.monitoring", "Monitoring"),
+    ("dispensary.care", "Care: what else is offered"),
     ("dispensary.takehome", "Take-home"),
     ("dispensary.supplies", "Supplies: what was handed over"),
     ("dispensary.phone", "The phone line"),

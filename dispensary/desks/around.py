@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 
 from sqlalchemy import select
 
+from dispensary.care.referral_models import Referral
+from dispensary.care.referrals import ASK_AFTER, referrals_of
 from dispensary.clients.disclosing import Released, disclosures_of
 from dispensary.clients.goals import Goal, goals_of
 from dispensary.clients.models import ClientAssignment, Task
@@ -36,9 +39,13 @@ class Around:
     """What stops a dose or a bottle, and messages to the client, until they are cleared."""
     disclosed: Sequence[Released]
     """What of their record left the programme with their name."""
+    referrals: Sequence[Referral]
+    """Open ones first."""
+    ask_on: date
+    """When whoever is referred today is asked whether they went, unless somebody says otherwise."""
 
 
-def around(session: ReadSession, *, client_id: ClientId) -> Around:
+def around(session: ReadSession, *, client_id: ClientId, today: date) -> Around:
     """Reads it for one client."""
     mishaps = select(DoseException).where(DoseException.client_id == client_id, DoseException.closed_at.is_(None))
     assigned = session.get(ClientAssignment, client_id)
@@ -53,6 +60,8 @@ def around(session: ReadSession, *, client_id: ClientId) -> Around:
         taken_by=assigned.account_id if assigned else None,
         flags=flags_of(session, client_id=client_id),
         disclosed=disclosures_of(session, client_id=client_id),
+        referrals=referrals_of(session, client_id=client_id),
+        ask_on=today + ASK_AFTER,
     )
 
 

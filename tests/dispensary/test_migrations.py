@@ -249,6 +249,7 @@ AFTERWARDS: dict[str, list[tuple[str, tuple[object, ...]]]] = {
     # Nothing is counted while a full database is brought up to date: the job that counts comes after it.
     "0038_facts": [("SELECT (SELECT count(*) FROM fact_client), (SELECT count(*) FROM day_outcome)", (0, 9))],
     "0039_route": [("SELECT count(entry_route) FROM episode", (0,))],
+    "0040_referrals": [("SELECT count(*) FROM referral", (0,))],
 }
 """What each later migration leaves of a full database, oldest first."""
 CAME = """
