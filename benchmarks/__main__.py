@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from benchmarks import assessing, booking, closing, dose, health, screen, texts, waiting
+from benchmarks import assessing, booking, closing, dose, evaluation, health, screen, texts, waiting
 from benchmarks.figures import RESULTS, Figure, say, table, write
 from benchmarks.ground import ground
 
@@ -15,6 +15,7 @@ ALL = {
     "closing": closing,
     "assessing": assessing,
     "health": health,
+    "evaluation": evaluation,
     "waiting": waiting,
     "texts": texts,
 }

@@ -16,6 +16,7 @@ from sqlalchemy import text
 from benchmarks.figures import say
 from benchmarks.ground import Ground
 from dispensary.database import Database
+from dispensary.evaluation.facts import count_behind
 from dispensary.staff.rules import Role, the_program
 from dispensary.staff.service import add_account
 from tests.builders import Clinic, clinic, enrolled
@@ -52,6 +53,7 @@ def open_clinic(database: Database, *, clients: int, days: int) -> Clinic:
             enrolled(session, place, mg="80", began=place.today)
     place.move_on(days)
     _write_past(place, days)
+    count_behind(database)
     return place
 
 

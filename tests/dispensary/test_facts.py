@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import tracemalloc
 from contextlib import suppress
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -13,6 +14,8 @@ from sqlalchemy import text
 from dispensary.database import Database
 from dispensary.evaluation.answering import answer
 from dispensary.evaluation.answering import ask as ask_measure
+from dispensary.evaluation.crowds import OPEN
+from dispensary.evaluation.exports import DoseDayFigures, export_dose_days
 from dispensary.evaluation.facts import WITH_THE_CLOSE, count_behind, differing
 from dispensary.evaluation.measures import measure
 from dispensary.evaluation.queries import Period
@@ -267,3 +270,45 @@ def test_a_long_uncounted_past_is_left_for_later_by_the_close_and_read_from_the_
     assert len(what_is_counted(place.database)) >= len(counted) > 0
     assert figures(asked(place, "adherence"))["pdc"] == (f"{WITH_THE_CLOSE + 3}", f"{WITH_THE_CLOSE + 3}")
     assert findings(place.database, place.now) == []
+
+
+MANY = """
+INSERT INTO client (id, site_id, number, name_sealed, sex, made_at)
+    SELECT gen_random_uuid(), :site, 'N' || n, '', 'male', '2020-01-01' FROM generate_series(1, 20) AS n;
+INSERT INTO episode (id, client_id, site_id, began_on, origin)
+    SELECT id, id, site_id, '2020-01-01', 'clinic' FROM client;
+INSERT INTO dose_order (id, episode_id, client_id, site_id, days, mg, portions, reason, ordered_at, origin)
+    SELECT id, id, id, site_id, '[2020-01-01,)', 80, '{80}', 'stable', '2020-01-01', 'clinic' FROM client;
+INSERT INTO day_outcome (client_id, dose_day, portion, portions, site_id, episode_id, order_id, ordered_mg, given_mg,
+        outcome, frozen_at)
+    SELECT id, CAST('2020-01-01' AS date) + n, 1, 1, site_id, id, id, 80, 0, 'missed', '2024-01-01'
+    FROM client CROSS JOIN generate_series(0, 599) AS n
+"""
+
+
+def test_an_export_of_many_days_takes_no_more_memory_than_one_of_few(
+    place: Clinic, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dispensary.evaluation.tables._ROWS_AT_ONCE", 500)
+    monkeypatch.setattr("dispensary.evaluation.queries._ROWS_AT_ONCE", 500)
+    with place.database.writing() as session:
+        session.execute(text("SET LOCAL session_replication_role = replica"))
+        for statement in MANY.split(";\n"):
+            session.execute(text(statement), {"site": place.site_id} if ":site" in statement else {})
+    first, peaks, rows = date(2020, 1, 1), [], []
+    for days in (60, 100, 600):  # the first export loads what every export needs
+        tracemalloc.start()
+        counted, _ = exported(place, Period(first, first + timedelta(days=days)), tmp_path / f"{days}.parquet")
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        rows.append(counted.days)
+    assert rows == [1_200, 2_000, 12_000]
+    assert peaks[2] < 1.5 * peaks[1], peaks
+
+
+def exported(place: Clinic, period: Period, path: Path) -> tuple[DoseDayFigures, Path]:
+    with place.database.reading() as session:
+        counted = export_dose_days(
+            session, places=sites(session), period=period, as_of=place.now, now=place.now, path=path, shield=OPEN
+        )
+    return counted, path
