@@ -12,7 +12,7 @@ from random import Random
 
 from PIL import Image, ImageDraw
 
-from dispensary.clients.rules import ExitReason, Sex
+from dispensary.clients.rules import EntryRoute, ExitReason, Sex
 
 ACTIVE = 96
 LEFT = 44
@@ -26,6 +26,18 @@ _CHINESE_GIVEN = ("Ah Kow", "Boon Hock", "Chee Keong", "Kok Leong", "Mei Ling", 
 _TAMIL_MEN = ("Arumugam", "Ganesan", "Kumar", "Murugan", "Raju", "Selvam", "Suresh", "Vijayan")
 _TAMIL_WOMEN = ("Devi", "Kavitha", "Lakshmi", "Meena", "Saraswathy")
 _TAMIL_FATHERS = ("Kandasamy", "Maniam", "Muniandy", "Perumal", "Ramasamy", "Subramaniam")
+_ROUTES = (
+    EntryRoute.SELF,
+    EntryRoute.FAMILY,
+    EntryRoute.OUTREACH,
+    EntryRoute.SELF,
+    EntryRoute.HOSPITAL,
+    EntryRoute.TRANSFER,
+    EntryRoute.OUTREACH,
+    EntryRoute.SELF,
+    EntryRoute.POLICE,
+    None,
+)
 _MARKS = (
     "scar over the left eyebrow",
     "mother's name: Halimah",
@@ -46,6 +58,8 @@ class Person:
     phone: str
     second_identifier: str
     enrolled_on: date
+    route: EntryRoute | None
+    """How they came; nothing where nobody has asked."""
     target_mg: Decimal
     split: bool
     misses: float
@@ -104,6 +118,7 @@ def _person(random: Random, today: date, n: int, *, leaves: bool) -> Person:
         phone=f"+6012{3_000_000 + n * 137:07d}",
         second_identifier=random.choice(_MARKS),
         enrolled_on=enrolled,
+        route=_ROUTES[n % len(_ROUTES)],
         target_mg=_target(random),
         split=n % 24 == 0,
         misses=random.choices((0.01, 0.06, 0.2), weights=(5, 3, 2))[0],

@@ -104,6 +104,7 @@ class Year:
                 began_on=person.enrolled_on,
                 today=person.enrolled_on,
                 at=at,
+                route=person.route,
             )
             told = Circumstances(person.lockbox, person.housing_stable, person.employed, person.health_stable)
             write_down(client, told)
