@@ -9,12 +9,11 @@ from uuid import UUID
 
 from litestar import Request, get, post
 from litestar.params import FromPath
-from litestar.response import Redirect, Response, Template
+from litestar.response import File, Redirect, Response, Template
 from litestar.types import ControllerRouterHandler
 
 from dispensary.database import Database, ReadSession
 from dispensary.desks.evaluation_asked import Asked, read, site_choices, sites_of_evaluator, typed_on_page
-from dispensary.desks.evaluation_taken import handed_over
 from dispensary.evaluation.exports import export_dose_days
 from dispensary.evaluation.fhir import export_fhir
 from dispensary.evaluation.taken import note_taken
@@ -123,15 +122,14 @@ def take_file(
     database: TheDatabase,
     actor: TheActor,
     clock: TheClock,
-) -> Response[bytes]:
-    """A file that is ready; that it was taken is put on record first."""
+) -> File:
+    """A file that is ready, read from the disk as it goes; that it was taken is put on record first."""
     ordered = _exports(request).find(number, owner=actor.account_id)
     if ordered.state is not State.READY:
         raise NotThere(Refusal("not-ready", "This file is not ready.", "Go back and wait until it says so."))
-    content = ordered.packed.read_bytes()
     with database.writing() as session:
         note_taken(session, actor=actor, name=ordered.name, at=clock(), asked=ordered.asked)
-    return handed_over(content, ordered.name)
+    return File(ordered.packed, filename=f"{ordered.name}.zip", media_type="application/zip")
 
 
 HANDLERS: list[ControllerRouterHandler] = [files, order_file, take_file]

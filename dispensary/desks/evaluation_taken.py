@@ -34,7 +34,7 @@ def taken(
         with database.writing() as session:
             note_taken(session, actor=actor, name=name, at=now, asked=asked)
         pack(parts, archive)
-        return handed_over(archive.read_bytes(), name)
+        return _handed_over(archive.read_bytes(), name)
 
 
 def note_looked(session: WriteSession, actor: Actor, name: str, now: datetime, asked: Mapping[str, Any]) -> None:
@@ -51,7 +51,7 @@ def note_looked(session: WriteSession, actor: Actor, name: str, now: datetime, a
     )
 
 
-def handed_over(content: bytes, name: str) -> Response[bytes]:
+def _handed_over(content: bytes, name: str) -> Response[bytes]:
     """The answer that a browser keeps as a file."""
     headers = {"content-disposition": f'attachment; filename="{name}.zip"'}
     return Response(content, media_type="application/zip", headers=headers)

@@ -83,11 +83,17 @@ class Exports:
     def __init__(self, settings: Settings, database: Database, clock: Clock) -> None:
         self._settings, self._database, self._clock = settings, database, clock
         self._every: dict[UUID, Ordered] = {}
-        self._turn = threading.Lock()
+        self._turn, self._ordering = threading.Lock(), threading.Lock()
         self._closed = False
 
     def order(self, *, owner: AccountId, name: str, asked: Mapping[str, Any], write: Write) -> Ordered:
         """Begins to write an export, or lets it wait for the one before it. Raises Refused when too many wait."""
+        with self._ordering:
+            ordered = self._kept(owner, name, asked)
+        threading.Thread(target=self._work, args=(ordered, write), name=f"writes {name}", daemon=True).start()
+        return ordered
+
+    def _kept(self, owner: AccountId, name: str, asked: Mapping[str, Any]) -> Ordered:
         self._sweep()
         under_way = [each for each in self._every.values() if each.state in (State.WAITING, State.WRITING)]
         if sum(each.owner == owner for each in under_way) >= MOST_WAITING:
@@ -101,7 +107,6 @@ class Exports:
         folder.mkdir(parents=True, mode=0o700)
         ordered = Ordered(number, owner, name, asked, self._clock(), folder)
         self._every[number] = ordered
-        threading.Thread(target=self._work, args=(ordered, write), name=f"writes {name}", daemon=True).start()
         return ordered
 
     def find(self, number: UUID, *, owner: AccountId | None) -> Ordered:

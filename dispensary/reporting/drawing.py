@@ -20,7 +20,6 @@ class Tone(StrEnum):
     SOFT = "soft"
     LINE = "line"
     MAIN = "main"
-    PALE = "pale"
     PAPER = "paper"
 
 
@@ -29,7 +28,6 @@ COLOURS = {
     Tone.SOFT: "#55605b",
     Tone.LINE: "#c4c8c1",
     Tone.MAIN: "#17594a",
-    Tone.PALE: "#cfdcd8",
     Tone.PAPER: "#ffffff",
 }
 """Of a drawing by itself; the pages' own style sheet has another set for the dark."""
