@@ -12,7 +12,7 @@ import threading
 import zipfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -120,9 +120,9 @@ class Exports:
         return found
 
     def of(self, owner: AccountId | None) -> list[Ordered]:
-        """A person's files, the newest first."""
+        """A person's files as they are at this moment, the newest first: one of them may be ready before a page is."""
         self._sweep()
-        mine = [each for each in self._every.values() if each.owner == owner]
+        mine = [replace(each) for each in self._every.values() if each.owner == owner]
         return sorted(mine, key=lambda each: (each.asked_at, each.id), reverse=True)
 
     def close(self) -> None:
