@@ -177,6 +177,13 @@ class _Group:
 _NOBODY = _Group(Decimal(0), Decimal(0), 0, None, None, 0, 0, 0, kaplan_meier(()))
 
 
+_SOMEBODY_S = """
+    JOIN person ON person.client_id = counted.client_id
+    JOIN client ON client.id = person.client_id
+    JOIN site ON site.id = person.site_id"""
+_NOBODY_S = "JOIN site ON site.id = counted.site_id"
+
+
 def _added_up(session: ReadSession, asked: Asked) -> tuple[dict[str, dict[Levels, _Group]], dict[str, int]]:
     own = {each.key for each in asked.measure.own_strata}
     chosen = [STRATA[key] for key in asked.by if key not in own]
@@ -195,9 +202,7 @@ def _added_up(session: ReadSession, asked: Asked) -> tuple[dict[str, dict[Levels
             SELECT counted.indicator, counted.client_id, CAST(counted.numerator AS numeric) AS numerator,
                 CAST(counted.denominator AS numeric) AS denominator{split}
             FROM counted
-            JOIN person ON person.client_id = counted.client_id
-            JOIN client ON client.id = person.client_id
-            JOIN site ON site.id = person.site_id
+            {_NOBODY_S if asked.measure.nameless else _SOMEBODY_S}
             {" ".join(stratum.joined for stratum in chosen)}
         )
         SELECT indicator{"".join(f", {name}" for name in names)},

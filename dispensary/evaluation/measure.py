@@ -191,6 +191,8 @@ class Measure:
     relations: tuple[Relation, ...] = ()
     prepared: Callable[[Any, Any], Mapping[str, object]] | None = None
     """What the query binds beside the parameters, where it rests on more than SQL: made from session and question."""
+    nameless: bool = False
+    """Its rows are of answers that belong to nobody: `client_id` is the answer's own id, and `site_id` says where."""
 
     def definition(self) -> dict[str, object]:
         """The definition in words, as the manifest has it."""

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
 
 from dispensary.clients.circumstances import Circumstances, note_circumstances
+from dispensary.clients.feedback_models import FeedbackAnswer
 from dispensary.clients.goals import close_goal, set_goal
 from dispensary.clients.rules import EntryRoute, ExitReason
 from dispensary.clients.service import begin_episode, end_episode
 from dispensary.database import Database
 from dispensary.evaluation.answering import ALL
+from dispensary.evaluation.queries import Period
 from dispensary.takehome.terms import Naloxone
 from dispensary.units import ClientId
 from tests.builders import Clinic, clinic
@@ -146,3 +149,30 @@ class TestEntryRoute:
             )  # fmt: skip
         assert split(here, "programme", "entry_route", "registered") == {"outreach": "1", "unknown": "1"}
         assert split(here, "programme", "entry_route", "registered", as_of=before) == {"police": "1", "unknown": "1"}
+
+
+class TestFeedback:
+    def test_whole_months_that_are_over_count_and_nobody_is_behind_an_answer(self, here: Clinic) -> None:
+        said = [("2026-09", 1, 1, 0), ("2026-09", 1, 3, 40), ("2026-09", 3, None, None), ("2026-10", 2, 3, 40)]
+        with here.database.writing() as session:
+            for month, visit, wait, waited in [*said, ("2026-11", 1, 1, 0)]:
+                session.add(
+                    FeedbackAnswer(
+                        id=uuid4(),
+                        site_id=here.site_id,
+                        month=date.fromisoformat(f"{month}-01"),
+                        visit=visit,
+                        wait=wait,
+                        waited=waited,
+                    )
+                )
+        assert here.today.month == 11
+        assert figures(asked(here, "feedback")) == {
+            "answers": ("4", "None"), "good": ("2", "4"), "poor": ("1", "4"),
+            "of_wait": ("3", "None"), "short": ("1", "3"), "too_long": ("2", "3"),
+        }  # fmt: skip
+        assert split(here, "feedback", "month", "good") == {"2026-09": "2", "2026-10": "0"}
+        assert split(here, "feedback", "waited", "too_long") == {"0": "0", "40": "2"}
+        part = Period(date(2026, 9, 2), date(2026, 11, 1))
+        assert figures(asked(here, "feedback", period=part))["answers"] == ("1", "None")
+        assert {row.shown for row in asked(here, "feedback", least=5).rows} == {False}
