@@ -264,7 +264,7 @@ def test_a_clinic_morning(house: House, person: Callable[..., Person], tmp_path:
     evaluator.picture("evaluation")
     evaluator.sees("First stays of 1 client")
     evaluator.picture("evaluation")
-    with zipfile.ZipFile(io.BytesIO(evaluator.downloads("Download retention"))) as files:
+    with zipfile.ZipFile(io.BytesIO(evaluator.downloads("CSV"))) as files:
         assert {"retention.csv", "retention.manifest.json"} <= set(files.namelist())
         assert b"H0042" not in b"".join(files.read(name) for name in files.namelist())
 
