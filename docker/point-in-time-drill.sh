@@ -26,12 +26,13 @@ archive=$(cd "$archive" && pwd)
 place=${KEEP:-$(mktemp -d)}
 data=$place/data
 stop() {
-    pg_ctl --pgdata="$data" --mode=immediate --silent stop >/dev/null 2>&1 || true
+    pg_ctl --pgdata="$data" --mode=fast --silent stop >/dev/null 2>&1 || true
     [ -n "${KEEP:-}" ] || rm -rf "$place"
 }
 trap stop EXIT
 trap 'exit 1' INT TERM
 
+[ ! -e "$data" ] || { echo "$data is there already. Name another folder." >&2; trap - EXIT; exit 2; }
 mkdir -p "$place"
 cp -R "$base" "$data"
 chmod 0700 "$data"

@@ -30,7 +30,10 @@ from dispensary.backups.files import (
 )
 from dispensary.backups.sums import Sums, differing, sums
 from dispensary.backups.trying import one_at_a_time, spare_server, tool
-from dispensary.database import Database
+from dispensary.database import Database, WriteSession
+from dispensary.staff import audit
+from dispensary.staff.queries import sites
+from dispensary.staff.rules import the_program
 
 Progress = Callable[[str, int, int], None]
 
@@ -89,7 +92,7 @@ def back_up(
     """Writes a backup into a folder, removes those that need not be kept, and copies it to a second folder.
 
     Work goes on meanwhile: the backup is the database of one moment. Without `try_out` it is not restored before it
-    counts. Raises BadBackup, and then no file stands where one was to be.
+    counts. Raises BadBackup, and then no file stands where one was to be; the copy alone may fail with the backup made.
     """
     keys, began = public_keys(sealed_to), time.monotonic()
     file = into / name_of(at)
@@ -107,10 +110,26 @@ def back_up(
             folder_to_disk(into)
         finally:
             part.unlink(missing_ok=True)
+        rotated = len(rotate(into))  # before the copy: while that fails, a backup an hour must not fill the disk
         if copy_to is not None:
             copy(file, copy_to)
             rotate(copy_to)
-        return Made(file, said, len(rotate(into)), time.monotonic() - began)
+        return Made(file, said, rotated, time.monotonic() - began)
+
+
+def note_at_each_site(session: WriteSession, *, act: str, said: Said, by: str, at: datetime) -> None:
+    """Each site's audit trail says that a person made or restored this backup, under which account of the computer."""
+    details = {"made_at": said.made_at, "sha256": said.sha256, "computer_account": by}
+    for site in sites(session):
+        audit.record(
+            session,
+            actor=the_program(site.id),
+            act=act,
+            subject="site",
+            subject_id=site.id,
+            at=at,
+            details=details,
+        )
 
 
 def _dumped(

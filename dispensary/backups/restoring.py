@@ -15,14 +15,11 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
 from dispensary.backups.files import BadBackup, Said, digest, read_said
-from dispensary.backups.making import RESTORE, sums_of
+from dispensary.backups.making import RESTORE, note_at_each_site, sums_of
 from dispensary.backups.sums import differing
 from dispensary.backups.trying import one_at_a_time, spare_server, tool
-from dispensary.database import Database, WriteSession
+from dispensary.database import Database
 from dispensary.keys import Vault
-from dispensary.staff import audit
-from dispensary.staff.queries import sites
-from dispensary.staff.rules import the_program
 from dispensary.verification.verifying import Finding, verify
 
 Progress = Callable[[str, int, int], None]
@@ -89,13 +86,15 @@ def restore(
     url: str,
     vault: Vault,
     data: Path,
+    by: str,
     now: datetime,
     progress: Progress | None = None,
 ) -> tuple[Said, str | None]:
     """Puts a backup in place of the database at this address, and returns under which name that one is kept.
 
     An empty database is kept under no name. Until the last moment nothing there is changed: the backup is restored
-    beside it and compared. Raises BadBackup, also while a program is still connected.
+    beside it and compared. `by` is the computer's account that does it, for the audit trail of each site. Raises
+    BadBackup, also while a program is still connected.
     """
     with one_at_a_time(data), _beside(make_url(url)) as (admin, there):
         said, secrets = _checked(file), secret_keys(keys)
@@ -105,7 +104,7 @@ def restore(
             beside = there.set(database=fresh).render_as_string(hide_password=False)
             _bring(file, secrets, beside)
             _compare(said, beside, progress or (lambda *_: None))
-            _note(beside, vault, said, now)
+            _note(beside, vault, said, by, now)
             empty = _is_empty(url)
             _say(  # one statement: at no moment is there neither of them under the name
                 admin,
@@ -164,27 +163,14 @@ def _compare(said: Said, url: str, progress: Progress) -> None:
         raise BadBackup(f"The backup did not come back as it was: {'; '.join(different[:5])}.")
 
 
-def _note(url: str, vault: Vault, said: Said, now: datetime) -> None:
+def _note(url: str, vault: Vault, said: Said, by: str, now: datetime) -> None:
     """Each site's audit trail goes on with where it came from."""
     database = Database(url, vault, pool_size=2)
     try:
         with database.writing() as session:
-            _note_at_each_site(session, said, now)
+            note_at_each_site(session, act="restored backup", said=said, by=by, at=now)
     finally:
         database.close()
-
-
-def _note_at_each_site(session: WriteSession, said: Said, now: datetime) -> None:
-    for site in sites(session):
-        audit.record(
-            session,
-            actor=the_program(site.id),
-            act="restored backup",
-            subject="site",
-            subject_id=site.id,
-            at=now,
-            details={"made_at": said.made_at, "sha256": said.sha256},
-        )
 
 
 @contextmanager

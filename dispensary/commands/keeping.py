@@ -11,6 +11,7 @@ from sqlalchemy import make_url
 
 from dispensary.backups.files import BadBackup
 from dispensary.commands.parts import bar, database_of, now, one_clear_line
+from dispensary.commands.taking import who_runs_this
 from dispensary.embedded import start_embedded
 from dispensary.keys import open_vault
 from dispensary.leading import note_run
@@ -47,7 +48,7 @@ def backup_key(file: Path) -> None:
 @click.option("--no-trial", is_flag=True, help="Do not restore it once before it counts as made.")
 def backup(folder: Path | None, keys: tuple[str, ...], copy_to: Path | None, no_trial: bool) -> None:
     """Make a backup now, while work goes on: sealed to a public key, and restored once to see that it can be."""
-    from dispensary.backups.making import back_up
+    from dispensary.backups.making import back_up, note_at_each_site
 
     with one_clear_line():
         settings = settings_from()
@@ -69,6 +70,7 @@ def backup(folder: Path | None, keys: tuple[str, ...], copy_to: Path | None, no_
             )
             with database.writing() as session:
                 slot = f"by hand {at.isoformat(timespec='seconds')}"
+                note_at_each_site(session, act="made backup", said=made.said, by=who_runs_this(), at=at)
                 note_run(session, job=BACKUP, slot=slot, began_at=at, ended_at=now(), result=made.as_json())
     click.echo(f"{made.file}: {made.said.bytes / 1e6:.1f} MB in {made.seconds:.1f} s.")
     click.echo(
@@ -124,6 +126,7 @@ def _restored(file: Path, keys: Path, settings: Settings) -> int:
             url=url,
             vault=open_vault(settings.keys),
             data=settings.data,
+            by=who_runs_this(),
             now=now(),
             progress=_bars(),
         )

@@ -101,6 +101,13 @@ def test_a_moment_comes_back_with_all_that_was_done_by_then_and_nothing_later(pl
     assert known["after"] > known["before"]
     assert sorted(each.name for each in folder.iterdir()) == [".postgresql.lock", "archive", "base", "postgresql"]
 
+    kept = folder / "kept"
+    keeping = as_server(folder, "env", f"KEEP={kept}", DRILL, base, folder / "archive", then)
+    assert (keeping.returncode, (kept / "data" / "PG_VERSION").exists()) == (0, True)
+    assert not (kept / "data" / "postmaster.pid").exists()
+    assert as_server(folder, "env", f"KEEP={kept}", DRILL, base, folder / "archive", then).returncode == 2
+    assert (kept / "data" / "PG_VERSION").exists()
+
     too_late = as_server(folder, DRILL, base, folder / "archive", "2199-01-01 00:00:00+00")
     assert (too_late.returncode, "does not come back" in too_late.stderr) == (1, True)
     for words in ([], [base, "/nowhere", then], [folder / "archive", folder / "archive", then]):

@@ -185,6 +185,23 @@ class TestMaking:
             back_up(place.database, into=tmp_path / "b", sealed_to=[key] if key else [], data=tmp_path, at=NIGHT)
         assert not (tmp_path / "b").exists()
 
+    def test_while_the_second_folder_fails_backups_do_not_heap_up(
+        self, place: Clinic, pair: pyrage.x25519.Identity, tmp_path: Path
+    ) -> None:
+        (tmp_path / "gone").write_text("no folder")
+        for hour in range(2):
+            with pytest.raises(OSError, match="exists"):
+                back_up(
+                    place.database,
+                    into=tmp_path / "backups",
+                    sealed_to=[str(pair.to_public())],
+                    data=tmp_path / "data",
+                    at=NIGHT + timedelta(hours=hour),
+                    copy_to=tmp_path / "gone",
+                    try_out=False,
+                )
+        assert files(tmp_path / "backups") == ["takehome-20261124T210000Z.dump.age", "takehome-20261124T210000Z.json"]
+
 
 class TestBringingBack:
     def test_a_damaged_file_a_wrong_key_and_a_missing_note_are_told_apart(
@@ -223,6 +240,7 @@ class TestBringingBack:
         self, made: Made, place: Clinic, secret: Path, tmp_path: Path, database_url: str
     ) -> None:
         asked = {"keys": secret, "url": database_url, "vault": place.database.vault, "data": tmp_path / "data"}
+        asked["by"] = "root"
         with place.database.writing() as session:
             enrolled(session, place, mg="60", began=place.today)
         with place.database.reading() as session:
@@ -235,9 +253,10 @@ class TestBringingBack:
         _, was = restore(made.file, **asked, now=place.now + timedelta(seconds=1))
         assert counted(place.database, "client") == 3
         with place.database.reading() as session:
-            act = session.execute(text("SELECT act FROM audit_entry ORDER BY seq DESC LIMIT 1")).scalar_one()
+            act, details = session.execute(text("SELECT act, details FROM audit_entry ORDER BY seq DESC LIMIT 1")).one()
             left = session.scalars(text("SELECT datname FROM pg_database WHERE datname LIKE '%restored%'")).all()
         assert (act, left) == ("restored backup", [])
+        assert json.loads(details)["computer_account"] == "root"
         before = Database(make_url(database_url).set(database=was).render_as_string(False), place.database.vault)
         try:
             assert counted(before, "client") == 4
@@ -334,9 +353,8 @@ class TestCommands:
 
         return command
 
-    def test_from_a_key_to_a_backup_to_its_drill(self, run, tmp_path: Path) -> None:
-        said = run("open-site", "--help")
-        assert said.exit_code == 0
+    def test_from_a_key_to_a_backup_to_its_drill(self, run, tmp_path: Path, database: Database, now: datetime) -> None:
+        open_site(database, now)
         made = run("backup-key", tmp_path / "secret.txt")
         assert made.exit_code == 0, made.output
         public = next(word for word in made.output.split() if word.startswith("age1"))
@@ -345,6 +363,9 @@ class TestCommands:
         done = run("backup", "--to", tmp_path / "backups", "--key", public)
         assert done.exit_code == 0, done.output
         assert "Restored once, and all" in done.output
+        with database.reading() as session:
+            told = session.scalars(text("SELECT details FROM audit_entry WHERE act = 'made backup'")).one()
+        assert json.loads(told)["computer_account"]
         (file,) = (each for _, each in in_folder(tmp_path / "backups"))
         tried = run("restore", file, "--key", tmp_path / "secret.txt", "--dry-run")
         assert tried.exit_code == 0, tried.output
