@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, delete, select, update
+from sqlalchemy import ColumnElement, and_, delete, or_, select, union, update
 from sqlalchemy.orm import Session
 
-from notifications.models import Conversation, Inbound, Message
+from notifications.models import Contact, Conversation, Inbound, Message
 from notifications.places import rules_of
 from notifications.queries import OPTED_IN_OUTCOME, OPTED_OUT_OUTCOME
 from notifications.sealing import Vault, forgotten_reason
@@ -16,12 +17,21 @@ from notifications.sealing import Vault, forgotten_reason
 AT_ONCE = 500
 
 
-def wipe_messages(session: Session, *, vault: Vault, place_id: UUID | None, now: datetime, most: int = AT_ONCE) -> int:
+def wipe_messages(
+    session: Session,
+    *,
+    vault: Vault,
+    place_id: UUID | None,
+    now: datetime,
+    most: int = AT_ONCE,
+    keeping: Collection[UUID] = (),
+) -> int:
     """Wipes up to `most` texts of a place that are over and older than it keeps them, and says how many.
 
     The number, the words, whose they were and what they were about go; the kind, the states and times, the segments and
     what they cost stay. A text for the same reason is still not queued a second time. With nothing as the place, the
-    texts to numbers that nobody is known by.
+    texts to numbers that nobody is known by. Texts of the recipients that are named to be kept stay, and so do those
+    to a number of theirs of which nobody knows whom they were for.
     """
     before = now - timedelta(days=rules_of(session, place_id).keep_days)
     over = (
@@ -33,6 +43,7 @@ def wipe_messages(session: Session, *, vault: Vault, place_id: UUID | None, now:
             Message.valid_until < now,
             Message.place_id == place_id if place_id is not None else Message.place_id.is_(None),
         )
+        .where(*_of_others(session, keeping))
         .order_by(Message.created_at)
         .limit(most)
         .with_for_update(skip_locked=True)
@@ -57,13 +68,30 @@ def wipe_messages(session: Session, *, vault: Vault, place_id: UUID | None, now:
     return len(rows)
 
 
-def wipe_inbound(session: Session, *, keep_days: int, now: datetime) -> int:
+def _of_others(session: Session, keeping: Collection[UUID]) -> list[ColumnElement[bool]]:
+    if not keeping:
+        return []
+    theirs = and_(Message.recipient_id.is_(None), Message.phone_index.in_(_numbers_of(session, keeping)))
+    return [or_(Message.recipient_id.is_(None), Message.recipient_id.not_in(keeping)), ~theirs]
+
+
+def _numbers_of(session: Session, recipients: Collection[UUID]) -> Sequence[bytes]:
+    """The digests of every number at which these are reached, or were by a text that still says so."""
+    now = select(Contact.phone_index).where(Contact.recipient_id.in_(recipients))
+    before = select(Message.phone_index).where(Message.recipient_id.in_(recipients), Message.wiped_at.is_(None))
+    return session.scalars(union(now, before)).all()
+
+
+def wipe_inbound(session: Session, *, keep_days: int, now: datetime, keeping: Collection[UUID] = ()) -> int:
     """Wipes the texts that came in and are older than so many days, and says how many.
 
     The digest of a number that opted out or in again stays: nobody reads a number from it, and the wish is honoured.
+    What came from a number of the recipients that are named to be kept stays whole, also where they share it.
     """
     before = now - timedelta(days=keep_days)
     old: list[ColumnElement[bool]] = [Inbound.wiped_at.is_(None), Inbound.received_at < before]
+    if keeping:
+        old.append(Inbound.phone_index.not_in(_numbers_of(session, keeping)))
     wishes = Inbound.outcome.in_((OPTED_OUT_OUTCOME, OPTED_IN_OUTCOME))
     session.execute(update(Inbound).where(*old, wishes).values(phone_sealed=b"", body_sealed=b"", wiped_at=now))
     wiped = session.scalars(

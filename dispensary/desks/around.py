@@ -12,6 +12,8 @@ from dispensary.care.referral_models import Referral
 from dispensary.care.referrals import ASK_AFTER, referrals_of
 from dispensary.clients.disclosing import Released, disclosures_of
 from dispensary.clients.goals import Goal, goals_of
+from dispensary.clients.legal_hold_models import LegalHold
+from dispensary.clients.legal_holds import held
 from dispensary.clients.models import ClientAssignment, Task
 from dispensary.clients.tasks import tasks_of
 from dispensary.database import ReadSession
@@ -39,6 +41,8 @@ class Around:
     """What stops a dose or a bottle, and messages to the client, until they are cleared."""
     disclosed: Sequence[Released]
     """What of their record left the programme with their name."""
+    held: LegalHold | None
+    """Why nothing of their record may be wiped or erased."""
     referrals: Sequence[Referral]
     """Open ones first."""
     ask_on: date
@@ -60,6 +64,7 @@ def around(session: ReadSession, *, client_id: ClientId, today: date) -> Around:
         taken_by=assigned.account_id if assigned else None,
         flags=flags_of(session, client_id=client_id),
         disclosed=disclosures_of(session, client_id=client_id),
+        held=held(session, client_id),
         referrals=referrals_of(session, client_id=client_id),
         ask_on=today + ASK_AFTER,
     )

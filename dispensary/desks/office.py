@@ -12,7 +12,6 @@ from litestar.types import ControllerRouterHandler
 
 import notifications.queries
 import scheduling.queries
-from dispensary.clients.disclosing import register_of
 from dispensary.desks import oversight
 from dispensary.staff.audit import broken_links
 from dispensary.staff.models import Site
@@ -79,11 +78,4 @@ def audit_trail(
     )
 
 
-@get("/office/disclosures", sync_to_thread=True, guards=[requires_administrator])
-def disclosures(database: TheDatabase, site: TheSite) -> Template:
-    """The register of disclosures: what left the programme with names, to whom and why; it names no client."""
-    with database.reading() as session:
-        return page("office/disclosures.html", register=register_of(session, site_id=site.id))
-
-
-HANDLERS: list[ControllerRouterHandler] = [office, audit_trail, disclosures]
+HANDLERS: list[ControllerRouterHandler] = [office, audit_trail]

@@ -17,6 +17,7 @@ from litestar.params import FromQuery
 from litestar.response import Redirect, Response, Template
 from litestar.types import ControllerRouterHandler
 
+from dispensary.clients.legal_holds import held_clients
 from dispensary.database import ReadSession, WriteSession
 from dispensary.jobs import gateway_from
 from dispensary.phone.text_rules import set_text_rules
@@ -77,6 +78,7 @@ def _page(
             gateway=gateway.name if gateway else "",
             per_second=gateway.per_second if gateway else None,
             keep_bounds=(LEAST_KEEP_DAYS, MOST_KEEP_DAYS),
+            held=len(held_clients(session, site_id=site.id)),
             done=done,
             refused=refused,
             typed=typed,

@@ -6,6 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
+from dispensary.clients.legal_holds import held_clients
 from dispensary.database import WriteSession
 from dispensary.phone.moving import forget_unanswered
 from dispensary.refusals import BadInput, NotAllowed, Refusal
@@ -63,15 +64,16 @@ def forget_old_texts(session: WriteSession, *, site_id: SiteId, at: datetime) ->
     """Wipes what names a person in texts that are older than the site keeps them.
 
     A text that came in belongs to no site: it is kept for as long as the site that keeps texts longest.
+    Under a legal hold nothing is wiped: neither a client's own texts, nor what came from or went to their number.
     """
-    wiped = 0
+    keeping, wiped = held_clients(session), 0
     for place_id in (site_id, None):
-        while some := wipe_messages(session, vault=session.vault, place_id=place_id, now=at):
+        while some := wipe_messages(session, vault=session.vault, place_id=place_id, now=at, keeping=keeping):
             wiped += some
             if some < AT_ONCE:
                 break
     longest = max(rules_of(session, site.id).keep_days for site in sites(session))
-    came_in = wipe_inbound(session, keep_days=longest, now=at)
+    came_in = wipe_inbound(session, keep_days=longest, now=at, keeping=keeping)
     end_conversations(session, now=at)
     forget_unanswered(session, at=at)
     return {"texts": wiped, "came_in": came_in}

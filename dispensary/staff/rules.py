@@ -49,6 +49,7 @@ class Act(StrEnum):
     PRINT_HELP = "print help"
     EXPORT = "export"
     DISCLOSE = "disclose"
+    KEEP_RECORD = "keep record under a legal hold"
     RUN_SITE = "run site"
 
 
@@ -74,6 +75,7 @@ _MAY: dict[Act, frozenset[Role]] = {
     Act.PRINT_HELP: frozenset({Role.RECEPTION, Role.PHARMACIST, Role.NURSE, Role.DOCTOR, Role.ADMINISTRATOR}),
     Act.EXPORT: frozenset({Role.EVALUATOR}),
     Act.DISCLOSE: frozenset({Role.DOCTOR}),
+    Act.KEEP_RECORD: frozenset({Role.DOCTOR, Role.ADMINISTRATOR}),
     Act.RUN_SITE: frozenset({Role.ADMINISTRATOR}),
 }
 

@@ -34,6 +34,12 @@ DESKS: tuple[Desk, ...] = (
     Desk(_("Home visits"), "/carrying", _("Bottles that you carry to a home."), (Act.CARRY,)),
     Desk(_("Reception"), "/reception", _("Book times and check people in."), (Act.BOOK, Act.CHECK_IN)),
     Desk(_("Evaluation"), "/evaluation", _("See what the programme achieves, and export it."), (Act.EXPORT,)),
+    Desk(
+        _("Disclosure"),
+        "/disclosure",
+        _("See what left with a name, and what is kept for a court."),
+        (Act.KEEP_RECORD,),
+    ),
     Desk(_("Office"), "/office", _("Accounts, hours, closures and the site itself."), (Act.RUN_SITE,)),
 )
 
