@@ -57,48 +57,6 @@ class TestWhoKnowsWhom:
 
         assert kept, capsys.readouterr().out
 
-    def test_a_use_case_never_commits_so_that_its_unit_of_work_stays_whole(self) -> None:
-        ends = {"commit", "rollback", "begin"}
-        found = [
-            f"{path.relative_to(ROOT)}:{call.lineno}"
-            for path, tree in code(*HOUSES)
-            # A desk or a job opens a unit with database.writing() and ends nothing itself. These are what opens
-            # connections, what migrates, and the commands, which make a demo anew and undo a dry run.
-            if path.name not in ("database.py", "schema.py", "cli.py") and "commands" not in path.parts
-            for call in ast.walk(tree)
-            if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr in ends
-        ]
-
-        assert found == []
-
-    def test_a_use_case_is_given_the_moment_and_never_asks_a_clock(self) -> None:
-        rooms = [f"dispensary/{path.name}" for path in (ROOT / "dispensary").iterdir() if (path / "rules.py").exists()]
-        found = [
-            f"{path.relative_to(ROOT)}:{call.lineno}"
-            for path, tree in code(*rooms, "scheduling", "notifications")
-            for call in ast.walk(tree)
-            if isinstance(call, ast.Call)
-            and ast.unparse(call.func)
-            in ("datetime.now", "datetime.utcnow", "date.today", "datetime.today", "time.time")
-        ]
-
-        assert found == []
-
-
-class TestAmounts:
-    def test_no_float_comes_near_a_dose(self) -> None:
-        rooms = [f"dispensary/{room}" for room in ("supplies", "prescribing", "stock", "takehome")]
-        found = [
-            f"{path.relative_to(ROOT)}:{node.lineno}"
-            for path, tree in code(*rooms)
-            if "printing" not in path.parts  # where a label's lines stand on paper is a length, and no dose
-            for node in ast.walk(tree)
-            if (isinstance(node, ast.Call) and ast.unparse(node.func) == "float")
-            or (isinstance(node, ast.Constant) and isinstance(node.value, float))
-        ]
-
-        assert found == []
-
 
 class TestFiles:
     def test_no_file_is_longer_than_can_be_held_in_mind(self) -> None:

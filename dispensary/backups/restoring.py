@@ -99,7 +99,7 @@ def restore(
     with one_at_a_time(data), _beside(make_url(url)) as (admin, there):
         said, secrets = _checked(file), secret_keys(keys)
         fresh, old = (f"{there.database}_{word}_{now:%Y%m%d%H%M%S}" for word in ("restored", "until"))
-        _say(admin, f'CREATE DATABASE "{fresh}"')
+        _say(admin, "CREATE DATABASE {fresh}", fresh=fresh)
         try:
             beside = there.set(database=fresh).render_as_string(hide_password=False)
             _bring(file, secrets, beside)
@@ -108,16 +108,19 @@ def restore(
             empty = _is_empty(url)
             _say(  # one statement: at no moment is there neither of them under the name
                 admin,
-                f"""DO $$ BEGIN
-                    ALTER DATABASE "{there.database}" RENAME TO "{old}";
-                    ALTER DATABASE "{fresh}" RENAME TO "{there.database}";
-                END $$""",
+                """DO $both$ BEGIN
+                    ALTER DATABASE {there} RENAME TO {old};
+                    ALTER DATABASE {fresh} RENAME TO {there};
+                END $both$""",
+                there=there.database or "",
+                old=old,
+                fresh=fresh,
             )
         except BaseException:
-            _say(admin, f'DROP DATABASE IF EXISTS "{fresh}"')
+            _say(admin, "DROP DATABASE IF EXISTS {fresh}", fresh=fresh)
             raise
         if empty:
-            _say(admin, f'DROP DATABASE "{old}"')
+            _say(admin, "DROP DATABASE {old}", old=old)
         return said, None if empty else old
 
 
@@ -192,10 +195,11 @@ def _is_empty(url: str) -> bool:
         engine.dispose()
 
 
-def _say(admin: Engine, sentence: str) -> None:
+def _say(admin: Engine, sentence: str, **databases: str) -> None:
+    quoted = {word: admin.dialect.identifier_preparer.quote_identifier(name) for word, name in databases.items()}
     try:
         with admin.connect() as connection:
-            connection.execute(text(sentence))
+            connection.exec_driver_sql(sentence.format(**quoted).replace("%", "%%"))
     except DBAPIError as reason:
         said = str(reason.orig).splitlines()[0]
         raise BadBackup(f"The server refuses: {said}. Stop every program that uses the database.") from None
