@@ -18,7 +18,7 @@ from litestar.utils.scope.state import ScopeState
 
 from dispensary.staff import sessions
 from dispensary.staff.sessions import SignedIn
-from dispensary.web.entering import enter
+from dispensary.web.entering import enter_as_program
 from dispensary.web.given import TheClock, TheDatabase, TheSettings, TheVisitor
 from dispensary.web.guards import requires_sign_in
 from dispensary.web.signed_in import address_of, no_cookie, presented_token, token_cookie
@@ -29,6 +29,8 @@ class SignInForm(msgspec.Struct, forbid_unknown_fields=True):
 
     username: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
     password: Annotated[str, msgspec.Meta(min_length=1, max_length=1000)]
+    code: Annotated[str, msgspec.Meta(max_length=100)] = ""
+    """Of the account's authenticator, or a recovery code, where it has a second factor."""
 
 
 class Me(msgspec.Struct):
@@ -79,16 +81,17 @@ def sign_in(
 ) -> Response[None]:
     """Signs a program in, for /api alone.
 
-    Five failures of a name, or twenty from an address, in 15 minutes are answered by 429.
+    Five failures of a name, or twenty from an address, in 15 minutes are answered by 429. Where the account has a
+    second factor, its code comes with the password: without one the answer is 401, `second-factor-needed`.
     """
-    token = enter(
+    token = enter_as_program(
         database,
         username=data.username,
         password=data.password,
+        code=data.code,
         address=address_of(request, settings),
         at=clock(),
         presented=presented_token(request),
-        program=True,
     )
     return Response(None, status_code=204, cookies=[token_cookie(token, settings)])
 

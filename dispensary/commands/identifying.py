@@ -18,10 +18,11 @@ from dispensary.commands.parts import now
 from dispensary.database import Database, ReadSession, WriteSession
 from dispensary.evaluation.identified import Named
 from dispensary.refusals import BadInput, NotAllowed, Refusal
+from dispensary.staff.attempts import count_attempt
 from dispensary.staff.models import RoleGrant
 from dispensary.staff.queries import Place
 from dispensary.staff.rules import Act, Actor, Role, may
-from dispensary.staff.sessions import count_attempt, proven
+from dispensary.staff.sessions import proven
 from dispensary.units import AccountId, ClientId
 
 _Command = TypeVar("_Command", bound=Callable[..., None])

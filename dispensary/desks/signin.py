@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
+from urllib.parse import quote
 from uuid import UUID
 
 from litestar import Request, get, post
+from litestar.datastructures import Cookie
+from litestar.params import FromQuery
 from litestar.response import Redirect, Response, Template
 from litestar.types import ControllerRouterHandler
 
+from dispensary.database import Database
 from dispensary.refusals import NotAllowed, Refusal, Refused
 from dispensary.settings import Settings
-from dispensary.staff import queries, sessions, stations
+from dispensary.staff import factors, half_signed, queries, sessions, stations
+from dispensary.staff.factors import RECOVERY_CODE
 from dispensary.units import SiteId
-from dispensary.web.entering import enter
-from dispensary.web.forms import Form, one
-from dispensary.web.given import TheClock, TheDatabase, TheSettings, TheVisitor
+from dispensary.web.entering import Entered, HalfEntered, enter, enter_by_code
+from dispensary.web.forms import Form, one, secret
+from dispensary.web.given import Clock, TheClock, TheDatabase, TheSettings, TheVisitor
 from dispensary.web.guards import requires_sign_in
-from dispensary.web.signed_in import address_of, no_cookie, presented_token, token_cookie
+from dispensary.web.signed_in import (
+    HALF_PATH,
+    address_of,
+    half_cookie,
+    half_token,
+    no_cookie,
+    presented_token,
+    token_cookie,
+)
 from dispensary.web.templating import page
 
 
@@ -48,19 +62,79 @@ def sign_in(
 ) -> Response[Any]:
     """Signs in and leads on. Refused, the page comes again with the name that was typed, and never the password."""
     onward = own_path(one(data, "next"))
-    username, password = one(data, "username"), data.get("password")
+    username = one(data, "username")
     try:
-        token = enter(
+        entered = enter(
             database,
             username=username,
-            password=password if isinstance(password, str) else "",
+            password=secret(data, "password"),
             address=address_of(request, settings),
             at=clock(),
             presented=presented_token(request),
         )
     except Refused as refused:
         return page("signin.html", refused=refused, typed={"username": username}, next=onward, shift=None)
-    return Redirect(onward, status_code=303, cookies=[token_cookie(token, settings)])
+    if isinstance(entered, HalfEntered):
+        asked = f"{HALF_PATH}?next={quote(onward)}"
+        return Redirect(asked, status_code=303, cookies=[half_cookie(entered.token, settings)])
+    return _came_in(database, entered, onward, [token_cookie(entered.token, settings)])
+
+
+def _came_in(database: Database, entered: Entered, onward: str, cookies: Sequence[Cookie]) -> Redirect:
+    """Leads on, past the page of the second factor where there is something of it to be read first."""
+    with database.reading() as session:
+        unread = factors.was_reset(session, entered.account_id) is not None
+    if unread or entered.by == RECOVERY_CODE:
+        done = "" if unread else "done=recovered&"
+        onward = f"/second-factor?{done}next={quote(onward)}"
+    return Redirect(onward, status_code=303, cookies=cookies)
+
+
+@get("/signin/code", sync_to_thread=True)
+def code_page(
+    request: Request[Any, Any, Any], database: TheDatabase, clock: TheClock, next: FromQuery[str] = "/"
+) -> Response[Any]:
+    """Where whoever typed the password types the code; whoever did not is led to the door."""
+    return _code_page(request, database, clock, onward=own_path(next))
+
+
+def _code_page(
+    request: Request[Any, Any, Any],
+    database: Database,
+    clock: Clock,
+    *,
+    onward: str,
+    refused: Refused | None = None,
+) -> Response[Any]:
+    with database.reading() as session:
+        half = half_signed.half_of(session, token=half_token(request), presented=presented_token(request), at=clock())
+        if half is None and refused is None:
+            return Redirect(f"/signin?next={quote(onward)}", status_code=303)
+        if half is None:
+            return page("signin.html", refused=refused, next=onward, shift=None)
+        has = factors.has(session, half.account_id)
+    return page("signin_code.html", refused=refused, next=onward, half=half, has=has)
+
+
+@post("/signin/code", sync_to_thread=True)
+def sign_in_by_code(
+    request: Request[Any, Any, Any], data: Form, database: TheDatabase, settings: TheSettings, clock: TheClock
+) -> Response[Any]:
+    """Hears the code, signs in, and leads on."""
+    onward = own_path(one(data, "next"))
+    try:
+        entered = enter_by_code(
+            database,
+            half=half_token(request),
+            code=one(data, "recovery") or one(data, "code"),
+            address=address_of(request, settings),
+            at=clock(),
+            presented=presented_token(request),
+        )
+    except Refused as refused:
+        return _code_page(request, database, clock, onward=onward, refused=refused)
+    cookies = [token_cookie(entered.token, settings), half_cookie("", settings)]
+    return _came_in(database, entered, onward, cookies)
 
 
 @get("/", sync_to_thread=True, guards=[requires_sign_in])
@@ -110,6 +184,8 @@ def _left(token: str | None, settings: Settings) -> Redirect:
 HANDLERS: list[ControllerRouterHandler] = [
     sign_in_page,
     sign_in,
+    code_page,
+    sign_in_by_code,
     home,
     switch_site,
     sign_out,

@@ -13,7 +13,7 @@ from litestar.types import ControllerRouterHandler
 
 from dispensary.database import Database, WriteSession
 from dispensary.refusals import NotThere, Refusal, Refused
-from dispensary.staff import pins
+from dispensary.staff import factors, pins
 from dispensary.staff.queries import Colleague, Place, colleagues
 from dispensary.staff.rules import Role
 from dispensary.staff.service import add_account, close_account, grant, revoke, set_password
@@ -100,11 +100,13 @@ def _account_page(
     person = _colleague(database, site, account_id)
     with database.reading() as session:
         has_pin = pins.has_pin(session, person.id)
+        has_factor = factors.asked_for(session, person.id)
     return page(
         "office/account.html",
         refused=refused,
         person=person,
         has_pin=has_pin,
+        has_factor=has_factor,
         roles=[role.value for role in Role],
         own=own,
         done=done,
@@ -192,6 +194,20 @@ def remove_pin(
     return Redirect(f"/office/staff/{account_id}?done=pin", status_code=303)
 
 
+@post("/office/staff/{account_id:uuid}/reset-factor", sync_to_thread=True, guards=[requires_administrator])
+def reset_factor(
+    account_id: FromPath[UUID], data: Form, database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock
+) -> Response[Any]:
+    """Takes away the second factor of somebody who has lost it, and signs them out; they are told so."""
+    _colleague(database, site, account_id)
+    now = clock()
+    try:
+        database.write(lambda session: factors.reset(session, actor=actor, account_id=AccountId(account_id), at=now))
+    except Refused as refused:
+        return _account_page(database, site, account_id, own=actor.account_id == account_id, refused=refused)
+    return Redirect(f"/office/staff/{account_id}?done=factor", status_code=303)
+
+
 @post("/office/staff/{account_id:uuid}/close", sync_to_thread=True, guards=[requires_administrator])
 def close(
     account_id: FromPath[UUID],
@@ -219,4 +235,13 @@ def close(
     return Redirect("/office/staff?done=closed", status_code=303)
 
 
-HANDLERS: list[ControllerRouterHandler] = [staff, add, account, set_roles, new_password, remove_pin, close]
+HANDLERS: list[ControllerRouterHandler] = [
+    staff,
+    add,
+    account,
+    set_roles,
+    new_password,
+    remove_pin,
+    reset_factor,
+    close,
+]

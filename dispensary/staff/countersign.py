@@ -18,7 +18,7 @@ from sqlalchemy import select
 
 from dispensary.database import ReadSession, WriteSession
 from dispensary.refusals import Refusal
-from dispensary.staff import audit, pins, sessions
+from dispensary.staff import attempts, audit, pins
 from dispensary.staff.models import Account, RoleGrant
 from dispensary.staff.pin_rules import WRONG_PINS
 from dispensary.staff.rules import Actor, Role
@@ -135,10 +135,10 @@ def _not_by_password(
     account = session.get_one(Account, second_id)
     try:
         with session.aside() as beside:
-            attempt = sessions.count_attempt(
+            attempt = attempts.count_attempt(
                 beside, username=account.username, address=f"account {actor.account_id}", at=at
             )
-    except sessions.TooManyGuesses as refused:
+    except attempts.TooManyGuesses as refused:
         first = refused.first
         return Refusal(first.code, first.sentence, first.remedy, first.evidence, field="second_pin")
     if not password_is_right(account.password_hash, password):
@@ -149,7 +149,7 @@ def _not_by_password(
             field="second_pin",
         )
     with session.aside() as beside:
-        sessions.take_back(beside, attempt)
+        attempts.take_back(beside, attempt)
     return None
 
 

@@ -30,7 +30,7 @@ def set_pin(session: WriteSession, *, actor: Actor, password: str, pin: str, aga
     """Sets the actor's own PIN, whatever it was before. Raises BadInput with everything that is wrong.
 
     The password is asked for, since whoever finds an open screen would otherwise have a way back to it. Its caller has
-    counted the attempt (`sessions.count_attempt`) and takes the count back when this did not raise.
+    counted the attempt (`attempts.count_attempt`) and takes the count back when this did not raise.
     """
     assert actor.account_id is not None, "a PIN is a person's"
     account = session.get_one(Account, actor.account_id)

@@ -15,6 +15,14 @@ from sqlalchemy.exc import IntegrityError
 from dispensary.database import ReadSession, WriteSession, broken_constraint
 from dispensary.refusals import BadInput, NotAllowed, NotThere, Refusal, Refused
 from dispensary.staff import audit
+from dispensary.staff.factor_models import (
+    HalfSignIn,
+    Passkey,
+    PasskeyChallenge,
+    PasskeyHolder,
+    RecoveryCode,
+    SecondFactor,
+)
 from dispensary.staff.models import Account, RoleGrant, SignIn, Site
 from dispensary.staff.rules import (
     Act,
@@ -231,7 +239,14 @@ def close_account(session: WriteSession, *, actor: Actor, account_id: AccountId,
     session.flush()
     session.execute(delete(SignIn).where(SignIn.account_id == account_id))
     session.execute(delete(CounterPin).where(CounterPin.account_id == account_id))
+    forget_factors(session, account_id=account_id)
     _write_down(session, actor, "close account", account_id, at)
+
+
+def forget_factors(session: WriteSession, *, account_id: AccountId) -> None:
+    """Nothing beside the password is left of the account, and nobody is half signed in."""
+    for table in (SecondFactor, RecoveryCode, Passkey, PasskeyChallenge, PasskeyHolder, HalfSignIn):
+        session.execute(delete(table).where(table.account_id == account_id))
 
 
 def set_password(
@@ -259,6 +274,7 @@ def set_password(
     account.password_hash = password_hash(password)
     session.flush()
     session.execute(delete(SignIn).where(SignIn.account_id == account_id))
+    session.execute(delete(HalfSignIn).where(HalfSignIn.account_id == account_id))
     _write_down(session, actor, "set password", account_id, at)
 
 

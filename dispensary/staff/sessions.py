@@ -1,9 +1,9 @@
 """Signing in and out, and who is signed in: the part of the staff room that every request passes.
 
-A sign-in has two steps, each a unit of work of its own. `count_attempt` counts it before anybody knows whether the
-password is right, so that a guesser who sends a thousand at once has as many tries as one who waits, and a refused
-sign-in, which keeps nothing, is still counted. `sign_in` then looks at the password and takes the count back when it
-was right.
+A sign-in has steps, each a unit of work of its own (web/entering.py walks them). It is counted before anybody knows
+whether the password is right (attempts.py), so that a guesser who sends a thousand at once has as many tries as one who
+waits, and a refused sign-in, which keeps nothing, is still counted. `of_password` then looks at the password, and
+`let_in` opens the door, for an account with a second factor after that one too.
 
 Whoever signs in on a page is from then on in the shift of that browser (stations.py); a program that signs in by JSON
 is in none.
@@ -16,30 +16,24 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import delete, func, insert, select, text, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import aliased
 
 from dispensary.database import ReadSession, WriteSession
 from dispensary.refusals import NotAllowed, Refusal, Refused
-from dispensary.staff import audit, stations
-from dispensary.staff.models import Account, RoleGrant, SignIn, SignInAttempt, Site
+from dispensary.staff import attempts, audit, stations
+from dispensary.staff.attempts import Attempt
+from dispensary.staff.factor_models import HalfSignIn, PasskeyChallenge
+from dispensary.staff.models import Account, RoleGrant, SignIn, Site
 from dispensary.staff.pin_rules import LOCK_AFTER_MINUTES, TOUCH_EVERY
 from dispensary.staff.pins import forget_wrong
 from dispensary.staff.queries import Place
-from dispensary.staff.rules import (
-    GUESSING_WINDOW,
-    IDLE_LIMIT,
-    LONGEST_SIGN_IN,
-    Actor,
-    Role,
-    plain_username,
-    too_many_guesses,
-)
+from dispensary.staff.rules import IDLE_LIMIT, LONGEST_SIGN_IN, Actor, Role
 from dispensary.staff.service import password_hash, password_is_right, wants_rehash
 from dispensary.staff.shift_models import Station
 from dispensary.staff.stations import digest_of
 from dispensary.straight import Straight
-from dispensary.units import AccountId, SiteId, new_id
+from dispensary.units import AccountId, SiteId
 
 _TOUCH_PROGRAM_EVERY = timedelta(minutes=1)
 
@@ -54,22 +48,6 @@ class Locked(Refused):
     """The screen was closed, or nobody touched it for so long that it counts as closed: a PIN opens it again."""
 
     status = 401
-
-
-class TooManyGuesses(Refused):
-    """So many sign-ins failed for this name or from this address that no more are heard for a while."""
-
-    status = 429
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """A sign-in that was counted and may be heard."""
-
-    username: str
-    name_row: UUID
-    address_row: UUID
-    name_subject: bytes
 
 
 @dataclass(frozen=True)
@@ -102,86 +80,41 @@ class SignedIn:
         return f"{self.actor.account_id}@{self.site.code}"
 
 
-def count_attempt(session: WriteSession, *, username: str, address: str, at: datetime) -> Attempt:
-    """Counts a sign-in for its name and its address, or raises TooManyGuesses. Commit it before `sign_in`.
+def of_password(session: WriteSession, *, attempt: Attempt, password: str) -> Account:
+    """Whose name and password these are. Raises NotSignedIn, the same for a wrong name, and NotAllowed without a role.
 
-    Names that no account has are counted alike. Exact under any number of guesses at once: each waits for the one
-    before with the same name or address.
+    Nobody is signed in by it, and its count stays: the caller takes it back (attempts.py).
     """
-    username = plain_username(username)[:200]
-    for_name = session.vault.blind("sign-in name", username)
-    from_address = session.vault.blind("sign-in address", address)
-    for subject in sorted((for_name, from_address)):
-        key = int.from_bytes(subject[:8], "big", signed=True)
-        session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
-    rows = session.execute(
-        select(SignInAttempt.subject, func.count(), func.min(SignInAttempt.at))
-        .where(SignInAttempt.subject.in_([for_name, from_address]), SignInAttempt.at > at - GUESSING_WINDOW)
-        .group_by(SignInAttempt.subject)
-    )
-    none = (0, at)
-    counts = {bytes(subject): (count, first) for subject, count, first in rows}
-    (names, first_for_name), (addresses, first_from_address) = (
-        counts.get(for_name, none),
-        counts.get(from_address, none),
-    )
-    if too_many_guesses(for_name=names, from_address=addresses):
-        # It opens when the oldest failure that counts is 15 minutes old; of two closed doors, when the later one does.
-        closed = [first_for_name] if too_many_guesses(for_name=names, from_address=0) else []
-        closed += [first_from_address] if too_many_guesses(for_name=0, from_address=addresses) else []
-        minutes = max(1, -int((at - max(closed) - GUESSING_WINDOW).total_seconds() // 60))
-        raise TooManyGuesses(
-            Refusal(
-                "too-many-guesses",
-                "Too many sign-ins with this name or from this place have failed.",
-                f"Wait {minutes} minutes, then try again. If you have forgotten the password, ask an administrator.",
-                {"minutes": minutes},
-            )
-        )
-    attempt = Attempt(username, new_id(), new_id(), for_name)
-    session.execute(
-        insert(SignInAttempt),
-        [
-            {"id": attempt.name_row, "subject": for_name, "at": at},
-            {"id": attempt.address_row, "subject": from_address, "at": at},
-        ],
-    )
-    return attempt
+    account = _the_account(session, attempt, password)
+    _sites_of(session, account)
+    if wants_rehash(account.password_hash):
+        account.password_hash = password_hash(password)
+    return account
 
 
-def sign_in(
+def let_in(
     session: WriteSession,
     *,
-    attempt: Attempt,
-    password: str,
+    account: Account,
+    by: str,
     at: datetime,
     presented: str | None = None,
     program: bool = False,
-) -> tuple[str, SignIn]:
+) -> str:
     """Signs an account in and returns the new token, which is kept nowhere: the database has its digest alone.
 
-    `presented` is what the browser's cookie held before. It is never adopted, and opens nothing from now on: whoever
-    was in front of that browser stays in its shift and comes back by PIN. A `program` is in no shift. An account that
-    works at several sites begins where the others of the shift are, or else at the first by code. Raises NotSignedIn,
-    the same for a wrong name.
+    Its person has proved who they are; `by` says how, for the audit trail. `presented` is what the browser's cookie
+    held before. It is never adopted, and opens nothing from now on: whoever was in front of that browser stays in its
+    shift and comes back by PIN. A `program` is in no shift. An account that works at several sites begins where the
+    others of the shift are, or else at the first by code. What was guessed at the name before is forgotten.
     """
-    account = _the_account(session, attempt, password)
-    works_at = session.scalars(
-        select(Site.id)
-        .join(RoleGrant, RoleGrant.site_id == Site.id)
-        .where(RoleGrant.account_id == account.id)
-        .order_by(Site.code)
-    ).all()
-    if not works_at:
-        raise NotAllowed(Refusal("no-role", "This account has no role at any site.", "Ask an administrator."))
-    if wants_rehash(account.password_hash):
-        account.password_hash = password_hash(password)
+    works_at = _sites_of(session, account)
     place = None
     if program:
         session.execute(delete(SignIn).where(SignIn.token_digest == digest_of(presented or "")))
     else:
         place = stations.step_in(session, presented=presented, account_id=account.id, at=at)
-    take_back(session, attempt)
+    attempts.forget_name(session, username=account.username)
     forget_wrong(session, account_id=account.id)
     token = secrets.token_urlsafe(32)
     signed_in = SignIn(
@@ -196,8 +129,20 @@ def sign_in(
     )
     session.add(signed_in)
     session.flush()
-    _write_down(session, account.id, signed_in.site_id, "sign in", at)
-    return token, signed_in
+    _write_down(session, account.id, signed_in.site_id, "sign in", at, by=by)
+    return token
+
+
+def _sites_of(session: ReadSession, account: Account) -> list[UUID]:
+    works_at = session.scalars(
+        select(Site.id)
+        .join(RoleGrant, RoleGrant.site_id == Site.id)
+        .where(RoleGrant.account_id == account.id)
+        .order_by(Site.code)
+    ).all()
+    if not works_at:
+        raise NotAllowed(Refusal("no-role", "This account has no role at any site.", "Ask an administrator."))
+    return list(works_at)
 
 
 def _the_account(session: ReadSession, attempt: Attempt, password: str) -> Account:
@@ -218,17 +163,8 @@ def _the_account(session: ReadSession, attempt: Attempt, password: str) -> Accou
 def proven(session: WriteSession, *, attempt: Attempt, password: str) -> Account:
     """Whose password this is, for one act on the command line: nobody is signed in by it. Raises NotSignedIn."""
     account = _the_account(session, attempt, password)
-    take_back(session, attempt)
+    attempts.take_back(session, attempt)
     return account
-
-
-def take_back(session: WriteSession, attempt: Attempt) -> None:
-    """The password was right: it was no guess, and what was guessed at this name before is forgotten."""
-    session.execute(
-        delete(SignInAttempt).where(
-            (SignInAttempt.subject == attempt.name_subject) | (SignInAttempt.id == attempt.address_row)
-        )
-    )
 
 
 def on_duty_at(session: ReadSession, *, site_id: SiteId, at: datetime) -> set[AccountId]:
@@ -244,9 +180,11 @@ def on_duty_at(session: ReadSession, *, site_id: SiteId, at: datetime) -> set[Ac
     return set(rows)
 
 
-def _write_down(session: WriteSession, account_id: AccountId, site_id: SiteId, act: str, at: datetime) -> None:
+def _write_down(
+    session: WriteSession, account_id: AccountId, site_id: SiteId, act: str, at: datetime, **details: object
+) -> None:
     actor = Actor(account_id, site_id, frozenset())
-    audit.record(session, actor=actor, act=act, subject="account", subject_id=account_id, at=at)
+    audit.record(session, actor=actor, act=act, subject="account", subject_id=account_id, at=at, details=details)
 
 
 _WHO = """
@@ -383,7 +321,6 @@ def forget_ended(session: WriteSession, *, at: datetime) -> int:
         .where(~select(SignIn.token_digest).where(SignIn.station_id == Station.id).exists())
         .execution_options(synchronize_session=False)
     )
-    old = session.execute(
-        delete(SignInAttempt).where(SignInAttempt.at <= at - GUESSING_WINDOW).returning(SignInAttempt.id)
-    ).all()
-    return len(ended) + len(old)
+    session.execute(delete(HalfSignIn).where(HalfSignIn.ends_at <= at))
+    session.execute(delete(PasskeyChallenge).where(PasskeyChallenge.ends_at <= at))
+    return len(ended) + attempts.forget_old(session, at=at)

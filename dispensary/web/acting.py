@@ -23,7 +23,7 @@ from dispensary.staff.sessions import SignedIn
 
 FIELD, HEADER = "_acting", "x-acting"
 """Where a form, or a script that posts something else than a form, says for whom its page was drawn."""
-_NEVER_SHOWN = ("password", "pin", "again", "current", "secret", "key", "_")
+_NEVER_SHOWN = ("password", "pin", "again", "current", "secret", "code", "recovery", "credential", "key", "_")
 _CHANGES = ("POST", "PUT", "PATCH", "DELETE")
 
 

@@ -2,35 +2,113 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from dispensary.database import Database
 from dispensary.refusals import BadInput, Refusal
-from dispensary.staff import pins, sessions, stations
+from dispensary.staff import attempts, factors, half_signed, pins, sessions, stations
+from dispensary.staff.audit import record
+from dispensary.staff.factor_rules import code_needed
 from dispensary.staff.models import Account
+from dispensary.staff.queries import sites_of
 from dispensary.staff.rules import Actor
 from dispensary.staff.service import password_is_right
 from dispensary.units import AccountId
 
 
+@dataclass(frozen=True)
+class Entered:
+    """Somebody is signed in by this token."""
+
+    token: str
+    account_id: AccountId
+    by: str = "password"
+
+
+@dataclass(frozen=True)
+class HalfEntered:
+    """The password was right, and the account has a second factor: this token opens the page of the code alone."""
+
+    token: str
+
+
 def enter(
-    database: Database,
-    *,
-    username: str,
-    password: str,
-    address: str,
-    at: datetime,
-    presented: str | None,
-    program: bool = False,
+    database: Database, *, username: str, password: str, address: str, at: datetime, presented: str | None
+) -> Entered | HalfEntered:
+    """Counts the sign-in, then hears the password. Raises TooManyGuesses, NotSignedIn, NotAllowed.
+
+    Only whose password was right learns whether there is a second factor.
+    """
+    with database.writing() as session:
+        attempt = attempts.count_attempt(session, username=username, address=address, at=at)
+    with database.writing() as session:
+        account = sessions.of_password(session, attempt=attempt, password=password)
+        attempts.take_back_alone(session, attempt)
+        if factors.asked_for(session, account.id):
+            return HalfEntered(half_signed.begin(session, account_id=account.id, presented=presented, at=at))
+        token = sessions.let_in(session, account=account, by="password", at=at, presented=presented)
+        return Entered(token, account.id)
+
+
+def enter_by_code(
+    database: Database, *, half: str | None, code: str, address: str, at: datetime, presented: str | None
+) -> Entered:
+    """Counts the code, then hears it, and uses up what was half. Raises TooManyGuesses, BadInput, and NotSignedIn."""
+    with database.writing() as session:
+        known = half_signed.half_of(session, token=half, presented=presented, at=at)
+        if known is None or half is None:
+            raise half_signed.begin_anew()
+        attempt = attempts.count_code(session, account_id=known.account_id, address=address, at=at)
+    try:
+        with database.writing() as session:
+            by = factors.hear(session, account_id=known.account_id, typed=code, at=at)
+            account = half_signed.finish(session, token=half, presented=presented, at=at)
+            attempts.take_back(session, attempt)
+            token = sessions.let_in(session, account=account, by=by, at=at, presented=presented)
+            return Entered(token, account.id, by)
+    except BadInput:
+        _write_down_wrong(database, known.account_id, at)
+        raise
+
+
+def enter_as_program(
+    database: Database, *, username: str, password: str, code: str, address: str, at: datetime, presented: str | None
 ) -> str:
-    """Counts the sign-in, then hears it, and returns the new token. Raises TooManyGuesses, NotSignedIn, NotAllowed."""
+    """Signs a program in for /api: password, and code where the account has a second factor, at once.
+
+    Returns the new token. Raises as `enter` and `enter_by_code`, and NotSignedIn where a code is needed and none came.
+    """
     with database.writing() as session:
-        attempt = sessions.count_attempt(session, username=username, address=address, at=at)
+        attempt = attempts.count_attempt(session, username=username, address=address, at=at)
     with database.writing() as session:
-        token, _ = sessions.sign_in(
-            session, attempt=attempt, password=password, at=at, presented=presented, program=program
-        )
-    return token
+        account = sessions.of_password(session, attempt=attempt, password=password)
+        attempts.take_back_alone(session, attempt)
+        asked_for = factors.asked_for(session, account.id)
+        if not asked_for:
+            return sessions.let_in(session, account=account, by="password", at=at, presented=presented, program=True)
+    if not code:
+        raise sessions.NotSignedIn(code_needed())
+    with database.writing() as session:
+        attempt = attempts.count_code(session, account_id=account.id, address=address, at=at)
+    try:
+        with database.writing() as session:
+            by = factors.hear(session, account_id=account.id, typed=code, at=at)
+            attempts.take_back(session, attempt)
+            account = session.get_one(Account, account.id)
+            return sessions.let_in(session, account=account, by=by, at=at, presented=presented, program=True)
+    except BadInput:
+        _write_down_wrong(database, account.id, at)
+        raise
+
+
+def _write_down_wrong(database: Database, account_id: AccountId, at: datetime) -> None:
+    """Somebody has the password and not the second factor: that stays on record, at the first site by code."""
+    with database.writing() as session:
+        where = sites_of(session, account_id)
+        if where:
+            actor = Actor(account_id, where[0].id, frozenset())
+            record(session, actor=actor, act="wrong second factor", subject="account", subject_id=account_id, at=at)
 
 
 def set_own_pin(
@@ -39,10 +117,10 @@ def set_own_pin(
     """Counts the password as a sign-in's, then sets the PIN. Raises TooManyGuesses, BadInput."""
     with database.writing() as session:
         username = session.get_one(Account, actor.account_id).username
-        attempt = sessions.count_attempt(session, username=username, address=address, at=at)
+        attempt = attempts.count_attempt(session, username=username, address=address, at=at)
     with database.writing() as session:
         pins.set_pin(session, actor=actor, password=password, pin=pin, again=again, at=at)
-        sessions.take_back(session, attempt)
+        attempts.take_back(session, attempt)
 
 
 def come_back(
@@ -63,7 +141,7 @@ def come_back(
         else:
             account = session.get_one(Account, account_id)
             kept = account.password_hash
-            attempt = sessions.count_attempt(session, username=account.username, address=address, at=at)
+            attempt = attempts.count_attempt(session, username=account.username, address=address, at=at)
     if not password_is_right(kept, secret):
         raise BadInput(
             Refusal("wrong-pin", "This is not your PIN.", "Type it again.", field="secret")
@@ -73,5 +151,5 @@ def come_back(
     with database.writing() as session:
         pins.forget_wrong(session, account_id=account_id)
         if attempt is not None:
-            sessions.take_back(session, attempt)
+            attempts.take_back(session, attempt)
         return stations.come_back(session, presented=presented, account_id=account_id, at=at)

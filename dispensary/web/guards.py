@@ -19,6 +19,7 @@ from dispensary.staff.sessions import Locked, NotSignedIn, SignedIn
 PUBLIC = {
     "/favicon.ico",
     "/signin",
+    "/signin/code",
     "/lock",
     "/api/session",
     "/health/live",

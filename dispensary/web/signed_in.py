@@ -15,6 +15,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from dispensary.database import Database
 from dispensary.settings import Settings
 from dispensary.staff import sessions
+from dispensary.staff.factor_rules import HALF_LASTS
 from dispensary.staff.queries import Place
 from dispensary.staff.sessions import SignedIn
 from dispensary.supplies.nightwatch import Undone, undone
@@ -25,6 +26,8 @@ from dispensary.web.guards import PUBLIC, locked, not_signed_in
 from dispensary.words import spoken
 
 COOKIE = "takehome"
+HALF_COOKIE, HALF_PATH = "takehome.half", "/signin/code"
+"""Of whoever is half signed in: it goes to the page of the code, and nowhere else."""
 NIGHT = "takehome.night"
 """Where the scope of a page keeps what the night left undone; the templates find it there."""
 _FRESH = timedelta(seconds=15)
@@ -117,6 +120,24 @@ def no_cookie(settings: Settings) -> Cookie:
     """Takes the cookie back."""
     return Cookie(
         key=COOKIE, value="", path="/", httponly=True, samesite="strict", secure=settings.production, max_age=0
+    )
+
+
+def half_token(connection: Request) -> str | None:
+    """What the browser's cookie of a half sign-in holds."""
+    return connection.cookies.get(HALF_COOKIE)
+
+
+def half_cookie(token: str, settings: Settings) -> Cookie:
+    """The cookie of a half sign-in, which opens nothing; with an empty token it is taken back."""
+    return Cookie(
+        key=HALF_COOKIE,
+        value=token,
+        path=HALF_PATH,
+        httponly=True,
+        samesite="strict",
+        secure=settings.production,
+        max_age=int(HALF_LASTS.total_seconds()) if token else 0,
     )
 
 

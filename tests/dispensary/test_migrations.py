@@ -252,6 +252,10 @@ AFTERWARDS: dict[str, list[tuple[str, tuple[object, ...]]]] = {
     "0040_referrals": [("SELECT count(*) FROM referral", (0,))],
     # Nobody's record was held, and every text is wiped in its time.
     "0046_legal_holds": [("SELECT count(*), (SELECT count(*) FROM message) FROM legal_hold", (0, 200))],
+    # Whoever signed in by the password alone goes on so, until a site asks for more.
+    "0041_second_factor": [
+        ("SELECT (SELECT count(*) FROM second_factor), (SELECT count(*) FROM factor_setting)", (0, 0)),
+    ],
 }
 """What each later migration leaves of a full database, oldest first."""
 CAME = """

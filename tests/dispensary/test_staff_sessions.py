@@ -10,8 +10,10 @@ from sqlalchemy import select
 from dispensary.database import Database
 from dispensary.refusals import BadInput, NotAllowed, Refused
 from dispensary.staff import audit, queries, service, sessions
+from dispensary.staff.attempts import TooManyGuesses
 from dispensary.staff.models import SignIn
 from dispensary.staff.rules import Actor, Role, the_program
+from dispensary.web import entering
 from tests.dispensary.visiting import PASSWORD, acts_of, hire, open_site
 
 
@@ -22,11 +24,14 @@ def enter(
     password: str = PASSWORD,
     address: str = "10.0.0.1",
     program: bool = False,
+    presented: str | None = None,
 ) -> str:
-    with database.writing() as session:
-        attempt = sessions.count_attempt(session, username=username, address=address, at=at)
-    with database.writing() as session:
-        return sessions.sign_in(session, attempt=attempt, password=password, at=at, program=program)[0]
+    who = {"username": username, "password": password, "address": address, "at": at, "presented": presented}
+    if program:
+        return entering.enter_as_program(database, **who, code="")
+    entered = entering.enter(database, **who)
+    assert isinstance(entered, entering.Entered)
+    return entered.token
 
 
 def who_is(database: Database, token: str, at: datetime) -> sessions.SignedIn | None:
@@ -98,10 +103,7 @@ class TestSigningIn:
     def test_a_token_that_was_planted_before_is_never_adopted_and_ends(self, database: Database, now: datetime) -> None:
         hire(database, open_site(database, now), "siti", [Role.DOCTOR], now)
         planted = enter(database, "siti", now)
-        with database.writing() as session:
-            attempt = sessions.count_attempt(session, username="siti", address="x", at=now)
-        with database.writing() as session:
-            token, _ = sessions.sign_in(session, attempt=attempt, password=PASSWORD, at=now, presented=planted)
+        token = enter(database, "siti", now, presented=planted)
         assert token != planted
         assert who_is(database, planted, now) is None
         assert who_is(database, token, now) is not None
@@ -125,7 +127,7 @@ class TestGuessing:
         for _ in range(5):
             with pytest.raises(sessions.NotSignedIn):
                 enter(database, "siti", now, password="wrong")
-        with pytest.raises(sessions.TooManyGuesses) as refused:
+        with pytest.raises(TooManyGuesses) as refused:
             enter(database, "siti", now + timedelta(minutes=5), address="10.9.9.9")
         assert refused.value.first.evidence == {"minutes": 10}
         assert enter(database, "siti", now + timedelta(minutes=15, seconds=1))
@@ -134,7 +136,7 @@ class TestGuessing:
         for _ in range(5):
             with pytest.raises(sessions.NotSignedIn):
                 enter(database, "nobody", now)
-        with pytest.raises(sessions.TooManyGuesses):
+        with pytest.raises(TooManyGuesses):
             enter(database, "NOBODY", now)
 
     def test_twenty_failures_from_one_address_close_it_for_every_name(self, database: Database, now: datetime) -> None:
@@ -142,7 +144,7 @@ class TestGuessing:
         for number in range(20):
             with pytest.raises(sessions.NotSignedIn):
                 enter(database, f"name{number}", now)
-        with pytest.raises(sessions.TooManyGuesses):
+        with pytest.raises(TooManyGuesses):
             enter(database, "siti", now)
         assert enter(database, "siti", now, address="10.0.0.2")
 
