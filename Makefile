@@ -7,7 +7,7 @@ ITSELF := install --no-index --no-deps --no-build-isolation --editable .
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--custom-compile-command "make lock" --group build
 
-.PHONY: demo test bench dictionary measures licences sbom lock format clean
+.PHONY: demo test bench dictionary measures permissions licences sbom lock format clean
 
 demo: .venv/.installed  ## A clinic to try, on this computer alone.
 	@$(BIN)/dispensary demo
@@ -33,6 +33,9 @@ licences: .venv/.installed-for-tests  ## Writes docs/licences.md from what is in
 
 sbom: .venv/.installed-for-tests  ## Writes build/takehome.cdx.json, the bill of materials of what a clinic installs.
 	$(BIN)/python docs/supply_chain.py sbom build/takehome.cdx.json
+
+permissions: .venv/.installed  ## Writes docs/permissions.md from the document as it is.
+	$(BIN)/python docs/permissions.py
 
 format: .venv/.installed-for-tests
 	$(BIN)/ruff format --quiet .

@@ -36,6 +36,12 @@ def test_the_page_of_measures_is_what_they_are_today() -> None:
     assert set(linked) <= {written["anchor"](heading) for heading in headings}
 
 
+def test_the_page_of_permissions_is_what_the_document_says_today() -> None:
+    written = runpy.run_path(str(DOCS / "permissions.py"))
+
+    assert (DOCS / "permissions.md").read_text("utf-8") == written["page"](), "make permissions"
+
+
 def test_what_architecture_says_of_postgresql_is_there_by_that_name(database: Database) -> None:
     page = (DOCS / "architecture.md").read_text("utf-8")
     (table,) = re.findall(r"^## What never breaks\n(.*?)^## ", page, re.MULTILINE | re.DOTALL)

@@ -20,7 +20,7 @@ from dispensary.clients.queries import Face
 from dispensary.clients.queries import find as find_clients
 from dispensary.clients.rules import LONGEST_NAME, EntryRoute, Identity, Sex
 from dispensary.database import WriteSession
-from dispensary.staff.rules import Act, may
+from dispensary.staff.rules import Act
 from dispensary.supplies.queries import AtTheWindow, at_the_window
 from dispensary.supplies.rules import due_portions
 from dispensary.takehome.models import Decision
@@ -234,7 +234,7 @@ def read(
             site_id=site.id,
             client_id=ClientId(client_id),
             today=today,
-            guests=may(actor.roles, Act.DISPENSE),
+            guests=actor.may(Act.DISPENSE),
         )
         consultation.looked_at(session, actor=actor, client_id=ClientId(client_id), at=now, page="api")
     return _now(window, today)

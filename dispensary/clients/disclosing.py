@@ -22,7 +22,7 @@ from dispensary.database import ReadSession, WriteSession
 from dispensary.refusals import BadInput, NotAllowed, Refusal
 from dispensary.staff import audit
 from dispensary.staff.queries import names_of
-from dispensary.staff.rules import Act, Actor, may
+from dispensary.staff.rules import Act, Actor
 from dispensary.units import ClientId, SiteId, new_id
 
 LONGEST_WORDS = 500
@@ -90,7 +90,7 @@ def disclose(
 
     It gives nothing out itself: do so in the same unit of work. Raises NotAllowed, or BadInput with a fault a field.
     """
-    if actor.account_id is None or not may(actor.roles, Act.DISCLOSE):
+    if actor.account_id is None or not actor.may(Act.DISCLOSE):
         raise NotAllowed(
             Refusal(
                 "may-not-disclose", "A doctor of the site gives out records with names, and nobody else.", "Ask one."

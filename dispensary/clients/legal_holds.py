@@ -21,7 +21,7 @@ from dispensary.database import ReadSession, WriteSession
 from dispensary.refusals import BadInput, NotAllowed, NotThere, Refusal
 from dispensary.staff import audit
 from dispensary.staff.queries import names_of
-from dispensary.staff.rules import Act, Actor, may
+from dispensary.staff.rules import Act, Actor
 from dispensary.units import ClientId, SiteId, new_id
 
 LONGEST_WORDS = 500
@@ -155,7 +155,7 @@ _WORDS = ("reason", "authority")
 
 
 def _may(actor: Actor) -> None:
-    if actor.account_id is None or not may(actor.roles, Act.KEEP_RECORD):
+    if actor.account_id is None or not actor.may(Act.KEEP_RECORD):
         raise NotAllowed(
             Refusal("may-not-hold", "A doctor or an administrator of the site sets and lifts these.", "Ask one.")
         )

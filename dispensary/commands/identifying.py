@@ -20,8 +20,9 @@ from dispensary.evaluation.identified import Named
 from dispensary.refusals import BadInput, NotAllowed, Refusal
 from dispensary.staff.attempts import count_attempt
 from dispensary.staff.models import RoleGrant
+from dispensary.staff.permissions import own_of
 from dispensary.staff.queries import Place
-from dispensary.staff.rules import Act, Actor, Role, may
+from dispensary.staff.rules import Act, Actor, Role
 from dispensary.staff.sessions import proven
 from dispensary.units import AccountId, ClientId
 
@@ -91,7 +92,7 @@ class Disclosing:
             account = proven(session, attempt=attempt, password=password)
             actors = [_actor(session, AccountId(account.id), place) for place in places]
         for actor, place in zip(actors, places, strict=True):
-            if not may(actor.roles, Act.DISCLOSE):
+            if not actor.may(Act.DISCLOSE):
                 sentence = f"This account may not give out records with names at {place.code}."
                 raise NotAllowed(Refusal("may-not-disclose", sentence, "Ask a doctor of the site."))
         return actors
@@ -128,4 +129,5 @@ class Disclosing:
 
 def _actor(session: ReadSession, account_id: AccountId, place: Place) -> Actor:
     held = select(RoleGrant.role).where(RoleGrant.account_id == account_id, RoleGrant.site_id == place.id)
-    return Actor(account_id, place.id, frozenset(Role(role) for role in session.scalars(held)))
+    roles = frozenset(Role(role) for role in session.scalars(held))
+    return Actor(account_id, place.id, roles, own=own_of(session, place.id))

@@ -18,6 +18,7 @@ from dispensary.clients.models import ClientAssignment, Task
 from dispensary.clients.tasks import tasks_of
 from dispensary.database import ReadSession
 from dispensary.prescribing.models import Reduction
+from dispensary.staff.permissions import own_of
 from dispensary.staff.queries import colleagues
 from dispensary.staff.rules import Act, may
 from dispensary.supplies.flags import Flag, flags_of
@@ -71,9 +72,10 @@ def around(session: ReadSession, *, client_id: ClientId, today: date) -> Around:
 
 
 def who_treats(session: ReadSession, site_id: SiteId) -> list[tuple[AccountId, str]]:
-    """The doctors and nurses of the site, by name: whom a client can be given to."""
+    """Who may take a client on at the site, by name: whom one can be given to."""
+    own = own_of(session, site_id)
     return [
         (AccountId(one.id), one.name)
         for one in colleagues(session, site_id)
-        if one.left_at is None and may(one.roles, Act.ENROL)
+        if one.left_at is None and may(one.roles, Act.ENROL, own)
     ]

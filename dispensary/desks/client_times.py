@@ -29,7 +29,7 @@ from dispensary.phone.pins import has_pin
 from dispensary.phone.tasks import tasks
 from dispensary.refusals import BadInput, NotThere, Refusal, Refused
 from dispensary.staff.queries import Place
-from dispensary.staff.rules import Act, Actor, may
+from dispensary.staff.rules import Act, Actor
 from dispensary.units import ClientId
 from dispensary.web.consultation import looked_at
 from dispensary.web.forms import Form, named, one
@@ -117,7 +117,7 @@ def _client_page(
         "open_then": scheduling.queries.is_open(session, site.id, chosen),
         "tasks": [(task, face) for task in theirs],
         **ahead_of(session, actor, site, client_id, chosen, now),
-        "greets": may(actor.roles, Act.CHECK_IN),
+        "greets": actor.may(Act.CHECK_IN),
         "now": now,
         "today": today,
     }

@@ -27,7 +27,7 @@ from dispensary.desks.timeline import PERIODS, USUAL
 from dispensary.desks.worklist import Kind, Waits, Whose, chosen, waiting
 from dispensary.refusals import Refused
 from dispensary.staff.queries import Place
-from dispensary.staff.rules import Act, Actor, may
+from dispensary.staff.rules import Act, Actor
 from dispensary.units import AccountId, ClientId, DoseDay
 from dispensary.web import consultation, dosing_acts
 from dispensary.web.doing import done_or_again
@@ -91,7 +91,7 @@ def about(actor: Actor, record: Record) -> dict[str, Any]:
 
 def acts_of(actor: Actor) -> frozenset[str]:
     """What the actor may do here, by the names of the acts, so that a page offers nothing that is refused."""
-    return frozenset(act.name.lower() for act in Act if may(actor.roles, act))
+    return frozenset(act.name.lower() for act in Act if actor.may(act))
 
 
 def last_day(days: Range[date]) -> date | None:

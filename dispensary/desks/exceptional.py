@@ -17,7 +17,7 @@ from dispensary.desks.counter import client_page
 from dispensary.desks.noting import WRITES, somebody
 from dispensary.desks.window import AtCounter, Opened, amount, choices
 from dispensary.refusals import NotThere, Refusal, Refused
-from dispensary.staff.rules import Role
+from dispensary.staff.rules import Act
 from dispensary.supplies import exceptions
 from dispensary.supplies.calls import record_call
 from dispensary.supplies.exceptions_rules import ExceptionKind
@@ -81,7 +81,7 @@ def unusual_page(
         next=what_comes_next(shown, here.today) if shown else (),
         others=[each for each in window.unusual if each is not shown],
         done=done,
-        may_close=shown is not None and (not shown.row.blocks or Role.DOCTOR in here.actor.roles),
+        may_close=shown is not None and (not shown.row.blocks or here.actor.may(Act.ORDER)),
         poured_mg=_poured(opened),
         prescribers=choices(opened.prescribers, only_one_is_chosen=True),
         anybody=choices(opened.prescribers),

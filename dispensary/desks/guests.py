@@ -20,7 +20,7 @@ from dispensary.database import ReadSession, WriteSession
 from dispensary.desks.window import AtCounter
 from dispensary.refusals import Refused
 from dispensary.staff.queries import names_of, sites
-from dispensary.staff.rules import Act, Actor, may
+from dispensary.staff.rules import Act, Actor
 from dispensary.supplies.guest_facts import facts_of
 from dispensary.supplies.guests import Asked, answer, arrange, ask, end, stay_state
 from dispensary.units import ClientId, SiteId
@@ -49,7 +49,7 @@ def _words() -> dict[str, str]:
 
 
 def _desk(actor: Actor) -> str:
-    return "/counter" if may(actor.roles, Act.DISPENSE) else "/consulting"
+    return "/counter" if actor.may(Act.DISPENSE) else "/consulting"
 
 
 def _asked(data: Mapping[str, Any]) -> Asked:
@@ -93,7 +93,7 @@ def _list(
         past=[row for row in rows if row not in live],
         words=_words(),
         others=[(place.code, f"{place.code}, {place.name}") for place in others],
-        may_ask=may(actor.roles, Act.DISPENSE) and bool(others),
+        may_ask=actor.may(Act.DISPENSE) and bool(others),
         me=site.id,
         today=today,
         back=_desk(actor),
@@ -174,7 +174,7 @@ def _one(
             names=names_of(session, people),
             here_url=f"/guests/{stay_id}",
             client_url=f"{_desk(actor)}/clients/{client_id}"
-            if is_home or (state is StayState.RUNNING and may(actor.roles, Act.DISPENSE))
+            if is_home or (state is StayState.RUNNING and actor.may(Act.DISPENSE))
             else "",
         )
 

@@ -16,7 +16,7 @@ from dispensary.phone.help_sheet import help_sheet, languages_of_help
 from dispensary.refusals import Refusal, Refused
 from dispensary.staff.phone_line import set_phone_line
 from dispensary.staff.queries import Place
-from dispensary.staff.rules import Act, Actor, may
+from dispensary.staff.rules import Act, Actor
 from dispensary.supplies.printing.fonts import NoLetters
 from dispensary.supplies.printing.help_sheet import help_pdf
 from dispensary.units import DoseDay
@@ -65,7 +65,7 @@ def _page(
         words=words,
         draft=any(each.draft for each in offered if each.tag == language),
         offered=[(each.tag, _name(each.tag)) for each in offered],
-        sets_number=may(actor.roles, Act.RUN_SITE),
+        sets_number=actor.may(Act.RUN_SITE),
         done=done,
         refused=refused,
         typed=typed,

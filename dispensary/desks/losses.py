@@ -17,7 +17,7 @@ from dispensary.database import WriteSession
 from dispensary.desks.handed import bottle_words
 from dispensary.refusals import Refused
 from dispensary.staff.queries import names_of
-from dispensary.staff.rules import Act, may
+from dispensary.staff.rules import Act
 from dispensary.supplies.losses import (
     Decision,
     Lost,
@@ -131,7 +131,7 @@ def _report_page(
     refused: Refused | None = None,
     typed: Mapping[str, Any] | None = None,
 ) -> Template:
-    prescribes = may(actor.roles, Act.ORDER)
+    prescribes = actor.may(Act.ORDER)
 
     def read(session: WriteSession) -> Template:
         found = the_report(session, site_id=site.id, report_id=report_id)

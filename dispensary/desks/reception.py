@@ -28,7 +28,7 @@ from dispensary.phone import front_desk
 from dispensary.phone.tasks import Task, settle, tasks
 from dispensary.refusals import NotThere, Refusal, Refused
 from dispensary.staff.queries import Place
-from dispensary.staff.rules import Act, Actor, may
+from dispensary.staff.rules import Act, Actor
 from dispensary.supplies import passes
 from dispensary.supplies.verifying import record_refused_pass, verify_pass
 from dispensary.units import ClientId
@@ -110,7 +110,7 @@ def _first_page(
         "minutes": scheduling.waiting.minutes_now(session, site.id, now),
         "aside": [visit.ticket for visit in visits if visit.aside_at is not None],
         "groups": scheduling.waiting.queue_rules(session, site.id).groups,
-        "greets": may(actor.roles, Act.CHECK_IN),
+        "greets": actor.may(Act.CHECK_IN),
         "waits": scheduling.waiting.waits_on(session, site.id, today),
         "tasks": [(task, faces[task.client_id]) for task in to_do[:TASKS_ON_THE_FIRST_PAGE]],
         "tasks_in_all": len(to_do),
@@ -148,7 +148,7 @@ def find(data: Form, database: TheDatabase, actor: TheActor, site: TheSite, cloc
     now, sought = clock(), one(data, "sought")
     reading = passes.read(database.vault, sought)
     is_pass = reading not in (passes.Reading.NOT_A_PASS, passes.Reading.MISTYPED)
-    if is_pass and may(actor.roles, Act.CHECK_IN):
+    if is_pass and actor.may(Act.CHECK_IN):
         return _by_pass(database, actor, site, sought, now)
     with database.reading() as session:
         found = clients.find(session, site_id=site.id, text=sought)

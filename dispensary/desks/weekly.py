@@ -24,7 +24,7 @@ from dispensary.database import Database, ReadSession, WriteSession
 from dispensary.phone import front_desk, offers, regulars
 from dispensary.refusals import BadInput, NotThere, Refusal, Refused
 from dispensary.staff.queries import Place
-from dispensary.staff.rules import Act, Actor, may
+from dispensary.staff.rules import Act, Actor
 from dispensary.units import ClientId
 from dispensary.web.forms import Form, several
 from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
@@ -55,7 +55,7 @@ def ahead_of(
 
 
 def _words_for(actor: Actor) -> tuple[str, ...]:
-    return NOTED if may(actor.roles, Act.LOOK_AT_CLIENT) else (SHIFT,)
+    return NOTED if actor.may(Act.LOOK_AT_CLIENT) else (SHIFT,)
 
 
 def _done(

@@ -12,7 +12,7 @@ from dispensary.phone.moving import forget_unanswered
 from dispensary.refusals import BadInput, NotAllowed, Refusal
 from dispensary.staff import audit
 from dispensary.staff.queries import sites
-from dispensary.staff.rules import Act, Actor, may
+from dispensary.staff.rules import Act, Actor
 from dispensary.units import SiteId
 from notifications.forgetting import AT_ONCE, end_conversations, wipe_inbound, wipe_messages
 from notifications.places import rules_of, set_rules
@@ -27,7 +27,7 @@ def set_text_rules(session: WriteSession, *, actor: Actor, rules: TextRules, at:
 
     Raises NotAllowed for anybody but its administrator, BadInput with everything that does not fit.
     """
-    if not may(actor.roles, Act.RUN_SITE) or actor.account_id is None:
+    if not actor.may(Act.RUN_SITE) or actor.account_id is None:
         raise NotAllowed(Refusal("not-allowed", "The site's administrator sets this.", "Ask them."))
     faults = []
     if rules.quiet is not None and rules.quiet.begins == rules.quiet.ends:

@@ -20,15 +20,13 @@ from dispensary.database import ReadSession, WriteSession
 from dispensary.refusals import Refusal
 from dispensary.staff import attempts, audit, pins
 from dispensary.staff.models import Account, RoleGrant
+from dispensary.staff.permission_rules import roles_for
 from dispensary.staff.pin_rules import WRONG_PINS
-from dispensary.staff.rules import Actor, Role
+from dispensary.staff.rules import Act, Actor
 from dispensary.staff.service import password_is_right
 from dispensary.staff.sessions import on_duty_at
 from dispensary.staff.shift_models import CounterPin
 from dispensary.units import AccountId
-
-STANDS_BY = frozenset({Role.PHARMACIST, Role.NURSE, Role.DOCTOR})
-"""Who can look at a loss or a destruction: whoever treats."""
 
 
 @dataclass(frozen=True)
@@ -39,14 +37,14 @@ class Somebody:
     name: str
 
 
-def who_can_stand_by(session: ReadSession, *, actor: Actor, roles: frozenset[Role] = STANDS_BY) -> Sequence[Somebody]:
-    """Everybody else with one of these roles at the actor's site, by name; signed in or not: they prove it here."""
+def who_can_stand_by(session: ReadSession, *, actor: Actor) -> Sequence[Somebody]:
+    """Everybody else who may stand by at the actor's site, by name; signed in or not: they prove it here."""
     rows = session.execute(
         select(Account.id, Account.name)
         .join(RoleGrant, RoleGrant.account_id == Account.id)
         .where(
             RoleGrant.site_id == actor.site_id,
-            RoleGrant.role.in_([role.value for role in roles]),
+            RoleGrant.role.in_(sorted(roles_for(Act.STAND_BY, actor.own))),
             Account.left_at.is_(None),
             Account.id != actor.account_id,
         )
@@ -56,12 +54,10 @@ def who_can_stand_by(session: ReadSession, *, actor: Actor, roles: frozenset[Rol
     return [Somebody(*row) for row in rows]
 
 
-def on_duty(
-    session: ReadSession, *, actor: Actor, at: datetime, roles: frozenset[Role] = STANDS_BY
-) -> Sequence[Somebody]:
+def on_duty(session: ReadSession, *, actor: Actor, at: datetime) -> Sequence[Somebody]:
     """Those of them who are signed in at the site now, in front of a screen or in its shift."""
     here = on_duty_at(session, site_id=actor.site_id, at=at)
-    return [one for one in who_can_stand_by(session, actor=actor, roles=roles) if one.id in here]
+    return [one for one in who_can_stand_by(session, actor=actor) if one.id in here]
 
 
 def the_second_person(
@@ -71,10 +67,9 @@ def the_second_person(
     second_id: AccountId | None,
     pin: str,
     at: datetime,
-    roles: frozenset[Role] = STANDS_BY,
 ) -> tuple[Refusal, ...]:
     """Why no second person stands by; nothing when one does, by PIN, or by the password where they have no PIN."""
-    people = {one.id: one.name for one in who_can_stand_by(session, actor=actor, roles=roles)}
+    people = {one.id: one.name for one in who_can_stand_by(session, actor=actor)}
     if second_id is None:
         return (
             Refusal(
@@ -159,4 +154,4 @@ def _write_down(session: WriteSession, actor: Actor, second_id: AccountId, at: d
     audit.record(session, actor=actor, act="had a second person", subject="account", subject_id=second_id, at=at)
 
 
-__all__ = ["STANDS_BY", "Somebody", "on_duty", "the_second_person", "who_can_stand_by"]
+__all__ = ["Somebody", "on_duty", "the_second_person", "who_can_stand_by"]

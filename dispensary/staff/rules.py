@@ -1,83 +1,16 @@
-"""Roles, and what each may do. Pure: who somebody is comes from the service, whether they may comes from here."""
+"""Who acts, accounts and their passwords, sign-ins and dose days. Pure. Who may do what stands in permission_rules."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 from dispensary.refusals import Refusal
+from dispensary.staff.permission_rules import AS_THE_HOUSE, Act, Own, Role, may
 from dispensary.units import AccountId, DoseDay, SiteId
-
-
-class Role(StrEnum):
-    """The work that an account does at a site."""
-
-    PHARMACIST = "pharmacist"
-    DOCTOR = "doctor"
-    NURSE = "nurse"
-    RECEPTION = "reception"
-    EVALUATOR = "evaluator"
-    ADMINISTRATOR = "administrator"
-
-
-class Act(StrEnum):
-    """What can be done to a record. A guard names one; the table below says which roles may."""
-
-    LOOK_AT_CLIENT = "look at client"
-    FIND_CLIENT = "find client"
-    ENROL = "enrol"
-    ORDER = "order"
-    HOLD = "hold"
-    DECIDE_TAKE_HOME = "decide take-home"
-    RESOLVE_ALERT = "resolve alert"
-    WATCH_HEALTH = "watch health"
-    SET_HEALTH = "set what is watched"
-    DISPENSE = "dispense"
-    PREPARE_PICKUP = "prepare pickup"
-    ARRANGE_GUEST = "arrange guest doses"
-    CARRY = "carry to a home"
-    CLOSE_DAY = "close day"
-    RECEIVE_STOCK = "receive stock"
-    LOOK_AT_REGISTER = "look at register"
-    BOOK = "book"
-    CHECK_IN = "check in"
-    PRINT_HELP = "print help"
-    EXPORT = "export"
-    DISCLOSE = "disclose"
-    KEEP_RECORD = "keep record under a legal hold"
-    RUN_SITE = "run site"
-
-
-_MAY: dict[Act, frozenset[Role]] = {
-    Act.LOOK_AT_CLIENT: frozenset({Role.PHARMACIST, Role.DOCTOR, Role.NURSE}),
-    Act.FIND_CLIENT: frozenset({Role.PHARMACIST, Role.DOCTOR, Role.NURSE, Role.RECEPTION}),
-    Act.ENROL: frozenset({Role.DOCTOR, Role.NURSE}),
-    Act.ORDER: frozenset({Role.DOCTOR}),
-    Act.HOLD: frozenset({Role.DOCTOR}),
-    Act.DECIDE_TAKE_HOME: frozenset({Role.DOCTOR}),
-    Act.RESOLVE_ALERT: frozenset({Role.DOCTOR, Role.NURSE, Role.PHARMACIST}),
-    Act.WATCH_HEALTH: frozenset({Role.DOCTOR, Role.NURSE, Role.PHARMACIST}),
-    Act.SET_HEALTH: frozenset({Role.DOCTOR, Role.ADMINISTRATOR}),
-    Act.DISPENSE: frozenset({Role.PHARMACIST}),
-    Act.PREPARE_PICKUP: frozenset({Role.PHARMACIST}),
-    Act.ARRANGE_GUEST: frozenset({Role.PHARMACIST, Role.DOCTOR}),
-    Act.CARRY: frozenset({Role.NURSE, Role.PHARMACIST}),
-    Act.CLOSE_DAY: frozenset({Role.PHARMACIST}),
-    Act.RECEIVE_STOCK: frozenset({Role.PHARMACIST}),
-    Act.LOOK_AT_REGISTER: frozenset({Role.PHARMACIST, Role.ADMINISTRATOR}),
-    Act.BOOK: frozenset({Role.RECEPTION, Role.PHARMACIST, Role.NURSE}),
-    Act.CHECK_IN: frozenset({Role.RECEPTION, Role.PHARMACIST}),
-    Act.PRINT_HELP: frozenset({Role.RECEPTION, Role.PHARMACIST, Role.NURSE, Role.DOCTOR, Role.ADMINISTRATOR}),
-    Act.EXPORT: frozenset({Role.EVALUATOR}),
-    Act.DISCLOSE: frozenset({Role.DOCTOR}),
-    Act.KEEP_RECORD: frozenset({Role.DOCTOR, Role.ADMINISTRATOR}),
-    Act.RUN_SITE: frozenset({Role.ADMINISTRATOR}),
-}
 
 
 @dataclass(frozen=True)
@@ -89,11 +22,12 @@ class Actor:
     roles: frozenset[Role]
     name: str = ""
     initials: str = ""
+    own: Own = AS_THE_HOUSE
+    """What the site has otherwise than the house, as it stood when the request came."""
 
-
-def may(roles: Iterable[Role], act: Act) -> bool:
-    """Whether any of these roles allows the act. What no role is named for is allowed to nobody."""
-    return not _MAY.get(act, frozenset()).isdisjoint(roles)
+    def may(self, act: Act) -> bool:
+        """Whether the act is theirs, here and now: the one question that guards, pages and services ask."""
+        return may(self.roles, act, self.own)
 
 
 def the_program(site_id: SiteId) -> Actor:
@@ -186,3 +120,25 @@ def dose_day(zone: str, day_starts: time, moment: datetime) -> DoseDay:
         if day_begins(zone, day_starts, day) <= moment:
             return DoseDay(day)
     return DoseDay(today - timedelta(days=1))
+
+
+__all__ = [
+    "GUESSES_PER_ADDRESS",
+    "GUESSES_PER_NAME",
+    "GUESSING_WINDOW",
+    "IDLE_LIMIT",
+    "LONGEST_PASSWORD",
+    "LONGEST_SIGN_IN",
+    "SHORTEST_PASSWORD",
+    "Act",
+    "Actor",
+    "Role",
+    "day_begins",
+    "dose_day",
+    "may",
+    "password_fits",
+    "plain_username",
+    "the_program",
+    "too_many_guesses",
+    "username_fits",
+]

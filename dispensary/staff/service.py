@@ -28,7 +28,6 @@ from dispensary.staff.rules import (
     Act,
     Actor,
     Role,
-    may,
     password_fits,
     plain_username,
     username_fits,
@@ -83,7 +82,7 @@ def _mapped(reason: IntegrityError) -> Refused:
 
 def refuse_unless_runs_site(actor: Actor, site_id: SiteId) -> None:
     """Raises NotAllowed for anybody but an administrator of this very site, or the program itself."""
-    if actor.account_id is not None and (actor.site_id != site_id or not may(actor.roles, Act.RUN_SITE)):
+    if actor.account_id is not None and (actor.site_id != site_id or not actor.may(Act.RUN_SITE)):
         raise NotAllowed(
             Refusal("not-administrator", "Only an administrator of this site may do this.", "Ask one of them.")
         )
@@ -101,7 +100,7 @@ def refuse_unless_runs_all_sites_of(session: ReadSession, actor: Actor, account_
         .select_from(RoleGrant)
         .where(RoleGrant.account_id == account_id, RoleGrant.site_id.not_in(runs))
     )
-    if elsewhere or not may(actor.roles, Act.RUN_SITE):
+    if elsewhere or not actor.may(Act.RUN_SITE):
         raise NotAllowed(
             Refusal(
                 "not-administrator",

@@ -25,6 +25,7 @@ from dispensary.staff import attempts, audit, stations
 from dispensary.staff.attempts import Attempt
 from dispensary.staff.factor_models import HalfSignIn, PasskeyChallenge
 from dispensary.staff.models import Account, RoleGrant, SignIn, Site
+from dispensary.staff.permission_rules import as_own
 from dispensary.staff.pin_rules import LOCK_AFTER_MINUTES, TOUCH_EVERY
 from dispensary.staff.pins import forget_wrong
 from dispensary.staff.queries import Place
@@ -194,6 +195,8 @@ SELECT sign_in.account_id, sign_in.site_id, seen_at, account.name, initials, sit
         WHERE role_grant.account_id = sign_in.account_id AND role_grant.site_id = sign_in.site_id),
     EXISTS (SELECT 1 FROM role_grant
         WHERE role_grant.account_id = sign_in.account_id AND role_grant.site_id <> sign_in.site_id),
+    (SELECT array_agg(ARRAY[role, act, allowed::text]) FROM site_permission
+        WHERE site_permission.site_id = sign_in.site_id),
     station_id, locked_at, (SELECT lock_after_minutes FROM shift_setting WHERE shift_setting.site_id = sign_in.site_id)
 FROM sign_in
 JOIN account ON account.id = sign_in.account_id
@@ -207,7 +210,8 @@ def signed_in(session: ReadSession | Straight, *, token: str, at: datetime) -> S
 
     Whether their screen is closed is for the caller to ask.
 
-    Roles are read anew each time, so that a grant, a revocation and a closed account count from the next request on.
+    Roles, and what the site has changed of what they may, are read anew each time, so that a grant, a revocation, a
+    changed permission and a closed account count from the next request on, in whichever process it is heard.
     """
     digest = digest_of(token)
     values = {"digest": digest, "at": at, "used_since": at - IDLE_LIMIT}
@@ -215,9 +219,11 @@ def signed_in(session: ReadSession | Straight, *, token: str, at: datetime) -> S
     if row is None or not row[11]:  # the account's roles here
         return None
     account_id, site_id, seen_at, name, initials, code, site, zone, day_starts, language, region = row[:11]
-    roles, elsewhere, station_id, locked_at, minutes = row[11:]
+    roles, elsewhere, changed, station_id, locked_at, minutes = row[11:]
     return SignedIn(
-        actor=Actor(account_id, site_id, frozenset(Role(role) for role in roles), name, initials),
+        actor=Actor(
+            account_id, site_id, frozenset(Role(role) for role in roles), name, initials, as_own(changed or ())
+        ),
         site=Place(site_id, code, site, zone, day_starts, language, region),
         works_elsewhere=elsewhere,
         seen_at=seen_at,

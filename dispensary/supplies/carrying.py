@@ -39,7 +39,9 @@ def carriers(session: ReadSession, *, actor: Actor) -> list[tuple[AccountId, str
         .where(RoleGrant.site_id == actor.site_id, Account.left_at.is_(None), Account.id != actor.account_id)
         .order_by(Account.name)
     )
-    return list(dict.fromkeys((AccountId(id_), name) for id_, name, role in rows if may([Role(role)], Act.CARRY)))
+    return list(
+        dict.fromkeys((AccountId(id_), name) for id_, name, role in rows if may([Role(role)], Act.CARRY, actor.own))
+    )
 
 
 def count_out(

@@ -20,7 +20,7 @@ from dispensary.prescribing.sections import Topic
 from dispensary.prescribing.vomited import replacement
 from dispensary.refusals import BadInput, NotAllowed, Refusal, Refused
 from dispensary.staff import audit
-from dispensary.staff.rules import Actor, Role
+from dispensary.staff.rules import Act, Actor, Role
 from dispensary.supplies.calls import the_call
 from dispensary.supplies.exception_rows import (
     cause_of,
@@ -304,7 +304,7 @@ def close(session: WriteSession, *, actor: Actor, exception_id: UUID, outcome: s
     if not outcome.strip():
         raise BadInput(Refusal("outcome", "Say how it ended.", "Write a sentence.", field="outcome"))
     home_id = home_of(session, ClientId(about.client_id))
-    if about.blocks and (Role.DOCTOR not in actor.roles or actor.site_id != home_id):
+    if about.blocks and (not actor.may(Act.ORDER) or actor.site_id != home_id):
         raise NotAllowed(
             Refusal("prescriber-closes", "The next dose waits for a prescriber.", "A prescriber closes this.")
         )

@@ -23,14 +23,12 @@ from dispensary.refusals import BadInput, NotAllowed, NotThere, Refusal, Refused
 from dispensary.staff import audit
 from dispensary.staff.models import Site
 from dispensary.staff.queries import Place, place, site_by_code
-from dispensary.staff.rules import Actor, Role
+from dispensary.staff.rules import Act, Actor, Role
 from dispensary.supplies.freezing import freeze_for
 from dispensary.supplies.guest_facts import Facts, facts_of
 from dispensary.supplies.models import DayClose
 from dispensary.supplies.recalls import open_recall
 from dispensary.units import AccountId, ClientId, SiteId
-
-_ANSWERS = frozenset({Role.PHARMACIST, Role.DOCTOR})
 
 
 @dataclass(frozen=True)
@@ -224,7 +222,7 @@ def _locked(session: WriteSession, actor: Actor, stay_id: UUID) -> GuestStay:
 
 
 def _answers_for(actor: Actor, home_id: SiteId) -> None:
-    if actor.site_id != home_id or _ANSWERS.isdisjoint(actor.roles):
+    if actor.site_id != home_id or not actor.may(Act.ARRANGE_GUEST):
         raise NotAllowed(
             Refusal("home-answers", "A pharmacist or prescriber of the client's home answers this.", "Ask them.")
         )

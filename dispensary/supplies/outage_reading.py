@@ -14,7 +14,9 @@ from dispensary.clients.models import Episode
 from dispensary.database import ReadSession
 from dispensary.refusals import Refusal
 from dispensary.staff.models import Account, RoleGrant
-from dispensary.staff.rules import Act, Actor, Role, may
+from dispensary.staff.permission_rules import roles_for
+from dispensary.staff.permissions import own_of
+from dispensary.staff.rules import Act, Actor
 from dispensary.supplies.absence import Reduced
 from dispensary.supplies.flags_rules import FlagKind, Stop
 from dispensary.supplies.outage_rules import PaperLine, ThenInForce
@@ -138,7 +140,7 @@ class Giver:
 
 def givers(session: ReadSession, *, site_id: SiteId) -> list[tuple[AccountId, str]]:
     """Whoever may hand over at the site or might when the paper was written, by name: those who left are among them."""
-    roles = [role.value for role in Role if may({role}, Act.DISPENSE)]
+    roles = sorted(roles_for(Act.DISPENSE, own_of(session, site_id)))
     rows = session.execute(
         select(Account.id, Account.name)
         .join(RoleGrant, RoleGrant.account_id == Account.id)

@@ -9,7 +9,7 @@ from pathlib import Path
 from dispensary.database import ReadSession, WriteSession
 from dispensary.refusals import BadInput, NotAllowed, Refusal
 from dispensary.staff import audit
-from dispensary.staff.rules import Act, Actor, may, password_fits
+from dispensary.staff.rules import Act, Actor, password_fits
 from dispensary.supplies.outage_models import DowntimeSetting
 from dispensary.units import SiteId
 
@@ -52,7 +52,7 @@ def set_downtime(
 
     Raises NotAllowed for anybody but its administrator, BadInput with everything that does not fit.
     """
-    if not may(actor.roles, Act.RUN_SITE) or actor.account_id is None:
+    if not actor.may(Act.RUN_SITE) or actor.account_id is None:
         raise NotAllowed(Refusal("not-allowed", "The site's administrator sets this.", "Ask them."))
     faults = []
     if password and (weak := password_fits(password, username="takehome")):

@@ -13,7 +13,7 @@ from litestar.handlers import BaseRouteHandler
 from litestar.types import Guard
 
 from dispensary.refusals import NotAllowed, Refusal
-from dispensary.staff.rules import Act, may
+from dispensary.staff.rules import Act
 from dispensary.staff.sessions import Locked, NotSignedIn, SignedIn
 
 PUBLIC = {
@@ -86,7 +86,7 @@ def requires(act: Act) -> Guard:
     """A guard that lets pass whose roles at the site allow the act."""
 
     async def guard(connection: Connection, _: BaseRouteHandler) -> None:
-        if not may(who_asks(connection).actor.roles, act):
+        if not who_asks(connection).actor.may(act):
             raise NotAllowed(
                 Refusal(
                     "not-allowed",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dispensary.staff.rules import Act, Role, may
+from dispensary.staff.rules import Act, Actor
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,6 @@ DESKS: tuple[Desk, ...] = (
 )
 
 
-def desks_open_to(roles: Iterable[Role], desks: Sequence[Desk] = DESKS) -> list[Desk]:
-    """The desks that these roles open, in the order of a morning."""
-    held = frozenset(roles)
-    return [desk for desk in desks if any(may(held, act) for act in desk.acts)]
+def desks_open_to(actor: Actor, desks: Sequence[Desk] = DESKS) -> list[Desk]:
+    """The desks that are open to somebody where they work now, in the order of a morning."""
+    return [desk for desk in desks if any(actor.may(act) for act in desk.acts)]

@@ -142,7 +142,7 @@ def templates(
     @pass_context
     def open_desks(context: Context) -> list[Desk]:
         who = _who(context)
-        return desks_open_to(who.actor.roles, desks) if who else []
+        return desks_open_to(who.actor, desks) if who else []
 
     environment.globals.update(
         here=_here,

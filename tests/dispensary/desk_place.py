@@ -41,7 +41,7 @@ class Desks:
 
     def seat(self, *roles: Role) -> Visitor:
         """Somebody with these roles, signed in; the same person when asked again."""
-        name = "-".join(role.value for role in roles)
+        name = "-".join(role.value.replace(" ", "-") for role in roles)
         if name not in self.seated:
             with self.database.reading() as session:
                 site = session.get_one(Site, self.place.site_id)

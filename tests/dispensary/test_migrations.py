@@ -256,6 +256,7 @@ AFTERWARDS: dict[str, list[tuple[str, tuple[object, ...]]]] = {
     "0041_second_factor": [
         ("SELECT (SELECT count(*) FROM second_factor), (SELECT count(*) FROM factor_setting)", (0, 0)),
     ],
+    "0043_permits": [("SELECT count(*) FROM site_permission", (0,))],
 }
 """What each later migration leaves of a full database, oldest first."""
 CAME = """
