@@ -22,6 +22,7 @@ from dispensary.commands import (
     reporting,
     retaining,
     simulating,
+    verifying,
 )
 from dispensary.commands.parts import bar, database_of, now, one_clear_line
 from dispensary.database import Database, kept_running
@@ -190,7 +191,8 @@ for each in (
     counting.evaluation,
     records.close_day_command,
     records.assess,
-    records.verify,
+    verifying.verify,
+    verifying.anchor,
     checking.check,
     simulating.simulate,
     keeping.backup_key,

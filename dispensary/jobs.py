@@ -23,6 +23,7 @@ from dispensary.evaluation.facts import count_behind
 from dispensary.leading import Clock, Leadership, run_once
 from dispensary.monitoring.alerts import escalate
 from dispensary.nights import (
+    anchor_trails,
     assess_sites,
     close_left_open,
     forget_texts,
@@ -30,6 +31,7 @@ from dispensary.nights import (
     look_at_safes,
     make_packs,
     recall_at_random,
+    stamp_anchors,
     write_reports,
 )
 from dispensary.phone import clockwork, reminding
@@ -57,6 +59,11 @@ def gateway_from(settings: Settings) -> Gateway | None:
     A clinic without a gateway has none: its texts stay in the outbox, unsent, until they expire; the office sees them.
     """
     return settings.gateway or (None if settings.production else ConsoleGateway())
+
+
+def anchor_folders(data: Path, second: Path | None) -> list[Path]:
+    """Where the anchors of the audit trail lie: in the data folder, and in a second one where that is set."""
+    return [data / "anchors", *([second] if second else [])]
 
 
 def start_jobs(database: Database, settings: Settings, clock: Clock) -> BackgroundScheduler:
@@ -95,6 +102,11 @@ def start_jobs(database: Database, settings: Settings, clock: Clock) -> Backgrou
     scheduler.add_job(led(lambda: forget_texts(database, clock)), id="wipe texts", **soon)
     scheduler.add_job(led(lambda: count_behind(database)), id="count for figures", **soon)
     scheduler.add_job(led(lambda: write_reports(database, settings.reports, clock)), id="monthly reports", **soon)
+    anchors = anchor_folders(settings.data, settings.anchors)
+    scheduler.add_job(led(lambda: anchor_trails(database, anchors, clock)), id="anchors", **soon)
+    if authority := settings.time_stamps:
+        stamping = led(lambda: stamp_anchors(database, authority, anchors, clock))
+        scheduler.add_job(stamping, id="time stamps", **{**soon, "minutes": 30})
     scheduler.add_job(led(lambda: make_packs(database, settings.data, clock)), id="downtime packs", **often)
     scheduler.add_job(
         led(lambda: clockwork.work_waiting_list(database, clock())), "interval", seconds=20, id="waiting list"
@@ -183,7 +195,15 @@ def pass_alerts_on(database: Database, clock: Clock) -> int:
     return passed
 
 
-def run_night(database: Database, clock: Clock, *, site: Place, data: Path, reports: Reports | None = None) -> None:
+def run_night(
+    database: Database,
+    clock: Clock,
+    *,
+    site: Place,
+    data: Path,
+    reports: Reports | None = None,
+    anchors: Path | None = None,
+) -> None:
     """Does at once, at one site, whatever can greet its people as undone, also when it was tried a moment ago."""
     close_left_open(database, clock, at=site, retry_after=timedelta(0))
     assess_sites(database, clock, at=site, retry_after=timedelta(0))
@@ -193,3 +213,4 @@ def run_night(database: Database, clock: Clock, *, site: Place, data: Path, repo
     judge_sites(database, clock, at=site, retry_after=timedelta(0))
     forget_texts(database, clock, at=site, retry_after=timedelta(0))
     write_reports(database, reports, clock, at=site, retry_after=timedelta(0))
+    anchor_trails(database, anchor_folders(data, anchors), clock, at=site, retry_after=timedelta(0))

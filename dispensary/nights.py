@@ -6,6 +6,8 @@ fails is kept in `job_run` and tried again after an hour. Where `at` names a sit
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -17,10 +19,13 @@ from dispensary.leading import Clock, run_once
 from dispensary.monitoring.judging import judge_health
 from dispensary.phone.text_rules import FORGET_TEXTS, forget_old_texts
 from dispensary.reporting import monthly
-from dispensary.settings import Reports
+from dispensary.settings import Reports, TimeStamps
+from dispensary.staff.anchor_models import AuditAnchor
+from dispensary.staff.anchoring import ANCHOR, Kept, anchors_of, make_anchor, write_files
 from dispensary.staff.models import Site
 from dispensary.staff.queries import Place, sites
 from dispensary.staff.rules import the_program
+from dispensary.staff.stamping import Fetch, NoStamp, ask_by_http, stamp
 from dispensary.stock.discrepancies import look
 from dispensary.supplies.closing import close_day
 from dispensary.supplies.models import DayClose
@@ -33,7 +38,10 @@ from dispensary.takehome.nightly import assess_everybody
 from dispensary.takehome.queries import policy_of
 from dispensary.units import DoseDay
 
+log = logging.getLogger(__name__)
+
 LOOK = "look at the safe"
+KEEP_ANCHORS = "keep anchors"
 JUDGE = "judge health"
 
 PACK_AFTER_CLOSE = timedelta(hours=1)
@@ -231,3 +239,91 @@ def make_packs(
         for name in slots:
             made += run_once(database, job=DOWNTIME_PACK, slot=name, clock=clock, work=work, retry_after=retry_after)
     return made
+
+
+ANCHORS_KEPT_AT_HAND = 40
+"""Days whose anchors are written again where a folder lacks them, as after a disk was exchanged."""
+STAMPED_AT_ONCE = 50
+"""Anchors for which one round asks for a time stamp; each may take as long as the authority does."""
+
+
+def anchor_trails(
+    database: Database,
+    folders: Sequence[Path],
+    clock: Clock,
+    *,
+    at: Place | None = None,
+    retry_after: timedelta = RETRY_AFTER,
+) -> int:
+    """Writes down, once a night at each site, how its audit chain ends, and puts the line into every folder.
+
+    A folder that takes no file fails by itself: the anchor is made, and the file is tried again. All but the first
+    folder must be there already, since a disk that is not plugged in would otherwise be a folder of this one.
+    """
+    now, made = clock(), 0
+    with database.reading() as session:
+        days = {site: site.dose_day(now - CLOSE_AFTER) for site in ([at] if at else sites(session))}
+    for site, day in days.items():
+        name = slot(site, day)
+        work = partial(_anchor, site=site, day=day, at=now)
+        made += run_once(database, job=ANCHOR, slot=name, clock=clock, work=work, retry_after=retry_after)
+        keep = partial(_keep_anchors, site=site, folders=folders)
+        run_once(database, job=KEEP_ANCHORS, slot=name, clock=clock, work=keep, retry_after=retry_after)
+    return made
+
+
+def _anchor(session: WriteSession, *, site: Place, day: date, at: datetime) -> dict[str, object]:
+    return {"length": make_anchor(session, site_id=site.id, day=day, at=at).length}
+
+
+def _keep_anchors(session: WriteSession, *, site: Place, folders: Sequence[Path]) -> dict[str, object]:
+    kept = anchors_of(session, site_id=site.id, last=ANCHORS_KEPT_AT_HAND)
+    return {"files": sum(_put_away(kept, folder, made_here=folder == folders[0]) for folder in folders)}
+
+
+def _put_away(kept: Sequence[Kept], folder: Path, *, made_here: bool) -> int:
+    if not made_here and not folder.is_dir():
+        raise FileNotFoundError(f"the second folder for anchors is not there: {folder}")
+    return write_files(folder, kept)
+
+
+def stamp_anchors(
+    database: Database, authority: TimeStamps, folders: Sequence[Path], clock: Clock, *, fetch: Fetch = ask_by_http
+) -> int:
+    """Asks for the time stamps that are lacking, and says how many came; what fails is asked for again the next time.
+
+    No unit of work is open while the authority is asked, and no night waits for it.
+    """
+    since = clock() - timedelta(days=ANCHORS_KEPT_AT_HAND)
+    with database.reading() as session:
+        places = {site.id: site for site in sites(session)}
+        lacking = [
+            (row.site_id, row.day)
+            for row in session.scalars(
+                select(AuditAnchor)
+                .where(AuditAnchor.stamp.is_(None), AuditAnchor.made_at > since)
+                .order_by(AuditAnchor.day.desc())
+                .limit(STAMPED_AT_ONCE)
+            )
+        ]
+        by_site = {site_id: anchors_of(session, site_id=site_id, last=ANCHORS_KEPT_AT_HAND) for site_id, _ in lacking}
+    came = 0
+    for site_id, day in lacking:
+        anchor = next(each.anchor for each in by_site[site_id] if each.anchor.day == day)
+        try:
+            stamped = stamp(anchor, authority, fetch=fetch)
+        except NoStamp as reason:
+            log.warning(f"no time stamp for the anchor of {places[site_id].code}: {reason}")
+            return came
+        with database.writing() as session:
+            row = session.get_one(AuditAnchor, (site_id, day))
+            row.stamp, row.stamped_at = stamped.response, stamped.at
+            session.flush()
+            kept = anchors_of(session, site_id=site_id, last=ANCHORS_KEPT_AT_HAND)
+        came += 1
+        for folder in folders:
+            try:
+                _put_away(kept, folder, made_here=folder == folders[0])
+            except OSError as reason:
+                log.warning(f"a time stamp could not be written beside its anchor: {reason.strerror}")
+    return came

@@ -25,6 +25,7 @@ _ROOMS = (
     "care",
     "takehome",
     "supplies",
+    "looks",
     "phone",
 )
 _LOCK = 7_301_442  # one migration at a time, however many programs start at once

@@ -60,6 +60,16 @@ class Backups:
 
 
 @dataclass(frozen=True)
+class TimeStamps:
+    """An authority that says when a file was there (RFC 3161)."""
+
+    url: str
+    """DISPENSARY_TSA."""
+    roots: Path | None
+    """Who vouches for it, as a file of certificates (DISPENSARY_TSA_ROOTS). None keeps what it says unproven."""
+
+
+@dataclass(frozen=True)
 class Settings:
     """Everything that differs between a laptop demo and a clinic in production."""
 
@@ -81,6 +91,9 @@ class Settings:
     """The folder of monthly reports, and by whom they are mailed. None makes none."""
     backups: Backups | None = None
     """None makes no backup by itself."""
+    anchors: Path | None = None
+    """A second folder for anchors of the audit trail (DISPENSARY_ANCHORS), where no database administrator writes."""
+    time_stamps: TimeStamps | None = None
 
     @property
     def production(self) -> bool:
@@ -176,6 +189,18 @@ def _backups(environment: Mapping[str, str]) -> Backups | None:
     return Backups(folder, keys, copy_to)
 
 
+def _time_stamps(environment: Mapping[str, str]) -> TimeStamps | None:
+    url = environment.get("DISPENSARY_TSA", "").strip()
+    roots = environment.get("DISPENSARY_TSA_ROOTS", "").strip()
+    if not url:
+        return None
+    if not re.fullmatch(r"https?://[^\s/]+\S*", url):
+        raise BadSettings("DISPENSARY_TSA is no address. Write one such as https://tsa.example.org/tsr.")
+    if roots and not Path(roots).is_file():
+        raise BadSettings(f"DISPENSARY_TSA_ROOTS names no file: {roots}.")
+    return TimeStamps(url, Path(roots) if roots else None)
+
+
 def settings_from(environment: Mapping[str, str] = os.environ) -> Settings:
     """Reads the settings. Raises BadSettings with one line that says what to change, also for unsafe production."""
     kind = environment.get("DISPENSARY_ENV", "demo").strip() or "demo"
@@ -202,6 +227,8 @@ def settings_from(environment: Mapping[str, str] = os.environ) -> Settings:
         gateway=_gateway(environment, base),
         reports=_reports(environment),
         backups=_backups(environment),
+        anchors=_folder(environment, "DISPENSARY_ANCHORS"),
+        time_stamps=_time_stamps(environment),
     )
     if settings.production:
         _refuse_unsafe(settings, parts.scheme)
@@ -219,3 +246,5 @@ def _refuse_unsafe(settings: Settings, scheme: str) -> None:
         )
     if settings.backups and settings.backups.folder.is_relative_to(settings.data):
         raise BadSettings("Production needs DISPENSARY_BACKUPS outside the data folder: what takes the one takes both.")
+    if settings.anchors and settings.anchors.is_relative_to(settings.data):
+        raise BadSettings("Production needs DISPENSARY_ANCHORS outside the data folder, where anchors lie anyway.")

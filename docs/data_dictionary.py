@@ -54,6 +54,7 @@ ROOMS = (
     ("dispensary.care", "Care: what else is offered"),
     ("dispensary.takehome", "Take-home"),
     ("dispensary.supplies", "Supplies: what was handed over"),
+    ("dispensary.looks", "Looks: who opened whose record, and why"),
     ("dispensary.phone", "The phone line"),
     ("scheduling", "Scheduling"),
     ("notifications", "Notifications"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from datetime import date, datetime
 from pathlib import Path
@@ -256,20 +255,3 @@ def _assess_one(session: WriteSession, site: Place, number: str, today: date) ->
         raise NotThere(Refusal("no-client", f"{site.code} has no client {wanted}.", "Look at the card again."))
     made = assess_client(session, actor=the_program(site.id), client_id=face.client_id, on=today, at=now())
     return f"{face.number}: {made.level}, as of {today}."
-
-
-@click.command()
-def verify() -> None:
-    """Check on live data what must never break; names each row that breaks a rule, and then exits 1."""
-    from dispensary.verification.verifying import verify as look
-
-    found = 0
-    with one_clear_line(), database_of(settings_from()) as database, database.reading() as session:
-        tell = bar("looks")
-        for finding in look(session, now=now(), progress=lambda done, total, about: tell(done, total)):
-            found += 1
-            click.echo(str(finding))
-    if found:
-        click.echo(f"{found} rows break a rule.", err=True)
-        sys.exit(1)
-    click.echo("All is well: no row breaks a rule.")

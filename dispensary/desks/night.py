@@ -15,7 +15,7 @@ from dispensary.web.signed_in import forget_night
 @post("/office/night", sync_to_thread=True, guards=[requires_administrator])
 def try_now(database: TheDatabase, site: TheSite, settings: TheSettings, clock: TheClock) -> Redirect:
     """Runs every job of this site that greets when it is undone, whenever it was tried last."""
-    run_night(database, clock, site=site, data=settings.data, reports=settings.reports)
+    run_night(database, clock, site=site, data=settings.data, reports=settings.reports, anchors=settings.anchors)
     forget_night(site.id)
     return Redirect("/office", status_code=303)
 

@@ -142,7 +142,10 @@ class AuditEntry(Base):
     """One look at or change of a record. PostgreSQL numbers and chains it; nothing changes it afterwards."""
 
     __tablename__ = "audit_entry"
-    __table_args__ = (Index(None, "subject_id", "at"),)
+    __table_args__ = (
+        Index(None, "subject_id", "at"),
+        Index("ix_audit_entry_looks", "site_id", "at", postgresql_where=text("act = 'looked at'")),
+    )
 
     site_id: Mapped[SiteId] = mapped_column(ForeignKey("site.id"), primary_key=True)
     seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)

@@ -19,6 +19,7 @@ from dispensary.clients.rules import plain_number
 from dispensary.database import ReadSession
 from dispensary.keys import BadKeys
 from dispensary.staff import audit
+from dispensary.staff.anchoring import unlike_table
 from dispensary.staff.models import Site
 from dispensary.supplies.agents_models import Agent
 from dispensary.takehome.models import Assessment
@@ -143,6 +144,8 @@ def _texts(session: ReadSession, now: datetime) -> Iterator[Finding]:
 def _audit(session: ReadSession) -> Iterator[Finding]:
     for site_id in session.scalars(select(Site.id).order_by(Site.code)).all():
         for sentence in audit.broken_links(session, site_id=SiteId(site_id)):
+            yield Finding(12, sentence)
+        for sentence in unlike_table(session, site_id=SiteId(site_id)):
             yield Finding(12, sentence)
 
 
