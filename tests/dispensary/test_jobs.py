@@ -177,6 +177,7 @@ def test_the_clockwork_starts_sends_and_stops(place: Clinic, tmp_path: Path) -> 
             "close days",
             "assess take-home",
             "downtime packs",
+            "anchors",
             "recall at random",
             "count for figures",
             "look at the safe",

@@ -10,16 +10,9 @@ import pytest
 from sqlalchemy import text
 
 from dispensary.database import Database, WriteSession
-from dispensary.jobs import (
-    LOOK,
-    assess_sites,
-    close_left_open,
-    look_at_safes,
-    make_packs,
-    recall_at_random,
-    run_night,
-    run_once,
-)
+from dispensary.jobs import run_night
+from dispensary.leading import run_once
+from dispensary.nights import LOOK, assess_sites, close_left_open, look_at_safes, make_packs, recall_at_random
 from dispensary.staff.queries import Place
 from dispensary.staff.queries import place as site_of
 from dispensary.staff.rules import Role
