@@ -6,12 +6,12 @@ fails is kept in `job_run` and tried again after an hour. Where `at` names a sit
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
+import structlog
 from sqlalchemy import select
 
 from dispensary.database import Database, WriteSession
@@ -38,7 +38,7 @@ from dispensary.takehome.nightly import assess_everybody
 from dispensary.takehome.queries import policy_of
 from dispensary.units import DoseDay
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 LOOK = "look at the safe"
 KEEP_ANCHORS = "keep anchors"
@@ -313,7 +313,7 @@ def stamp_anchors(
         try:
             stamped = stamp(anchor, authority, fetch=fetch)
         except NoStamp as reason:
-            log.warning(f"no time stamp for the anchor of {places[site_id].code}: {reason}")
+            log.warning("no time stamp for an anchor", site=places[site_id].code, why=str(reason))
             return came
         with database.writing() as session:
             row = session.get_one(AuditAnchor, (site_id, day))
@@ -325,5 +325,5 @@ def stamp_anchors(
             try:
                 _put_away(kept, folder, made_here=folder == folders[0])
             except OSError as reason:
-                log.warning(f"a time stamp could not be written beside its anchor: {reason.strerror}")
+                log.warning("a time stamp could not be written beside its anchor", why=reason.strerror)
     return came
