@@ -32,7 +32,7 @@ def ours(first: date, now: datetime, url: str, keys: str) -> dict[str, Callable[
     from dispensary.evaluation.queries import Period, stays
     from dispensary.evaluation.retention import Question, retention
     from dispensary.evaluation.rules import Scale
-    from dispensary.keys import open_vault
+    from dispensary.key_sources import open_vault
     from dispensary.staff.queries import sites
 
     database = Database(url, open_vault(Path(keys)))

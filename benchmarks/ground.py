@@ -21,7 +21,8 @@ import psycopg
 
 from dispensary.database import Database
 from dispensary.embedded import start_embedded, stop_embedded
-from dispensary.keys import Vault, open_vault
+from dispensary.key_sources import open_vault
+from dispensary.keys import Vault
 from dispensary.schema import migrate
 
 

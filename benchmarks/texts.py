@@ -23,7 +23,7 @@ import notifications.service
 from benchmarks.figures import Figure, of_rounds, ratio, say
 from benchmarks.ground import Ground
 from dispensary.database import Database
-from dispensary.keys import open_vault
+from dispensary.key_sources import open_vault
 from notifications.gateways import Accepted
 from notifications.gateways.console import ConsoleGateway
 from notifications.places import set_rules

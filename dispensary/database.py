@@ -11,14 +11,15 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, LiteralString, TypeVar
 
 from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 
+from dispensary.client_keys import DatabaseVault
 from dispensary.embedded import START_WITHIN, NoDatabase, lives, start_embedded
 from dispensary.keys import Vault
 from dispensary.settings import Settings
@@ -44,7 +45,7 @@ class Database:
 
     def __init__(self, url: str, vault: Vault, *, pool_size: int = 20) -> None:
         self.url = url
-        self.vault = vault
+        self.vault = DatabaseVault(vault, lambda statement, values: self.glance(_rows_of(statement, values)))
         self.engine = _engine(url, pool_size)
         self._readonly = self.engine.execution_options(postgresql_readonly=True)
         self._glances = _engine(
@@ -87,6 +88,7 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[ReadSession]:
         """A unit of work that only reads."""
+        self.vault.keyring.look()
         with ReadSession(self._readonly, info={"vault": self.vault}, autoflush=False) as session:
             yield session
 
@@ -96,6 +98,7 @@ class Database:
         return self._unit(self.engine)
 
     def _unit(self, engine: Engine) -> Iterator[WriteSession]:
+        self.vault.keyring.look()
         known = {"vault": self.vault, "aside": self._aside}
         with WriteSession(engine, info=known, expire_on_commit=False) as session, session.begin():
             yield session
@@ -136,6 +139,10 @@ class Database:
             if event.contains(engine, "handle_error", self._forget_lost_server):
                 event.remove(engine, "handle_error", self._forget_lost_server)
             engine.dispose()
+
+
+def _rows_of(statement: LiteralString, values: Mapping[str, Any]) -> Callable[[Straight], list[tuple[Any, ...]]]:
+    return lambda straight: straight.run(statement, values).fetchall()
 
 
 def _engine(url: str, pool_size: int, settings: str = "", **options: Any) -> Engine:

@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 import fasteners
@@ -26,8 +27,9 @@ from litestar import Litestar
 
 from dispensary.app import create_app
 from dispensary.database import Database, kept_running, open_database
-from dispensary.keys import open_vault
+from dispensary.key_sources import vault_of
 from dispensary.logs import configure_logs
+from dispensary.resealing.prints import must_fit
 from dispensary.schema import behind
 from dispensary.settings import CannotServe, Settings
 
@@ -164,11 +166,19 @@ def serve(
     configure_logs(production=settings.production)
     with only_program_on(settings.data):
         refuse_taken_port(settings.host, settings.port)
-        database = open_database(settings, open_vault(settings.keys))
+        database = open_database(settings, vault_of(settings))
         try:
             serve_on(settings, database, ready=ready, lifespan=lifespan)
         finally:
             database.close()
+
+
+def leave_no_core() -> None:
+    """When a fault ends this process, no picture of its memory, with keys and names in it, is left on the disk."""
+    if os.name == "posix":
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def serve_on(
@@ -178,9 +188,14 @@ def serve_on(
     ready: Callable[[], None] = lambda: None,
     lifespan: Sequence[Callable[[Litestar], AbstractAsyncContextManager[None]]] = (),
 ) -> None:
-    """Serves on a database that is open, and keeps an embedded one running. CannotServe when it lacks migrations."""
+    """Serves on a database that is open, and keeps an embedded one running. CannotServe when it lacks migrations.
+
+    BadKeys when these are not its keys.
+    """
     if behind(database):
         raise CannotServe("The database needs `dispensary migrate` before it can be served.")
+    must_fit(database, at=datetime.now(UTC))
+    leave_no_core()
     with kept_running(settings), until_the_threads_let_go():
         asyncio.run(_run(create_app(settings, database, lifespan=lifespan), settings, ready))
     log.info("stopped")

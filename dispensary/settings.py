@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -94,6 +95,10 @@ class Settings:
     anchors: Path | None = None
     """A second folder for anchors of the audit trail (DISPENSARY_ANCHORS), where no database administrator writes."""
     time_stamps: TimeStamps | None = None
+    keys_json: str | None = field(default=None, repr=False)
+    """The keys themselves (DISPENSARY_KEYS_JSON), in place of a file."""
+    keys_command: tuple[str, ...] = ()
+    """A program that prints the keys (DISPENSARY_KEYS_COMMAND), in place of a file: the hook to a key service."""
 
     @property
     def production(self) -> bool:
@@ -201,6 +206,28 @@ def _time_stamps(environment: Mapping[str, str]) -> TimeStamps | None:
     return TimeStamps(url, Path(roots) if roots else None)
 
 
+_taken: dict[str, str] = {}
+"""Keys that were taken out of the environment, for whoever reads the settings of this process once more."""
+
+
+def _keys_json(environment: Mapping[str, str]) -> str | None:
+    """The keys, which no program that is started from here finds in its environment, such as PostgreSQL's tools."""
+    text = environment.get("DISPENSARY_KEYS_JSON", "").strip()
+    if environment is os.environ:
+        if os.environ.pop("DISPENSARY_KEYS_JSON", None) is not None:
+            _taken["keys"] = text
+        text = _taken.get("keys", "")
+    return text or None
+
+
+def _keys_command(environment: Mapping[str, str]) -> tuple[str, ...]:
+    text = environment.get("DISPENSARY_KEYS_COMMAND", "").strip()
+    try:
+        return tuple(shlex.split(text))
+    except ValueError:
+        raise BadSettings("DISPENSARY_KEYS_COMMAND cannot be read: a quotation mark is missing.") from None
+
+
 def settings_from(environment: Mapping[str, str] = os.environ) -> Settings:
     """Reads the settings. Raises BadSettings with one line that says what to change, also for unsafe production."""
     kind = environment.get("DISPENSARY_ENV", "demo").strip() or "demo"
@@ -229,7 +256,11 @@ def settings_from(environment: Mapping[str, str] = os.environ) -> Settings:
         backups=_backups(environment),
         anchors=_folder(environment, "DISPENSARY_ANCHORS"),
         time_stamps=_time_stamps(environment),
+        keys_json=_keys_json(environment),
+        keys_command=_keys_command(environment),
     )
+    if settings.keys_json and settings.keys_command:
+        raise BadSettings("DISPENSARY_KEYS_JSON and DISPENSARY_KEYS_COMMAND are both set. Keep one of them.")
     if settings.production:
         _refuse_unsafe(settings, parts.scheme)
     return settings
@@ -240,7 +271,8 @@ def _refuse_unsafe(settings: Settings, scheme: str) -> None:
         raise BadSettings(
             "Production needs PUBLIC_BASE_URL with https://, since sign-in cookies are sent only over TLS."
         )
-    if settings.keys.is_relative_to(settings.data):
+    elsewhere = settings.keys_json or settings.keys_command
+    if not elsewhere and settings.keys.is_relative_to(settings.data):
         raise BadSettings(
             "Production needs DISPENSARY_KEYS outside the data folder: a stolen disk or backup must not hold the keys."
         )

@@ -9,7 +9,7 @@ from typing import Any, LiteralString
 
 from sqlalchemy.orm import Session
 
-from dispensary.keys import Vault
+from dispensary.client_keys import UnitVault
 from dispensary.straight import Rows, Straight
 
 
@@ -17,10 +17,17 @@ class ReadSession(Session):
     """A unit that reads: PostgreSQL itself refuses a write in it."""
 
     @property
-    def vault(self) -> Vault:
-        """The keys that open this database's sealed fields."""
-        vault: Vault = self.info["vault"]
-        return vault
+    def vault(self) -> UnitVault:
+        """The keys that open this database's sealed fields, with those of its clients as this unit sees them."""
+        if self._vault is None:
+            self._vault = UnitVault(self.info["vault"], self._ask)
+        return self._vault
+
+    _vault: UnitVault | None = None
+
+    def _ask(self, statement: LiteralString, values: Mapping[str, Any]) -> Rows:
+        """Without `run`'s flush: keys are asked for while objects are being made."""
+        return Straight(self.connection()).run(statement, values)
 
     def run(self, statement: LiteralString, values: Mapping[str, Any]) -> Rows:
         """Executes one statement in this unit as `Straight.run` does."""
@@ -62,6 +69,8 @@ class WriteSession(ReadSession):
         """What was left for the last, in the order in which it was asked for. Whoever opened the unit calls it."""
         while self._last:
             self._last.pop(0)()
+        if self._vault is not None:
+            self._vault.must_be_kept()
 
     @cached_property
     def _last(self) -> list[Callable[[], object]]:

@@ -9,7 +9,9 @@ from uuid import UUID
 class Vault(Protocol):
     """Seals for one column of one row, so that a field copied elsewhere does not open there."""
 
-    def seal(self, column: str, row: UUID, value: str | bytes) -> bytes: ...
+    def seal(self, column: str, row: UUID, value: str | bytes, *, of: UUID | None = None) -> bytes:
+        """`of` is the recipient whom it says something of: what is sealed of them can be made unreadable at once."""
+        ...
 
     def open(self, column: str, row: UUID, sealed: bytes) -> str: ...
 

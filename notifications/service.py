@@ -72,7 +72,7 @@ def set_contact(
     if contact is None:
         contact = Contact(recipient_id=recipient_id, consented_at=None)
         session.add(contact)
-    contact.phone_sealed = vault.seal(CONTACT_PHONE, recipient_id, number)
+    contact.phone_sealed = vault.seal(CONTACT_PHONE, recipient_id, number, of=recipient_id)
     contact.phone_index = index
     contact.language = language
     contact.wording = Wording(wording).value
@@ -90,7 +90,7 @@ def set_contact(
 def _readdress(session: Session, vault: Vault, recipient_id: UUID, number: str) -> None:
     waiting = select(Message).where(Message.recipient_id == recipient_id, Message.state == State.QUEUED)
     for message in session.scalars(waiting.with_for_update()):
-        message.phone_sealed = vault.seal(MESSAGE_PHONE, message.id, number)
+        message.phone_sealed = vault.seal(MESSAGE_PHONE, message.id, number, of=recipient_id)
         message.phone_index = phone_index(vault, number)
     session.flush()
 
@@ -265,12 +265,12 @@ def _put(
         .values(
             id=message_id,
             recipient_id=recipient_id,
-            phone_sealed=vault.seal(MESSAGE_PHONE, message_id, number),
+            phone_sealed=vault.seal(MESSAGE_PHONE, message_id, number, of=recipient_id),
             phone_index=phone_index(vault, number),
             kind=kind,
             reason_key=reason_key,
             language=language,
-            body_sealed=vault.seal(MESSAGE_BODY, message_id, body),
+            body_sealed=vault.seal(MESSAGE_BODY, message_id, body, of=recipient_id),
             segments=measure(body).segments,
             place_id=place_id,
             zone=zone.key,

@@ -56,7 +56,7 @@ def set_goal(
     goal = ClientGoal(
         id=goal_id,
         client_id=client_id,
-        words_sealed=session.vault.seal("client_goal.words", goal_id, words.strip()),
+        words_sealed=session.vault.seal("client_goal.words", goal_id, words.strip(), of=client_id),
         state="open",
         set_on=today,
         noted_by=_person(actor),

@@ -77,7 +77,7 @@ def _sealed(session: ReadSession, client_id: ClientId, identity: Identity) -> di
     vault = session.vault
 
     def sealed(column: str, value: str | bytes | None) -> bytes | None:
-        return vault.seal(f"client.{column}", client_id, value) if value else None
+        return vault.seal(f"client.{column}", client_id, value, of=client_id) if value else None
 
     return {
         "name_sealed": sealed("name", identity.name.strip()),

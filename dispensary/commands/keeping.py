@@ -13,7 +13,7 @@ from dispensary.backups.files import BadBackup
 from dispensary.commands.parts import bar, database_of, now, one_clear_line
 from dispensary.commands.taking import who_runs_this
 from dispensary.embedded import start_embedded
-from dispensary.keys import open_vault
+from dispensary.key_sources import keys_are_there, vault_of
 from dispensary.leading import note_run
 from dispensary.settings import Settings, settings_from
 from dispensary.staff.queries import BACKUP
@@ -90,7 +90,7 @@ def restore(file: Path, keys: Path, dry_run: bool) -> None:
     """Bring a backup back, in place of the database that is there, which is kept under another name."""
     with one_clear_line():
         settings = settings_from()
-        if not settings.keys.exists():
+        if not keys_are_there(settings):
             raise BadBackup(
                 f"{settings.keys} is missing. Bring the key file back first: with a new one nobody reads the names."
             )
@@ -102,7 +102,7 @@ def restore(file: Path, keys: Path, dry_run: bool) -> None:
 def _tried(file: Path, keys: Path, settings: Settings) -> int:
     from dispensary.backups.restoring import drill
 
-    tried = drill(file, keys=keys, vault=open_vault(settings.keys), data=settings.data, now=now(), progress=_bars())
+    tried = drill(file, keys=keys, vault=vault_of(settings), data=settings.data, now=now(), progress=_bars())
     click.echo(f"Made {tried.said.made_at} by Takehome {tried.said.program}, at migration {tried.said.migration}.")
     click.echo(f"It came back: all {len(tried.said.sums)} counts and sums are the same.")
     if tried.last_act:
@@ -124,7 +124,7 @@ def _restored(file: Path, keys: Path, settings: Settings) -> int:
             file,
             keys=keys,
             url=url,
-            vault=open_vault(settings.keys),
+            vault=vault_of(settings),
             data=settings.data,
             by=who_runs_this(),
             now=now(),

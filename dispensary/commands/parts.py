@@ -15,8 +15,10 @@ from tqdm import tqdm
 from dispensary.backups.files import BadBackup
 from dispensary.database import Database, open_database
 from dispensary.embedded import NoDatabase
-from dispensary.keys import BadKeys, open_vault
+from dispensary.key_sources import vault_of
+from dispensary.keys import BadKeys
 from dispensary.refusals import Refused
+from dispensary.resealing.prints import must_fit
 from dispensary.schema import behind
 from dispensary.settings import BadSettings, CannotServe, Settings
 
@@ -53,11 +55,13 @@ def one_clear_line() -> Iterator[None]:
 
 @contextmanager
 def database_of(settings: Settings, *, ready: bool = True) -> Iterator[Database]:
-    """The database of these settings, open for one command. With `ready` it must be at the newest migration."""
-    database = open_database(settings, open_vault(settings.keys))
+    """The database of these settings, open for one command. With `ready` it is migrated, and the keys are its own."""
+    database = open_database(settings, vault_of(settings))
     try:
         if ready and behind(database):
             raise NoDatabase("The database is not up to date. Run `dispensary migrate` first.")
+        if ready:
+            must_fit(database, at=now())
         yield database
     finally:
         database.close()

@@ -63,7 +63,7 @@ def ask_move(talk: Talk, typed: str, heard: Heard) -> Reply:
     ):
         return Reply("refused", "see_reception")
     values = {
-        "phone_sealed": session.vault.seal(_SEALED, writer.client_id, number),
+        "phone_sealed": session.vault.seal(_SEALED, writer.client_id, number, of=writer.client_id),
         "phone_index": index,
         "pin_digest": digest,
         "asked_at": at,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import partial
 from uuid import UUID
 
 from sqlalchemy import Select, select
@@ -56,19 +57,20 @@ def name_agent(
     before = _named_before(session, actor, client_id, named, consented)
     if before is not None:
         return before
-    agent_id, vault = new_id(), session.vault
+    agent_id = new_id()
+    seal = partial(session.vault.seal, row=agent_id, of=client_id)
     session.add(
         Agent(
             id=agent_id,
             site_id=actor.site_id,
             client_id=client_id,
-            name_sealed=vault.seal("agent.name", agent_id, named.name.strip()),
+            name_sealed=seal("agent.name", value=named.name.strip()),
             relation=named.relation.value,
             document_kind=named.document.value,
-            document_sealed=vault.seal("agent.document", agent_id, named.document_number.strip()),
-            born_sealed=vault.seal("agent.born", agent_id, named.born.isoformat()),
+            document_sealed=seal("agent.document", value=named.document_number.strip()),
+            born_sealed=seal("agent.born", value=named.born.isoformat()),
             birth_year=named.born.year,
-            photo_sealed=vault.seal("agent.photo", agent_id, named.photo) if named.photo else None,
+            photo_sealed=seal("agent.photo", value=named.photo) if named.photo else None,
             noted_by=actor.account_id,
             noted_at=at,
         )

@@ -18,7 +18,7 @@ import httpx
 import psutil
 
 from dispensary.database import Database
-from dispensary.keys import open_vault
+from dispensary.key_sources import open_vault
 
 DISPENSARY = Path(sys.executable).with_name("dispensary")
 PATIENCE = 60

@@ -273,6 +273,8 @@ def test_a_backup_that_is_killed_leaves_nothing_and_the_next_one_is_made(
         "DATABASE_URL": database_url.replace("+psycopg", ""),
         "DISPENSARY_DATA": str(tmp_path / "data"),
     }
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "keys.json").write_text(place.database.vault.ring.as_json())
     line = [sys.executable, "-m", "dispensary.cli", "backup", "--to", str(tmp_path / "backups")]
     process = subprocess.Popen([*line, "--key", str(pair.to_public())], env=surroundings)
     part, until = tmp_path / "backups" / ".takehome-", time.monotonic() + 60

@@ -54,8 +54,7 @@ def export(here: Clinic, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, databa
     monkeypatch.setenv("DATABASE_URL", database_url)
     monkeypatch.setenv("DISPENSARY_DATA", str(tmp_path / "data"))
     monkeypatch.setattr("dispensary.commands.exporting.now", lambda: here.now)
-    monkeypatch.setattr("dispensary.commands.exporting.open_vault", lambda path: here.database.vault, raising=False)
-    monkeypatch.setattr("dispensary.commands.parts.open_vault", lambda path: here.database.vault)
+    monkeypatch.setattr("dispensary.commands.parts.vault_of", lambda settings: here.database.vault)
 
     def run(*words: object, password: str = PASSWORD, account: str = "doctor") -> Result:
         asked = ["export", "dose-days", "--from", "2026-11-01", "--to", "2026-11-30", "--out", str(tmp_path / "out")]

@@ -15,7 +15,6 @@ from sqlalchemy.exc import DBAPIError
 from dispensary.cli import main
 from dispensary.clients.models import Client
 from dispensary.database import Database
-from dispensary.keys import open_vault
 from dispensary.monitoring.comparing import Line, Verdict
 from dispensary.monitoring.importing import Taken, lines_of, put_away, receive, set_mapping, take, the_file
 from dispensary.monitoring.incoming import Format, Mapped, Named
@@ -309,7 +308,7 @@ def test_the_command_takes_a_file(
     monkeypatch.setenv("DATABASE_URL", database_url.replace("+psycopg", ""))
     monkeypatch.setenv("DISPENSARY_DATA", str(tmp_path))
     monkeypatch.setenv("DISPENSARY_KEYS", str(tmp_path / "keys.json"))
-    open_vault(tmp_path / "keys.json")
+    (tmp_path / "keys.json").write_text(here.database.vault.ring.as_json())
     client = here.client()
     # The program's own clock is years from the test's: a day long ago is right by both.
     (tmp_path / "lab.csv").write_bytes(csv(f"{number(here, client)},ALT,30,U/L,,2026-01-05,1"))

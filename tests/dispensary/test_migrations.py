@@ -265,6 +265,11 @@ AFTERWARDS: dict[str, list[tuple[str, tuple[object, ...]]]] = {
             (0, 0, 0, 0),
         ),
     ],
+    "0045_client_keys": [
+        # Nobody has a key of their own before `dispensary keys reseal`, and which keys seal is noted at the next start.
+        ("SELECT (SELECT count(*) FROM client_key), (SELECT count(*) FROM erasure)", (0, 0)),
+        ("SELECT count(*) FROM vault_key", (0,)),
+    ],
 }
 """What each later migration leaves of a full database, oldest first."""
 CAME = """

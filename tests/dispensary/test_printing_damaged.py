@@ -13,7 +13,7 @@ import pytest
 import zxingcpp
 from PIL import Image, ImageDraw, ImageFilter
 
-from dispensary.keys import Vault
+from dispensary.keys import Keyring, Ring, Vault
 from dispensary.supplies.passes import code_of, token_of
 from dispensary.supplies.printing.label_drawing import STOCKS
 from dispensary.supplies.printing.passcard import CardPaper, pass_card, qr_png
@@ -22,7 +22,7 @@ from dispensary.supplies.printing.sheet import Sheet, printed
 from dispensary.supplies.serials import bottle_code
 from tests.paper import DPI, codes_in, painted_squares
 
-KEYS = Vault("k001", {"k001": bytes(32)}, bytes(32), bytes(range(32)))
+KEYS = Vault(Keyring(Ring("k001", {"k001": bytes(32)}, bytes(32), bytes(range(32)))))
 """Always the same, so that each code is damaged in the same way whenever the test runs."""
 HOW_MANY = 25
 DAY = date(2026, 11, 25)
