@@ -115,7 +115,12 @@ def clinic(
 
 def _account(session: WriteSession, site_id: SiteId, name: str, initials: str, role: Role, at: datetime) -> Actor:
     account = Account(
-        username=f"{initials.lower()}-{next(_numbers)}", name=name, initials=initials, password_hash="-", made_at=at
+        username=f"{initials.lower()}-{next(_numbers)}",
+        name=name,
+        initials=initials,
+        password_hash="-",
+        made_at=at,
+        accepted_at=at,
     )
     session.add(account)
     session.flush()

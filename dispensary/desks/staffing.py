@@ -1,4 +1,4 @@
-"""The office's pages of who works at the site: accounts, their roles, their passwords, and those who left."""
+"""The office's pages of who works at the site: accounts, their roles, invitations, and those who left."""
 
 from __future__ import annotations
 
@@ -10,30 +10,37 @@ from litestar import get, post
 from litestar.params import FromPath, FromQuery
 from litestar.response import Redirect, Response, Template
 from litestar.types import ControllerRouterHandler
+from markupsafe import Markup
 
 from dispensary.database import Database, WriteSession
 from dispensary.refusals import NotThere, Refusal, Refused
-from dispensary.staff import factors, pins
+from dispensary.settings import Settings
+from dispensary.staff import factors, invitations, pins
+from dispensary.staff.entry_rules import DORMANT_DAYS, GLASS_HOURS, INVITED_DAYS, Entry, spelled
+from dispensary.staff.entry_settings import entry_of, set_entry
+from dispensary.staff.presence import presences
 from dispensary.staff.queries import Colleague, Place, colleagues
 from dispensary.staff.rules import Role
-from dispensary.staff.service import add_account, close_account, grant, revoke, set_password
+from dispensary.staff.service import close_account, grant, revoke
+from dispensary.supplies.printing.qr import qr_svg
 from dispensary.units import AccountId
 from dispensary.web.forms import Form, one, several
-from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
+from dispensary.web.given import Clock, TheActor, TheClock, TheDatabase, TheSettings, TheSite
 from dispensary.web.guards import requires_administrator
 from dispensary.web.templating import page
 from dispensary.web.typed import Typed
 
 
 @get("/office/staff", sync_to_thread=True, guards=[requires_administrator])
-def staff(database: TheDatabase, site: TheSite, done: FromQuery[str] = "") -> Template:
-    """Everybody with a role here, those who left last, and a form for somebody new."""
-    return _staff_page(database, site, done=done)
+def staff(database: TheDatabase, site: TheSite, clock: TheClock, done: FromQuery[str] = "") -> Template:
+    """Everybody with a role here, those who left last, who has not come for long, and a form for somebody new."""
+    return _staff_page(database, site, clock, done=done)
 
 
 def _staff_page(
     database: Database,
     site: Place,
+    clock: Clock,
     *,
     done: str = "",
     refused: Refused | None = None,
@@ -41,19 +48,19 @@ def _staff_page(
 ) -> Template:
     with database.reading() as session:
         people = colleagues(session, site.id)
+        present = presences(session, people, site_id=site.id, at=clock())
+        entry = entry_of(session, site_id=site.id)
     return page(
         "office/staff.html",
         refused=refused,
-        typed=_without_passwords(typed),
+        typed=typed,
         people=people,
+        present=present,
+        asleep=[person for person in people if person.id in present and present[person.id].asleep],
+        entry=entry,
         roles=[role.value for role in Role],
         done=done,
     )
-
-
-def _without_passwords(typed: Mapping[str, Any] | None) -> dict[str, Any]:
-    """What was typed, except what must not come back in a page."""
-    return {name: value for name, value in (typed or {}).items() if "password" not in name and name != "current"}
 
 
 def _roles(data: Mapping[str, Any]) -> set[Role]:
@@ -61,50 +68,100 @@ def _roles(data: Mapping[str, Any]) -> set[Role]:
 
 
 @post("/office/staff", sync_to_thread=True, guards=[requires_administrator])
-def add(data: Form, database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock) -> Response[Any]:
-    """Makes an account with its roles and a first password."""
+def add(
+    data: Form, database: TheDatabase, settings: TheSettings, actor: TheActor, site: TheSite, clock: TheClock
+) -> Response[Any]:
+    """Makes an account with its roles, and shows, once, the code by which its person chooses the password."""
     now = clock()
-    with_password = data.get("password")
-
-    def act(session: WriteSession) -> object:
-        return add_account(
-            session,
-            actor=actor,
-            site_id=site.id,
-            username=one(data, "username"),
-            name=one(data, "name"),
-            initials=one(data, "initials"),
-            password=with_password if isinstance(with_password, str) else "",
-            roles=_roles(data),
-            at=now,
+    try:
+        account, code = database.write(
+            lambda session: invitations.hire(
+                session,
+                actor=actor,
+                site_id=site.id,
+                username=one(data, "username"),
+                name=one(data, "name"),
+                initials=one(data, "initials"),
+                roles=_roles(data),
+                at=now,
+            )
         )
+    except Refused as refused:
+        return _staff_page(database, site, clock, refused=refused, typed=data)
+    return _invitation_page(database, site, settings, AccountId(account.id), code, clock)
+
+
+def _invitation_page(
+    database: Database, site: Place, settings: Settings, account_id: AccountId, code: str, clock: Clock
+) -> Template:
+    """The code as a QR, as a link and in letters. It is on this answer and nowhere else."""
+    person = _colleague(database, site, account_id)
+    with database.reading() as session:
+        until = presences(session, [person], site_id=site.id, at=clock())[account_id].invited_until
+    link = f"{settings.public_base_url}/invited#{spelled(code)}"
+    return page(
+        "office/invitation.html",
+        person=person,
+        code=spelled(code),
+        link=link,
+        qr=Markup(qr_svg(link)),  # noqa: S704 - drawn by ourselves from our own address and a code of letters
+        until=until,
+    )
+
+
+@post("/office/staff/entry", sync_to_thread=True, guards=[requires_administrator])
+def change_entry(data: Form, database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock) -> Response[Any]:
+    """Changes the site's figures: for how long an invitation opens, and after how long an account is shown."""
+
+    def act(session: WriteSession) -> None:
+        with Typed(data) as typed:
+            wanted = Entry(
+                invited_days=typed.whole("invited_days", *INVITED_DAYS),
+                dormant_days=typed.whole("dormant_days", *DORMANT_DAYS),
+                glass_hours=typed.whole("glass_hours", *GLASS_HOURS),
+            )
+        set_entry(session, actor=actor, wanted=wanted, at=clock())
 
     try:
         database.write(act)
     except Refused as refused:
-        return _staff_page(database, site, refused=refused, typed=data)
-    return Redirect("/office/staff?done=added", status_code=303)
+        return _staff_page(database, site, clock, refused=refused, typed=data)
+    return Redirect("/office/staff?done=entry", status_code=303)
 
 
 @get("/office/staff/{account_id:uuid}", sync_to_thread=True, guards=[requires_administrator])
 def account(
-    account_id: FromPath[UUID], database: TheDatabase, actor: TheActor, site: TheSite, done: FromQuery[str] = ""
+    account_id: FromPath[UUID],
+    database: TheDatabase,
+    actor: TheActor,
+    site: TheSite,
+    clock: TheClock,
+    done: FromQuery[str] = "",
 ) -> Template:
-    """One account: its roles here, a new password, and its end."""
-    return _account_page(database, site, account_id, own=actor.account_id == account_id, done=done)
+    """One account: its roles here, how its person comes to a password, when they were here, and its end."""
+    return _account_page(database, site, account_id, clock, own=actor.account_id == account_id, done=done)
 
 
 def _account_page(
-    database: Database, site: Place, account_id: UUID, *, own: bool, done: str = "", refused: Refused | None = None
+    database: Database,
+    site: Place,
+    account_id: UUID,
+    clock: Clock,
+    *,
+    own: bool,
+    done: str = "",
+    refused: Refused | None = None,
 ) -> Template:
     person = _colleague(database, site, account_id)
     with database.reading() as session:
         has_pin = pins.has_pin(session, person.id)
         has_factor = factors.asked_for(session, person.id)
+        seen = presences(session, [person], site_id=site.id, at=clock()).get(person.id)
     return page(
         "office/account.html",
         refused=refused,
         person=person,
+        seen=seen,
         has_pin=has_pin,
         has_factor=has_factor,
         roles=[role.value for role in Role],
@@ -143,41 +200,49 @@ def set_roles(
     try:
         database.write(act)
     except Refused as refused:
-        return _account_page(database, site, account_id, own=actor.account_id == account_id, refused=refused)
+        return _account_page(database, site, account_id, clock, own=actor.account_id == account_id, refused=refused)
     then = f"/office/staff/{account_id}?done=roles" if wanted else "/office/staff?done=roles"
     return Redirect(then, status_code=303)
 
 
-@post("/office/staff/{account_id:uuid}/password", sync_to_thread=True, guards=[requires_administrator])
-def new_password(
+@post("/office/staff/{account_id:uuid}/invite", sync_to_thread=True, guards=[requires_administrator])
+def invite(
     account_id: FromPath[UUID],
     data: Form,
     database: TheDatabase,
+    settings: TheSettings,
     actor: TheActor,
     site: TheSite,
     clock: TheClock,
 ) -> Response[Any]:
-    """Sets a new password, which signs the account out everywhere. One's own asks for the current one."""
+    """A new code for somebody who has no password (any more), in place of the one before; shown once."""
     now = clock()
     _colleague(database, site, account_id)
-    password, current = data.get("password"), data.get("current")
-    own = actor.account_id == account_id
-
-    def act(session: WriteSession) -> None:
-        set_password(
-            session,
-            actor=actor,
-            account_id=AccountId(account_id),
-            password=password if isinstance(password, str) else "",
-            current=current if isinstance(current, str) else None,
-            at=now,
-        )
-
     try:
-        database.write(act)
+        code = database.write(
+            lambda session: invitations.invite(
+                session, actor=actor, site_id=site.id, account_id=AccountId(account_id), at=now
+            )
+        )
     except Refused as refused:
-        return _account_page(database, site, account_id, own=own, refused=refused)
-    return Redirect("/signin" if own else f"/office/staff/{account_id}?done=password", status_code=303)
+        return _account_page(database, site, account_id, clock, own=actor.account_id == account_id, refused=refused)
+    return _invitation_page(database, site, settings, AccountId(account_id), code, clock)
+
+
+@post("/office/staff/{account_id:uuid}/take-back", sync_to_thread=True, guards=[requires_administrator])
+def take_back(
+    account_id: FromPath[UUID], data: Form, database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock
+) -> Response[Any]:
+    """The code that was handed over opens nothing any more."""
+    now = clock()
+    _colleague(database, site, account_id)
+    try:
+        database.write(
+            lambda session: invitations.take_back(session, actor=actor, account_id=AccountId(account_id), at=now)
+        )
+    except Refused as refused:
+        return _account_page(database, site, account_id, clock, own=actor.account_id == account_id, refused=refused)
+    return Redirect(f"/office/staff/{account_id}?done=taken-back", status_code=303)
 
 
 @post("/office/staff/{account_id:uuid}/remove-pin", sync_to_thread=True, guards=[requires_administrator])
@@ -190,7 +255,7 @@ def remove_pin(
     try:
         database.write(lambda session: pins.remove_pin(session, actor=actor, account_id=AccountId(account_id), at=now))
     except Refused as refused:
-        return _account_page(database, site, account_id, own=actor.account_id == account_id, refused=refused)
+        return _account_page(database, site, account_id, clock, own=actor.account_id == account_id, refused=refused)
     return Redirect(f"/office/staff/{account_id}?done=pin", status_code=303)
 
 
@@ -204,7 +269,7 @@ def reset_factor(
     try:
         database.write(lambda session: factors.reset(session, actor=actor, account_id=AccountId(account_id), at=now))
     except Refused as refused:
-        return _account_page(database, site, account_id, own=actor.account_id == account_id, refused=refused)
+        return _account_page(database, site, account_id, clock, own=actor.account_id == account_id, refused=refused)
     return Redirect(f"/office/staff/{account_id}?done=factor", status_code=303)
 
 
@@ -231,16 +296,18 @@ def close(
         if person.left_at is None:
             database.write(act)
     except Refused as refused:
-        return _account_page(database, site, account_id, own=actor.account_id == account_id, refused=refused)
+        return _account_page(database, site, account_id, clock, own=actor.account_id == account_id, refused=refused)
     return Redirect("/office/staff?done=closed", status_code=303)
 
 
 HANDLERS: list[ControllerRouterHandler] = [
     staff,
     add,
+    change_entry,
     account,
     set_roles,
-    new_password,
+    invite,
+    take_back,
     remove_pin,
     reset_factor,
     close,

@@ -55,6 +55,11 @@ def count_code(session: WriteSession, *, account_id: AccountId, address: str, at
     return _count(session, ("second factor", str(account_id)), "", address, at, sentence, remedy)
 
 
+def count_invitation(session: WriteSession, *, digest: bytes, address: str, at: datetime) -> Attempt:
+    """Counts a code from paper, of an invitation or a sealed one, in the same way. Commit it before it is looked up."""
+    return _count(session, ("code from paper", digest.hex()), "", address, at, "Too many codes were wrong.", "")
+
+
 def count_passkey(session: WriteSession, *, address: str, at: datetime) -> Attempt:
     """Counts an answer that says it is a passkey's: whose it is, nobody knows yet, so the address counts alone."""
     sentence = "Too many sign-ins from this place have failed."

@@ -66,6 +66,9 @@ class Account(Base):
     name: Mapped[str]
     initials: Mapped[str]
     password_hash: Mapped[str]
+    """argon2id; of a secret that nobody has, until its person has chosen a password."""
+    accepted_at: Mapped[datetime | None]
+    """When its person first had a password; nothing while they are invited alone."""
     left_at: Mapped[datetime | None]
     made_at: Mapped[datetime]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import unicodedata
 from collections.abc import Iterable
 from datetime import datetime
@@ -9,12 +10,13 @@ from uuid import UUID
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from dispensary.database import ReadSession, WriteSession, broken_constraint
 from dispensary.refusals import BadInput, NotAllowed, NotThere, Refusal, Refused
 from dispensary.staff import audit
+from dispensary.staff.entry_models import ApiToken, Invitation
 from dispensary.staff.factor_models import (
     HalfSignIn,
     Passkey,
@@ -95,10 +97,15 @@ def refuse_unless_runs_all_sites_of(session: ReadSession, actor: Actor, account_
     runs = select(RoleGrant.site_id).where(
         RoleGrant.account_id == actor.account_id, RoleGrant.role == Role.ADMINISTRATOR.value
     )
+    # Where the actor is, their roles are those of this moment: of an opened code too, which is no grant.
     elsewhere = session.scalar(
         select(func.count())
         .select_from(RoleGrant)
-        .where(RoleGrant.account_id == account_id, RoleGrant.site_id.not_in(runs))
+        .where(
+            RoleGrant.account_id == account_id,
+            RoleGrant.site_id != actor.site_id,
+            RoleGrant.site_id.not_in(runs),
+        )
     )
     if elsewhere or not actor.may(Act.RUN_SITE):
         raise NotAllowed(
@@ -118,15 +125,22 @@ def add_account(
     username: str,
     name: str,
     initials: str,
-    password: str,
     roles: Iterable[Role],
     at: datetime,
+    password: str | None = None,
 ) -> Account:
-    """Makes an account with its roles at one site. The name of somebody who left is never given to another person."""
+    """Makes an account with its roles at one site. The name of somebody who left is never given to another person.
+
+    Without a password nobody can sign in by it until its person has chosen one (invitations.py). The program itself
+    gives one: to the first administrator of a site, whom nobody can invite, and to the people of a demonstration.
+    """
     refuse_unless_runs_site(actor, site_id)
+    assert password is None or actor.account_id is None, "nobody chooses a password for somebody else"
     username = plain_username(username)
     granted = sorted(set(roles))
-    refusals = [refusal for refusal in (username_fits(username), password_fits(password, username=username)) if refusal]
+    refusals = [refusal for refusal in (username_fits(username),) if refusal]
+    if password is not None and (refusal := password_fits(password, username=username)):
+        refusals.append(refusal)
     if not name.strip():
         refusals.append(Refusal("no-name", "The account has no person's name.", field="name"))
     if not 1 <= len(initials.strip()) <= 5:
@@ -143,7 +157,8 @@ def add_account(
         username=username,
         name=name.strip(),
         initials=initials.strip(),
-        password_hash=password_hash(password),
+        password_hash=password_hash(secrets.token_urlsafe(32) if password is None else password),
+        accepted_at=None if password is None else at,
         made_at=at,
         left_at=None,
     )
@@ -167,7 +182,8 @@ def add_account(
     return account
 
 
-def _open_account(session: WriteSession, account_id: AccountId) -> Account:
+def open_account(session: WriteSession, account_id: AccountId) -> Account:
+    """The account, locked until the unit ends. Raises NotThere, and Refused when its person has left."""
     account = session.scalar(select(Account).where(Account.id == account_id).with_for_update(key_share=True))
     if account is None:
         raise NotThere(Refusal("no-account", "There is no such account."))
@@ -181,7 +197,7 @@ def grant(
 ) -> None:
     """Gives an account a role at a site, at once also for those signed in. A role that it has changes nothing."""
     refuse_unless_runs_site(actor, site_id)
-    account = _open_account(session, account_id)
+    account = open_account(session, account_id)
     if role.value in session.scalars(
         select(RoleGrant.role).where(RoleGrant.account_id == account.id, RoleGrant.site_id == site_id)
     ):
@@ -207,7 +223,10 @@ def revoke(
 
 
 def _refuse_last_administrator(session: WriteSession, account_id: AccountId, site_ids: Iterable[UUID]) -> None:
-    """Keeps a site from locking itself out. Locks the sites, so that two administrators cannot remove each other."""
+    """Keeps a site from locking itself out. Locks the sites, so that two administrators cannot remove each other.
+
+    Whoever was invited and has chosen no password yet runs nothing, and may never come.
+    """
     locked = session.scalars(
         select(Site).where(Site.id.in_(site_ids)).order_by(Site.id).with_for_update(key_share=True)
     ).all()
@@ -216,14 +235,18 @@ def _refuse_last_administrator(session: WriteSession, account_id: AccountId, sit
             RoleGrant.site_id == site.id, RoleGrant.role == Role.ADMINISTRATOR.value
         )
         administrators = set(
-            session.scalars(select(Account.id).where(Account.id.in_(runs_it), Account.left_at.is_(None)))
+            session.scalars(
+                select(Account.id).where(
+                    Account.id.in_(runs_it), Account.left_at.is_(None), Account.accepted_at.is_not(None)
+                )
+            )
         )
         if administrators == {account_id}:
             raise Refused(
                 Refusal(
                     "last-administrator",
                     f"This is the last administrator of {site.name}; without one nobody could run the site.",
-                    "Make another account an administrator first.",
+                    "Make another account an administrator first, and let its person choose their password.",
                 )
             )
 
@@ -233,11 +256,10 @@ def close_account(session: WriteSession, *, actor: Actor, account_id: AccountId,
     refuse_unless_runs_all_sites_of(session, actor, account_id)
     worked_at = session.scalars(select(RoleGrant.site_id).where(RoleGrant.account_id == account_id)).all()
     _refuse_last_administrator(session, account_id, worked_at)
-    account = _open_account(session, account_id)
+    account = open_account(session, account_id)
     account.left_at = at
     session.flush()
-    session.execute(delete(SignIn).where(SignIn.account_id == account_id))
-    session.execute(delete(CounterPin).where(CounterPin.account_id == account_id))
+    end_all(session, account_id=account_id, by=actor.account_id, at=at)
     forget_factors(session, account_id=account_id)
     _write_down(session, actor, "close account", account_id, at)
 
@@ -248,33 +270,38 @@ def forget_factors(session: WriteSession, *, account_id: AccountId) -> None:
         session.execute(delete(table).where(table.account_id == account_id))
 
 
-def set_password(
-    session: WriteSession,
-    *,
-    actor: Actor,
-    account_id: AccountId,
-    password: str,
-    at: datetime,
-    current: str | None = None,
-) -> None:
-    """Sets a new password and signs the account out everywhere. One's own needs the current one; else run the site.
+def end_all(session: WriteSession, *, account_id: AccountId, by: AccountId | None, at: datetime) -> None:
+    """All that is open by an account ends now: sign-ins, the PIN, invitations, and tokens for programs."""
+    for table in (SignIn, HalfSignIn, CounterPin):
+        session.execute(delete(table).where(table.account_id == account_id))
+    session.execute(
+        update(Invitation)
+        .where(Invitation.account_id == account_id, Invitation.used_at.is_(None), Invitation.revoked_at.is_(None))
+        .values(revoked_at=at, revoked_by=by)
+    )
+    session.execute(
+        update(ApiToken)
+        .where(ApiToken.account_id == account_id, ApiToken.revoked_at.is_(None))
+        .values(revoked_at=at, revoked_by=by)
+    )
 
-    One that an administrator sets ends the PIN too: its person sets a new one.
+
+def set_password(session: WriteSession, *, actor: Actor, password: str, current: str, at: datetime) -> None:
+    """Sets the actor's own new password, which needs the current one, and signs the account out everywhere.
+
+    Nobody sets another's: whoever has forgotten theirs is invited anew (invitations.py).
     """
-    account = _open_account(session, account_id)
-    if actor.account_id == account_id:
-        if not password_is_right(account.password_hash, current or ""):
-            raise BadInput(Refusal("wrong-password", "The current password is not right.", field="current"))
-    else:
-        refuse_unless_runs_all_sites_of(session, actor, account_id)
-        session.execute(delete(CounterPin).where(CounterPin.account_id == account_id))
+    assert actor.account_id is not None, "a password is a person's"
+    account = open_account(session, actor.account_id)
+    if not password_is_right(account.password_hash, current):
+        raise BadInput(Refusal("wrong-password", "The current password is not right.", field="current"))
     if refusal := password_fits(password, username=account.username):
         raise BadInput(refusal)
     account.password_hash = password_hash(password)
     session.flush()
-    session.execute(delete(SignIn).where(SignIn.account_id == account_id))
-    session.execute(delete(HalfSignIn).where(HalfSignIn.account_id == account_id))
-    _write_down(session, actor, "set password", account_id, at)
+    for table in (SignIn, HalfSignIn):
+        session.execute(delete(table).where(table.account_id == account.id))
+    _write_down(session, actor, "set password", account.id, at)
 
 
 def _write_down(

@@ -21,6 +21,8 @@ PUBLIC = {
     "/signin",
     "/signin/code",
     "/lock",
+    "/invited",
+    "/invited/password",
     "/api/session",
     "/health/live",
     "/health/ready",

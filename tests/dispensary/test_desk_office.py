@@ -79,28 +79,32 @@ class TestStaff:
             "name": "Noraini Hassan",
             "initials": "NH",
             "username": "noraini",
-            "password": PASSWORD,
             "roles": ["nurse", "reception"],
             **changed,
         }
 
-    def test_somebody_new_signs_in_with_their_first_password(self, here: Desks) -> None:
+    def test_somebody_new_is_shown_to_be_invited_and_signs_in_once_they_chose(self, here: Desks) -> None:
         answer = here.administrator.post("/office/staff", self.form())
 
-        assert answer.headers["location"] == "/office/staff?done=added"
+        (code,) = re.findall(r'class="spelled">([^<]+)<', answer.text)
+        assert "Noraini Hassan" in text_of(answer)
+        assert f"/invited#{code}" in answer.text
         newcomer = Visitor(here.app)
+        assert newcomer.signs_in("noraini").status_code == 401
+        assert "nurse, reception invited" in text_of(here.administrator.get("/office/staff"))
+        chosen = {"code": code, "password": PASSWORD, "again": PASSWORD}
+        assert newcomer.post("/invited/password", chosen).headers["location"] == "/signin?done=password"
         assert newcomer.signs_in("noraini").status_code == 303
         assert newcomer.get("/consulting").status_code == 200
-        assert "nurse, reception" in text_of(here.administrator.get("/office/staff"))
+        assert "invited" not in text_of(here.administrator.get("/office/staff"))
 
-    def test_a_refused_account_keeps_all_that_was_typed_but_the_password(self, here: Desks) -> None:
-        answer = here.administrator.post("/office/staff", self.form(username="N", password="river river"))
+    def test_a_refused_account_keeps_all_that_was_typed(self, here: Desks) -> None:
+        answer = here.administrator.post("/office/staff", self.form(username="N"))
 
         assert answer.status_code == 422
-        assert re.findall(r'id="error-(\w+)"', answer.text) == ["username", "password"]
+        assert re.findall(r'id="error-(\w+)"', answer.text) == ["username"]
         assert 'value="Noraini Hassan"' in answer.text
         assert len(re.findall(r'name="roles" value="\w+" checked', answer.text)) == 2
-        assert "river river" not in answer.text
 
     def test_a_role_is_given_and_taken_at_once(self, here: Desks) -> None:
         here.seat(Role.RECEPTION)
@@ -137,27 +141,41 @@ class TestStaff:
         assert nurse.get("/consulting").headers["location"].startswith("/signin")
         assert "has left" in text_of(here.administrator.get("/office/staff"))
 
-    def test_a_forgotten_password_is_set_anew_and_never_shown(self, here: Desks) -> None:
+    def test_nobody_sets_the_password_of_somebody_else(self, here: Desks) -> None:
         here.seat(Role.NURSE)
         account = account_of(here, "nurse")
 
-        answer = here.administrator.post(f"/office/staff/{account.id}/password", {"password": "short"})
-        assert answer.status_code == 422
-        assert "short" not in re.findall(r'value="([^"]*)"', answer.text)
-        here.administrator.post(f"/office/staff/{account.id}/password", {"password": "a boat on the lake"})
+        assert 'name="password"' not in here.administrator.get(f"/office/staff/{account.id}").text
+        answer = here.administrator.post(f"/office/staff/{account.id}/password", {"password": "a boat on the lake"})
+        assert answer.status_code == 404
 
-        assert here.seat(Role.NURSE).get("/consulting").headers["location"].startswith("/signin")
+    def test_a_forgotten_password_is_chosen_anew_by_its_person_and_ends_what_was_open(self, here: Desks) -> None:
+        nurse = here.seat(Role.NURSE)
+        account = account_of(here, "nurse")
+
+        invited = here.administrator.post(f"/office/staff/{account.id}/invite")
+        (code,) = re.findall(r'class="spelled">([^<]+)<', invited.text)
+        assert nurse.get("/consulting").status_code == 200, "the old one opens until then"
+        chosen = {"code": code, "password": "a boat on the lake", "again": "a boat on the lake"}
+        assert Visitor(here.app).post("/invited/password", chosen).status_code == 303
+
+        assert nurse.get("/consulting").headers["location"].startswith("/signin")
+        assert Visitor(here.app).signs_in("nurse").status_code == 401
         assert Visitor(here.app).signs_in("nurse", "a boat on the lake").status_code == 303
 
     def test_ones_own_password_asks_for_the_current_one(self, here: Desks) -> None:
         account = account_of(here, here.administrator and "administrator")
-        path = f"/office/staff/{account.id}/password"
-        assert 'name="current"' in here.administrator.get(f"/office/staff/{account.id}").text
+        assert 'href="/password"' in here.administrator.get(f"/office/staff/{account.id}").text
+        form = {"password": "a boat on the lake", "again": "a boat on the lake", "current": "not it"}
 
-        wrong = here.administrator.post(path, {"password": "a boat on the lake", "current": "not it"})
-        right = here.administrator.post(path, {"password": "a boat on the lake", "current": PASSWORD})
+        wrong = here.administrator.post("/password", form)
+        differ = here.administrator.post("/password", form | {"again": "a boat", "current": PASSWORD})
+        right = here.administrator.post("/password", form | {"current": PASSWORD})
 
-        assert (wrong.status_code, right.headers.get("location")) == (422, "/signin")
+        assert (wrong.status_code, differ.status_code) == (422, 422)
+        assert right.headers["location"] == "/signin?done=password"
+        assert here.administrator.get("/office").headers["location"].startswith("/signin")
+        assert Visitor(here.app).signs_in("administrator", "a boat on the lake").status_code == 303
 
     def test_an_account_of_another_site_is_not_there(self, here: Desks, tmp_path: Path, now: datetime) -> None:
         there = desks(here.database, now, tmp_path, code="SAT")
@@ -165,7 +183,7 @@ class TestStaff:
             site = session.get_one(Site, there.place.site_id)
         stranger = hire(here.database, site, "stranger", [Role.NURSE], now)
 
-        for below in ("", "/roles", "/password", "/close"):
+        for below in ("", "/roles", "/invite", "/take-back", "/close"):
             path = f"/office/staff/{stranger.id}{below}"
             answer = here.administrator.post(path, {"password": PASSWORD}) if below else here.administrator.get(path)
             assert answer.status_code == 404

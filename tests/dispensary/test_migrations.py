@@ -270,6 +270,12 @@ AFTERWARDS: dict[str, list[tuple[str, tuple[object, ...]]]] = {
         ("SELECT (SELECT count(*) FROM client_key), (SELECT count(*) FROM erasure)", (0, 0)),
         ("SELECT count(*) FROM vault_key", (0,)),
     ],
+    # Whoever could sign in before still can: their account counts as accepted, and nobody is invited.
+    "0042_entry": [
+        ("SELECT count(*), count(*) FILTER (WHERE accepted_at = made_at) FROM account", (1, 1)),
+        ("SELECT (SELECT count(*) FROM invitation), (SELECT count(*) FROM break_glass)", (0, 0)),
+        ("SELECT (SELECT count(*) FROM api_token), (SELECT count(*) FROM entry_setting)", (0, 0)),
+    ],
 }
 """What each later migration leaves of a full database, oldest first."""
 CAME = """

@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from dispensary.app import create_app
 from dispensary.database import Database
 from dispensary.refusals import BadInput, NotAllowed, Refusal, Refused
-from dispensary.staff import pins, service
+from dispensary.staff import invitations, pins, service
 from dispensary.staff.countersign import on_duty, the_second_person, who_can_stand_by
 from dispensary.staff.models import Site
 from dispensary.staff.pin_rules import pin_fits
@@ -136,17 +136,20 @@ class TestSettingIt:
         assert wrong_of(database, siti) is None
         assert acts_of(database, site)[-1] == "remove PIN"
 
-    def test_a_password_that_somebody_else_sets_ends_the_pin(
+    def test_a_password_that_was_forgotten_ends_the_pin_and_ones_own_change_does_not(
         self, database: Database, siti: Actor, now: datetime
     ) -> None:
         sets_pin(database, siti, now)
-        own = {"actor": siti, "account_id": siti.account_id, "at": now}
         with database.writing() as session:
-            service.set_password(session, password="a walk to the sea", current=PASSWORD, **own)
+            service.set_password(session, actor=siti, password="a walk to the sea", current=PASSWORD, at=now)
         assert wrong_of(database, siti) == 0
+        assert siti.account_id is not None
         with database.writing() as session:
-            own["actor"] = the_program(siti.site_id)
-            service.set_password(session, password="a walk to the hills", **own)
+            program = the_program(siti.site_id)
+            code = invitations.invite(session, actor=program, site_id=siti.site_id, account_id=siti.account_id, at=now)
+        assert wrong_of(database, siti) == 0, "an invitation that nobody opened changes nothing"
+        with database.writing() as session:
+            invitations.accept(session, code=code, password="a walk to the hills", again="a walk to the hills", at=now)
         assert wrong_of(database, siti) is None
 
 

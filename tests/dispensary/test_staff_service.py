@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 
 from dispensary.database import Database
 from dispensary.refusals import BadInput, NotAllowed, NotThere, Refused
-from dispensary.staff import audit, queries, service
+from dispensary.staff import audit, invitations, queries, service
 from dispensary.staff.models import Account, RoleGrant
 from dispensary.staff.rules import Actor, Role, the_program
 from tests.dispensary.visiting import PASSWORD, acts_of, hire, open_site
@@ -120,7 +120,7 @@ class TestAccounts:
         with database.writing() as session:
             service.grant(session, actor=actor, account_id=ben.id, site_id=here.id, role=Role.DOCTOR, at=now)
         with pytest.raises(NotAllowed), database.writing() as session:
-            service.set_password(session, actor=actor, account_id=ben.id, password="mine from now on", at=now)
+            invitations.invite(session, actor=actor, site_id=here.id, account_id=ben.id, at=now)
         with pytest.raises(NotAllowed), database.writing() as session:
             service.close_account(session, actor=actor, account_id=ben.id, at=now)
 

@@ -234,10 +234,14 @@ class TestBeingSignedIn:
         [
             lambda session, actor, account, at: service.close_account(session, actor=actor, account_id=account, at=at),
             lambda session, actor, account, at: service.set_password(
-                session, actor=actor, account_id=account, password="another walk home", at=at
+                session,
+                actor=Actor(account, actor.site_id, frozenset()),
+                password="another walk home",
+                current=PASSWORD,
+                at=at,
             ),
         ],
-        ids=["the person left", "the password was set anew"],
+        ids=["the person left", "the password was changed"],
     )
     def test_it_ends_at_once_when(
         self, database: Database, now: datetime, token: str, ends: Callable[..., None]
@@ -252,12 +256,11 @@ class TestBeingSignedIn:
         who = who_is(database, token, now)
         assert who is not None
         assert who.actor.account_id is not None
-        for current in (None, "wrong"):
+        for current in ("", "wrong"):
             with pytest.raises(BadInput), database.writing() as session:
                 service.set_password(
                     session,
                     actor=who.actor,
-                    account_id=who.actor.account_id,
                     password="another walk home",
                     current=current,
                     at=now,
@@ -266,7 +269,6 @@ class TestBeingSignedIn:
             service.set_password(
                 session,
                 actor=who.actor,
-                account_id=who.actor.account_id,
                 password="another walk home",
                 current=PASSWORD,
                 at=now,

@@ -127,9 +127,9 @@ class TestTheDoor:
         with database.writing() as session:
             service.set_password(
                 session,
-                actor=the_program(site_of(database, siti)),
-                account_id=siti.id,
+                actor=Actor(siti.id, site_of(database, siti), frozenset()),
                 password="another walk to the river",
+                current=PASSWORD,
                 at=clock(),
             )
         assert "begin-anew" in text_of(types(other, phone[0].shows(clock())))
