@@ -16,7 +16,8 @@ from uuid import UUID
 
 from sqlalchemy import func, insert, select
 
-from dispensary.clients.disclosure_models import Disclosure, Release
+from dispensary.clients.consent_rules import Information
+from dispensary.clients.disclosure_models import Disclosure, Release, ReleaseNote
 from dispensary.clients.models import Client
 from dispensary.database import ReadSession, WriteSession
 from dispensary.refusals import BadInput, NotAllowed, Refusal
@@ -37,6 +38,12 @@ class Ground(StrEnum):
     """A study that those approved who may."""
     AUDIT = "audit"
     """An audit or evaluation of the programme, under an agreement that binds who receives it."""
+    EMERGENCY = "emergency"
+    """Somebody's life or health is at stake now, and nobody can ask the client (42 CFR 2.51)."""
+
+
+FOR_EXPORTS = (Ground.CONSENT, Ground.RESEARCH, Ground.AUDIT)
+"""On what ground records of many may leave at once. An emergency is one person's, and so is a court's order."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +67,11 @@ class Told:
             ),
         }
         faults = []
+        if self.ground not in FOR_EXPORTS:
+            sentence = "An export does not leave on this ground."
+            faults.append(
+                Refusal("no-such-ground", sentence, "It is told of one client, at their page.", field="ground")
+            )
         for field, (typed, sentence, remedy) in asked.items():
             if not typed.strip():
                 faults.append(Refusal(f"{field}-missing", sentence, remedy, field=field))
@@ -81,6 +93,12 @@ class Released:
     recipient: str
     reason: str
     clients: int
+    release_id: UUID
+    kinds: tuple[Information, ...] = ()
+    """Which information, from the least to the most; none is named for an export."""
+    notice: str = ""
+    owes_words: bool = False
+    """An emergency of which nobody has written down yet what it was."""
 
 
 def disclose(
@@ -101,9 +119,34 @@ def disclose(
         faults.append(Refusal("nobody", "No client is in it.", "Look at the period and at whom it names."))
     if faults:
         raise BadInput(*faults)
+    ordered = sorted(set(clients))
+    line = Line(what, told.ground, authority=told.authority, recipient=told.recipient, reason=told.reason)
+    return put_on_register(session, actor=actor, clients=ordered, line=line, at=at)
+
+
+@dataclass(frozen=True)
+class Line:
+    """What a new line of the register says."""
+
+    what: str
+    ground: Ground
+    authority: str
+    recipient: str
+    reason: str
+    kinds: frozenset[Information] = frozenset()
+    consent_id: UUID | None = None
+    notice: str = ""
+    key: UUID | None = None
+
+
+def put_on_register(
+    session: WriteSession, *, actor: Actor, clients: Sequence[ClientId], line: Line, at: datetime
+) -> Release:
+    """Adds a line, and an entry to the trail of each client. Whoever calls it has looked whether it may be told."""
+    assert actor.account_id is not None, "a person gives out records"
     release_id, vault = new_id(), session.vault
     sealed = {
-        f"{column}_sealed": vault.seal(f"release.{column}", release_id, getattr(told, column).strip())
+        f"{column}_sealed": vault.seal(f"release.{column}", release_id, getattr(line, column).strip())
         for column in ("authority", "recipient", "reason")
     }
     release = Release(
@@ -111,16 +154,19 @@ def disclose(
         site_id=actor.site_id,
         at=at,
         account_id=actor.account_id,
-        what=what,
-        ground=told.ground.value,
+        what=line.what,
+        ground=line.ground.value,
+        kinds=[kind.value for kind in Information if kind in line.kinds],
+        consent_id=line.consent_id,
+        notice=line.notice,
+        key=line.key,
         **sealed,
     )
     session.add(release)
     session.flush()
-    ordered = sorted(set(clients))
-    session.execute(insert(Disclosure), [{"release_id": release_id, "client_id": each} for each in ordered])
-    details = {"release": release_id, "what": what, "ground": told.ground.value}
-    for client_id in ordered:
+    session.execute(insert(Disclosure), [{"release_id": release_id, "client_id": each} for each in clients])
+    details = {"release": release_id, "what": line.what, "ground": line.ground.value}
+    for client_id in clients:
         audit.record(
             session, actor=actor, act="disclosed", subject="client", subject_id=client_id, at=at, details=details
         )
@@ -142,14 +188,23 @@ def clients_numbered(session: ReadSession, *, site_ids: Sequence[SiteId], number
 def disclosures_of(session: ReadSession, *, client_id: ClientId) -> list[Released]:
     """What left the programme of a client, the newest first."""
     chosen = select(Release).join(Disclosure, Disclosure.release_id == Release.id)
-    releases = session.scalars(chosen.where(Disclosure.client_id == client_id).order_by(Release.at.desc())).all()
+    releases = session.scalars(
+        chosen.where(Disclosure.client_id == client_id).order_by(Release.at.desc(), Release.id.desc())
+    ).all()
     return _read(session, releases)
 
 
 def register_of(session: ReadSession, *, site_id: SiteId, most: int = 200) -> list[Released]:
     """The site's register of disclosures, the newest first."""
-    chosen = select(Release).where(Release.site_id == site_id).order_by(Release.at.desc()).limit(most)
+    chosen = (
+        select(Release).where(Release.site_id == site_id).order_by(Release.at.desc(), Release.id.desc()).limit(most)
+    )
     return _read(session, session.scalars(chosen).all())
+
+
+def released(session: ReadSession, release: Release) -> Released:
+    """A line of the register as it is read."""
+    return _read(session, [release])[0]
 
 
 def _read(session: ReadSession, releases: Sequence[Release]) -> list[Released]:
@@ -158,6 +213,8 @@ def _read(session: ReadSession, releases: Sequence[Release]) -> list[Released]:
     )
     counts: dict[UUID, int] = dict(session.execute(counted.group_by(Disclosure.release_id)).all())
     people = names_of(session, list({release.account_id for release in releases}))
+    ids = [release.id for release in releases]
+    written = set(session.scalars(select(ReleaseNote.release_id).where(ReleaseNote.release_id.in_(ids))))
 
     def opened(release: Release, column: str) -> str:
         return session.vault.open(f"release.{column}", release.id, getattr(release, f"{column}_sealed"))
@@ -172,6 +229,10 @@ def _read(session: ReadSession, releases: Sequence[Release]) -> list[Released]:
             recipient=opened(release, "recipient"),
             reason=opened(release, "reason"),
             clients=counts[release.id],
+            release_id=release.id,
+            kinds=tuple(kind for kind in Information if kind.value in release.kinds),
+            notice=release.notice,
+            owes_words=release.ground == Ground.EMERGENCY and release.id not in written,
         )
         for release in releases
     ]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
+from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index
+from sqlalchemy import CheckConstraint, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from dispensary.columns import Base, Id, Sealed
@@ -16,9 +17,13 @@ class Release(Base):
 
     __tablename__ = "release"
     __table_args__ = (
-        CheckConstraint("ground IN ('consent', 'research', 'audit')", name="ground"),
+        CheckConstraint("ground IN ('consent', 'research', 'audit', 'emergency')", name="ground"),
         CheckConstraint("what <> ''", name="says_what"),
+        CheckConstraint("consent_id IS NULL OR ground = 'consent'", name="consent_is_its_ground"),
+        CheckConstraint("ground <> 'emergency' OR jsonb_array_length(kinds) > 0", name="emergency_says_which"),
+        CheckConstraint('kinds <@ \'["presence", "attendance", "doses", "results", "whole"]\'::jsonb', name="kinds"),
         Index(None, "site_id", "at"),
+        Index("uq_release_key", "key", unique=True, postgresql_where=text("key IS NOT NULL")),
     )
 
     id: Mapped[Id]
@@ -32,6 +37,14 @@ class Release(Base):
     """What the ground can be looked up by: who approved the study and under which number, which agreement."""
     recipient_sealed: Mapped[Sealed]
     reason_sealed: Mapped[Sealed]
+    kinds: Mapped[list[str]] = mapped_column(server_default=text("'[]'"), default=list)
+    """Of `consent_rules.Information`, where it is about one client; none for an export."""
+    consent_id: Mapped[UUID | None] = mapped_column(ForeignKey("consent.id"))
+    """The consent that covers it: one client's, in force at that moment, naming no less (`disclosure_is_covered`)."""
+    notice: Mapped[str] = mapped_column(server_default=text("''"), default="")
+    """Which notice went with it: a key of `figures/notices.toml`, or the id of the site's own."""
+    key: Mapped[UUID | None]
+    """The form that asked for it: pressed twice, it is one line."""
 
 
 class Disclosure(Base):
@@ -42,3 +55,35 @@ class Disclosure(Base):
 
     release_id: Mapped[Id] = mapped_column(ForeignKey("release.id"), primary_key=True)
     client_id: Mapped[ClientId] = mapped_column(ForeignKey("client.id"), primary_key=True)
+
+
+class ReleaseNote(Base):
+    """What the emergency was, written down after what it needed had been told. It is written once."""
+
+    __tablename__ = "release_note"
+
+    release_id: Mapped[UUID] = mapped_column(ForeignKey("release.id"), primary_key=True)
+    words_sealed: Mapped[Sealed]
+    written_by: Mapped[AccountId] = mapped_column(ForeignKey("account.id"))
+    written_at: Mapped[datetime]
+
+
+class DisclosureNotice(Base):
+    """The notice that a site has chosen or written; the newest is in force, and none is ever changed."""
+
+    __tablename__ = "disclosure_notice"
+    __table_args__ = (
+        CheckConstraint("(shipped = '') <> (words = '')", name="shipped_or_own"),
+        Index(None, "site_id", "set_at"),
+    )
+
+    id: Mapped[Id]
+    site_id: Mapped[SiteId] = mapped_column(ForeignKey("site.id"))
+    shipped: Mapped[str]
+    """A key of `figures/notices.toml`, or nothing."""
+    words: Mapped[str]
+    """The site's own words, or nothing."""
+    source: Mapped[str]
+    """What they rest on, as the administrator wrote it."""
+    set_by: Mapped[AccountId] = mapped_column(ForeignKey("account.id"))
+    set_at: Mapped[datetime]

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import click
 from sqlalchemy import select
 
-from dispensary.clients.disclosing import Ground, Told, clients_numbered, disclose
+from dispensary.clients.disclosing import FOR_EXPORTS, Ground, Told, clients_numbered, disclose
 from dispensary.clients.identities import WHO, who_rows
 from dispensary.clients.models import Client
 from dispensary.clients.rules import plain_number
@@ -36,7 +36,7 @@ def identified_options(command: _Command) -> _Command:
                      help="Identified: numbers of those who agreed, one a line; needed with --ground consent."),
         click.option("--authority", default="",
                      help="Identified: the approval, the agreement, or where the signed consents are."),
-        click.option("--ground", type=click.Choice([each.value for each in Ground]),
+        click.option("--ground", type=click.Choice([each.value for each in FOR_EXPORTS]),
                      help="Identified: why the law allows it."),
         click.option("--reason", default="", help="Identified: what it is for."),
         click.option("--recipient", default="", help="Identified: who receives it."),
@@ -66,7 +66,7 @@ class Disclosing:
             raise BadInput(Refusal("not-identified", sentence, "Add --identified, or leave them out."))
         if identified:
             faults = self.told().faults() if self.ground else [
-                Refusal("ground", "The ground is missing.", f"Give --ground {', '.join(Ground)}.", field="ground")
+                Refusal("ground", "The ground is missing.", f"Give --ground {', '.join(FOR_EXPORTS)}.", field="ground")
             ]  # fmt: skip
             if not self.account:
                 remedy = "Give --account with the name of a doctor's account."

@@ -21,6 +21,7 @@ _OF = {
     "contact": "recipient_id",
     "agent": "client_id",
     "client_goal": "client_id",
+    "consent": "client_id",
     "message": "recipient_id",
     "number_change": "client_id",
 }

@@ -57,6 +57,10 @@ class Act(StrEnum):
     LOOK_AFTER_OWN = "look after own clients"
     EXPORT = "export"
     DISCLOSE = "disclose"
+    TELL_EMERGENCY = "tell in an emergency"
+    TAKE_CONSENT = "take or end a consent"
+    REPORT_PROGRESS = "report attendance"
+    ENTER_DEMAND = "enter legal demand"
     KEEP_RECORD = "keep record under a legal hold"
     RUN_SITE = "run site"
 

@@ -276,6 +276,8 @@ AFTERWARDS: dict[str, list[tuple[str, tuple[object, ...]]]] = {
         ("SELECT (SELECT count(*) FROM invitation), (SELECT count(*) FROM break_glass)", (0, 0)),
         ("SELECT (SELECT count(*) FROM api_token), (SELECT count(*) FROM entry_setting)", (0, 0)),
     ],
+    # Nobody has signed a consent here, and no emergency waits for its words.
+    "0046b_consents": [("SELECT (SELECT count(*) FROM consent), (SELECT count(*) FROM release_note)", (0, 0))],
 }
 """What each later migration leaves of a full database, oldest first."""
 CAME = """
