@@ -30,9 +30,11 @@ from dispensary.web.given import given
 from dispensary.web.guessing import Guesses
 from dispensary.web.icon import icon
 from dispensary.web.openapi import CompleteJson
+from dispensary.web.origin import OwnPagesMiddleware
 from dispensary.web.places import DESKS
 from dispensary.web.shell import in_shell
 from dispensary.web.signed_in import SignedInMiddleware
+from dispensary.web.strictly import StrictRequest
 from dispensary.web.templating import STATIC, templates
 
 LARGEST_BODY = 2 * 1024 * 1024
@@ -54,7 +56,8 @@ def _csrf(settings: Settings, database: Database) -> CSRFConfig:
     secret = database.vault.sign("csrf", b"").hex()
     # The cookie is named after the key: one that another key has signed would otherwise be presented, and refused, for
     # as long as the browser keeps it, such as after a demo was begun anew on the same address.
-    name = "takehome-csrf-" + database.vault.sign("csrf cookie", b"").hex()[:8]
+    prefix = "__Host-" if settings.production else ""
+    name = f"{prefix}takehome-csrf-" + database.vault.sign("csrf cookie", b"").hex()[:8]
     return CSRFConfig(
         secret=secret,
         cookie_name=name,
@@ -88,13 +91,15 @@ def create_app(
             create_static_files_router("/static", [STATIC], include_in_schema=False),
         ],
         dependencies=given(database, settings, clock),
-        middleware=[SignedInMiddleware(database, clock), DeviceMiddleware(database)],
+        middleware=[OwnPagesMiddleware(settings), SignedInMiddleware(database, clock), DeviceMiddleware(database)],
         exception_handlers=problem.HANDLERS,
         csrf_config=_csrf(settings, database),
         template_config=templates(
             settings, [desk for desk in DESKS if desk.path in paths], backed_up(settings, database, clock)
         ),
+        request_class=StrictRequest,
         request_max_body_size=LARGEST_BODY,
+        debug=False,  # else an environment variable of the framework's own would decide
         openapi_config=OpenAPIConfig(
             title="Takehome",
             version=__version__,

@@ -75,7 +75,9 @@ def _serve(
     ready: Callable[[], None],
     prepare: Callable[[Database], None] = lambda database: None,
 ) -> None:
+    from dispensary.demo.left import refuse_demonstration
     from dispensary.logs import configure_logs
+    from dispensary.schema import behind
     from dispensary.serving import only_program_on, refuse_taken_port, serve_on
 
     configure_logs(production=settings.production)
@@ -85,6 +87,9 @@ def _serve(
             if settings.database_url is None:
                 migrate_database(database)
             prepare(database)
+            if settings.production and not behind(database):
+                with database.reading() as session:
+                    refuse_demonstration(session)
             lifespan = [lambda app: _with_jobs(database, settings, app)] if jobs else []
             serve_on(settings, database, ready=ready, lifespan=lifespan)
 

@@ -20,7 +20,8 @@ from pathlib import Path
 import fasteners
 import psutil  # type: ignore[import-untyped]
 import structlog
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server.embed import Server
 from litestar import Litestar
@@ -39,6 +40,12 @@ STOP_WITHIN = 20
 """Seconds that requests under way have to end after the program is told to stop."""
 LET_GO_WITHIN = 5
 """Seconds that the server's own threads then have to let go of what they hold; they need a few thousandths of one."""
+HEAD_WITHIN = 10
+"""Seconds from a connection's first byte, or from its last answer, to the end of the next request's head."""
+MOST_HEAD = 64 * 1024
+"""Bytes of a request's head; a larger one is answered by 431."""
+MOST_CONNECTIONS = 4096
+"""Connections at once, so that some hundred that say nothing keep nobody out until their time is over."""
 
 
 @contextmanager
@@ -124,6 +131,10 @@ async def _run(app: Litestar, settings: Settings, ready: Callable[[], None]) -> 
         interface=Interfaces.ASGINL,  # without lifespan: it is begun and ended here, also when a request hangs
         backlog=1024,
         websockets=False,
+        # HTTP/1.1 alone, as the proxy speaks it. A head comes within seconds or its connection ends.
+        http=HTTPModes.http1,
+        http1_settings=HTTP1Settings(header_read_timeout=HEAD_WITHIN * 1000, max_buffer_size=MOST_HEAD),
+        backpressure=MOST_CONNECTIONS,
         log_enabled=False,
         log_level=LogLevels.error,
     )

@@ -7,11 +7,15 @@ import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from typing import TypeAlias
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from notifications.gateways import BadGateway, Gateway
 from notifications.gateways.chosen import chosen
+
+Network: TypeAlias = IPv4Network | IPv6Network
 
 _ADDRESS = re.compile(r"[^@\s,<>\"]+@[^@\s,<>\"]+")
 
@@ -99,6 +103,8 @@ class Settings:
     """The keys themselves (DISPENSARY_KEYS_JSON), in place of a file."""
     keys_command: tuple[str, ...] = ()
     """A program that prints the keys (DISPENSARY_KEYS_COMMAND), in place of a file: the hook to a key service."""
+    proxies: tuple[Network, ...] = ()
+    """Who ends TLS before the program (DISPENSARY_PROXIES): only what they say of a request's address is believed."""
 
     @property
     def production(self) -> bool:
@@ -258,12 +264,58 @@ def settings_from(environment: Mapping[str, str] = os.environ) -> Settings:
         time_stamps=_time_stamps(environment),
         keys_json=_keys_json(environment),
         keys_command=_keys_command(environment),
+        proxies=_proxies(environment.get("DISPENSARY_PROXIES", "")),
     )
     if settings.keys_json and settings.keys_command:
         raise BadSettings("DISPENSARY_KEYS_JSON and DISPENSARY_KEYS_COMMAND are both set. Keep one of them.")
     if settings.production:
         _refuse_unsafe(settings, parts.scheme)
+        _refuse_debug(environment)
     return settings
+
+
+def _proxies(text: str) -> tuple[Network, ...]:
+    try:
+        return tuple(ip_network(each) for each in text.replace(",", " ").split())
+    except ValueError:
+        raise BadSettings(
+            f"DISPENSARY_PROXIES is “{text}”. Name the addresses of the proxy that ends TLS, such as 127.0.0.1."
+        ) from None
+
+
+_DEBUG = {"LITESTAR_DEBUG", "LITESTAR_PDB", "PYTHONDEVMODE", "PYTHONASYNCIODEBUG", "PYTHONINSPECT"}
+
+
+def _refuse_debug(environment: Mapping[str, str]) -> None:
+    """A program that shows its inner parts, or stops in them, is none for production."""
+    for name in sorted(environment.keys() & _DEBUG):
+        if environment[name].strip() not in ("", "0"):
+            raise BadSettings(f"Production does not run with {name}: unset it.")
+
+
+def _refuse_bare_database(url: str) -> None:
+    """A database elsewhere is reached by TLS, or by a decision that somebody has written down."""
+    parts = urlsplit(url)
+    query = dict(parse_qsl(parts.query))
+    host = query.get("host") or parts.hostname or ""
+    local = not host or host.startswith("/") or host in ("localhost", "127.0.0.1", "::1")
+    if not local and query.get("sslmode") not in ("require", "verify-ca", "verify-full", "disable"):
+        raise BadSettings(
+            f"Production reaches the database on {host} by TLS: add ?sslmode=verify-full to DATABASE_URL. Where nobody "
+            "else is on the line, such as between containers of one machine, write ?sslmode=disable."
+        )
+
+
+def _refuse_open_keys(keys: Path) -> None:
+    """Nobody but the program's own account may read the keys."""
+    if os.name != "posix":
+        return
+    try:
+        mode = keys.stat().st_mode & 0o777
+    except OSError:
+        return  # not there yet: it is made for its owner alone; or it cannot be read, which opening it says
+    if mode & 0o077:
+        raise BadSettings(f"Others may read the key file {keys}. Take that right away: chmod 600 {keys}")
 
 
 def _refuse_unsafe(settings: Settings, scheme: str) -> None:
@@ -271,7 +323,16 @@ def _refuse_unsafe(settings: Settings, scheme: str) -> None:
         raise BadSettings(
             "Production needs PUBLIC_BASE_URL with https://, since sign-in cookies are sent only over TLS."
         )
+    if not settings.proxies:
+        raise BadSettings(
+            "Production needs DISPENSARY_PROXIES: the address of the proxy that ends TLS, such as 127.0.0.1. What it "
+            "says of where a request came from is believed, and what anybody else says is not."
+        )
+    if settings.database_url:
+        _refuse_bare_database(settings.database_url)
     elsewhere = settings.keys_json or settings.keys_command
+    if not elsewhere:
+        _refuse_open_keys(settings.keys)
     if not elsewhere and settings.keys.is_relative_to(settings.data):
         raise BadSettings(
             "Production needs DISPENSARY_KEYS outside the data folder: a stolen disk or backup must not hold the keys."

@@ -44,6 +44,7 @@ def names_that_settings_read() -> set[str]:
     kannel = {"KANNEL_URL": "http://127.0.0.1:13013", "KANNEL_USERNAME": "u", "KANNEL_PASSWORD": "p"}
     for gateway in (twilio, {**kannel, "KANNEL_SECRET": "a secret of twenty signs"}):
         usual = {"DISPENSARY_ENV": "production", "PUBLIC_BASE_URL": "https://x.example", "DISPENSARY_KEYS": "/k"}
+        usual["DISPENSARY_PROXIES"] = "127.0.0.1"
         settings_from(Environment(**usual, **gateway))
     return asked
 

@@ -13,7 +13,7 @@ _FIRST_DAY, _LAST_DAY = date(1900, 1, 1), date(2199, 12, 31)
 
 def bad(field: str, sentence: str, remedy: str = "") -> BadInput:
     """The refusal of a field."""
-    return BadInput(Refusal("bad-value", sentence, remedy, field=field))
+    return BadInput(Refusal("unusable-value", sentence, remedy, field=field))
 
 
 def mg(field: str, typed: str, *, zero: bool = False) -> Decimal:

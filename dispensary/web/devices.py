@@ -27,8 +27,9 @@ YEARS = 400 * 24 * 3600
 _SCOPE = "takehome.device"
 
 
-def cookie_name(kind: Kind) -> str:
-    return f"takehome.{kind}"
+def cookie_name(kind: Kind, settings: Settings) -> str:
+    """What its cookie is called. Over TLS browsers let no page without it set one that begins with __Secure-."""
+    return f"__Secure-takehome.{kind}" if settings.production else f"takehome.{kind}"
 
 
 class DeviceMiddleware(ASGIMiddleware):
@@ -41,7 +42,9 @@ class DeviceMiddleware(ASGIMiddleware):
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         kind = _kind_at(scope["path"])
-        token = ASGIConnection[Any, Any, Any, Any](scope).cookies.get(cookie_name(kind)) if kind else None
+        settings = scope["litestar_app"].state["settings"]
+        cookies = ASGIConnection[Any, Any, Any, Any](scope).cookies
+        token = cookies.get(cookie_name(kind, settings)) if kind else None
         device = await sync_to_thread(self._find, token, kind) if kind and token else None
         if device is None:
             await next_app(scope, receive, send)
@@ -86,7 +89,7 @@ def device_of(request: Request[Any, Any, Any]) -> Bound:
 def device_cookie(kind: Kind, token: str, settings: Settings) -> Cookie:
     """The cookie of a device: for its own paths alone, out of reach of scripts, over TLS in production."""
     return Cookie(
-        key=cookie_name(kind),
+        key=cookie_name(kind, settings),
         value=token,
         path=PATHS[kind],
         httponly=True,

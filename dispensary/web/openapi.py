@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, get_args
+from typing import Any
 
 import msgspec
 from litestar import Litestar, Request
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.plugins import JsonRenderPlugin
 
+from dispensary.web.guards import PUBLIC
 from dispensary.web.signed_in import COOKIE
 
 _REFUSAL = {
@@ -38,27 +38,28 @@ _REFUSED = {
 }
 
 
-def _structs(annotation: Any) -> Iterator[type[msgspec.Struct]]:
-    """The structs in a type, however deep."""
-    if isinstance(annotation, type) and issubclass(annotation, msgspec.Struct):
-        yield annotation
-        for field in msgspec.structs.fields(annotation):
-            yield from _structs(field.type)
-    for inner in get_args(annotation):
-        yield from _structs(inner)
-
-
-def _closed(app: Litestar) -> set[str]:
-    """The names of the bodies that refuse fields they do not know."""
+def _bodies(app: Litestar) -> dict[str, Any]:
+    """What each operation takes as JSON: its type, which the decoder itself describes."""
     return {
-        struct.__name__
+        str(handler.operation_id): data.annotation
         for route in app.routes
         for handler in getattr(route, "route_handlers", ())
         if isinstance(handler, HTTPRouteHandler)
+        and handler.operation_id
         and (data := handler.parsed_fn_signature.parameters.get("data")) is not None
-        for struct in _structs(data.annotation)
-        if struct.__struct_config__.forbid_unknown_fields
     }
+
+
+def _without_nul(described: Any) -> None:
+    """Says of every text within that it has no NUL: PostgreSQL keeps none, and StrictRequest takes none."""
+    if isinstance(described, dict):
+        if described.get("type") == "string" and not described.keys() & {"pattern", "format", "enum"}:
+            described["pattern"] = r"^[^\u0000]*$"
+        for each in described.values():
+            _without_nul(each)
+    elif isinstance(described, list):
+        for each in described:
+            _without_nul(each)
 
 
 def tell_all(schema: dict[str, Any], app: Litestar) -> None:
@@ -66,10 +67,12 @@ def tell_all(schema: dict[str, Any], app: Litestar) -> None:
     components = schema.setdefault("components", {})
     schemas = components.setdefault("schemas", {})
     schemas["Problem"] = PROBLEM
-    closed = _closed(app)
-    for described in schemas.values():
-        if described.get("title") in closed:
-            described["additionalProperties"] = False
+    bodies = _bodies(app)
+    described, shared = msgspec.json.schema_components(bodies.values(), ref_template="#/components/schemas/{name}")
+    for each in shared.values():
+        _without_nul(each)
+    schemas.update(shared)
+    taken = dict(zip(bodies, described, strict=True))
     components["securitySchemes"] = {
         "signIn": {"type": "apiKey", "in": "cookie", "name": COOKIE},
         "csrf": {"type": "apiKey", "in": "header", "name": "X-CSRFToken"},
@@ -79,8 +82,19 @@ def tell_all(schema: dict[str, Any], app: Litestar) -> None:
             if not path.startswith("/api/") or not isinstance(operation, dict):
                 continue
             operation["responses"].pop("400", None)
+            if "204" in operation["responses"]:
+                operation["responses"]["204"].pop("content", None)  # there is nothing, and so no kind of it
             operation["responses"]["default"] = _REFUSED
-            operation["security"] = [{"signIn": []} if method == "get" else {"signIn": [], "csrf": []}]
+            if "requestBody" in operation:
+                operation["requestBody"]["content"] = {"application/json": {"schema": taken[operation["operationId"]]}}
+            operation["security"] = _needed(method, path)
+
+
+def _needed(method: str, path: str) -> list[dict[str, list[str]]]:
+    """What a request must bring: its sign-in, unless the path is open, and the token where something may change."""
+    sign_in: dict[str, list[str]] = {} if path in PUBLIC and method != "delete" else {"signIn": []}
+    token: dict[str, list[str]] = {} if method == "get" else {"csrf": []}
+    return [{**sign_in, **token}]
 
 
 class CompleteJson(JsonRenderPlugin):

@@ -176,6 +176,7 @@ _BY_STATUS = {
     ),
     404: Refusal("no-page", "There is no such page.", "Check the address, or begin at the first page."),
     405: Refusal("no-such-act", "This page cannot be asked for in this way.", "Begin at the first page."),
+    408: Refusal("too-slow", "What was sent did not come in time.", "Send it again, over a better line."),
     413: Refusal("too-large", "What was sent is larger than 2 MB.", "Send a smaller file."),
 }
 
@@ -187,7 +188,9 @@ def of_http(request: AnyRequest, reason: HTTPException) -> Response[Any]:
     if reason.status_code >= 500:
         return of_anything(request, reason)
     refusal = _BY_STATUS.get(reason.status_code) or Refusal("refused", f"{HTTPStatus(reason.status_code).phrase}.")
-    return say(request, _Plain(reason.status_code, refusal))
+    answer = say(request, _Plain(reason.status_code, refusal))
+    answer.headers.update(reason.headers or {})  # such as Allow, which 405 is nothing without
+    return answer
 
 
 def of_refused(request: AnyRequest, reason: Refused) -> Response[Any]:

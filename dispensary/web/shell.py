@@ -7,11 +7,13 @@ from time import perf_counter
 
 import structlog
 from litestar.enums import ScopeType
+from litestar.routes import HTTPRoute
 from litestar.types import ASGIApp, HTTPResponseStartEvent, Message, Receive, Scope, Send
 
 from dispensary.logs import failure
 from dispensary.settings import Settings
 from dispensary.staff.sessions import SignedIn
+from dispensary.web.patience import in_time
 
 REQUEST_NUMBER = "takehome.request"
 """Where the scope keeps the request's number. The log has it too, and an unexpected failure shows it to a person."""
@@ -55,6 +57,13 @@ def _start(status: int, body: bytes) -> HTTPResponseStartEvent:
     return {"type": "http.response.start", "status": status, "headers": headers}
 
 
+def _methods_at(scope: Scope) -> str:
+    """All methods of the path that was asked for. The framework tells those of the first of its handlers alone."""
+    template = scope.get("path_template")
+    routes = [route for route in scope["litestar_app"].routes if isinstance(route, HTTPRoute)]
+    return ", ".join(sorted({method for route in routes if route.path_format == template for method in route.methods}))
+
+
 def in_shell(app: ASGIApp, settings: Settings) -> ASGIApp:
     """Wraps the application, so that also what no route and no middleware saw has its headers and its line.
 
@@ -81,6 +90,9 @@ def in_shell(app: ASGIApp, settings: Settings) -> ASGIApp:
                 if status == 303 and any(name == b"x-keep" for name, _ in scope["headers"]):
                     message["status"] = 200
                     own = [(b"x-onward" if name.lower() == b"location" else name, value) for name, value in own]
+                if scope.get("method") == "OPTIONS" and any(name.lower() == b"allow" for name, _ in own):
+                    own = [header for header in own if header[0].lower() != b"allow"]
+                    own.append((b"allow", _methods_at(scope).encode()))
                 # A page may say for itself what it is allowed and what it tells: the counter has a camera.
                 said = {name.lower() for name, _ in own}
                 rest = [header for header in always if header[0] not in said]
@@ -88,7 +100,7 @@ def in_shell(app: ASGIApp, settings: Settings) -> ASGIApp:
             await send(message)
 
         try:
-            await app(scope, receive, answer)
+            await app(scope, in_time(receive), answer)
         except Exception as reason:
             # Not even the page that says what went wrong could be made, or the answer had begun.
             log.error("unexpected", request=request_number(scope), **failure(reason, production=settings.production))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from ipaddress import ip_address
 from typing import Any
 
 from litestar.concurrency import sync_to_thread
@@ -108,18 +109,36 @@ class SignedInMiddleware(ASGIMiddleware):
 
 def presented_token(connection: Request) -> str | None:
     """What the browser's sign-in cookie holds."""
-    return connection.cookies.get(COOKIE)
+    return connection.cookies.get(cookie_name(connection.app.state["settings"]))
+
+
+def cookie_name(settings: Settings) -> str:
+    """What the cookie is called. Over TLS browsers let nobody but this very host set one that begins with __Host-."""
+    return f"__Host-{COOKIE}" if settings.production else COOKIE
 
 
 def token_cookie(token: str, settings: Settings) -> Cookie:
     """The cookie of a sign-in: for this site's own pages alone, out of reach of scripts, over TLS in production."""
-    return Cookie(key=COOKIE, value=token, path="/", httponly=True, samesite="strict", secure=settings.production)
+    return Cookie(
+        key=cookie_name(settings),
+        value=token,
+        path="/",
+        httponly=True,
+        samesite="strict",
+        secure=settings.production,
+    )
 
 
 def no_cookie(settings: Settings) -> Cookie:
     """Takes the cookie back."""
     return Cookie(
-        key=COOKIE, value="", path="/", httponly=True, samesite="strict", secure=settings.production, max_age=0
+        key=cookie_name(settings),
+        value="",
+        path="/",
+        httponly=True,
+        samesite="strict",
+        secure=settings.production,
+        max_age=0,
     )
 
 
@@ -144,9 +163,21 @@ def half_cookie(token: str, settings: Settings) -> Cookie:
 def address_of(connection: Request, settings: Settings) -> str:
     """The address that a request came from.
 
-    Production runs behind a proxy that ends TLS (settings refuses it otherwise), which appends the address that it saw
-    to X-Forwarded-For; what stands before the last comma was written by the browser and counts for nothing.
+    A proxy of DISPENSARY_PROXIES appends the address that it saw to X-Forwarded-For. The header is read from its end
+    and only as far as such proxies wrote it: what stands before that was written by the browser and counts for nothing,
+    and nothing of it does when the request came past the proxies.
     """
-    if settings.production and (forwarded := connection.headers.get("x-forwarded-for")):
-        return forwarded.rsplit(",", 1)[-1].strip()[:64]
-    return connection.client.host if connection.client else ""
+    address = connection.client.host if connection.client else ""
+    forwarded = ",".join(connection.headers.getall("x-forwarded-for", []))
+    for said in reversed([each.strip() for each in forwarded.split(",")]):
+        if not said or not _is_proxy(address, settings):
+            break
+        address = said[:64]
+    return address
+
+
+def _is_proxy(address: str, settings: Settings) -> bool:
+    try:
+        return any(ip_address(address) in network for network in settings.proxies)
+    except ValueError:
+        return False

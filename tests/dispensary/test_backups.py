@@ -393,6 +393,7 @@ class TestCommands:
                 {
                     "DISPENSARY_ENV": "production",
                     "PUBLIC_BASE_URL": "https://clinic.example.org",
+                    "DISPENSARY_PROXIES": "127.0.0.1",
                     "DISPENSARY_KEYS": "keys.json",
                     "DISPENSARY_DATA": "data",
                     "DISPENSARY_BACKUPS": "data/b",

@@ -50,6 +50,7 @@ def production_settings(folder: Path) -> Settings:
             "DISPENSARY_DATA": str(folder / "data"),
             "DISPENSARY_KEYS": str(folder / "keys.json"),
             "PUBLIC_BASE_URL": "https://clinic.example.org",
+            "DISPENSARY_PROXIES": "10.9.9.9",
         }
     )
 

@@ -82,7 +82,14 @@ class TestHeaders:
     def test_behind_a_proxy_each_address_is_counted_by_itself(
         self, database: Database, doctor: Visitor, clock: MovableClock, tmp_path: Path
     ) -> None:
-        visitor = Visitor(create_app(production_settings(tmp_path), database, clock), "https://clinic.example.org")
+        app = create_app(production_settings(tmp_path), database, clock)
+        behind, seen = app.asgi_handler, ["10.9.9.9"]
+
+        async def by_the_proxy(scope: Any, receive: Any, send: Any) -> None:
+            await behind({**scope, "client": (seen[-1], 50000)}, receive, send)
+
+        app.asgi_handler = by_the_proxy
+        visitor = Visitor(app, "https://clinic.example.org")
         # The first entry is whatever a browser made up; the last is what the proxy saw.
         for number in range(20):
             form = {"username": f"name{number}", "password": "wrong"}
@@ -90,6 +97,13 @@ class TestHeaders:
         form = {"username": "siti", "password": "a walk to the river"}
         assert visitor.post("/signin", form, headers={"X-Forwarded-For": "1.2.3.4, 203.0.113.9"}).status_code == 429
         assert visitor.post("/signin", form, headers={"X-Forwarded-For": "203.0.113.9, 1.2.3.4"}).status_code == 303
+        # Whoever comes past the proxy is counted by their own address, whatever they write.
+        seen.append("198.51.100.7")
+        for number in range(20):
+            form = {"username": f"more{number}", "password": "wrong"}
+            visitor.post("/signin", form, headers={"X-Forwarded-For": f"203.0.113.{number}"})
+        form = {"username": "siti", "password": "a walk to the river"}
+        assert visitor.post("/signin", form, headers={"X-Forwarded-For": "192.0.2.1"}).status_code == 429
 
 
 class TestHealth:
