@@ -16,6 +16,7 @@ from dispensary.commands import (
     checking,
     counting,
     exporting,
+    factor,
     keeping,
     keys,
     opening,
@@ -191,6 +192,7 @@ exporting.export.add_command(retaining.retention_command)
 exporting.export.add_command(reporting.report_command)
 for each in (
     opening.open_site,
+    factor.reset_second_factor,
     records.import_,
     records.forget_episodes,
     exporting.export,

@@ -7,6 +7,8 @@ import click
 import scheduling.service
 from dispensary.commands.parts import database_of, now, one_clear_line
 from dispensary.settings import settings_from
+from dispensary.staff.factor_rules import Demand
+from dispensary.staff.factor_setting import begin_with
 from dispensary.staff.rules import Role, the_program
 from dispensary.staff.service import add_account
 from dispensary.staff.sites import add_site
@@ -27,11 +29,13 @@ def open_site(
     code: str, name: str, zone: str, region: str, administrator: str, person: str, initials: str, password: str
 ) -> None:
     """Open a site and its first administrator's account; they sign in and do the rest at the office desk."""
-    with one_clear_line(), database_of(settings_from()) as database, database.writing() as session:
+    with one_clear_line(), database_of(settings := settings_from()) as database, database.writing() as session:
         at = now()
         site = add_site(session, code=code, name=name, zone=zone, region=region, at=at)
         scheduling.service.add_place(session, place_id=site.id, zone=zone)
         publish_policies(session, at=at)
+        if settings.production:  # an administrator's account opens every other one
+            begin_with(session, site_id=SiteId(site.id), demand=Demand.ADMINISTRATORS, at=at)
         add_account(
             session,
             actor=the_program(SiteId(site.id)),

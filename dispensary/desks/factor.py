@@ -15,10 +15,11 @@ from dispensary.database import Database
 from dispensary.desks.signin import own_path
 from dispensary.refusals import BadInput, Refused
 from dispensary.settings import Settings
-from dispensary.staff import factors
+from dispensary.staff import factors, passkeys
 from dispensary.staff.factor_rules import address_of_secret, in_groups
 from dispensary.staff.factors import Begun
 from dispensary.staff.models import Account
+from dispensary.staff.passkey_rules import relying_party
 from dispensary.staff.rules import Actor
 from dispensary.staff.sessions import SignedIn
 from dispensary.supplies.printing.qr import qr_svg
@@ -29,41 +30,69 @@ from dispensary.web.guards import requires_sign_in
 from dispensary.web.signed_in import address_of
 from dispensary.web.templating import page
 
-
-def proof_in(request: Request[Any, Any, Any], data: Form, settings: Settings) -> Proof:
-    """The password and the code that a form holds."""
-    return Proof(secret(data, "password"), one(data, "code"), address_of(request, settings))
+AnyRequest = Request[Any, Any, Any]
 
 
 @get("/second-factor", sync_to_thread=True, guards=[requires_sign_in])
 def second_factor(
-    database: TheDatabase, actor: TheActor, done: FromQuery[str] = "", next: FromQuery[str] = "/"
+    database: TheDatabase,
+    settings: TheSettings,
+    actor: TheActor,
+    done: FromQuery[str] = "",
+    next: FromQuery[str] = "/",
 ) -> Template:
-    """What one has beside the password, and how to change it."""
-    return own_page(database, actor, done=done, onward=own_path(next))
+    """What one has beside the password, and what can be changed of it."""
+    assert actor.account_id is not None
+    with database.reading() as session:
+        return page(
+            "second_factor.html",
+            has=factors.has(session, actor.account_id),
+            was_reset=factors.was_reset(session, actor.account_id),
+            passkeys=passkeys.passkeys_of(session, actor.account_id),
+            can_have_passkeys=relying_party(settings.public_base_url) is not None,
+            done=done,
+            next=own_path(next),
+        )
 
 
-def own_page(
-    database: Database, actor: Actor, *, done: str = "", onward: str = "/", refused: Refused | None = None
+def proof_in(request: AnyRequest, data: Form, settings: Settings) -> Proof:
+    """What a form holds to prove that the account is theirs who send it."""
+    return Proof(
+        secret(data, "password"),
+        one(data, "code"),
+        address_of(request, settings),
+        one(data, "credential"),
+        relying_party(settings.public_base_url),
+    )
+
+
+def proof_page(
+    database: Database, settings: Settings, actor: Actor, what: str, *, refused: Refused | None = None, **context: Any
 ) -> Template:
-    """The page of one's own second factor."""
+    """Where one proves that the account is one's own, for one act: `what` names it to the template."""
     assert actor.account_id is not None
     with database.reading() as session:
         has = factors.has(session, actor.account_id)
-        was_reset = factors.was_reset(session, actor.account_id)
-    return page("second_factor.html", refused=refused, has=has, was_reset=was_reset, done=done, next=onward)
+    by_passkey = has.passkeys > 0 and relying_party(settings.public_base_url) is not None
+    return page("second_factor_proof.html", refused=refused, what=what, has=has, by_passkey=by_passkey, **context)
+
+
+@get("/second-factor/app", sync_to_thread=True, guards=[requires_sign_in])
+def before_app(database: TheDatabase, settings: TheSettings, actor: TheActor) -> Template:
+    """Before an authenticator is set up one proves who one is."""
+    return proof_page(database, settings, actor, "app")
 
 
 @post("/second-factor/app", sync_to_thread=True, guards=[requires_sign_in])
 def begin(
-    request: Request[Any, Any, Any],
+    request: AnyRequest,
     data: Form,
     database: TheDatabase,
     settings: TheSettings,
     who: TheVisitor,
     clock: TheClock,
 ) -> Template:
-    """After the password the secret is shown, as a picture and as letters, on this page and on no other."""
+    """After the proof the secret is shown, as a picture and as letters, on this page and on no other."""
     account_id, now = who.actor.account_id, clock()
     assert account_id is not None
     try:
@@ -75,7 +104,7 @@ def begin(
             act=lambda session: factors.begin_authenticator(session, account_id=account_id, at=now),
         )
     except Refused as refused:
-        return own_page(database, who.actor, refused=refused)
+        return proof_page(database, settings, who.actor, "app", refused=refused)
     return _app_page(database, who, found)
 
 
@@ -94,7 +123,7 @@ def _app_page(database: Database, who: SignedIn, found: Begun, refused: Refused 
 
 @post("/second-factor/app/confirm", sync_to_thread=True, guards=[requires_sign_in])
 def confirm_app(
-    request: Request[Any, Any, Any],
+    request: AnyRequest,
     data: Form,
     database: TheDatabase,
     settings: TheSettings,
@@ -102,8 +131,7 @@ def confirm_app(
     clock: TheClock,
 ) -> Template:
     """The authenticator shows a code: from now on it is asked for. The recovery codes are shown, once."""
-    account_id, now, begun_id = who.actor.account_id, clock(), named(data, "begun")
-    assert account_id is not None
+    now, begun_id = clock(), named(data, "begun")
     try:
         codes = confirm(
             database,
@@ -114,21 +142,21 @@ def confirm_app(
                 session, actor=who.actor, begun_id=begun_id, typed=one(data, "code"), keep=who.token_digest, at=now
             ),
         )
-    except BadInput as refused:
-        return _again(database, who, data, refused, clock)
     except Refused as refused:
-        return own_page(database, who.actor, refused=refused)
+        return _again(database, settings, who, data, refused, clock)
     return codes_page(codes, first=True)
 
 
-def _again(database: Database, who: SignedIn, data: Form, refused: Refused, clock: Clock) -> Template:
+def _again(
+    database: Database, settings: Settings, who: SignedIn, data: Form, refused: Refused, clock: Clock
+) -> Template:
     """The same picture again for a code that did not fit, to whoever holds the page; else the page before it."""
     assert who.actor.account_id is not None
     try:
         with database.reading() as session:
             found = factors.begun(session, account_id=who.actor.account_id, begun_id=named(data, "begun"), at=clock())
     except BadInput:
-        return own_page(database, who.actor, refused=refused)
+        return proof_page(database, settings, who.actor, "app", refused=refused)
     return _app_page(database, who, found, refused)
 
 
@@ -137,9 +165,15 @@ def codes_page(codes: list[str], *, first: bool) -> Template:
     return page("second_factor_codes.html", codes=codes, first=first)
 
 
+@get("/second-factor/codes", sync_to_thread=True, guards=[requires_sign_in])
+def before_codes(database: TheDatabase, settings: TheSettings, actor: TheActor) -> Template:
+    """Before new recovery codes are made one proves who one is."""
+    return proof_page(database, settings, actor, "codes")
+
+
 @post("/second-factor/codes", sync_to_thread=True, guards=[requires_sign_in])
 def new_codes(
-    request: Request[Any, Any, Any],
+    request: AnyRequest,
     data: Form,
     database: TheDatabase,
     settings: TheSettings,
@@ -157,13 +191,19 @@ def new_codes(
             act=lambda session: factors.new_recovery_codes(session, actor=actor, at=now),
         )
     except Refused as refused:
-        return own_page(database, actor, refused=refused)
+        return proof_page(database, settings, actor, "codes", refused=refused)
     return codes_page(codes, first=False)
+
+
+@get("/second-factor/remove", sync_to_thread=True, guards=[requires_sign_in])
+def before_removing(database: TheDatabase, settings: TheSettings, actor: TheActor) -> Template:
+    """Before the authenticator is taken away one proves who one is."""
+    return proof_page(database, settings, actor, "remove")
 
 
 @post("/second-factor/remove", sync_to_thread=True, guards=[requires_sign_in])
 def remove(
-    request: Request[Any, Any, Any],
+    request: AnyRequest,
     data: Form,
     database: TheDatabase,
     settings: TheSettings,
@@ -183,7 +223,7 @@ def remove(
             ),
         )
     except Refused as refused:
-        return own_page(database, who.actor, refused=refused)
+        return proof_page(database, settings, who.actor, "remove", refused=refused)
     return Redirect("/second-factor?done=removed", status_code=303)
 
 
@@ -195,4 +235,14 @@ def known(data: Form, database: TheDatabase, actor: TheActor, clock: TheClock) -
     return Redirect(f"/second-factor?next={quote(own_path(one(data, 'next')))}", status_code=303)
 
 
-HANDLERS: list[ControllerRouterHandler] = [second_factor, begin, confirm_app, new_codes, remove, known]
+HANDLERS: list[ControllerRouterHandler] = [
+    second_factor,
+    before_app,
+    begin,
+    confirm_app,
+    before_codes,
+    new_codes,
+    before_removing,
+    remove,
+    known,
+]

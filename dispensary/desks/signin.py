@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 from uuid import UUID
@@ -18,6 +18,8 @@ from dispensary.refusals import NotAllowed, Refusal, Refused
 from dispensary.settings import Settings
 from dispensary.staff import factors, half_signed, queries, sessions, stations
 from dispensary.staff.factors import RECOVERY_CODE
+from dispensary.staff.passkey_rules import relying_party
+from dispensary.staff.stations import Shift
 from dispensary.units import SiteId
 from dispensary.web.entering import Entered, HalfEntered, enter, enter_by_code
 from dispensary.web.forms import Form, one, secret
@@ -43,13 +45,28 @@ def own_path(wanted: str) -> str:
 
 
 @get("/signin", sync_to_thread=True, opt={"looks_up": True})
-def sign_in_page(request: Request[Any, Any, Any], database: TheDatabase, clock: TheClock) -> Template:
+def sign_in_page(
+    request: Request[Any, Any, Any], database: TheDatabase, settings: TheSettings, clock: TheClock
+) -> Template:
     """Where one signs in; afterwards one is led to `next`. Who is in this browser's shift may come back by PIN."""
     token, shift = presented_token(request), None
     if token:
         with database.reading() as session:
             shift = stations.shift_of(session, token=token, at=clock())
-    return page("signin.html", next=own_path(request.query_params.get("next", "/")), shift=shift)
+    return door_page(settings, own_path(request.query_params.get("next", "/")), shift=shift)
+
+
+def door_page(
+    settings: Settings,
+    onward: str,
+    *,
+    shift: Shift | None = None,
+    refused: Refused | None = None,
+    typed: Mapping[str, str] | None = None,
+) -> Template:
+    """The page of name and password, and of the passkey where browsers make one for this address."""
+    party = relying_party(settings.public_base_url)
+    return page("signin.html", refused=refused, typed=typed, next=onward, shift=shift, passkeys=party is not None)
 
 
 @post("/signin", sync_to_thread=True)
@@ -73,14 +90,14 @@ def sign_in(
             presented=presented_token(request),
         )
     except Refused as refused:
-        return page("signin.html", refused=refused, typed={"username": username}, next=onward, shift=None)
+        return door_page(settings, onward, refused=refused, typed={"username": username})
     if isinstance(entered, HalfEntered):
         asked = f"{HALF_PATH}?next={quote(onward)}"
         return Redirect(asked, status_code=303, cookies=[half_cookie(entered.token, settings)])
-    return _came_in(database, entered, onward, [token_cookie(entered.token, settings)])
+    return came_in(database, entered, onward, [token_cookie(entered.token, settings)])
 
 
-def _came_in(database: Database, entered: Entered, onward: str, cookies: Sequence[Cookie]) -> Redirect:
+def came_in(database: Database, entered: Entered, onward: str, cookies: Sequence[Cookie]) -> Redirect:
     """Leads on, past the page of the second factor where there is something of it to be read first."""
     with database.reading() as session:
         unread = factors.was_reset(session, entered.account_id) is not None
@@ -92,15 +109,20 @@ def _came_in(database: Database, entered: Entered, onward: str, cookies: Sequenc
 
 @get("/signin/code", sync_to_thread=True)
 def code_page(
-    request: Request[Any, Any, Any], database: TheDatabase, clock: TheClock, next: FromQuery[str] = "/"
+    request: Request[Any, Any, Any],
+    database: TheDatabase,
+    settings: TheSettings,
+    clock: TheClock,
+    next: FromQuery[str] = "/",
 ) -> Response[Any]:
     """Where whoever typed the password types the code; whoever did not is led to the door."""
-    return _code_page(request, database, clock, onward=own_path(next))
+    return _code_page(request, database, settings, clock, onward=own_path(next))
 
 
 def _code_page(
     request: Request[Any, Any, Any],
     database: Database,
+    settings: Settings,
     clock: Clock,
     *,
     onward: str,
@@ -111,9 +133,10 @@ def _code_page(
         if half is None and refused is None:
             return Redirect(f"/signin?next={quote(onward)}", status_code=303)
         if half is None:
-            return page("signin.html", refused=refused, next=onward, shift=None)
+            return door_page(settings, onward, refused=refused)
         has = factors.has(session, half.account_id)
-    return page("signin_code.html", refused=refused, next=onward, half=half, has=has)
+    passkeys = has.passkeys > 0 and relying_party(settings.public_base_url) is not None
+    return page("signin_code.html", refused=refused, next=onward, half=half, has=has, passkeys=passkeys)
 
 
 @post("/signin/code", sync_to_thread=True)
@@ -132,9 +155,9 @@ def sign_in_by_code(
             presented=presented_token(request),
         )
     except Refused as refused:
-        return _code_page(request, database, clock, onward=onward, refused=refused)
+        return _code_page(request, database, settings, clock, onward=onward, refused=refused)
     cookies = [token_cookie(entered.token, settings), half_cookie("", settings)]
-    return _came_in(database, entered, onward, cookies)
+    return came_in(database, entered, onward, cookies)
 
 
 @get("/", sync_to_thread=True, guards=[requires_sign_in])

@@ -38,6 +38,14 @@ class Demand(StrEnum):
     ALL = "all"
 
 
+def grace_fits(days: int) -> Refusal | None:
+    """Whether so many days can be given to set up a second factor."""
+    least, most = GRACE_BOUNDS
+    if least <= days <= most:
+        return None
+    return Refusal("bad-grace", f"{least} to {most} days are given to set it up.", field="grace_days")
+
+
 def fresh_secret() -> str:
     """A secret for an authenticator: 160 bits, as base32."""
     return pyotp.random_base32(32)

@@ -144,15 +144,18 @@ def _digest(session: ReadSession, account_id: AccountId, code: str) -> bytes:
     return session.vault.blind("recovery code", f"{account_id}|{plain_code(code)}")
 
 
-def prove(session: WriteSession, *, account_id: AccountId, password: str, code: str, at: datetime) -> None:
-    """Whoever changes a second factor proves who they are: by the password, and where there is one by a code too.
+def prove(
+    session: WriteSession, *, account_id: AccountId, password: str, code: str, at: datetime, by_passkey: bool = False
+) -> None:
+    """Whoever changes a second factor proves who they are: by the password, and where there is one by it too.
 
-    Otherwise whoever finds an open screen, or has a password, makes the account their own. Raises BadInput.
+    Otherwise whoever finds an open screen, or has a password, makes the account their own. `by_passkey`: one of theirs
+    has signed for it, and no code is heard. Raises BadInput.
     """
     account = session.get_one(Account, account_id)
     if not password_is_right(account.password_hash, password):
         raise BadInput(Refusal("wrong-password", "The password is not right.", "Type it again.", field="password"))
-    if asked_for(session, account_id):
+    if not by_passkey and asked_for(session, account_id):
         hear(session, account_id=account_id, typed=code, at=at)
 
 

@@ -45,6 +45,12 @@ class NotSignedIn(Refused):
     status = 401
 
 
+class FactorDue(Refused):
+    """A second factor must be set up first; nothing else opens until it is."""
+
+    status = 403
+
+
 class Locked(Refused):
     """The screen was closed, or nobody touched it for so long that it counts as closed: a PIN opens it again."""
 
@@ -65,6 +71,8 @@ class SignedIn:
     locked_at: datetime | None = None
     lock_after: timedelta = timedelta(minutes=LOCK_AFTER_MINUTES)
     """How long a page may stand untouched at this site."""
+    factor_due: datetime | None = None
+    """From when on nothing opens but the setting up of a second factor; nothing when there is one, or need be none."""
 
     def locked(self, at: datetime) -> bool:
         """Whether the screen is closed: by somebody, or since nobody touched it. A program has no screen.
@@ -74,6 +82,10 @@ class SignedIn:
         if self.station_id is None:
             return False
         return self.locked_at is not None or self.seen_at + self.lock_after + TOUCH_EVERY <= at
+
+    def without_factor(self, at: datetime) -> bool:
+        """Whether a second factor is overdue: nothing opens but the setting up of one."""
+        return self.factor_due is not None and self.factor_due <= at
 
     @property
     def acting(self) -> str:
@@ -197,10 +209,18 @@ SELECT sign_in.account_id, sign_in.site_id, seen_at, account.name, initials, sit
         WHERE role_grant.account_id = sign_in.account_id AND role_grant.site_id <> sign_in.site_id),
     (SELECT array_agg(ARRAY[role, act, allowed::text]) FROM site_permission
         WHERE site_permission.site_id = sign_in.site_id),
-    station_id, locked_at, (SELECT lock_after_minutes FROM shift_setting WHERE shift_setting.site_id = sign_in.site_id)
+    station_id, locked_at, (SELECT lock_after_minutes FROM shift_setting WHERE shift_setting.site_id = sign_in.site_id),
+    CASE WHEN demand = 'all' OR demand = 'administrators' AND EXISTS (SELECT 1 FROM role_grant
+        WHERE role_grant.account_id = account.id AND role_grant.site_id = site.id AND role = 'administrator')
+    THEN CASE WHEN NOT EXISTS (SELECT 1 FROM second_factor
+            WHERE second_factor.account_id = account.id AND confirmed_at IS NOT NULL)
+        AND NOT EXISTS (SELECT 1 FROM passkey WHERE passkey.account_id = account.id)
+    THEN grace_days * interval '1 day' + greatest(demanded_at, account.made_at,
+        (SELECT factor_reset.at FROM factor_reset WHERE factor_reset.account_id = account.id)) END END
 FROM sign_in
 JOIN account ON account.id = sign_in.account_id
 JOIN site ON site.id = sign_in.site_id
+LEFT JOIN factor_setting ON factor_setting.site_id = sign_in.site_id
 WHERE token_digest = %(digest)s AND ends_at > %(at)s AND seen_at > %(used_since)s AND left_at IS NULL
 """
 
@@ -219,7 +239,7 @@ def signed_in(session: ReadSession | Straight, *, token: str, at: datetime) -> S
     if row is None or not row[11]:  # the account's roles here
         return None
     account_id, site_id, seen_at, name, initials, code, site, zone, day_starts, language, region = row[:11]
-    roles, elsewhere, changed, station_id, locked_at, minutes = row[11:]
+    roles, elsewhere, changed, station_id, locked_at, minutes, factor_due = row[11:]
     return SignedIn(
         actor=Actor(
             account_id, site_id, frozenset(Role(role) for role in roles), name, initials, as_own(changed or ())
@@ -231,6 +251,7 @@ def signed_in(session: ReadSession | Straight, *, token: str, at: datetime) -> S
         station_id=station_id,
         locked_at=locked_at,
         lock_after=timedelta(minutes=minutes or LOCK_AFTER_MINUTES),
+        factor_due=factor_due,
     )
 
 

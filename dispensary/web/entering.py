@@ -7,14 +7,19 @@ from datetime import datetime
 
 from dispensary.database import Database
 from dispensary.refusals import BadInput, Refusal
-from dispensary.staff import attempts, factors, half_signed, pins, sessions, stations
+from dispensary.staff import attempts, factors, half_signed, passkeys, pins, sessions, stations
 from dispensary.staff.audit import record
 from dispensary.staff.factor_rules import code_needed
 from dispensary.staff.models import Account
+from dispensary.staff.passkey_rules import NotProven, RelyingParty, read_answer
+from dispensary.staff.passkeys import CountedBack, Purpose
 from dispensary.staff.queries import sites_of
 from dispensary.staff.rules import Actor
 from dispensary.staff.service import password_is_right
 from dispensary.units import AccountId
+
+WRONG = "wrong second factor"
+"""As the audit trail says it: somebody has the password, and not the second factor."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +73,7 @@ def enter_by_code(
             token = sessions.let_in(session, account=account, by=by, at=at, presented=presented)
             return Entered(token, account.id, by)
     except BadInput:
-        _write_down_wrong(database, known.account_id, at)
+        write_down_at_first_site(database, known.account_id, WRONG, at)
         raise
 
 
@@ -98,17 +103,51 @@ def enter_as_program(
             account = session.get_one(Account, account.id)
             return sessions.let_in(session, account=account, by=by, at=at, presented=presented, program=True)
     except BadInput:
-        _write_down_wrong(database, account.id, at)
+        write_down_at_first_site(database, account.id, WRONG, at)
         raise
 
 
-def _write_down_wrong(database: Database, account_id: AccountId, at: datetime) -> None:
-    """Somebody has the password and not the second factor: that stays on record, at the first site by code."""
+def enter_by_passkey(
+    database: Database,
+    *,
+    party: RelyingParty | None,
+    credential: str,
+    address: str,
+    at: datetime,
+    presented: str | None,
+) -> Entered:
+    """Signs in whoever's passkey has signed this: it is both, what they have and who they are.
+
+    The answer is counted, then its challenge used up, then it is believed, each in a unit of work of its own. Raises
+    TooManyGuesses, NotSignedIn (the same whatever is wrong) and NotAllowed.
+    """
+    with database.writing() as session:
+        attempt = attempts.count_passkey(session, address=address, at=at)
+    try:
+        answer = read_answer(credential)
+        with database.writing() as session:
+            first = passkeys.take(session, answer, purpose=Purpose.SIGN_IN, account_id=None, at=at)
+        if party is None or not first or answer.handle is None:
+            raise NotProven("no challenge")
+        with database.writing() as session:
+            account = passkeys.whose(session, answer, party=party, at=at)
+            attempts.take_back(session, attempt)
+            token = sessions.let_in(session, account=account, by="passkey", at=at, presented=presented)
+            return Entered(token, account.id, "passkey")
+    except NotProven:
+        raise sessions.NotSignedIn(passkeys.refused()) from None
+    except CountedBack as copied:
+        write_down_at_first_site(database, copied.account_id, "passkey counted back", at)
+        raise sessions.NotSignedIn(passkeys.refused()) from None
+
+
+def write_down_at_first_site(database: Database, account_id: AccountId, act: str, at: datetime) -> None:
+    """Keeps what was tried at an account and refused, at the first of its sites by code."""
     with database.writing() as session:
         where = sites_of(session, account_id)
         if where:
             actor = Actor(account_id, where[0].id, frozenset())
-            record(session, actor=actor, act="wrong second factor", subject="account", subject_id=account_id, at=at)
+            record(session, actor=actor, act=act, subject="account", subject_id=account_id, at=at)
 
 
 def set_own_pin(

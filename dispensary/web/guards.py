@@ -14,12 +14,14 @@ from litestar.types import Guard
 
 from dispensary.refusals import NotAllowed, Refusal
 from dispensary.staff.rules import Act
-from dispensary.staff.sessions import Locked, NotSignedIn, SignedIn
+from dispensary.staff.sessions import FactorDue, Locked, NotSignedIn, SignedIn
 
 PUBLIC = {
     "/favicon.ico",
     "/signin",
     "/signin/code",
+    "/signin/passkey",
+    "/signin/passkey/ask",
     "/lock",
     "/invited",
     "/invited/password",
@@ -56,6 +58,32 @@ def not_signed_in() -> NotSignedIn:
             "not-signed-in",
             "You are not signed in, or your sign-in has ended.",
             "Sign in. It ends after 30 minutes without use.",
+        )
+    )
+
+
+SET_UP = (
+    "/second-factor",
+    "/signout",
+    "/signout-everywhere",
+    "/lock/now",
+    "/awake",
+)
+"""What opens to whoever must set up a second factor first: these paths, and what is below the first."""
+
+
+def opens_before_set_up(path: str) -> bool:
+    """Whether a path is part of setting up a second factor, or of leaving."""
+    return path in SET_UP or path.startswith("/second-factor/")
+
+
+def factor_due() -> FactorDue:
+    """The refusal for whoever must have a second factor and has none."""
+    return FactorDue(
+        Refusal(
+            "second-factor-due",
+            "Your site asks for a second factor, and you have none yet: nothing else opens until it is set up.",
+            "Set it up in a browser, under “Your second factor”. It takes a minute and a phone.",
         )
     )
 

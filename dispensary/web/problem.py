@@ -18,7 +18,7 @@ from dispensary.database import broken_constraint, collided
 from dispensary.logs import failure
 from dispensary.refusals import BadInput, Refusal, Refused
 from dispensary.settings import Settings
-from dispensary.staff.sessions import Locked, NotSignedIn
+from dispensary.staff.sessions import FactorDue, Locked, NotSignedIn
 from dispensary.web.acting import AnothersPage
 from dispensary.web.shell import request_number
 from dispensary.web.templating import page
@@ -107,6 +107,8 @@ def say(request: AnyRequest, refused: Refused) -> Response[Any]:
         path, query = request.scope["path"], request.scope["query_string"].decode("latin-1")
         onward = f"{path}?{query}" if query else path
         return Redirect(door if onward == "/" else f"{door}?next={quote(onward)}", status_code=303)
+    if isinstance(refused, FactorDue) and request.method == "GET" and "x-keep" not in request.headers:
+        return Redirect(f"/second-factor?done=due&next={quote(request.scope['path'])}", status_code=303)
     if isinstance(refused, Locked):
         shown = page("refused.html", refused=refused, back=f"/lock?next={quote(_came_from(request))}", kept=True)
         shown.headers.update(_headers(refused))

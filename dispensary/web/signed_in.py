@@ -23,7 +23,7 @@ from dispensary.supplies.nightwatch import Undone, undone
 from dispensary.units import SiteId
 from dispensary.web.acting import refuse_anothers_page
 from dispensary.web.given import Clock
-from dispensary.web.guards import PUBLIC, locked, not_signed_in
+from dispensary.web.guards import PUBLIC, factor_due, locked, not_signed_in, opens_before_set_up
 from dispensary.words import spoken
 
 COOKIE = "takehome"
@@ -95,6 +95,8 @@ class SignedInMiddleware(ASGIMiddleware):
                 raise not_signed_in()
             if closed:
                 raise locked()
+            if who.without_factor(self._clock()) and not opens_before_set_up(scope["path"]):
+                raise factor_due()
         scope["user"] = None if closed else who
         if who is None:
             await next_app(scope, receive, send)

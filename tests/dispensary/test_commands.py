@@ -187,3 +187,26 @@ def test_every_export_is_put_on_record_with_the_computers_account_and_one_that_f
     names = sorted(path.name for path in (tmp_path / "figures").iterdir())
     assert "prv-14.csv" in names
     assert not [name for name in names if name.startswith(".")]
+
+
+def test_a_new_site_in_production_asks_its_administrators_for_a_second_factor_and_the_server_can_take_it_away(
+    run, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DISPENSARY_KEYS", str(tmp_path / "keys.json"))
+    opened = ("--name", "A", "--zone", "Asia/Bangkok", "--region", "TH", "--person", "Ada", "--initials", "AA")
+    run("open-site", "TRY", *opened, "--administrator", "ada", "--password", "a walk to the river")
+    monkeypatch.setenv("DISPENSARY_ENV", "production")
+    monkeypatch.setenv("PUBLIC_BASE_URL", "https://clinic.example.org")
+    monkeypatch.setenv("DISPENSARY_PROXIES", "127.0.0.1")
+    again = run("open-site", "KL", *opened, "--administrator", "ben", "--password", "a walk to the river")
+    assert again.exit_code == 0, again.output
+    with database.reading() as session:
+        asked = session.execute(text("SELECT code, demand, grace_days FROM factor_setting JOIN site ON id = site_id"))
+        assert asked.all() == [("KL", "administrators", 7)]
+    assert run("reset-second-factor", "nobody").exit_code == 2
+    said = run("reset-second-factor", "Ben")
+    assert (said.exit_code, "“ben” has no second factor now" in said.output) == (0, True)
+    with database.reading() as session:
+        told = session.execute(text("SELECT by_account, known_at FROM factor_reset")).one()
+        written = session.scalar(text("SELECT act FROM audit_entry ORDER BY at DESC, seq DESC LIMIT 1"))
+    assert (tuple(told), written) == ((None, None), "reset second factor")

@@ -113,7 +113,7 @@ class Person:
         self.page.goto("/signin")
         self.page.get_by_label("Account").fill(username)
         self.page.get_by_label("Password").fill(PASSWORD)
-        self.page.get_by_role("button", name="Sign in").click()
+        self.page.get_by_role("button", name="Sign in", exact=True).click()
         self.page.goto(desk)
         return self
 
