@@ -17,7 +17,8 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy.exc import DBAPIError
 
 import notifications.sending
-from dispensary.backups.making import back_up
+from dispensary.backups.making import back_up, public_keys
+from dispensary.backups.own_keys import forget_erased_keys
 from dispensary.database import Database, WriteSession
 from dispensary.evaluation.facts import count_behind
 from dispensary.leading import Clock, Leadership, run_once
@@ -116,6 +117,7 @@ def start_jobs(database: Database, settings: Settings, clock: Clock) -> Backgrou
     scheduler.add_job(led(lambda: forget_sign_ins(database, clock)), "interval", hours=6, id="forget sign-ins")
     if backups := settings.backups:
         scheduler.add_job(led(lambda: back_up_nightly(database, backups, settings.data, clock)), id="back up", **soon)
+        scheduler.add_job(led(lambda: forget_erased(database, backups, clock)), id="forget erased", **often)
     elif settings.production:
         log.warning("no backup is set up: a broken disk loses everything")
     scheduler.start()
@@ -149,6 +151,12 @@ def back_up_nightly(database: Database, backups: Backups, data: Path, clock: Clo
 
     night = places[0].dose_day(now - CLOSE_AFTER)
     return run_once(database, job=BACKUP, slot=f"night of {night}", clock=clock, work=work)
+
+
+def forget_erased(database: Database, backups: Backups, clock: Clock) -> bool:
+    """After an erasure no file beside the backups has that client's key any more, a minute later."""
+    folders = [folder for folder in (backups.folder, backups.copy_to) if folder is not None]
+    return forget_erased_keys(database, folders=folders, sealed_to=public_keys(backups.sealed_to), at=clock())
 
 
 def forget_sign_ins(database: Database, clock: Clock) -> None:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, delete, or_, select, union, update
 from sqlalchemy.orm import Session
 
-from notifications.models import Contact, Conversation, Inbound, Message
+from notifications.models import Contact, Conversation, Inbound, Message, State
 from notifications.places import rules_of
 from notifications.queries import OPTED_IN_OUTCOME, OPTED_OUT_OUTCOME
 from notifications.sealing import Vault, forgotten_reason
+from notifications.service import NOT_TAKEN, WITHDRAWN
 
 AT_ONCE = 500
 
@@ -48,7 +50,10 @@ def wipe_messages(
         .limit(most)
         .with_for_update(skip_locked=True)
     )
-    rows = session.execute(over).all()
+    return _wiped(session, vault, session.execute(over).all(), now)
+
+
+def _wiped(session: Session, vault: Vault, rows: Sequence[Any], now: datetime) -> int:
     if rows:
         session.execute(
             update(Message),
@@ -66,6 +71,40 @@ def wipe_messages(
             ],
         )
     return len(rows)
+
+
+def forget_recipient(
+    session: Session,
+    *,
+    vault: Vault,
+    recipient_id: UUID,
+    now: datetime,
+    whatever_is_on_its_way: bool = False,
+) -> bool:
+    """Leaves nothing that says how this recipient is reached or what was written to them and by them, at any age.
+
+    What waits to be sent is withdrawn. What came from a number that others have too is theirs as well, and stays as
+    long as texts are kept. False, with nothing done, while a sender has a text to them in hand and it matters.
+    """
+    contact = session.get(Contact, recipient_id, with_for_update=True)
+    theirs = select(Message.id, Message.reason_key, Message.state).where(Message.recipient_id == recipient_id)
+    texts = session.execute(theirs.with_for_update()).all()
+    if not whatever_is_on_its_way and any(each.state in (State.SENDING, State.UNKNOWN) for each in texts):
+        return False
+    session.execute(
+        update(Message)
+        .where(Message.recipient_id == recipient_id, Message.next_attempt_at.is_not(None))
+        .values(state=State.EXPIRED, error_code=WITHDRAWN, next_attempt_at=None, changed_at=now, **NOT_TAKEN)
+    )
+    _wiped(session, vault, [(each.id, each.reason_key) for each in texts], now)
+    if contact is not None:
+        index = contact.phone_index
+        shared = select(Contact.recipient_id).where(Contact.phone_index == index, Contact.recipient_id != recipient_id)
+        if session.scalar(shared.limit(1)) is None:
+            _wipe_from(session, [Inbound.phone_index == index, Inbound.wiped_at.is_(None)], now)
+            session.execute(delete(Conversation).where(Conversation.phone_index == index))
+        session.execute(delete(Contact).where(Contact.recipient_id == recipient_id))
+    return True
 
 
 def _of_others(session: Session, keeping: Collection[UUID]) -> list[ColumnElement[bool]]:
@@ -92,6 +131,10 @@ def wipe_inbound(session: Session, *, keep_days: int, now: datetime, keeping: Co
     old: list[ColumnElement[bool]] = [Inbound.wiped_at.is_(None), Inbound.received_at < before]
     if keeping:
         old.append(Inbound.phone_index.not_in(_numbers_of(session, keeping)))
+    return _wipe_from(session, old, now)
+
+
+def _wipe_from(session: Session, old: list[ColumnElement[bool]], now: datetime) -> int:
     wishes = Inbound.outcome.in_((OPTED_OUT_OUTCOME, OPTED_IN_OUTCOME))
     session.execute(update(Inbound).where(*old, wishes).values(phone_sealed=b"", body_sealed=b"", wiped_at=now))
     wiped = session.scalars(

@@ -28,6 +28,7 @@ from dispensary.backups.files import (
     rotate,
     write_said,
 )
+from dispensary.backups.own_keys import write_own_keys
 from dispensary.backups.sums import Sums, differing, sums
 from dispensary.backups.trying import one_at_a_time, spare_server, tool
 from dispensary.database import Database, WriteSession
@@ -37,7 +38,7 @@ from dispensary.staff.rules import the_program
 
 Progress = Callable[[str, int, int], None]
 
-_DUMP = ("--format=custom", "--no-owner", "--no-privileges")
+_DUMP = ("--format=custom", "--no-owner", "--no-privileges", "--exclude-table-data=public.client_key")
 RESTORE = ("--no-owner", "--no-privileges", "--exit-on-error")
 _CHAINS = text("""
 SELECT site.code, coalesce(last.seq, 0), coalesce(encode(last.hash, 'hex'), '') FROM site
@@ -105,6 +106,8 @@ def back_up(
         part = file.with_name(f".{file.name}.part")
         try:
             said = _dumped(database, part, keys, data if try_out else None, at, progress or (lambda *_: None))
+            with database.reading() as session:  # not older than the backup: it has the key of everybody in it
+                write_own_keys(session, folders=[into], sealed_to=keys, at=at)
             write_said(file, said)
             part.replace(file)
             folder_to_disk(into)
@@ -114,6 +117,8 @@ def back_up(
         if copy_to is not None:
             copy(file, copy_to)
             rotate(copy_to)
+            with database.reading() as session:
+                write_own_keys(session, folders=[copy_to], sealed_to=keys, at=at)
         return Made(file, said, rotated, time.monotonic() - began)
 
 

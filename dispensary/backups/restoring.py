@@ -14,8 +14,9 @@ from sqlalchemy import Engine, create_engine, make_url, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
-from dispensary.backups.files import BadBackup, Said, digest, read_said
+from dispensary.backups.files import FORM, BadBackup, Said, digest, read_said
 from dispensary.backups.making import RESTORE, note_at_each_site, sums_of
+from dispensary.backups.own_keys import bring_own_keys, newest
 from dispensary.backups.sums import differing
 from dispensary.backups.trying import one_at_a_time, spare_server, tool
 from dispensary.database import Database
@@ -71,6 +72,7 @@ def drill(
             _compare(said, url, tell)
             database = Database(url, vault, pool_size=2)
             try:
+                _own_keys(database, said, file, secret_keys(keys), now)
                 with database.reading() as session:
                     findings = tuple(verify(session, now=now, progress=lambda done, of, what: tell(what, done, of)))
                     last = session.scalar(_LAST_ACT)
@@ -104,7 +106,7 @@ def restore(
             beside = there.set(database=fresh).render_as_string(hide_password=False)
             _bring(file, secrets, beside)
             _compare(said, beside, progress or (lambda *_: None))
-            _note(beside, vault, said, by, now)
+            _note(beside, vault, said, (file, secrets), by, now)
             empty = _is_empty(url)
             _say(  # one statement: at no moment is there neither of them under the name
                 admin,
@@ -166,10 +168,31 @@ def _compare(said: Said, url: str, progress: Progress) -> None:
         raise BadBackup(f"The backup did not come back as it was: {'; '.join(different[:5])}.")
 
 
-def _note(url: str, vault: Vault, said: Said, by: str, now: datetime) -> None:
-    """Each site's audit trail goes on with where it came from."""
+def _own_keys(database: Database, said: Said, file: Path, secrets: list[pyrage.x25519.Identity], now: datetime) -> None:
+    """Clients' own keys come from the newest file of them, and who was erased since is erased here too."""
+    if said.form < FORM:
+        return  # of a program that knew none: its names lie under keys of the house
+    keys = newest(file.parent)
+    if keys is None:
+        raise BadBackup(
+            f"No takehome-own-keys file is beside {file.name}: without it no name in it opens. Copy the newest one."
+        )
+    with database.writing() as session:
+        bring_own_keys(session, keys, secrets, now=now)
+
+
+def _note(
+    url: str,
+    vault: Vault,
+    said: Said,
+    came_from: tuple[Path, list[pyrage.x25519.Identity]],
+    by: str,
+    now: datetime,
+) -> None:
+    """The clients' own keys come back; each site's audit trail goes on with where it came from."""
     database = Database(url, vault, pool_size=2)
     try:
+        _own_keys(database, said, *came_from, now)
         with database.writing() as session:
             note_at_each_site(session, act="restored backup", said=said, by=by, at=now)
     finally:

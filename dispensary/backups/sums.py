@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 
 from sqlalchemy import Connection, text
 
+# Clients' own keys are in no backup.
 _TABLES = text("""
 SELECT c.relname FROM pg_class c
-WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' ORDER BY c.relname
+WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND c.relname <> 'client_key' ORDER BY c.relname
 """)
 # The hash is over a row as PostgreSQL writes it; numeric, since the sum of many passes what a bigint holds.
 _ROWS = 'SELECT count(*), coalesce(sum(hashtextextended(t::text, 0)::numeric), 0) FROM "{table}" AS t'

@@ -30,6 +30,7 @@ def who_rows(session: ReadSession, names: Mapping[UUID, str]) -> Iterator[tuple[
         clients: dict[UUID, Client] = {
             each.id: each for each in session.scalars(select(Client).where(Client.id.in_(some)))
         }
+        session.vault.know(some)
         episodes: dict[UUID, list[Episode]] = {client: [] for client in some}
         chosen = select(Episode).where(Episode.client_id.in_(some)).order_by(Episode.began_on, Episode.id)
         for episode in session.scalars(chosen):

@@ -93,13 +93,16 @@ def find(session: ReadSession, *, site_id: SiteId, text: str) -> list[Face]:
         .order_by(Client.number)
         .limit(MOST_FOUND)
     )
-    return [face_of(session, client) for client in found]
+    clients = found.all()
+    session.vault.know([client.id for client in clients])
+    return [face_of(session, client) for client in clients]
 
 
 def faces(session: ReadSession, client_ids: Collection[ClientId]) -> dict[ClientId, Face]:
     """The identities of several clients at once, by id. Of whatever site: ask with ids that were read there."""
     if not client_ids:
         return {}
+    session.vault.know(client_ids)
     return {c.id: face_of(session, c) for c in session.scalars(select(Client).where(Client.id.in_(client_ids)))}
 
 

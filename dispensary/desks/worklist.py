@@ -251,6 +251,7 @@ def waiting(session: ReadSession, *, site_id: SiteId, today: date) -> list[Waits
     found: dict[ClientId, list[Reason]] = defaultdict(list)
     for client_id, reason in _reasons(session, site_id, today):
         found[client_id].append(reason)
+    session.vault.know(found)
     listed = [
         Waits(
             client_id=client_id,

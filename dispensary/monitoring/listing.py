@@ -80,6 +80,7 @@ def listed(
     counts. Only for those who treat.
     """
     found = [*_reasons(session, site_id, today), *_alerts(session, site_id, roles)]
+    session.vault.know({each.client_id for each in found})
     who = {
         row.id: (row.number, session.vault.open("client.name", row.id, row.name_sealed))
         for row in session.execute(

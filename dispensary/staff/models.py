@@ -31,6 +31,7 @@ class Site(Base):
     __table_args__ = (
         CheckConstraint("code ~ '^[A-Z0-9-]{1,12}$'", name="code"),
         CheckConstraint("missed_days_ask BETWEEN 1 AND 5", name="missed_days_ask"),
+        CheckConstraint("keep_years BETWEEN 1 AND 100", name="keep_years"),
         CheckConstraint("jump_percent BETWEEN 1 AND 100 AND jump_mg > 0", name="jump_guard"),
     )
 
@@ -54,6 +55,8 @@ class Site(Base):
     Three, as the UK guidelines (Orange Book 2017) and CPSO 2011 have it; a site may ask earlier.
     """
     opened_at: Mapped[datetime]
+    keep_years: Mapped[int | None] = mapped_column(SmallInteger)
+    """For how many years after the last day of treatment a record is kept. Nothing: nobody has said so."""
 
 
 class Account(Base):

@@ -62,6 +62,7 @@ class Act(StrEnum):
     REPORT_PROGRESS = "report attendance"
     ENTER_DEMAND = "enter legal demand"
     KEEP_RECORD = "keep record under a legal hold"
+    ERASE = "erase client"
     RUN_SITE = "run site"
 
 

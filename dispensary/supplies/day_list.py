@@ -81,7 +81,8 @@ class OnTheList:
 
 def day_list(session: ReadSession, *, site_id: SiteId, day: date) -> list[OnTheList]:
     """Everybody of the site and its verified guests who have an order in force on this day, by client number."""
-    rows = session.execute(_DAY_LIST, {"site": site_id, "day": day})
+    rows = session.execute(_DAY_LIST, {"site": site_id, "day": day}).all()
+    session.vault.know([row.client_id for row in rows])
     return [
         OnTheList(
             client_id=ClientId(row.client_id),

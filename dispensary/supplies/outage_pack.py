@@ -179,6 +179,7 @@ def _photos(session: ReadSession, ids: Sequence[ClientId]) -> dict[UUID, bytes]:
     sealed = session.execute(
         select(Client.id, Client.photo_sealed).where(Client.id.in_(ids), Client.photo_sealed.is_not(None))
     )
+    session.vault.know(ids)
     return {row.id: small(session.vault.open_bytes("client.photo", row.id, row.photo_sealed)) for row in sealed}
 
 

@@ -38,7 +38,7 @@ DESKS: tuple[Desk, ...] = (
         _("Disclosure"),
         "/disclosure",
         _("See what left with a name, and what is kept for a court."),
-        (Act.KEEP_RECORD,),
+        (Act.KEEP_RECORD, Act.ERASE),
     ),
     Desk(_("Office"), "/office", _("Accounts, hours, closures and the site itself."), (Act.RUN_SITE,)),
 )

@@ -95,7 +95,8 @@ def made(place: Clinic, pair: pyrage.x25519.Identity, tmp_path: Path) -> Made:
 
 
 def files(folder: Path) -> list[str]:
-    return sorted(each.name for each in folder.iterdir())
+    """What lies in a folder of backups, beside the clients' own keys."""
+    return sorted(each.name for each in folder.iterdir() if "own-keys" not in each.name)
 
 
 def counted(database: Database, table: str) -> int:

@@ -278,6 +278,8 @@ AFTERWARDS: dict[str, list[tuple[str, tuple[object, ...]]]] = {
     ],
     # Nobody has signed a consent here, and no emergency waits for its words.
     "0046b_consents": [("SELECT (SELECT count(*) FROM consent), (SELECT count(*) FROM release_note)", (0, 0))],
+    # Nobody has said for how long records are kept: no period ends by itself.
+    "0050_erasing": [("SELECT count(*), count(keep_years) FROM site", (1, 0))],
 }
 """What each later migration leaves of a full database, oldest first."""
 CAME = """

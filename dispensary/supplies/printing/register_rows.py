@@ -96,7 +96,9 @@ def book_between(
     serials = _serials(session, lines)
     orders = _orders(session, lines)
     entries = []
-    for row in session.execute(_lines(book, first, last)):
+    rows = session.execute(_lines(book, first, last)).all()
+    session.vault.know({row.Client.id for row in rows if row.Client})
+    for row in rows:
         line: RegisterLine = row.RegisterLine
         client: Client | None = row.Client
         supply: Supply | None = row.Supply
