@@ -23,6 +23,7 @@ from dispensary.desks import kiosk
 from dispensary.reporting.beside import Exports
 from dispensary.settings import Settings
 from dispensary.web import health, problem
+from dispensary.web.alarm import glass_alarm
 from dispensary.web.backed_up import backed_up
 from dispensary.web.board import Board
 from dispensary.web.devices import DeviceMiddleware
@@ -95,7 +96,10 @@ def create_app(
         exception_handlers=problem.HANDLERS,
         csrf_config=_csrf(settings, database),
         template_config=templates(
-            settings, [desk for desk in DESKS if desk.path in paths], backed_up(settings, database, clock)
+            settings,
+            [desk for desk in DESKS if desk.path in paths],
+            backed_up(settings, database, clock),
+            glass_alarm(settings, database),
         ),
         request_class=StrictRequest,
         request_max_body_size=LARGEST_BODY,

@@ -193,6 +193,7 @@ exporting.export.add_command(reporting.report_command)
 for each in (
     opening.open_site,
     factor.reset_second_factor,
+    opening.let_in,
     records.import_,
     records.forget_episodes,
     exporting.export,

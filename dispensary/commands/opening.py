@@ -1,4 +1,4 @@
-"""Opening a site: the first act of a new clinic, since nobody can sign in before somebody has an account."""
+"""Opening a site, and letting an administrator in: what nobody can do at a desk, since nobody can sign in yet."""
 
 from __future__ import annotations
 
@@ -6,11 +6,16 @@ import click
 
 import scheduling.service
 from dispensary.commands.parts import database_of, now, one_clear_line
+from dispensary.commands.taking import who_runs_this
+from dispensary.refusals import BadInput, Refusal
 from dispensary.settings import settings_from
+from dispensary.staff import invitations
+from dispensary.staff.entry_rules import spelled
 from dispensary.staff.factor_rules import Demand
 from dispensary.staff.factor_setting import begin_with
-from dispensary.staff.rules import Role, the_program
-from dispensary.staff.service import add_account
+from dispensary.staff.queries import account_by_name, site_by_code
+from dispensary.staff.rules import Role, plain_username, the_program
+from dispensary.staff.service import add_account, grant
 from dispensary.staff.sites import add_site
 from dispensary.takehome.publishing import publish_policies
 from dispensary.units import SiteId
@@ -48,3 +53,46 @@ def open_site(
             at=at,
         )
     click.echo(f"Site {site.code} is open. {person} signs in as “{administrator}” and adds staff, hours and a policy.")
+
+
+@click.command(name="let-in")
+@click.argument("code")
+@click.argument("account")
+@click.option("--person", default="", help="Name of the person, when there is no such account yet.")
+@click.option("--initials", default="", help="Their initials, when there is no such account yet.")
+def let_in(code: str, account: str, person: str, initials: str) -> None:
+    """When nobody can run a site: make ACCOUNT an administrator of site CODE, and print an invitation, once.
+
+    For whoever has the console of the server, where neither an administrator nor a sealed code is at hand. The account
+    of the computer stands in the site's audit trail. An earlier password still opens the account until another is
+    chosen, and a second factor stays (`dispensary reset-second-factor`).
+    """
+    with one_clear_line():
+        settings = settings_from()
+        with database_of(settings) as database, database.writing() as session:
+            at = now()
+            site_id = SiteId(site_by_code(session, code).id)
+            actor = the_program(site_id)
+            account_id = account_by_name(session, plain_username(account))
+            if account_id is not None:
+                grant(session, actor=actor, account_id=account_id, site_id=site_id, role=Role.ADMINISTRATOR, at=at)
+            elif person and initials:
+                account_id = add_account(
+                    session,
+                    actor=actor,
+                    site_id=site_id,
+                    username=account,
+                    name=person,
+                    initials=initials,
+                    roles=[Role.ADMINISTRATOR],
+                    at=at,
+                ).id
+            else:
+                words = f"There is no account “{account}”."
+                raise BadInput(Refusal("no-account", words, "Say with --person and --initials whose it shall be."))
+            invitation = invitations.invite(
+                session, actor=actor, site_id=site_id, account_id=account_id, at=at, said_by=who_runs_this()
+            )
+    click.echo(f"“{account}” is an administrator of {code.upper()}. Its person opens, once:")
+    click.echo(f"{settings.public_base_url}/invited#{spelled(invitation)}")
+    click.echo(f"or types {spelled(invitation)} at {settings.public_base_url}/invited")

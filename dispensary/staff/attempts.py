@@ -56,8 +56,13 @@ def count_code(session: WriteSession, *, account_id: AccountId, address: str, at
 
 
 def count_invitation(session: WriteSession, *, digest: bytes, address: str, at: datetime) -> Attempt:
-    """Counts a code from paper, of an invitation or a sealed one, in the same way. Commit it before it is looked up."""
+    """Counts a code from paper, of an invitation, in the same way. Commit it before it is looked up."""
     return _count(session, ("code from paper", digest.hex()), "", address, at, "Too many codes were wrong.", "")
+
+
+def count_glass(session: WriteSession, *, address: str, at: datetime) -> Attempt:
+    """Counts a sealed code for its address alone, whichever code it is: five, and no more is heard from there."""
+    return _count(session, ("sealed code from", address), "", address, at, "Too many codes were wrong.", "")
 
 
 def count_passkey(session: WriteSession, *, address: str, at: datetime) -> Attempt:

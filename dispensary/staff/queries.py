@@ -120,6 +120,11 @@ def colleagues(session: ReadSession, site_id: SiteId) -> list[Colleague]:
     ]
 
 
+def account_by_name(session: ReadSession, username: str) -> AccountId | None:
+    """The account of this (plain) name, if there is one."""
+    return session.scalar(select(Account.id).where(Account.username == username))
+
+
 def initials_of(session: ReadSession, account_ids: Sequence[UUID]) -> dict[UUID, str]:
     """The initials of these accounts, for tables with no room for names."""
     rows = session.execute(select(Account.id, Account.initials).where(Account.id.in_(account_ids)))

@@ -90,6 +90,18 @@ def refuse_unless_runs_site(actor: Actor, site_id: SiteId) -> None:
         )
 
 
+def is_granted_administrator(session: ReadSession, actor: Actor) -> bool:
+    """Whether the actor runs this site by a grant, or is the program itself; not by an opened code alone (glass.py)."""
+    if actor.account_id is None:
+        return True
+    granted = select(RoleGrant.id).where(
+        RoleGrant.account_id == actor.account_id,
+        RoleGrant.site_id == actor.site_id,
+        RoleGrant.role == Role.ADMINISTRATOR.value,
+    )
+    return session.scalar(granted) is not None
+
+
 def refuse_unless_runs_all_sites_of(session: ReadSession, actor: Actor, account_id: AccountId) -> None:
     """An account that works elsewhere too belongs to those sites as well: one site's administrator cannot take it."""
     if actor.account_id is None:
@@ -198,6 +210,15 @@ def grant(
     """Gives an account a role at a site, at once also for those signed in. A role that it has changes nothing."""
     refuse_unless_runs_site(actor, site_id)
     account = open_account(session, account_id)
+    if actor.account_id == account_id and not is_granted_administrator(session, actor):
+        raise NotAllowed(
+            Refusal(
+                "own-role",
+                "You are an administrator by the sealed code: it gives no role to yourself.",
+                "Give the role of an administrator to a colleague, or invite one.",
+                field="roles",
+            )
+        )
     if role.value in session.scalars(
         select(RoleGrant.role).where(RoleGrant.account_id == account.id, RoleGrant.site_id == site_id)
     ):

@@ -209,6 +209,8 @@ SELECT sign_in.account_id, sign_in.site_id, seen_at, account.name, initials, sit
         WHERE role_grant.account_id = sign_in.account_id AND role_grant.site_id <> sign_in.site_id),
     (SELECT array_agg(ARRAY[role, act, allowed::text]) FROM site_permission
         WHERE site_permission.site_id = sign_in.site_id),
+    EXISTS (SELECT 1 FROM break_glass WHERE opened_for = sign_in.account_id AND opened_at IS NOT NULL
+        AND break_glass.site_id = sign_in.site_id AND break_glass.ends_at > %(at)s),
     station_id, locked_at, (SELECT lock_after_minutes FROM shift_setting WHERE shift_setting.site_id = sign_in.site_id),
     CASE WHEN demand = 'all' OR demand = 'administrators' AND EXISTS (SELECT 1 FROM role_grant
         WHERE role_grant.account_id = account.id AND role_grant.site_id = site.id AND role = 'administrator')
@@ -221,7 +223,7 @@ FROM sign_in
 JOIN account ON account.id = sign_in.account_id
 JOIN site ON site.id = sign_in.site_id
 LEFT JOIN factor_setting ON factor_setting.site_id = sign_in.site_id
-WHERE token_digest = %(digest)s AND ends_at > %(at)s AND seen_at > %(used_since)s AND left_at IS NULL
+WHERE token_digest = %(digest)s AND sign_in.ends_at > %(at)s AND seen_at > %(used_since)s AND left_at IS NULL
 """
 
 
@@ -239,11 +241,10 @@ def signed_in(session: ReadSession | Straight, *, token: str, at: datetime) -> S
     if row is None or not row[11]:  # the account's roles here
         return None
     account_id, site_id, seen_at, name, initials, code, site, zone, day_starts, language, region = row[:11]
-    roles, elsewhere, changed, station_id, locked_at, minutes, factor_due = row[11:]
+    roles, elsewhere, changed, by_glass, station_id, locked_at, minutes, factor_due = row[11:]
+    held = frozenset(Role(role) for role in roles) | ({Role.ADMINISTRATOR} if by_glass else frozenset())  # glass.py
     return SignedIn(
-        actor=Actor(
-            account_id, site_id, frozenset(Role(role) for role in roles), name, initials, as_own(changed or ())
-        ),
+        actor=Actor(account_id, site_id, held, name, initials, as_own(changed or ())),
         site=Place(site_id, code, site, zone, day_starts, language, region),
         works_elsewhere=elsewhere,
         seen_at=seen_at,

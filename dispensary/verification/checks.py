@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dispensary.verification.bottles import BOTTLES
 from dispensary.verification.collecting import COLLECTING
+from dispensary.verification.entry import ENTRY
 from dispensary.verification.facts import FACTS
 from dispensary.verification.guests import GUESTS
 from dispensary.verification.hands import HANDS
@@ -260,4 +261,5 @@ CHECKS = (
     *PHONE_PINS,
     *WISHES,
     *FACTS,
+    *ENTRY,
 )

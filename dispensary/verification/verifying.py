@@ -51,6 +51,7 @@ INVARIANTS = {
     19: "the doses of a client's day are given by one site",
     20: "a call in the queue is counted, and is one window's",
     21: "a PIN of the phone line is for one client and their number",
+    22: "a site has somebody who can run it, and an opened code is answered for",
 }
 """The rules that are verified, by their number in the design. The others do not show in the tables."""
 

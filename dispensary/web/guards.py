@@ -25,6 +25,7 @@ PUBLIC = {
     "/lock",
     "/invited",
     "/invited/password",
+    "/break-glass",
     "/api/session",
     "/health/live",
     "/health/ready",

@@ -24,7 +24,8 @@ from dispensary import words
 from dispensary.refusals import Refusal, Refused
 from dispensary.settings import Settings
 from dispensary.staff.sessions import SignedIn
-from dispensary.units import new_id, plain
+from dispensary.units import SiteId, new_id, plain
+from dispensary.web.alarm import Alarm
 from dispensary.web.backed_up import BackedUp
 from dispensary.web.places import Desk, desks_open_to
 
@@ -125,7 +126,10 @@ def _about(refusals: Sequence[Refusal], field: str) -> list[Refusal]:
 
 
 def templates(
-    settings: Settings, desks: Sequence[Desk], backups: Callable[[], BackedUp]
+    settings: Settings,
+    desks: Sequence[Desk],
+    backups: Callable[[], BackedUp],
+    sealed_code: Callable[[SiteId], Alarm],
 ) -> TemplateConfig[JinjaTemplateEngine]:
     """The environment of all pages: everything escaped, an unknown name is an error, words translated."""
     environment = Environment(
@@ -148,6 +152,7 @@ def templates(
         here=_here,
         open_desks=open_desks,
         backed_up=backups,
+        sealed_code=sealed_code,
         language=words.language,
         demo=not settings.production,
         new_key=lambda: str(new_id()),

@@ -424,6 +424,17 @@ UNUSUAL_DAMAGES: list[tuple[str, str]] = [
         "FROM role_grant LIMIT 1",
         r"account .* is signed in until .*, more than 12 hours after",
     ),
+    # 22
+    (
+        "INSERT INTO break_glass SELECT gen_random_uuid(), g.site_id, 'x', NULL, now() - interval '3 days', NULL, "
+        "now() - interval '2 days', g.account_id, (SELECT id FROM account a WHERE a.id <> g.account_id LIMIT 1), "
+        "now() - interval '2 days', NULL, NULL, '' FROM role_grant g LIMIT 1",
+        r"the sealed code of site HRP was opened at .*, and no administrator has answered",
+    ),
+    (
+        "UPDATE role_grant SET role = 'administrator'; UPDATE account SET left_at = now()",
+        r"site HRP has neither an administrator who can sign in nor a sealed code",
+    ),
     (
         _REFILLED + "UPDATE supply SET voided_at = now() WHERE id = (SELECT supply_id FROM refill)",
         r"refill .* stands, and supply .* that it came with is void",
