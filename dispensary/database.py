@@ -24,8 +24,10 @@ from dispensary.embedded import START_WITHIN, NoDatabase, lives, start_embedded
 from dispensary.keys import Vault
 from dispensary.settings import Settings
 from dispensary.straight import Straight
+from dispensary.wall import in_view
 from dispensary.work import ReadSession as ReadSession
 from dispensary.work import WriteSession as WriteSession
+from dispensary.work import through as through
 
 log = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
@@ -81,7 +83,10 @@ class Database:
 
     @contextmanager
     def glancing(self) -> Iterator[Straight]:
-        """For a read by itself, in no transaction, on a connection that never enters one: half of what a unit costs."""
+        """For a read by itself, in no transaction, on a connection that never enters one: half of what a unit costs.
+
+        It stands before the wall, since what makes a unit stand behind it lasts for a transaction.
+        """
         with self._glances.connect() as connection:
             yield Straight(connection)
 
@@ -89,7 +94,8 @@ class Database:
     def reading(self) -> Iterator[ReadSession]:
         """A unit of work that only reads."""
         self.vault.keyring.look()
-        with ReadSession(self._readonly, info={"vault": self.vault}, autoflush=False) as session:
+        known = {"vault": self.vault, "sites": in_view()}
+        with ReadSession(self._readonly, info=known, autoflush=False) as session:
             yield session
 
     @contextmanager
@@ -99,7 +105,7 @@ class Database:
 
     def _unit(self, engine: Engine) -> Iterator[WriteSession]:
         self.vault.keyring.look()
-        known = {"vault": self.vault, "aside": self._aside}
+        known = {"vault": self.vault, "aside": self._aside, "sites": in_view()}
         with WriteSession(engine, info=known, expire_on_commit=False) as session, session.begin():
             yield session
             session.finish()

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
-from functools import cached_property
-from typing import Any, LiteralString
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from functools import cached_property, wraps
+from typing import Any, Concatenate, LiteralString, ParamSpec, TypeVar
+from uuid import UUID
 
-from sqlalchemy.orm import Session
+from sqlalchemy import Connection, event
+from sqlalchemy.orm import Session, SessionTransaction
 
 from dispensary.client_keys import UnitVault
 from dispensary.straight import Rows, Straight
+from dispensary.wall import STAND, Door, standing
+
+Asked = ParamSpec("Asked")
+Done = TypeVar("Done")
+AnySession = TypeVar("AnySession", bound="ReadSession")
 
 
 class ReadSession(Session):
@@ -48,6 +55,44 @@ class ReadSession(Session):
 
     _straight: Straight | None = None
 
+    def look_across(self, sites: Iterable[UUID]) -> None:
+        """Has these sites in view from here to the end of this unit, for somebody who works at each of them.
+
+        Before the wall, where all are in view, nothing changes.
+        """
+        if self.info.get("sites") is not None:
+            self.info["sites"] = tuple(sites)
+            self._stand(self.info["sites"])
+
+    @contextmanager
+    def before_the_wall(self, door: Door) -> Iterator[None]:
+        """Steps in front of the second wall for this block: all sites are in view in it.
+
+        Each door is one of `dispensary/wall.py`, which says why it is there. What was changed until here is written
+        behind the wall, and what the block changes before it.
+        """
+        sites = self.info.get("sites")
+        if sites is None:
+            yield
+            return
+        self._stand(None)
+        try:
+            yield
+        finally:
+            # After a failure nothing more can be said in this transaction; PostgreSQL takes the role back with it.
+            if self.is_active and not Straight(self.connection()).failed:
+                self._stand(sites)
+
+    def _stand(self, sites: Iterable[UUID] | None) -> None:
+        self.straight.run(STAND, standing(sites))
+
+
+@event.listens_for(ReadSession, "after_begin", propagate=True)
+def _stands_behind_the_wall(session: ReadSession, unit: SessionTransaction, connection: Connection) -> None:
+    """The first statement of a unit that somebody signed in asked for: PostgreSQL is told which sites are in view."""
+    if not unit.nested and (sites := session.info.get("sites")) is not None:
+        Straight(connection).run(STAND, standing(sites))
+
 
 class WriteSession(ReadSession):
     """A unit that may write. Services take one first and never commit it."""
@@ -84,3 +129,19 @@ class WriteSession(ReadSession):
         """
         if self.in_transaction() and Straight(self.connection()).failed:
             raise RuntimeError("a statement failed and was passed over: nothing of this unit is kept")
+
+
+def through(
+    door: Door,
+) -> Callable[[Callable[Concatenate[AnySession, Asked], Done]], Callable[Concatenate[AnySession, Asked], Done]]:
+    """The whole of a use case, or of a read, stands before the wall by this door."""
+
+    def opened(act: Callable[Concatenate[AnySession, Asked], Done]) -> Callable[Concatenate[AnySession, Asked], Done]:
+        @wraps(act)
+        def acted(session: AnySession, /, *args: Asked.args, **kwargs: Asked.kwargs) -> Done:
+            with session.before_the_wall(door):
+                return act(session, *args, **kwargs)
+
+        return acted
+
+    return opened

@@ -21,6 +21,7 @@ from dispensary.backups.sums import differing
 from dispensary.backups.trying import one_at_a_time, spare_server, tool
 from dispensary.database import Database
 from dispensary.keys import Vault
+from dispensary.schema import raise_wall
 from dispensary.verification.verifying import Finding, verify
 
 Progress = Callable[[str, int, int], None]
@@ -106,6 +107,7 @@ def restore(
             beside = there.set(database=fresh).render_as_string(hide_password=False)
             _bring(file, secrets, beside)
             _compare(said, beside, progress or (lambda *_: None))
+            _wall(beside)
             _note(beside, vault, said, (file, secrets), by, now)
             empty = _is_empty(url)
             _say(  # one statement: at no moment is there neither of them under the name
@@ -166,6 +168,16 @@ class _Fed:
 def _compare(said: Said, url: str, progress: Progress) -> None:
     if different := differing(said.sums, sums_of(url, lambda done, of: progress("comparing", done, of))):
         raise BadBackup(f"The backup did not come back as it was: {'; '.join(different[:5])}.")
+
+
+def _wall(url: str) -> None:
+    """A backup has no privileges, which are the server's: whoever is signed in works by them."""
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    try:
+        with engine.connect() as connection:
+            raise_wall(connection)
+    finally:
+        engine.dispose()
 
 
 def _own_keys(database: Database, said: Said, file: Path, secrets: list[pyrage.x25519.Identity], now: datetime) -> None:

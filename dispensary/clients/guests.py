@@ -20,12 +20,13 @@ from dispensary.clients.models import Client, ClientIndex
 from dispensary.clients.not_here import not_here
 from dispensary.clients.queries import MOST_FOUND, Face, face_of, find
 from dispensary.clients.rules import plain_number, sought
-from dispensary.database import ReadSession, WriteSession
+from dispensary.database import ReadSession, WriteSession, through
 from dispensary.refusals import BadInput, NotThere, Refusal
 from dispensary.staff import audit
 from dispensary.staff.models import Site
 from dispensary.staff.rules import Actor
 from dispensary.units import ClientId, SiteId
+from dispensary.wall import Door
 
 _OF_WHOM = "SELECT site_id FROM client WHERE id = %(client)s FOR NO KEY UPDATE"
 _IS_GUEST = """
@@ -182,6 +183,7 @@ def stay_at(session: ReadSession, *, site_id: SiteId, stay_id: UUID) -> StayShow
     return found[0]
 
 
+@through(Door.GUEST_STAYS)
 def _shown(session: ReadSession, *which: ColumnElement[bool]) -> list[StayShown]:
     home, guest = aliased(Site), aliased(Site)
     rows = session.execute(

@@ -12,6 +12,7 @@ import threading
 import zipfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from contextvars import copy_context
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -90,7 +91,8 @@ class Exports:
         """Begins to write an export, or lets it wait for the one before it. Raises Refused when too many wait."""
         with self._ordering:
             ordered = self._kept(owner, name, asked)
-        threading.Thread(target=self._work, args=(ordered, write), name=f"writes {name}", daemon=True).start()
+        here = copy_context()  # the sites in view of whoever asked, since it is written in their name
+        threading.Thread(target=here.run, args=(self._work, ordered, write), name=f"writes {name}", daemon=True).start()
         return ordered
 
     def _kept(self, owner: AccountId, name: str, asked: Mapping[str, Any]) -> Ordered:

@@ -276,6 +276,7 @@ def close_account(session: WriteSession, *, actor: Actor, account_id: AccountId,
     """The person has left: nobody signs in by this account again, and whoever is signed in by it is signed out now."""
     refuse_unless_runs_all_sites_of(session, actor, account_id)
     worked_at = session.scalars(select(RoleGrant.site_id).where(RoleGrant.account_id == account_id)).all()
+    session.look_across({actor.site_id, *worked_at})
     _refuse_last_administrator(session, account_id, worked_at)
     account = open_account(session, account_id)
     account.left_at = at

@@ -227,6 +227,9 @@ WHERE token_digest = %(digest)s AND sign_in.ends_at > %(at)s AND seen_at > %(use
 """
 
 
+_EVALUATES = "SELECT site_id FROM role_grant WHERE account_id = %(account)s AND role = %(role)s"
+
+
 def signed_in(session: ReadSession | Straight, *, token: str, at: datetime) -> SignedIn | None:
     """Who is signed in by this token, in one query; nothing when it is unknown, idle for 30 minutes, or 12 hours old.
 
@@ -254,6 +257,12 @@ def signed_in(session: ReadSession | Straight, *, token: str, at: datetime) -> S
         lock_after=timedelta(minutes=minutes or LOCK_AFTER_MINUTES),
         factor_due=factor_due,
     )
+
+
+def evaluates(session: ReadSession | Straight, *, account_id: AccountId) -> list[SiteId]:
+    """The sites whose figures an account may see."""
+    found = session.run(_EVALUATES, {"account": account_id, "role": Role.EVALUATOR.value})
+    return [SiteId(row[0]) for row in found]
 
 
 def stale(who: SignedIn, *, at: datetime) -> bool:
@@ -286,6 +295,7 @@ def switch_site(session: WriteSession, *, who: SignedIn, site_id: SiteId, at: da
     )
     if account_id is None or not works_there:
         raise NotAllowed(Refusal("no-role", "This account has no role at that site.", field="site_id"))
+    session.look_across([who.actor.site_id, site_id])
     token = secrets.token_urlsafe(32)
     gone_on = session.execute(
         update(SignIn)

@@ -16,7 +16,7 @@ from dispensary.clients.guests import lock_for_record, longest_stay
 from dispensary.clients.models import Client
 from dispensary.clients.rules import plain_number
 from dispensary.clients.service import lock_client
-from dispensary.database import ReadSession, WriteSession, broken_constraint
+from dispensary.database import ReadSession, WriteSession, broken_constraint, through
 from dispensary.monitoring.models import Alert
 from dispensary.monitoring.service import open_alert
 from dispensary.refusals import BadInput, NotAllowed, NotThere, Refusal, Refused
@@ -29,6 +29,7 @@ from dispensary.supplies.guest_facts import Facts, facts_of
 from dispensary.supplies.models import DayClose
 from dispensary.supplies.recalls import open_recall
 from dispensary.units import AccountId, ClientId, SiteId
+from dispensary.wall import Door
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class Asked:
         return self.last + timedelta(days=1) if self.last < date.max else self.last
 
 
+@through(Door.GUEST_STAYS)
 def ask(
     session: WriteSession, *, actor: Actor, number: str, home_code: str, asked: Asked, key: str, at: datetime
 ) -> GuestStay:
@@ -87,6 +89,7 @@ def ask(
     return stay
 
 
+@through(Door.GUEST_STAYS)
 def arrange(
     session: WriteSession,
     *,
@@ -121,6 +124,7 @@ def arrange(
     return stay
 
 
+@through(Door.GUEST_STAYS)
 def answer(
     session: WriteSession,
     *,
@@ -163,6 +167,7 @@ def answer(
     return stay
 
 
+@through(Door.GUEST_STAYS)
 def end(session: WriteSession, *, actor: Actor, stay_id: UUID, reason: str, at: datetime) -> GuestStay:
     """Ends a stay before its time, or withdraws a request that waits: from today on the client is home's again.
 

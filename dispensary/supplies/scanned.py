@@ -18,6 +18,7 @@ from dispensary.supplies.models import Bottle
 from dispensary.supplies.passes import plain_text
 from dispensary.supplies.serials import serial_in
 from dispensary.units import ClientId
+from dispensary.wall import Door
 
 
 @dataclass(frozen=True)
@@ -43,12 +44,13 @@ def scan_bottle(session: WriteSession, *, actor: Actor, text: str, at: datetime)
                 "Scan the label again, or type its 16 digits.",
             )
         )
-    row = session.execute(
-        select(Bottle, Client.site_id, Site.code)
-        .join(Client, Client.id == Bottle.client_id)
-        .join(Site, Site.id == Client.site_id)
-        .where(Bottle.serial == serial)
-    ).one_or_none()
+    with session.before_the_wall(Door.FOUND_BOTTLE):
+        row = session.execute(
+            select(Bottle, Client.site_id, Site.code)
+            .join(Client, Client.id == Bottle.client_id)
+            .join(Site, Site.id == Client.site_id)
+            .where(Bottle.serial == serial)
+        ).one_or_none()
     if row is None:
         raise Refused(
             Refusal(

@@ -21,6 +21,7 @@ from dispensary.staff.queries import Place
 from dispensary.staff.sessions import SignedIn
 from dispensary.supplies.nightwatch import Undone, undone
 from dispensary.units import SiteId
+from dispensary.wall import Sites, behind
 from dispensary.web.acting import refuse_anothers_page
 from dispensary.web.given import Clock
 from dispensary.web.guards import PUBLIC, factor_due, locked, not_signed_in, opens_before_set_up
@@ -29,6 +30,8 @@ from dispensary.words import spoken
 COOKIE = "takehome"
 HALF_COOKIE, HALF_PATH = "takehome.half", "/signin/code"
 """Of whoever is half signed in: it goes to the page of the code, and nowhere else."""
+FIGURES = "/evaluation"
+"""Where the pages are that put several sites beside each other."""
 NIGHT = "takehome.night"
 """Where the scope of a page keeps what the night left undone; the templates find it there."""
 _FRESH = timedelta(seconds=15)
@@ -45,6 +48,9 @@ Request = ASGIConnection[Any, Any, Any, Any]
 
 class SignedInMiddleware(ASGIMiddleware):
     """Looks the cookie's token up in a thread, in one query outside any transaction, and speaks the site's language.
+
+    Whatever is asked of the database from here on stands behind the second wall, with that one site in view, and for
+    figures those that the person evaluates (`dispensary/wall.py`).
 
     It costs one more hop to a thread than a look-up inside the handler; guards, the log and every error page then know
     who asks. On an open path (PUBLIC) nothing is looked up unless the handler's opt `looks_up` asks for it.
@@ -78,6 +84,16 @@ class SignedInMiddleware(ASGIMiddleware):
                 sessions.mark_seen(session, who=found, at=now)
         return found, False
 
+    async def in_view(self, who: SignedIn, path: str) -> Sites:
+        """The sites whose rows this request may see: where they work now, and for figures wherever they evaluate."""
+        if not path.startswith(FIGURES) or who.actor.account_id is None:
+            return (who.actor.site_id,)
+        account_id = who.actor.account_id
+        evaluates = await sync_to_thread(
+            self._database.glance, lambda glance: sessions.evaluates(glance, account_id=account_id)
+        )
+        return (who.actor.site_id, *evaluates)
+
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         open_path = scope.get("path_template") in PUBLIC
         connection: Request = ASGIConnection(scope)
@@ -101,8 +117,12 @@ class SignedInMiddleware(ASGIMiddleware):
         if who is None:
             await next_app(scope, receive, send)
             return
-        with spoken(who.site.language):
-            if page and not open_path:
+        if open_path:  # its handler signs somebody in or out, at whichever sites they work
+            with spoken(who.site.language):
+                await next_app(scope, receive, send)
+            return
+        with spoken(who.site.language), behind(*await self.in_view(who, scope["path"])):
+            if page:
                 await refuse_anothers_page(scope, receive, self._database, who)
                 if scope.get("method") == "GET":
                     scope[NIGHT] = await sync_to_thread(self.night, who.site)  # type: ignore[literal-required]

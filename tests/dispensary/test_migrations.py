@@ -280,6 +280,11 @@ AFTERWARDS: dict[str, list[tuple[str, tuple[object, ...]]]] = {
     "0046b_consents": [("SELECT (SELECT count(*) FROM consent), (SELECT count(*) FROM release_note)", (0, 0))],
     # Nobody has said for how long records are kept: no period ends by itself.
     "0050_erasing": [("SELECT count(*), count(keep_years) FROM site", (1, 0))],
+    # Whoever owns the tables goes on seeing all of them.
+    "0048_walls": [
+        ("SELECT count(*), bool_and(relrowsecurity) FROM pg_class WHERE relname IN ('client', 'dose')", (2, True)),
+        ("SELECT count(*) FROM client", (200,)),
+    ],
 }
 """What each later migration leaves of a full database, oldest first."""
 CAME = """

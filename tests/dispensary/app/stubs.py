@@ -12,7 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 from dispensary.refusals import BadInput, NotThere, Refusal, Refused
-from dispensary.staff.models import Site
+from dispensary.staff.models import Account
 from dispensary.staff.rules import Act
 from dispensary.web.forms import Form, key_of, one, several
 from dispensary.web.given import TheActor, TheDatabase
@@ -47,7 +47,8 @@ def refuse(kind: FromQuery[str], database: TheDatabase, site_code: FromQuery[str
         raise OperationalError("SELECT secret", {}, Exception("server closed the connection"))
     with database.writing() as session:
         if kind == "constraint":
-            session.add(Site(code=site_code, name="x", zone="UTC", region="MY", opened_at=datetime.now(UTC)))
+            again = Account(username="siti", name="x", initials="x", password_hash="-", made_at=datetime.now(UTC))
+            session.add(again)
             session.flush()
         if kind == "bad data":
             session.execute(text("SELECT :value || 'x'"), {"value": "a\x00b"})

@@ -60,7 +60,7 @@ class TestRefusals:
 
     def test_an_unmapped_constraint_is_named(self, doctor: Visitor) -> None:
         answer = doctor.send("POST", "/api/refuse?kind=constraint")
-        assert (answer.status_code, answer.json()["evidence"]) == (409, {"constraint": "uq_site_code"})
+        assert (answer.status_code, answer.json()["evidence"]) == (409, {"constraint": "uq_account_username"})
 
     def test_a_lost_database_asks_to_come_again_and_tells_nothing(self, doctor: Visitor) -> None:
         answer = doctor.send("POST", "/api/refuse?kind=lost database")
