@@ -7,7 +7,7 @@ ITSELF := install --no-index --no-deps --no-build-isolation --editable .
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--custom-compile-command "make lock" --group build
 
-.PHONY: demo test bench dictionary measures permissions licences sbom lock format clean
+.PHONY: demo test bench attack dictionary measures permissions licences sbom lock format clean
 
 demo: .venv/.installed  ## A clinic to try, on this computer alone.
 	@$(BIN)/dispensary demo
@@ -21,6 +21,9 @@ test: .venv/.installed-for-tests  ## Every check and every test.
 
 bench: .venv/.installed-for-tests  ## Every figure that is claimed, measured here.
 	$(BIN)/python -m benchmarks
+
+attack: .venv/.installed-for-tests  ## Every attack on the house at full length; the table in docs/security.md.
+	$(BIN)/python -m tests.attack
 
 dictionary: .venv/.installed-for-tests  ## Writes docs/data-dictionary.md from the tables as they are.
 	$(BIN)/python docs/data_dictionary.py
