@@ -20,7 +20,7 @@ from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 
 from dispensary.client_keys import DatabaseVault
-from dispensary.embedded import START_WITHIN, NoDatabase, lives, start_embedded
+from dispensary.embedded import QUIET, START_WITHIN, NoDatabase, lives, start_embedded, told_too_much
 from dispensary.keys import Vault
 from dispensary.settings import Settings
 from dispensary.straight import Straight
@@ -140,6 +140,13 @@ class Database:
         if version is None or version < OLDEST_SERVER:
             raise NoDatabase("The PostgreSQL server is older than version 15. Upgrade it.")
 
+    def log_tells(self) -> list[str]:
+        """Which settings of the server let what people type into its own log; none on the embedded one."""
+        with self.engine.connect() as connection:
+            asked = text("SELECT name, setting FROM pg_settings WHERE name = ANY(:names)")
+            rows = connection.execute(asked, {"names": list(QUIET)})
+            return told_too_much({str(name): str(setting) for name, setting in rows})
+
     def close(self) -> None:
         for engine in self._engines:
             if event.contains(engine, "handle_error", self._forget_lost_server):
@@ -158,6 +165,7 @@ def _engine(url: str, pool_size: int, settings: str = "", **options: Any) -> Eng
         max_overflow=0,
         pool_timeout=30,
         pool_pre_ping=False,
+        hide_parameters=True,  # an error names its statement, never the values: they would stand in its text
         connect_args={"options": f"-c timezone=UTC -c lock_timeout=10s {settings}", "connect_timeout": 10},
         **options,
     )

@@ -9,6 +9,7 @@ import shutil
 import signal
 import time
 import warnings
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 import fasteners
 import psutil  # type: ignore[import-untyped]
 import psycopg
+import psycopg.sql
 from psycopg.pq import PGconn, Ping
 
 log = logging.getLogger(__name__)
@@ -183,8 +185,38 @@ def _clear_wreckage(folder: Path) -> None:
             users.write_text(json.dumps(left))
 
 
+QUIET = {
+    "log_statement": "none",
+    "log_min_messages": "log",
+    "log_min_error_statement": "panic",
+    "log_error_verbosity": "terse",
+    "log_parameter_max_length": "0",
+    "log_parameter_max_length_on_error": "0",
+    "debug_print_plan": "off",
+}
+"""What keeps what people type out of PostgreSQL's log. Errors of statements are not in it, since some quote a value:
+the program that made them writes down their kind, constraint and place."""
+
+
+def told_too_much(settings: Mapping[str, str]) -> list[str]:
+    """Which of a server's settings let values into its log, by what each is set to."""
+    return [name for name, quiet in QUIET.items() if settings.get(name, quiet) not in (quiet, f"{quiet}B")]
+
+
+def _keep_quiet(connection: psycopg.Connection[Any]) -> None:
+    names = psycopg.sql.SQL(", ").join(psycopg.sql.Literal(name) for name in QUIET)
+    asked = psycopg.sql.SQL("SELECT name, setting FROM pg_settings WHERE name IN ({})").format(names)
+    loud = told_too_much({str(name): str(setting) for name, setting in connection.execute(asked)})
+    for name in loud:
+        change = psycopg.sql.SQL("ALTER SYSTEM SET {} = {}")
+        connection.execute(change.format(psycopg.sql.Identifier(name), psycopg.sql.Literal(QUIET[name])))
+    if loud:
+        connection.execute("SELECT pg_reload_conf()")
+
+
 def _create_first_database(uri: str) -> None:
     with psycopg.connect(uri, autocommit=True) as connection:
+        _keep_quiet(connection)
         row = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (_FIRST_DATABASE,)).fetchone()
         if row is None:
             connection.execute(f"CREATE DATABASE {_FIRST_DATABASE}")

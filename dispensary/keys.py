@@ -54,12 +54,10 @@ class Ring:
     """Makes the digests by which names and numbers are found."""
     signing: bytes = field(repr=False)
     """Signs passes, and names clients in exports."""
-    index_before: bytes | None = field(default=None, repr=False)
-    """The index key before this one, which look-ups still try while digests are made anew."""
 
     def faults(self) -> bool:
         """Whether a key is missing or of the wrong length."""
-        every = [*self.keys.values(), self.index, self.signing, self.index_before or self.index]
+        every = [*self.keys.values(), self.index, self.signing]
         return (
             self.current not in self.keys
             or not all(_KEY_ID.fullmatch(name) for name in self.keys)
@@ -79,8 +77,6 @@ class Ring:
             "index": base64.b64encode(self.index).decode(),
             "signing": base64.b64encode(self.signing).decode(),
         }
-        if self.index_before:
-            record["index_before"] = base64.b64encode(self.index_before).decode()
         return json.dumps(record)
 
 
@@ -88,13 +84,11 @@ def ring_from(text: str, *, told: str) -> Ring:
     """The keys that this JSON holds. Raises BadKeys, which says nothing of it but where it was: `told`."""
     try:
         record = json.loads(text)
-        before = record.get("index_before")
         ring = Ring(
             record["current"],
             {str(name): _decoded(value) for name, value in record["keys"].items()},
             _decoded(record["index"]),
             _decoded(record["signing"]),
-            _decoded(before) if before else None,
         )
     except (ValueError, KeyError, TypeError, AttributeError) as reason:
         kind = type(reason).__name__

@@ -207,6 +207,8 @@ def serve_on(
         raise CannotServe("The database needs `dispensary migrate` before it can be served.")
     must_fit(database, at=datetime.now(UTC))
     leave_no_core()
+    if loud := database.log_tells():
+        log.warning("the database server may write values into its own log: see docs/production.md", settings=loud)
     with kept_running(settings), until_the_threads_let_go():
         asyncio.run(_run(create_app(settings, database, lifespan=lifespan), settings, ready))
     log.info("stopped")

@@ -35,7 +35,7 @@ _MONEY_LOCK = 0x7E47
 """The first half of the advisory lock that the claims of one place with a cap take, one after the other."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Held:
     """A message in this sender's hand. `attempts` tells this hold from a later one of the same message."""
 

@@ -20,7 +20,7 @@ OPTED_IN_OUTCOME = "opted_in"
 STUCK_AFTER = timedelta(hours=1)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ContactDetails:
     phone: str
     """E.164."""
@@ -48,7 +48,7 @@ class OptedOut:
     at: datetime
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Text:
     """One text of a phone, in either direction."""
 

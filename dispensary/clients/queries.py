@@ -17,7 +17,7 @@ from dispensary.units import ClientId, SiteId
 MOST_FOUND = 20
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Face:
     """What the counter knows a client by."""
 

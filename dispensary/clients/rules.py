@@ -46,7 +46,7 @@ class ExitReason(StrEnum):
     ENDED_BY_PROGRAMME = "ended_by_programme"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Identity:
     """What an enrolment says of a person. Everything but the number is sealed before it is stored."""
 

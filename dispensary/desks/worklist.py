@@ -148,7 +148,7 @@ class TaskIsDue(Reason):
     due_on: date
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Waits:
     """A client on the list with every reason, the gravest first."""
 

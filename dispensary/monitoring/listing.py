@@ -38,7 +38,7 @@ class Kind(StrEnum):
     """What was refilled of a treatment has run out."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Listed:
     """Why a client is on a list. The smaller the weight, the sooner somebody should act."""
 

@@ -35,8 +35,6 @@ def disagreements(needed: dict[str, bytes], ring: Ring) -> list[str]:
     here = ring.prints()
     said = []
     for name, print_ in needed.items():
-        if name == "index" and print_ != here["index"] and ring.index_before is not None:
-            continue  # digests are being made anew: both keys are in use until that is done
         called = {"index": "index key", "signing": "signing key"}.get(name, f"key {name}")
         if name not in here:
             said.append(f"the {called} ({spoken(print_)}) is missing")

@@ -206,7 +206,7 @@ def _no_agent() -> NotThere:
     return NotThere(Refusal("no-agent", "The client has named nobody like this.", "Look at the list again."))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class AgentView:
     """An agent with their consents, as people who need it see it."""
 

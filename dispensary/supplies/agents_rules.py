@@ -51,7 +51,7 @@ class Scope(StrEnum):
     UNTIL = "until"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Named:
     """An agent as the client names them."""
 

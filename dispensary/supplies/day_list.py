@@ -44,7 +44,7 @@ ORDER BY c.number, here.home
 """)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class OnTheList:
     """A client with an order on the day, and what became of it so far."""
 

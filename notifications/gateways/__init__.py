@@ -61,7 +61,7 @@ class Seen:
     code: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Inbound:
     """A text that somebody wrote."""
 
