@@ -47,4 +47,5 @@ def grounds() -> dict[Ground, str]:
         Ground.RESEARCH: _("for an approved study"),
         Ground.AUDIT: _("for an audit or evaluation"),
         Ground.EMERGENCY: _("in a medical emergency"),
+        Ground.COURT_ORDER: _("by a court's order"),
     }

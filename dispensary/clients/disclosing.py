@@ -2,8 +2,8 @@
 
 Consent, or a ground that the law has for it: an approved study, or an audit or evaluation of the programme under an
 agreement (42 CFR 2.31, 2.52 and 2.53 name them; a programme elsewhere reads its own law). A demand of police or of a
-court is none of these, and is not served from here: it is about one person, and whoever answers for the programme
-answers it.
+court is none of these, and what reads like one is refused: it is about one person, and whoever answers for the
+programme answers it (`demands`).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from uuid import UUID
 from sqlalchemy import func, insert, select
 
 from dispensary.clients.consent_rules import Information
+from dispensary.clients.demand_rules import a_demand, looks_like_demand
 from dispensary.clients.disclosure_models import Disclosure, Release, ReleaseNote
 from dispensary.clients.models import Client
 from dispensary.database import ReadSession, WriteSession
@@ -40,6 +41,8 @@ class Ground(StrEnum):
     """An audit or evaluation of the programme, under an agreement that binds who receives it."""
     EMERGENCY = "emergency"
     """Somebody's life or health is at stake now, and nobody can ask the client (42 CFR 2.51)."""
+    COURT_ORDER = "court_order"
+    """A court has ordered it, and the person whom the site has named answers its demand."""
 
 
 FOR_EXPORTS = (Ground.CONSENT, Ground.RESEARCH, Ground.AUDIT)
@@ -78,6 +81,8 @@ class Told:
             elif len(typed) > LONGEST_WORDS:
                 sentence = f"Write at most {LONGEST_WORDS} letters."
                 faults.append(Refusal(f"{field}-long", sentence, "Shorten it.", field=field))
+            elif looks_like_demand(typed):
+                faults.append(a_demand(field))
         return faults
 
 
@@ -137,6 +142,7 @@ class Line:
     consent_id: UUID | None = None
     notice: str = ""
     key: UUID | None = None
+    legal_demand_id: UUID | None = None
 
 
 def put_on_register(
@@ -160,6 +166,7 @@ def put_on_register(
         consent_id=line.consent_id,
         notice=line.notice,
         key=line.key,
+        legal_demand_id=line.legal_demand_id,
         **sealed,
     )
     session.add(release)

@@ -17,7 +17,9 @@ class Release(Base):
 
     __tablename__ = "release"
     __table_args__ = (
-        CheckConstraint("ground IN ('consent', 'research', 'audit', 'emergency')", name="ground"),
+        CheckConstraint("ground IN ('consent', 'research', 'audit', 'emergency', 'court_order')", name="ground"),
+        CheckConstraint("(ground = 'court_order') = (legal_demand_id IS NOT NULL)", name="order_answers_demand"),
+        CheckConstraint("ground <> 'court_order' OR jsonb_array_length(kinds) > 0", name="order_says_which"),
         CheckConstraint("what <> ''", name="says_what"),
         CheckConstraint("consent_id IS NULL OR ground = 'consent'", name="consent_is_its_ground"),
         CheckConstraint("ground <> 'emergency' OR jsonb_array_length(kinds) > 0", name="emergency_says_which"),
@@ -45,6 +47,8 @@ class Release(Base):
     """Which notice went with it: a key of `figures/notices.toml`, or the id of the site's own."""
     key: Mapped[UUID | None]
     """The form that asked for it: pressed twice, it is one line."""
+    legal_demand_id: Mapped[UUID | None] = mapped_column(ForeignKey("legal_demand.id"))
+    """The demand that it answers, told by the person whom the site has named (`order_is_told_by_named`)."""
 
 
 class Disclosure(Base):

@@ -285,6 +285,10 @@ AFTERWARDS: dict[str, list[tuple[str, tuple[object, ...]]]] = {
         ("SELECT count(*), bool_and(relrowsecurity) FROM pg_class WHERE relname IN ('client', 'dose')", (2, True)),
         ("SELECT count(*) FROM client", (200,)),
     ],
+    # Nobody has asked about anybody, and no site has named who answers.
+    "0046c_legal_demands": [
+        ("SELECT (SELECT count(*) FROM legal_demand), (SELECT count(*) FROM demand_setting)", (0, 0)),
+    ],
 }
 """What each later migration leaves of a full database, oldest first."""
 CAME = """
