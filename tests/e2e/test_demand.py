@@ -28,7 +28,7 @@ def test_reception_says_the_sentence_and_the_named_doctor_answers(
     administrator = Person(chromium, house, DESK).signs_in("farid", "/disclosure/setting")
     administrator.page.get_by_label("A doctor of the site").select_option(label="Lim")
     administrator.page.get_by_role("button", name="Name them").click()
-    administrator.sees("Kept.")
+    administrator.sees("It holds from now on.")
 
     desk = Person(chromium, house, DESK).signs_in("rahim", "/reception")
     page = desk.page
