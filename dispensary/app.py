@@ -13,6 +13,7 @@ from litestar.concurrency import set_asyncio_executor
 from litestar.config.csrf import CSRFConfig
 from litestar.datastructures import State
 from litestar.handlers import BaseRouteHandler
+from litestar.middleware import DefineMiddleware
 from litestar.openapi import OpenAPIConfig
 from litestar.static_files import create_static_files_router
 
@@ -25,6 +26,7 @@ from dispensary.settings import Settings
 from dispensary.web import health, problem
 from dispensary.web.alarm import glass_alarm
 from dispensary.web.backed_up import backed_up
+from dispensary.web.bearer import FormsMiddleware
 from dispensary.web.board import Board
 from dispensary.web.devices import DeviceMiddleware
 from dispensary.web.given import given
@@ -92,9 +94,13 @@ def create_app(
             create_static_files_router("/static", [STATIC], include_in_schema=False),
         ],
         dependencies=given(database, settings, clock),
-        middleware=[OwnPagesMiddleware(settings), SignedInMiddleware(database, clock), DeviceMiddleware(database)],
+        middleware=[
+            OwnPagesMiddleware(settings),
+            SignedInMiddleware(database, clock),
+            DeviceMiddleware(database),
+            DefineMiddleware(FormsMiddleware, config=_csrf(settings, database)),
+        ],
         exception_handlers=problem.HANDLERS,
-        csrf_config=_csrf(settings, database),
         template_config=templates(
             settings,
             [desk for desk in DESKS if desk.path in paths],
@@ -107,7 +113,8 @@ def create_app(
         openapi_config=OpenAPIConfig(
             title="Takehome",
             version=__version__,
-            description="The programme's API. Amounts are decimal strings in mg or mL; days are the site's dose days.",
+            description="The programme's API. Amounts are decimal strings in mg or mL; days are the site's dose days. "
+            "A program signs in at /api/session, or sends a token: `Authorization: Bearer`, and no cookie with it.",
             render_plugins=[CompleteJson()],
             use_handler_docstrings=True,
         ),

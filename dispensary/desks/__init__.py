@@ -99,6 +99,7 @@ from dispensary.desks import (
     telling,
     text_figures,
     text_languages,
+    tokens,
     weekly,
     wishing,
 )
@@ -181,6 +182,7 @@ HANDLERS: list[ControllerRouterHandler] = [
     *paper.HANDLERS,
     *staffing.HANDLERS,
     *glass.HANDLERS,
+    *tokens.HANDLERS,
     *opening.HANDLERS,
     *closing_days.HANDLERS,
     *advising.HANDLERS,

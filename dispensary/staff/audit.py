@@ -37,8 +37,10 @@ def record(
 ) -> None:
     """Adds an entry to the site's chain, in this unit of work. `details` holds ids and figures, never a name.
 
+    What a program did by a token has the token's id beside them.
     It locks the end of the chain until the unit ends: call it last.
     """
+    said = {**(details or {}), **({"token": actor.token_id} if actor.token_id else {})}
     session.run(
         _ENTRY,
         {
@@ -48,7 +50,7 @@ def record(
             "act": act,
             "subject": subject,
             "subject_id": subject_id,
-            "details": json.dumps(details or {}, default=str, sort_keys=True, separators=(",", ":")),
+            "details": json.dumps(said, default=str, sort_keys=True, separators=(",", ":")),
         },
     )
 

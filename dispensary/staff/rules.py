@@ -6,6 +6,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from dispensary.refusals import Refusal
@@ -24,10 +25,13 @@ class Actor:
     initials: str = ""
     own: Own = AS_THE_HOUSE
     """What the site has otherwise than the house, as it stood when the request came."""
+    scopes: frozenset[Act] | None = None
+    """What a program's token may do at most; nothing is taken away from whoever acts themselves."""
+    token_id: UUID | None = None
 
     def may(self, act: Act) -> bool:
         """Whether the act is theirs, here and now: the one question that guards, pages and services ask."""
-        return may(self.roles, act, self.own)
+        return (self.scopes is None or act in self.scopes) and may(self.roles, act, self.own)
 
 
 def the_program(site_id: SiteId) -> Actor:

@@ -23,6 +23,7 @@ from dispensary.supplies.nightwatch import Undone, undone
 from dispensary.units import SiteId
 from dispensary.wall import Sites, behind
 from dispensary.web.acting import refuse_anothers_page
+from dispensary.web.bearer import Pace, bearer_of, two_proofs, who_brings
 from dispensary.web.given import Clock
 from dispensary.web.guards import PUBLIC, factor_due, locked, not_signed_in, opens_before_set_up
 from dispensary.words import spoken
@@ -54,6 +55,7 @@ class SignedInMiddleware(ASGIMiddleware):
 
     It costs one more hop to a thread than a look-up inside the handler; guards, the log and every error page then know
     who asks. On an open path (PUBLIC) nothing is looked up unless the handler's opt `looks_up` asks for it.
+    A program may bring a token of its own in place of the cookie (bearer.py).
     """
 
     scopes = (ScopeType.HTTP,)
@@ -61,6 +63,7 @@ class SignedInMiddleware(ASGIMiddleware):
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
+        self._pace = Pace()
 
     def night(self, site: Place) -> tuple[Undone, ...]:
         """What the night left undone at a site, looked up every few seconds and not for every page."""
@@ -100,6 +103,11 @@ class SignedInMiddleware(ASGIMiddleware):
         token = presented_token(connection)
         who: SignedIn | None = None
         closed = False
+        bearer = bearer_of(scope)
+        if bearer is not None and token:
+            raise two_proofs()
+        if bearer is not None and not open_path:
+            who = await sync_to_thread(who_brings, self._database, self._pace, bearer, at=self._clock())
         if token and (not open_path or scope["route_handler"].opt.get("looks_up")):
             quiet = open_path or "x-quiet" in connection.headers
             who, closed = await sync_to_thread(self.who, token, quiet=quiet)
