@@ -36,6 +36,8 @@ class Door(StrEnum):
     """In `dispensary/supplies/guests.py`, and where `dispensary/clients/guests.py` lists the stays of a site."""
     FOUND_BOTTLE = "a bottle that was found: the code of the site to call, and no client of another site"
     """In `dispensary/supplies/scanned.py`."""
+    TWO_SITES = "when an account signed in last, and at two sites within minutes: the moments, and not where else"
+    """In `dispensary/staff/presence.py`."""
     NIGHT = "an administrator starts the night's jobs of the site by hand: they do what they do by the clock"
     """In `dispensary/desks/night.py`."""
 

@@ -27,7 +27,7 @@ from dispensary.web.typed import Typed
 
 @get("/tokens", sync_to_thread=True, guards=[requires_sign_in])
 def own_tokens(database: TheDatabase, actor: TheActor, clock: TheClock, done: FromQuery[str] = "") -> Template:
-    """One's own tokens at all sites, and a form for another one at this site."""
+    """One's own tokens, and a form for another one at this site."""
     return _own(database, actor, clock, done=done)
 
 

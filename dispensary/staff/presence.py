@@ -20,6 +20,7 @@ from dispensary.staff.models import Account
 from dispensary.staff.queries import Colleague
 from dispensary.staff.rules import IDLE_LIMIT
 from dispensary.units import AccountId, SiteId
+from dispensary.wall import Door
 
 CAME = ("sign in", "come back")
 """The acts of the trail by which somebody proved who they are."""
@@ -80,11 +81,12 @@ def presences(
     ids = [person.id for person in people if person.left_at is None]
     days = entry_of(session, site_id=site_id).dormant_days
     asked = {"ids": ids, "came": list(CAME), "at": at, "site": site_id}
-    seen: dict[AccountId, datetime | None] = dict(session.execute(_SEEN, asked).all())
     places: dict[AccountId, int] = dict(session.execute(_PLACES, asked | {"used_since": at - IDLE_LIMIT}).all())
-    sites: dict[AccountId, list[datetime]] = dict(
-        session.execute(_TWO_SITES, asked | {"since": at - LOOKED_BACK, "within": TWO_PLACES_WITHIN}).all()
-    )
+    with session.before_the_wall(Door.TWO_SITES):
+        seen: dict[AccountId, datetime | None] = dict(session.execute(_SEEN, asked).all())
+        sites: dict[AccountId, list[datetime]] = dict(
+            session.execute(_TWO_SITES, asked | {"since": at - LOOKED_BACK, "within": TWO_PLACES_WITHIN}).all()
+        )
     open_until: dict[AccountId, datetime] = dict(
         session.execute(
             select(Invitation.account_id, Invitation.expires_at).where(

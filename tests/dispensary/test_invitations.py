@@ -23,6 +23,7 @@ from dispensary.staff.models import Account, Site
 from dispensary.staff.presence import Presence, presences
 from dispensary.staff.rules import Actor, Role, the_program
 from dispensary.units import AccountId, SiteId
+from dispensary.wall import behind
 from tests.dispensary.lending import lent_app
 from tests.dispensary.visiting import PASSWORD, MovableClock, Visitor, acts_of, demo_settings, hire, open_site, text_of
 
@@ -204,6 +205,21 @@ class TestAnInvitation:
         assert accepts(database, code, now) == "done"
         assert leaves() == "done"
 
+    def test_what_is_open_at_another_site_ends_from_here_too_where_one_runs_both(
+        self, database: Database, site: Site, chief: Actor, now: datetime
+    ) -> None:
+        there = open_site(database, now, code="SAT")
+        siti = hire(database, site, "siti", [Role.NURSE], now)
+        with database.writing() as session:
+            for account_id, role in ((chief.account_id, Role.ADMINISTRATOR), (siti.id, Role.NURSE)):
+                assert account_id is not None
+                program = the_program(SiteId(there.id))
+                service.grant(session, actor=program, account_id=account_id, site_id=there.id, role=role, at=now)
+            first = invitations.invite(session, actor=program, site_id=there.id, account_id=siti.id, at=now)
+        with behind(site.id), database.writing() as session:
+            invitations.invite(session, actor=chief, site_id=chief.site_id, account_id=siti.id, at=now)
+        assert accepts(database, first, now) == "no-invitation"
+
 
 class TestOverTheWeb:
     def test_a_code_stands_in_no_address_and_no_log(
@@ -276,7 +292,7 @@ class TestOverTheWeb:
 
 class TestWhoSleeps:
     def seen(self, database: Database, site: Site, at: datetime) -> dict[str, Presence]:
-        with database.reading() as session:
+        with behind(site.id), database.reading() as session:
             people = queries.colleagues(session, site.id)
             found = presences(session, people, site_id=SiteId(site.id), at=at)
         return {person.username: found[person.id] for person in people if person.id in found}

@@ -289,6 +289,9 @@ AFTERWARDS: dict[str, list[tuple[str, tuple[object, ...]]]] = {
     "0046c_legal_demands": [
         ("SELECT (SELECT count(*) FROM legal_demand), (SELECT count(*) FROM demand_setting)", (0, 0)),
     ],
+    "0051_entry_walls": [
+        ("SELECT bool_and(relrowsecurity) FROM pg_class WHERE relname IN ('api_token', 'invitation')", (True,)),
+    ],
 }
 """What each later migration leaves of a full database, oldest first."""
 CAME = """
