@@ -16,7 +16,7 @@ from dispensary.desks.signin import own_path
 from dispensary.refusals import BadInput, Refused
 from dispensary.settings import Settings
 from dispensary.staff import factors, passkeys
-from dispensary.staff.factor_rules import address_of_secret, in_groups
+from dispensary.staff.factor_rules import WORTH_TELLING, address_of_secret, in_groups
 from dispensary.staff.factors import Begun
 from dispensary.staff.models import Account
 from dispensary.staff.passkey_rules import relying_party
@@ -50,6 +50,8 @@ def second_factor(
             was_reset=factors.was_reset(session, actor.account_id),
             passkeys=passkeys.passkeys_of(session, actor.account_id),
             can_have_passkeys=relying_party(settings.public_base_url) is not None,
+            wrong=factors.wrong_lately(session, actor.account_id, sign_ins_ago=1),
+            telling=WORTH_TELLING,
             done=done,
             next=own_path(next),
         )

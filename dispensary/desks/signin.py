@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 from uuid import UUID
@@ -14,9 +15,10 @@ from litestar.response import Redirect, Response, Template
 from litestar.types import ControllerRouterHandler
 
 from dispensary.database import Database
-from dispensary.refusals import NotAllowed, Refusal, Refused
+from dispensary.refusals import BadInput, NotAllowed, Refusal, Refused
 from dispensary.settings import Settings
 from dispensary.staff import factors, half_signed, queries, sessions, stations
+from dispensary.staff.factor_rules import WORTH_TELLING
 from dispensary.staff.factors import RECOVERY_CODE
 from dispensary.staff.passkey_rules import relying_party
 from dispensary.staff.stations import Shift
@@ -101,9 +103,10 @@ def came_in(database: Database, entered: Entered, onward: str, cookies: Sequence
     """Leads on, past the page of the second factor where there is something of it to be read first."""
     with database.reading() as session:
         unread = factors.was_reset(session, entered.account_id) is not None
-    if unread or entered.by == RECOVERY_CODE:
-        done = "" if unread else "done=recovered&"
-        onward = f"/second-factor?{done}next={quote(onward)}"
+        wrong = factors.wrong_lately(session, entered.account_id, sign_ins_ago=1)
+    done = "recovered" if entered.by == RECOVERY_CODE else "guessed" if wrong >= WORTH_TELLING else ""
+    if unread or done:
+        onward = f"/second-factor?{f'done={done}&' if done else ''}next={quote(onward)}"
     return Redirect(onward, status_code=303, cookies=cookies)
 
 
@@ -127,7 +130,11 @@ def _code_page(
     *,
     onward: str,
     refused: Refused | None = None,
+    lost: bool = False,
 ) -> Response[Any]:
+    """With `lost` it was a recovery code that was refused: its field shows it."""
+    if lost and isinstance(refused, BadInput):
+        refused = BadInput(*(replace(each, field="recovery") for each in refused.refusals))
     with database.reading() as session:
         half = half_signed.half_of(session, token=half_token(request), presented=presented_token(request), at=clock())
         if half is None and refused is None:
@@ -136,7 +143,7 @@ def _code_page(
             return door_page(settings, onward, refused=refused)
         has = factors.has(session, half.account_id)
     passkeys = has.passkeys > 0 and relying_party(settings.public_base_url) is not None
-    return page("signin_code.html", refused=refused, next=onward, half=half, has=has, passkeys=passkeys)
+    return page("signin_code.html", refused=refused, next=onward, half=half, has=has, passkeys=passkeys, lost=lost)
 
 
 @post("/signin/code", sync_to_thread=True)
@@ -155,7 +162,8 @@ def sign_in_by_code(
             presented=presented_token(request),
         )
     except Refused as refused:
-        return _code_page(request, database, settings, clock, onward=onward, refused=refused)
+        lost = bool(one(data, "recovery"))
+        return _code_page(request, database, settings, clock, onward=onward, refused=refused, lost=lost)
     cookies = [token_cookie(entered.token, settings), half_cookie("", settings)]
     return came_in(database, entered, onward, cookies)
 

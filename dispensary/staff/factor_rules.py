@@ -21,6 +21,11 @@ HALF_LASTS = timedelta(minutes=5)
 """Between the password and the code: long enough to fetch a phone from a locker."""
 SET_UP_WITHIN = timedelta(minutes=15)
 """Between the picture on the screen and the first code of the authenticator that read it."""
+MOST_WRONG = 100
+"""Wrong codes since the last sign-in, after which an authenticator is heard no more (NIST SP 800-63B-4, 3.2.2): whoever
+has the password and the patience for five codes each quarter of an hour would guess one within months."""
+WORTH_TELLING = 3
+"""So many wrong codes are no slip of one's own finger: somebody has the password."""
 RECOVERY_CODES = 10
 _LETTERS = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"
 """Without those that are taken for each other on paper: I, L, O, 0, 1."""
@@ -111,6 +116,16 @@ def wrong_code() -> Refusal:
         "wrong-code",
         "This code is not right, or was used already.",
         "Wait for the next code of your authenticator, and type that one. A recovery code works once.",
+        field="code",
+    )
+
+
+def guessed_out() -> Refusal:
+    """The refusal for an authenticator that was guessed at too often."""
+    return Refusal(
+        "guessed-out",
+        f"{MOST_WRONG} wrong codes were typed for this account: its authenticator is heard no more.",
+        "Somebody has the password. Sign in by a recovery code or passkey and change it, or ask an administrator.",
         field="code",
     )
 

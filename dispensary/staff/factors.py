@@ -24,21 +24,25 @@ from dispensary.staff.factor_models import (
     SecondFactor,
 )
 from dispensary.staff.factor_rules import (
+    MOST_WRONG,
     SET_UP_WITHIN,
     fresh_recovery_codes,
     fresh_secret,
+    guessed_out,
     is_of_authenticator,
     plain_code,
     step_of_code,
     wrong_code,
 )
-from dispensary.staff.models import Account, SignIn
+from dispensary.staff.models import Account, AuditEntry, RoleGrant, SignIn
 from dispensary.staff.rules import Actor
 from dispensary.staff.service import forget_factors, password_is_right, refuse_unless_runs_all_sites_of
 from dispensary.units import AccountId, new_id
 
 AUTHENTICATOR, RECOVERY_CODE = "authenticator", "recovery code"
 """By what somebody proved who they are, as the audit trail says it."""
+WRONG = "wrong second factor"
+"""As the audit trail says it: somebody has the password, and not the second factor."""
 _SECRET = "second_factor.secret"  # noqa: S105 - the column that it is sealed for
 
 
@@ -94,6 +98,8 @@ def hear(session: WriteSession, *, account_id: AccountId, typed: str, at: dateti
     """
     code = plain_code(typed)
     if is_of_authenticator(code):
+        if wrong_lately(session, account_id) >= MOST_WRONG:
+            raise BadInput(guessed_out())
         taken = _take_step(session, account_id, code, at)
         by = AUTHENTICATOR
     else:
@@ -102,6 +108,23 @@ def hear(session: WriteSession, *, account_id: AccountId, typed: str, at: dateti
     if not taken:
         raise BadInput(wrong_code())
     return by
+
+
+def wrong_lately(session: ReadSession, account_id: AccountId, *, sign_ins_ago: int = 0) -> int:
+    """How many wrong codes the audit trails have since the account last signed in, or since so many sign-ins before.
+
+    At whichever of the account's sites: one may be somewhere else now than where it signed in.
+    """
+    session.look_across(session.scalars(select(RoleGrant.site_id).where(RoleGrant.account_id == account_id)).all())
+    here = AuditEntry.subject_id == account_id
+    signed_in = select(AuditEntry.at).where(here, AuditEntry.act == "sign in").order_by(AuditEntry.at.desc())
+    since = signed_in.offset(sign_ins_ago).limit(1).scalar_subquery()
+    wrong = (
+        select(func.count())
+        .select_from(AuditEntry)
+        .where(here, AuditEntry.act == WRONG, (since.is_(None)) | (AuditEntry.at > since))
+    )
+    return session.scalar(wrong) or 0
 
 
 def _take_step(session: WriteSession, account_id: AccountId, code: str, at: datetime) -> bool:

@@ -18,9 +18,6 @@ from dispensary.staff.rules import Actor
 from dispensary.staff.service import password_is_right
 from dispensary.units import AccountId
 
-WRONG = "wrong second factor"
-"""As the audit trail says it: somebody has the password, and not the second factor."""
-
 
 @dataclass(frozen=True)
 class Entered:
@@ -73,7 +70,7 @@ def enter_by_code(
             token = sessions.let_in(session, account=account, by=by, at=at, presented=presented)
             return Entered(token, account.id, by)
     except BadInput:
-        write_down_at_first_site(database, known.account_id, WRONG, at)
+        write_down_at_first_site(database, known.account_id, factors.WRONG, at)
         raise
 
 
@@ -103,7 +100,7 @@ def enter_as_program(
             account = session.get_one(Account, account.id)
             return sessions.let_in(session, account=account, by=by, at=at, presented=presented, program=True)
     except BadInput:
-        write_down_at_first_site(database, account.id, WRONG, at)
+        write_down_at_first_site(database, account.id, factors.WRONG, at)
         raise
 
 
@@ -146,6 +143,7 @@ def write_down_at_first_site(database: Database, account_id: AccountId, act: str
     with database.writing() as session:
         where = sites_of(session, account_id)
         if where:
+            session.look_across(each.id for each in where)
             actor = Actor(account_id, where[0].id, frozenset())
             record(session, actor=actor, act=act, subject="account", subject_id=account_id, at=at)
 

@@ -69,6 +69,10 @@ def by_proof(
     except CountedBack as copied:
         write_down_at_first_site(database, copied.account_id, "passkey counted back", at)
         raise BadInput(passkeys.refused()) from None
+    except BadInput as reason:
+        if reason.first.code == "wrong-code":
+            write_down_at_first_site(database, account_id, factors.WRONG, at)
+        raise
 
 
 def _answer(database: Database, account_id: AccountId, proof: Proof, at: datetime) -> Answer:

@@ -215,6 +215,38 @@ class TestAttacks:
         clock.goes_on(minutes=15, seconds=1)
         assert types(half_in(app), phone[0].shows(clock())).status_code == 303
 
+    def test_its_person_is_told_of_wrong_codes_and_after_a_hundred_the_authenticator_is_heard_no_more(
+        self,
+        app: Litestar,
+        database: Database,
+        siti: Account,
+        clock: MovableClock,
+        phone: tuple[Authenticator, list[str]],
+    ) -> None:
+        def guesses(times: int) -> None:
+            for _ in range(times):
+                entering.write_down_at_first_site(database, siti.id, factors.WRONG, clock())
+
+        guesses(2)
+        clock.goes_on(seconds=30)
+        assert types(half_in(app), phone[0].shows(clock())).headers["location"] == "/a-desk"
+        clock.goes_on(seconds=30)
+        guesses(99)
+        clock.goes_on(seconds=30)
+        told = half_in(app)
+        answer = types(told, phone[0].shows(clock()))
+        assert answer.headers["location"] == "/second-factor?done=guessed&next=/a-desk"
+        assert "99 wrong codes were typed" in text_of(told.get(answer.headers["location"]))
+        clock.goes_on(seconds=30)
+        guesses(100)
+        clock.goes_on(seconds=30)
+        shut = half_in(app)
+        answer = types(shut, phone[0].shows(clock()))
+        assert (answer.status_code, "guessed-out" in text_of(answer)) == (422, True)
+        assert shut.post("/signin/code", {"recovery": phone[1][0]}).status_code == 303
+        clock.goes_on(seconds=30)
+        assert types(half_in(app), phone[0].shows(clock())).status_code == 303
+
     def test_the_right_password_again_and_again_gives_no_more_guesses_at_the_code(
         self, app: Litestar, clock: MovableClock, phone: tuple[Authenticator, list[str]]
     ) -> None:
@@ -308,6 +340,31 @@ class TestOnesOwnPage:
             has = factors.has(session, account)
         assert has.any == (not path.endswith("remove"))
         assert has.recovery_codes == {"app": 9, "codes": 10, "remove": 0}[path.rsplit("/", 1)[1]]
+
+    def test_a_wrong_code_on_the_own_page_is_written_down_also_at_another_site_than_the_first(
+        self,
+        app: Litestar,
+        database: Database,
+        site: Site,
+        siti: Account,
+        clock: MovableClock,
+        phone: tuple[Authenticator, list[str]],
+    ) -> None:
+        there = open_site(database, clock(), code="SAT")
+        with database.writing() as session:
+            service.grant(
+                session, actor=the_program(there.id), account_id=siti.id, site_id=there.id, role=Role.NURSE, at=clock()
+            )
+        visitor, other = (signed_in(Visitor(app), phone[0], clock) for _ in range(2) if clock.goes_on(seconds=30))
+        assert visitor.post("/switch-site", {"site_id": str(there.id)}).status_code == 303
+        for _ in range(3):
+            answer = visitor.post("/second-factor/codes", {"password": PASSWORD, "code": "000000"})
+            assert (answer.status_code, "wrong-code" in text_of(answer)) == (422, True)
+        assert acts_of(database, site)[-3:] == [factors.WRONG] * 3
+        assert "3 wrong codes were typed" in text_of(visitor.get("/second-factor"))
+        answer = visitor.post("/second-factor/remove", {"password": PASSWORD, "code": phone[1][0]})
+        assert answer.status_code == 303
+        assert other.get("/api/whoami").status_code == 401, "a sign-in at the other site ended too"
 
     def test_an_administrator_takes_it_away_and_its_person_is_told(
         self,
