@@ -178,6 +178,7 @@ def _what_to_try(settings: Settings, pickups: Sequence[ToTry], others: Sequence[
         "  pharmacist     call the next in the queue, dose, print labels, close the day and print its log",
         "  doctor         open somebody on the worklist, read the assessment, change a dose",
         "  reception      check somebody in, book and move times",
+        "  peer           open one of the few clients whom this peer worker keeps in touch with, note a contact",
         "  evaluator      see and download retention",
         "  administrator  hours, closures, staff, policies, the audit trail",
         f"  anybody        play a client's phone on {base}/telephone: write SLOTS, BOOK FRI 7, WHEN, DROP",

@@ -20,7 +20,8 @@ site's administrator may change what is marked, for that site, with a reason
 - **yes**: allowed; **yes, changeable**: a site may take it away.
 - a dash: not allowed; **no, changeable**: a site may allow it.
 
-Whoever has several roles may what any of them may.
+Whoever has several roles may what any of them may. What every route of the program answers to each role is one table,
+[`tests/dispensary/permissions.csv`](../tests/dispensary/permissions.csv), and a test asks every one of them.
 
 """
 

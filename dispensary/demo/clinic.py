@@ -19,6 +19,7 @@ from dispensary.database import Database, ReadSession, WriteSession
 from dispensary.demo.course import Life
 from dispensary.demo.guest import comes_by
 from dispensary.demo.health import watch
+from dispensary.demo.peers import keeps_in_touch
 from dispensary.demo.people import YEAR, people
 from dispensary.demo.texting import fill_answers, fill_wishes
 from dispensary.demo.unusual import Unusual
@@ -55,6 +56,7 @@ PINS = {
     "doctor": "314159",
     "nurse": "161803",
     "reception": "141421",
+    "peer": "173205",
     "evaluator": "577215",
     "administrator": "662607",
 }
@@ -63,6 +65,7 @@ STAFF = (
     ("doctor", "Dr. Lim Wei Sheng", "LWS", Role.DOCTOR),
     ("nurse", "Kavitha a/p Raman", "KR", Role.NURSE),
     ("reception", "Ong Siew Fong", "OSF", Role.RECEPTION),
+    ("peer", "Azman bin Idris", "AI", Role.PEER_WORKER),
     ("evaluator", "Dr. Nadia Hashim", "NH", Role.EVALUATOR),
     ("administrator", "Farid bin Osman", "FO", Role.ADMINISTRATOR),
 )
@@ -104,6 +107,7 @@ def fill(database: Database, *, now: datetime, public_base_url: str, say: Callab
         _wishes(session, actors, here, today, now)
         fill_wishes(session, actor=actors[Role.RECEPTION], clients=[life.client_id for life in here], now=now)
         fill_answers(session, actor=actors[Role.EVALUATOR], today=today)
+        keeps_in_touch(session, actors, [life.client_id for life in here[:14:2]], today=today, now=now)
     with database.writing() as session:
         watch(session, actors, here, today=today, now=now)
     unusual = Unusual(database, site, actors, here, today, now)

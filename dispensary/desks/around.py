@@ -15,6 +15,7 @@ from dispensary.clients.goals import Goal, goals_of
 from dispensary.clients.legal_hold_models import LegalHold
 from dispensary.clients.legal_holds import held
 from dispensary.clients.models import ClientAssignment, Task
+from dispensary.clients.own import Contact, contacts_of
 from dispensary.clients.tasks import tasks_of
 from dispensary.database import ReadSession
 from dispensary.prescribing.models import Reduction
@@ -44,6 +45,8 @@ class Around:
     """What of their record left the programme with their name."""
     held: LegalHold | None
     """Why nothing of their record may be wiped or erased."""
+    contacts: Sequence[Contact]
+    """What a peer worker noted of keeping in touch, the newest first."""
     referrals: Sequence[Referral]
     """Open ones first."""
     ask_on: date
@@ -66,6 +69,7 @@ def around(session: ReadSession, *, client_id: ClientId, today: date) -> Around:
         flags=flags_of(session, client_id=client_id),
         disclosed=disclosures_of(session, client_id=client_id),
         held=held(session, client_id),
+        contacts=contacts_of(session, client_id=client_id),
         referrals=referrals_of(session, client_id=client_id),
         ask_on=today + ASK_AFTER,
     )
@@ -77,5 +81,5 @@ def who_treats(session: ReadSession, site_id: SiteId) -> list[tuple[AccountId, s
     return [
         (AccountId(one.id), one.name)
         for one in colleagues(session, site_id)
-        if one.left_at is None and may(one.roles, Act.ENROL, own)
+        if one.left_at is None and any(may(one.roles, act, own) for act in (Act.ENROL, Act.LOOK_AFTER_OWN))
     ]

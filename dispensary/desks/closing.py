@@ -20,13 +20,13 @@ from dispensary.supplies.day_list import day_list
 from dispensary.units import ClientId, DoseDay
 from dispensary.web.forms import Form, one
 from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
-from dispensary.web.guards import requires_dispenser
+from dispensary.web.guards import requires_day_closer
 from dispensary.web.safe_acts import look_after_close
 from dispensary.web.templating import page
 from dispensary.web.typed import LONGEST_NOTE, Typed
 
 
-@get("/counter/close", sync_to_thread=True, guards=[requires_dispenser])
+@get("/counter/close", sync_to_thread=True, guards=[requires_day_closer])
 def close_form(database: TheDatabase, site: TheSite, clock: TheClock) -> Template:
     """What the close will do: who is still due, what goes back into stock, what to measure."""
     with database.reading() as session:
@@ -62,7 +62,7 @@ def _close_page(
     )
 
 
-@post("/counter/close", sync_to_thread=True, guards=[requires_dispenser])
+@post("/counter/close", sync_to_thread=True, guards=[requires_day_closer])
 def close(data: Form, database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock) -> Response[Any]:
     """Closes today with the counts. Refused, nothing is closed and what was measured stays in the form."""
     now = clock()

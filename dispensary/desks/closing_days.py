@@ -15,7 +15,8 @@ from dispensary.clients import queries as clients
 from dispensary.desks.opening import days_to_close, hours_page
 from dispensary.phone.moved import Concerned, plan
 from dispensary.refusals import BadInput, Refusal, Refused
-from dispensary.web.given import TheClock, TheDatabase, TheSite
+from dispensary.staff.rules import Act
+from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
 from dispensary.web.guards import requires_administrator
 from dispensary.web.templating import page
 
@@ -23,8 +24,13 @@ _MOST_DAYS = 366
 
 
 @get("/office/closures/plan", sync_to_thread=True, guards=[requires_administrator])
-def closing(request: Request[Any, Any, Any], database: TheDatabase, site: TheSite, clock: TheClock) -> Template:
-    """Whom closing these days concerns, by number: an administrator looks at no record. Nothing is done yet."""
+def closing(
+    request: Request[Any, Any, Any], database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock
+) -> Template:
+    """Whom closing these days concerns, by number. Nothing is done yet.
+
+    An administrator looks at no record: bottles and days without a dose are shown to whoever may, and counted for all.
+    """
     now = clock()
     today, typed = site.dose_day(now), dict(request.query_params)
     try:
@@ -44,6 +50,7 @@ def closing(request: Request[Any, Any, Any], database: TheDatabase, site: TheSit
         last=last_day,
         reason=reason,
         concerned=concerned,
+        treats=actor.may(Act.LOOK_AT_CLIENT),
         numbers={client_id: face.number for client_id, face in faces.items()},
         counts=Counter(each.way.state.value for each in concerned),
         without=sum(bool(each.cover.without) for each in concerned),

@@ -19,13 +19,13 @@ from dispensary.refusals import NotThere, Refusal, Refused
 from dispensary.staff import audit
 from dispensary.staff.models import JobRun
 from dispensary.staff.queries import Place
-from dispensary.staff.rules import Actor
+from dispensary.staff.rules import Act
 from dispensary.supplies.outage_files import PackFiles, folder_of, packs_in, read_pack
 from dispensary.supplies.outage_making import DOWNTIME_PACK
 from dispensary.supplies.outage_settings import MOST_DAYS, Downtime, downtime_of, set_downtime
 from dispensary.web.forms import Form, secret
 from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSettings, TheSite
-from dispensary.web.guards import requires_administrator, requires_dispenser
+from dispensary.web.guards import requires, requires_administrator, requires_pack_taker
 from dispensary.web.templating import page
 from dispensary.web.typed import Typed
 
@@ -70,15 +70,15 @@ def packs_of(session: ReadSession, *, site: Place, data: Path, now: datetime) ->
     )
 
 
-@get("/counter/downtime", sync_to_thread=True, guards=[requires_dispenser])
-def packs(database: TheDatabase, site: TheSite, settings: TheSettings, clock: TheClock) -> Template:
+@get("/counter/downtime", sync_to_thread=True, guards=[requires(Act.DISPENSE, Act.TAKE_PACK)])
+def packs(database: TheDatabase, actor: TheActor, site: TheSite, settings: TheSettings, clock: TheClock) -> Template:
     """How old the newest pack is, both its forms to take along, and where sheets are entered afterwards."""
     with database.reading() as session:
         found = packs_of(session, site=site, data=settings.data, now=clock())
-    return page("counter/downtime.html", packs=found, at="/counter/downtime")
+    return page("counter/downtime.html", packs=found, at="/counter/downtime" if actor.may(Act.TAKE_PACK) else "")
 
 
-@get("/counter/downtime/{name:str}", sync_to_thread=True, guards=[requires_dispenser])
+@get("/counter/downtime/{name:str}", sync_to_thread=True, guards=[requires_pack_taker])
 def take(
     name: FromPath[str],
     database: TheDatabase,
@@ -87,25 +87,12 @@ def take(
     settings: TheSettings,
     clock: TheClock,
 ) -> Response[bytes]:
-    """One form of a pack, sealed as it is. That it was taken is written down."""
-    return _taken(database, actor, site, settings.data, clock(), name)
+    """One form of a pack, sealed as it is. That it was taken is written down.
 
-
-@get("/office/downtime/{name:str}", sync_to_thread=True, guards=[requires_administrator])
-def take_along(
-    name: FromPath[str],
-    database: TheDatabase,
-    actor: TheActor,
-    site: TheSite,
-    settings: TheSettings,
-    clock: TheClock,
-) -> Response[bytes]:
-    """The same for whoever runs the site."""
-    return _taken(database, actor, site, settings.data, clock(), name)
-
-
-def _taken(database: Database, actor: Actor, site: Place, data: Path, now: datetime, name: str) -> Response[bytes]:
-    content = read_pack(folder_of(data, site.code), site.code, name)
+    Whoever sets the words of a pack, in the office, takes none along: together they are everybody's name and dose.
+    """
+    now = clock()
+    content = read_pack(folder_of(settings.data, site.code), site.code, name)
     if content is None:
         raise NotThere(Refusal("no-pack", "There is no such pack any more.", "Take the newest of the list."))
     with database.writing() as session:
@@ -152,7 +139,6 @@ def _setting_page(
         packs=found,
         most_days=MOST_DAYS,
         done=done,
-        at="/office/downtime",
     )
 
 
@@ -180,4 +166,4 @@ def change(
     return Redirect("/office/downtime?done=true", status_code=303)
 
 
-HANDLERS: list[ControllerRouterHandler] = [packs, take, setting, change, take_along]
+HANDLERS: list[ControllerRouterHandler] = [packs, take, setting, change]

@@ -24,7 +24,7 @@ from dispensary.units import ClientId
 from dispensary.web import health_acts
 from dispensary.web.forms import Form, one
 from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
-from dispensary.web.guards import requires_health_watcher
+from dispensary.web.guards import requires_alert_resolver, requires_health_watcher
 from dispensary.web.health_acts import When
 from dispensary.web.templating import page
 from dispensary.web.typed import LONGEST_NOTE, Typed
@@ -111,7 +111,7 @@ def health_page(
 @post(
     "/consulting/clients/{client_id:uuid}/health/alerts/{alert_id:uuid}/read",
     sync_to_thread=True,
-    guards=[requires_health_watcher],
+    guards=[requires_alert_resolver],
 )
 def read(
     client_id: FromPath[UUID],
@@ -136,7 +136,7 @@ def read(
 @post(
     "/consulting/clients/{client_id:uuid}/health/alerts/{alert_id:uuid}/close",
     sync_to_thread=True,
-    guards=[requires_health_watcher],
+    guards=[requires_alert_resolver],
 )
 def close(
     client_id: FromPath[UUID],

@@ -24,14 +24,14 @@ from dispensary.web import safe_acts
 from dispensary.web.doing import done_or_again
 from dispensary.web.forms import Form, key_of, one, secret
 from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
-from dispensary.web.guards import requires_dispenser
+from dispensary.web.guards import requires_stock_keeper
 from dispensary.web.templating import page
 from dispensary.web.typed import LONGEST_NOTE, Typed
 
 # To another site and back
 
 
-@get("/counter/stock/transfers", sync_to_thread=True, guards=[requires_dispenser])
+@get("/counter/stock/transfers", sync_to_thread=True, guards=[requires_stock_keeper])
 def transfer_list(database: TheDatabase, site: TheSite, clock: TheClock) -> Template:
     """What was sent and received, and the form to send."""
     return _transfers_page(database, site, clock)
@@ -57,7 +57,7 @@ def _transfers_page(
         )
 
 
-@post("/counter/stock/transfers", sync_to_thread=True, guards=[requires_dispenser])
+@post("/counter/stock/transfers", sync_to_thread=True, guards=[requires_stock_keeper])
 def send_it(data: Form, database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock) -> Response[Any]:
     """Sends stock to another site."""
     now = clock()
@@ -86,7 +86,7 @@ def send_it(data: Form, database: TheDatabase, actor: TheActor, site: TheSite, c
     return Redirect("/counter/stock?done=sent", status_code=303)
 
 
-@get("/counter/stock/transfers/{transfer_id:uuid}", sync_to_thread=True, guards=[requires_dispenser])
+@get("/counter/stock/transfers/{transfer_id:uuid}", sync_to_thread=True, guards=[requires_stock_keeper])
 def transfer(transfer_id: FromPath[UUID], database: TheDatabase, site: TheSite) -> Template:
     """One transfer: to be received here, or to be taken back when it never left, or as it ended."""
     return _transfer_page(transfer_id, database, site)
@@ -104,7 +104,7 @@ def _transfer_page(
     return page("counter/stock_transfer.html", refused=refused, typed=typed, one=one_of, this_site=site)
 
 
-@post("/counter/stock/transfers/{transfer_id:uuid}/receive", sync_to_thread=True, guards=[requires_dispenser])
+@post("/counter/stock/transfers/{transfer_id:uuid}/receive", sync_to_thread=True, guards=[requires_stock_keeper])
 def receive_it(
     transfer_id: FromPath[UUID],
     data: Form,
@@ -138,7 +138,7 @@ def receive_it(
     )
 
 
-@post("/counter/stock/transfers/{transfer_id:uuid}/take-back", sync_to_thread=True, guards=[requires_dispenser])
+@post("/counter/stock/transfers/{transfer_id:uuid}/take-back", sync_to_thread=True, guards=[requires_stock_keeper])
 def take_it_back(
     transfer_id: FromPath[UUID],
     data: Form,
@@ -166,7 +166,7 @@ def take_it_back(
 # Destroyed
 
 
-@get("/counter/stock/destroy", sync_to_thread=True, guards=[requires_dispenser])
+@get("/counter/stock/destroy", sync_to_thread=True, guards=[requires_stock_keeper])
 def destroy_form(
     database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock, lot: FromQuery[str] = ""
 ) -> Template:
@@ -197,7 +197,7 @@ def _destroy_page(
         )
 
 
-@post("/counter/stock/destroy", sync_to_thread=True, guards=[requires_dispenser])
+@post("/counter/stock/destroy", sync_to_thread=True, guards=[requires_stock_keeper])
 def destroy_it(data: Form, database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock) -> Response[Any]:
     """Writes stock off as destroyed, before a second person."""
     now = clock()
@@ -235,7 +235,7 @@ def destroy_it(data: Form, database: TheDatabase, actor: TheActor, site: TheSite
 # Missing
 
 
-@get("/counter/stock/investigations/{investigation_id:uuid}", sync_to_thread=True, guards=[requires_dispenser])
+@get("/counter/stock/investigations/{investigation_id:uuid}", sync_to_thread=True, guards=[requires_stock_keeper])
 def investigation(investigation_id: FromPath[UUID], database: TheDatabase, site: TheSite) -> Template:
     """What is missing since when, who handled the lot since, and what was found."""
     return _investigation_page(investigation_id, database, site)
@@ -256,7 +256,7 @@ def _investigation_page(
     )
 
 
-@post("/counter/stock/investigations/{investigation_id:uuid}", sync_to_thread=True, guards=[requires_dispenser])
+@post("/counter/stock/investigations/{investigation_id:uuid}", sync_to_thread=True, guards=[requires_stock_keeper])
 def close_it(
     investigation_id: FromPath[UUID],
     data: Form,

@@ -26,7 +26,7 @@ from dispensary.units import ClientId, DoseDay
 from dispensary.web.doing import done_or_again
 from dispensary.web.forms import Form, one, secret, several
 from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSettings, TheSite
-from dispensary.web.guards import requires_dispenser
+from dispensary.web.guards import requires_packer
 from dispensary.web.packing_acts import PreparedOne, prepare_each
 from dispensary.web.templating import page
 from dispensary.web.typed import LONGEST_NOTE, Typed
@@ -34,7 +34,7 @@ from dispensary.web.typed import LONGEST_NOTE, Typed
 _FARTHEST = 14
 
 
-@get("/counter/pack", sync_to_thread=True, guards=[requires_dispenser])
+@get("/counter/pack", sync_to_thread=True, guards=[requires_packer])
 def pack_list(database: TheDatabase, site: TheSite, clock: TheClock, on: FromQuery[str] = "") -> Template:
     """Who comes on a day, tomorrow unless said otherwise, and the bottles that may be prepared for them."""
     today = site.dose_day(clock())
@@ -69,7 +69,7 @@ def _pack_page(
         )
 
 
-@post("/counter/pack", sync_to_thread=True, guards=[requires_dispenser])
+@post("/counter/pack", sync_to_thread=True, guards=[requires_packer])
 def prepare(
     data: Form,
     database: TheDatabase,
@@ -109,7 +109,7 @@ def _chosen(value: str) -> tuple[ClientId, list[DoseDay]]:
 # The second look
 
 
-@get("/counter/check", sync_to_thread=True, guards=[requires_dispenser])
+@get("/counter/check", sync_to_thread=True, guards=[requires_packer])
 def check_list(database: TheDatabase, actor: TheActor, site: TheSite) -> Template:
     """Every prepared bottle, checked or not."""
     return _check_page(database, actor, site)
@@ -136,7 +136,7 @@ def _check_page(
         )
 
 
-@post("/counter/check", sync_to_thread=True, guards=[requires_dispenser])
+@post("/counter/check", sync_to_thread=True, guards=[requires_packer])
 def check(data: Form, database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock) -> Response[Any]:
     """Checks the bottle whose label was scanned, or every ticked one."""
     now = clock()
@@ -176,7 +176,7 @@ def _bottles_of(session: ReadSession, site: TheSite, data: Mapping[str, Any]) ->
     return found
 
 
-@post("/counter/check/{bottle_id:uuid}/lost", sync_to_thread=True, guards=[requires_dispenser])
+@post("/counter/check/{bottle_id:uuid}/lost", sync_to_thread=True, guards=[requires_packer])
 def write_off(
     bottle_id: FromPath[UUID], data: Form, database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock
 ) -> Response[Any]:

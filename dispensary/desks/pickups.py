@@ -19,7 +19,7 @@ from dispensary.desks.losses import loss_words
 from dispensary.refusals import NotThere, Refusal, Refused
 from dispensary.staff import audit
 from dispensary.staff.queries import Place, names_of
-from dispensary.staff.rules import Actor
+from dispensary.staff.rules import Act, Actor
 from dispensary.supplies import queries
 from dispensary.supplies.carrying import carriers, out_now
 from dispensary.supplies.handover import issue_again, not_this_person, prepare_and_tell, tell_again
@@ -36,7 +36,7 @@ from dispensary.web.consultation import looked_at
 from dispensary.web.doing import done_or_again
 from dispensary.web.forms import Form, key_of, one, several
 from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSettings, TheSite
-from dispensary.web.guards import requires_dispenser
+from dispensary.web.guards import requires, requires_dispenser, requires_packer
 from dispensary.web.paper import pdf
 from dispensary.web.templating import page
 from dispensary.web.typed import LONGEST_NOTE, Typed
@@ -47,7 +47,7 @@ def _day(text: str, *, field: str) -> date:
         return typed.day(field)
 
 
-@get("/counter/pickups", sync_to_thread=True, guards=[requires_dispenser])
+@get("/counter/pickups", sync_to_thread=True, guards=[requires(Act.DISPENSE, Act.PREPARE_PICKUP)])
 def pickups(database: TheDatabase, site: TheSite, clock: TheClock) -> Template:
     """The prepared pickups of today and the next days, what is out with a carrier, and how many passes were refused."""
     now = clock()
@@ -74,7 +74,7 @@ def pickups(database: TheDatabase, site: TheSite, clock: TheClock) -> Template:
     )
 
 
-@get("/counter/clients/{client_id:uuid}/pickup", sync_to_thread=True, guards=[requires_dispenser])
+@get("/counter/clients/{client_id:uuid}/pickup", sync_to_thread=True, guards=[requires_packer])
 def pickup_form(
     client_id: FromPath[UUID],
     database: TheDatabase,
@@ -117,7 +117,7 @@ def _pickup_page(
     )
 
 
-@post("/counter/clients/{client_id:uuid}/pickup", sync_to_thread=True, guards=[requires_dispenser])
+@post("/counter/clients/{client_id:uuid}/pickup", sync_to_thread=True, guards=[requires_packer])
 def prepare(
     client_id: FromPath[UUID],
     data: Form,
@@ -155,7 +155,7 @@ def prepare(
     return Redirect("/counter/pickups", status_code=303)
 
 
-@get("/counter/pickups/{pickup_id:uuid}", sync_to_thread=True, guards=[requires_dispenser])
+@get("/counter/pickups/{pickup_id:uuid}", sync_to_thread=True, guards=[requires(Act.DISPENSE, Act.PREPARE_PICKUP)])
 def one_pickup(
     pickup_id: FromPath[UUID],
     database: TheDatabase,
@@ -227,7 +227,7 @@ def pickup_page(
     )
 
 
-@post("/counter/pickups/{pickup_id:uuid}/pass", sync_to_thread=True, guards=[requires_dispenser])
+@post("/counter/pickups/{pickup_id:uuid}/pass", sync_to_thread=True, guards=[requires_packer])
 def new_pass(
     pickup_id: FromPath[UUID],
     data: Form,
@@ -256,7 +256,7 @@ def new_pass(
     return here.does(act)
 
 
-@post("/counter/pickups/{pickup_id:uuid}/text", sync_to_thread=True, guards=[requires_dispenser])
+@post("/counter/pickups/{pickup_id:uuid}/text", sync_to_thread=True, guards=[requires_packer])
 def text_again(
     pickup_id: FromPath[UUID],
     data: Form,
@@ -309,7 +309,7 @@ def refused_passes(database: TheDatabase, site: TheSite, clock: TheClock, on: Fr
     return page("counter/refused_passes.html", rows=rows, day=day, today=today, before=day - timedelta(days=1))
 
 
-@post("/counter/pickups/{pickup_id:uuid}/cancel", sync_to_thread=True, guards=[requires_dispenser])
+@post("/counter/pickups/{pickup_id:uuid}/cancel", sync_to_thread=True, guards=[requires_packer])
 def cancel(
     pickup_id: FromPath[UUID], data: Form, database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock
 ) -> Redirect:
@@ -325,7 +325,7 @@ def cancel(
     return Redirect("/counter/pickups", status_code=303)
 
 
-@get("/counter/pickups/{pickup_id:uuid}/card.pdf", sync_to_thread=True, guards=[requires_dispenser])
+@get("/counter/pickups/{pickup_id:uuid}/card.pdf", sync_to_thread=True, guards=[requires_packer])
 def card(pickup_id: FromPath[UUID], database: TheDatabase, site: TheSite) -> Response[bytes]:
     """The pass as a card to print: QR and code, nothing about the person."""
     with database.reading() as session:

@@ -27,11 +27,11 @@ from dispensary.supplies.printing.labels import DOTS, bottle_labels, initials_of
 from dispensary.supplies.printing.packlist import PackBottle, PackRow, pack_list_pdf
 from dispensary.units import ClientId
 from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
-from dispensary.web.guards import requires_dispenser
+from dispensary.web.guards import requires_dispenser, requires_packer
 from dispensary.web.paper import pdf, sent_to_printer
 
 
-@get("/counter/pickups/{pickup_id:uuid}/labels", sync_to_thread=True, guards=[requires_dispenser])
+@get("/counter/pickups/{pickup_id:uuid}/labels", sync_to_thread=True, guards=[requires_packer])
 def pickup_labels(
     pickup_id: FromPath[UUID],
     database: TheDatabase,
@@ -44,7 +44,7 @@ def pickup_labels(
     return database.write(lambda session: _labels(session, actor, site.id, clock(), skip, pickup_ids=[pickup_id]))
 
 
-@get("/counter/pickups/labels", sync_to_thread=True, guards=[requires_dispenser])
+@get("/counter/pickups/labels", sync_to_thread=True, guards=[requires_packer])
 def day_labels(
     database: TheDatabase,
     actor: TheActor,
@@ -133,7 +133,7 @@ def _as_packed(session: ReadSession, site: TheSite, day: date) -> list[UUID]:
     return [each.pickup.id for each in sorted(waiting, key=place) if each.bottles]
 
 
-@get("/counter/pickups/pack-list.pdf", sync_to_thread=True, guards=[requires_dispenser])
+@get("/counter/pickups/pack-list.pdf", sync_to_thread=True, guards=[requires_packer])
 def pack_list(database: TheDatabase, site: TheSite, clock: TheClock, on: FromQuery[str] = "") -> Response[bytes]:
     """What is prepared for a day of collection, in the order in which its clients come."""
     now = clock()

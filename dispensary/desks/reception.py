@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -166,8 +166,13 @@ def _by_pass(database: Database, actor: Actor, site: Place, text: str, now: date
     except Refused as refused:
         with database.writing() as session:
             record_refused_pass(session, site_id=site.id, account_id=actor.account_id, refusal=refused.first, at=now)
+        # What the counter would do about it speaks of doses and bottles: here it is enough who does not come in by it.
+        said = Refused(
+            *(replace(each, remedy="Find them by name or number.", evidence={}) for each in refused.refusals)
+        )
+        said.status = refused.status
         with database.reading() as session:
-            return page("reception/reception.html", refused=refused, **_first_page(session, actor, site, now))
+            return page("reception/reception.html", refused=said, **_first_page(session, actor, site, now))
     return Redirect(f"/reception?done={visit.id}", status_code=303)
 
 

@@ -14,6 +14,7 @@ from litestar.types import ControllerRouterHandler
 from dispensary.database import ReadSession
 from dispensary.refusals import NotThere, Refused
 from dispensary.staff.queries import initials_of
+from dispensary.staff.rules import Act
 from dispensary.stock import queries as stock
 from dispensary.stock.counting import last_counts, shortages
 from dispensary.stock.discrepancies import findings
@@ -26,7 +27,7 @@ from dispensary.units import DoseDay
 from dispensary.web import safe_acts
 from dispensary.web.forms import Form, key_of, one
 from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
-from dispensary.web.guards import requires_dispenser
+from dispensary.web.guards import requires, requires_day_closer, requires_stock_keeper
 from dispensary.web.safe_acts import Delivered, Measured
 from dispensary.web.templating import page
 from dispensary.web.typed import LONGEST_NOTE, Typed
@@ -34,7 +35,7 @@ from dispensary.web.typed import LONGEST_NOTE, Typed
 LONGEST_NAME = 120
 
 
-@get("/counter/stock", sync_to_thread=True, guards=[requires_dispenser])
+@get("/counter/stock", sync_to_thread=True, guards=[requires(Act.DISPENSE, Act.RECEIVE_STOCK, Act.CLOSE_DAY)])
 def safe(database: TheDatabase, site: TheSite, clock: TheClock, done: FromQuery[str] = "") -> Template:
     """The lots in the safe, how long they last, what is on its way, what is missing, what must not be."""
     with database.reading() as session:
@@ -64,7 +65,7 @@ def _safe_page(
     )
 
 
-@post("/counter/stock/lots/{lot_id:uuid}/open", sync_to_thread=True, guards=[requires_dispenser])
+@post("/counter/stock/lots/{lot_id:uuid}/open", sync_to_thread=True, guards=[requires_stock_keeper])
 def open_it(
     lot_id: FromPath[UUID], database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock
 ) -> Response[Any]:
@@ -84,7 +85,7 @@ def open_it(
 # A delivery
 
 
-@get("/counter/stock/receive", sync_to_thread=True, guards=[requires_dispenser])
+@get("/counter/stock/receive", sync_to_thread=True, guards=[requires_stock_keeper])
 def receive_form(database: TheDatabase, site: TheSite) -> Template:
     """The form of a delivery, with those from whom something came before."""
     return _receive_page(database, site)
@@ -98,7 +99,7 @@ def _receive_page(
     return page("counter/stock_receive.html", refused=refused, typed=typed, suppliers=known)
 
 
-@post("/counter/stock/receive", sync_to_thread=True, guards=[requires_dispenser])
+@post("/counter/stock/receive", sync_to_thread=True, guards=[requires_stock_keeper])
 def receive(data: Form, database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock) -> Response[Any]:
     """Receives a delivery into the safe and the register."""
     now = clock()
@@ -130,7 +131,7 @@ def receive(data: Form, database: TheDatabase, actor: TheActor, site: TheSite, c
 # A count
 
 
-@get("/counter/stock/count", sync_to_thread=True, guards=[requires_dispenser])
+@get("/counter/stock/count", sync_to_thread=True, guards=[requires_day_closer])
 def count_form(database: TheDatabase, site: TheSite) -> Template:
     """What the register says of each lot, and fields for what is measured."""
     return _count_page(database, site)
@@ -150,7 +151,7 @@ def _count_page(
         )
 
 
-@post("/counter/stock/count", sync_to_thread=True, guards=[requires_dispenser])
+@post("/counter/stock/count", sync_to_thread=True, guards=[requires_day_closer])
 def count(data: Form, database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock) -> Response[Any]:
     """Counts the lots that were measured; those whose field was left open are not counted."""
     now = clock()

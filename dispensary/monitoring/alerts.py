@@ -165,7 +165,7 @@ def read_alert(session: WriteSession, *, actor: Actor, alert_id: UUID, at: datet
     """
     alert = session.get(Alert, alert_id, with_for_update=True)
     if alert is None or alert.site_id != actor.site_id or alert.resolved_at is not None:
-        raise NotThere(Refusal("no-alert", "There is no such open alert.", "Look at the list again."))
+        raise NotThere(Refusal("no-alert", "There is no such open alert.", "Look at the client's page again."))
     if not {alert.role, alert.escalated_to} & {role.value for role in actor.roles}:
         raise Refused(
             Refusal("not-its-role", f"This alert is for the {alert.role}.", "Tell a colleague whose work it is.")

@@ -190,7 +190,7 @@ def stop_treatment(
     """Ends a treatment and each of its medicines that runs. Raises BadInput or NotThere."""
     treatment = session.get(Treatment, treatment_id)
     if treatment is None or treatment.site_id != actor.site_id:
-        raise NotThere(Refusal("no-treatment", "There is no such treatment here."))
+        raise NotThere(Refusal("no-treatment", "The client has no such treatment.", "Look at the client's page again."))
     lock_client(session, treatment.client_id, actor.site_id)
     session.refresh(treatment)
     if treatment.stopped_on is not None:
@@ -225,7 +225,7 @@ def set_observed(session: WriteSession, *, actor: Actor, treatment_id: UUID, obs
     """Says whether doses of a treatment are swallowed here, before somebody's eyes. Raises NotThere or Refused."""
     treatment = session.get(Treatment, treatment_id)
     if treatment is None or treatment.site_id != actor.site_id:
-        raise NotThere(Refusal("no-treatment", "There is no such treatment here."))
+        raise NotThere(Refusal("no-treatment", "The client has no such treatment.", "Look at the client's page again."))
     lock_client(session, treatment.client_id, actor.site_id)
     session.refresh(treatment)
     if treatment.stopped_on is not None:

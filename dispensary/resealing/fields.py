@@ -22,6 +22,7 @@ _OF = {
     "agent": "client_id",
     "client_goal": "client_id",
     "consent": "client_id",
+    "contact_note": "client_id",
     "message": "recipient_id",
     "number_change": "client_id",
 }

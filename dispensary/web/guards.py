@@ -113,26 +113,32 @@ async def requires_sign_in(connection: Connection, _: BaseRouteHandler) -> None:
     who_asks(connection)
 
 
-def requires(act: Act) -> Guard:
-    """A guard that lets pass whose roles at the site allow the act."""
+def requires(*acts: Act) -> Guard:
+    """A guard that lets pass whoever may do the act where they work now; of several, any one of them."""
 
     async def guard(connection: Connection, _: BaseRouteHandler) -> None:
-        if not who_asks(connection).actor.may(act):
+        actor = who_asks(connection).actor
+        if not any(actor.may(act) for act in acts):
             raise NotAllowed(
                 Refusal(
                     "not-allowed",
                     "Your work at this site does not include this.",
                     "Ask a colleague whose work it is, or an administrator to add a role to your account.",
-                    {"act": act.value},
+                    {"act": acts[0].value},
                 )
             )
 
-    guard.__name__ = f"requires_{act.name.lower()}"
+    guard.__name__ = "requires_" + "_or_".join(act.name.lower() for act in acts)
     return guard
 
 
 requires_prescriber = requires(Act.ORDER)
 requires_dispenser = requires(Act.DISPENSE)
+requires_packer = requires(Act.PREPARE_PICKUP)
+requires_stock_keeper = requires(Act.RECEIVE_STOCK)
+requires_day_closer = requires(Act.CLOSE_DAY)
+requires_pack_taker = requires(Act.TAKE_PACK)
+requires_alert_resolver = requires(Act.RESOLVE_ALERT)
 requires_carrier = requires(Act.CARRY)
 requires_guest_arranger = requires(Act.ARRANGE_GUEST)
 requires_client_finder = requires(Act.FIND_CLIENT)
@@ -143,5 +149,6 @@ requires_greeter = requires(Act.CHECK_IN)
 requires_help_printer = requires(Act.PRINT_HELP)
 requires_record_keeper = requires(Act.KEEP_RECORD)
 requires_eraser = requires(Act.ERASE)
+requires_peer_worker = requires(Act.LOOK_AFTER_OWN)
 requires_evaluator = requires(Act.EXPORT)
 requires_administrator = requires(Act.RUN_SITE)

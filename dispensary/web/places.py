@@ -33,6 +33,7 @@ DESKS: tuple[Desk, ...] = (
     ),
     Desk(_("Home visits"), "/carrying", _("Bottles that you carry to a home."), (Act.CARRY,)),
     Desk(_("Reception"), "/reception", _("Book times and check people in."), (Act.BOOK, Act.CHECK_IN)),
+    Desk(_("My clients"), "/peers", _("Keep in touch with those you were given."), (Act.LOOK_AFTER_OWN,)),
     Desk(_("Evaluation"), "/evaluation", _("See what the programme achieves, and export it."), (Act.EXPORT,)),
     Desk(
         _("Disclosure"),

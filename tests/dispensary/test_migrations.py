@@ -292,6 +292,7 @@ AFTERWARDS: dict[str, list[tuple[str, tuple[object, ...]]]] = {
     "0051_entry_walls": [
         ("SELECT bool_and(relrowsecurity) FROM pg_class WHERE relname IN ('api_token', 'invitation')", (True,)),
     ],
+    "0051_contact_notes": [("SELECT count(*) FROM contact_note", (0,))],
 }
 """What each later migration leaves of a full database, oldest first."""
 CAME = """

@@ -30,7 +30,7 @@ from dispensary.staff.permission_rules import (
 from dispensary.staff.permissions import changed_at, own_of, set_permission
 from dispensary.staff.rules import Act, Actor, Role
 from dispensary.units import AccountId, SiteId
-from tests.dispensary.visiting import PASSWORD, hire, open_site
+from tests.dispensary.visiting import hire, open_site
 
 CHANGEABLE = [
     Difference(role, each.act, role in each.may_add)
@@ -117,12 +117,10 @@ class TestChangingIt:
         self, database: Database, database_url: str, site: Site, farid: Actor, now: datetime
     ) -> None:
         hire(database, site, "aishah", [Role.PHARMACIST], now)
-        hire(database, site, "kavitha", [Role.NURSE], now)
+        kavitha = hire(database, site, "kavitha", [Role.NURSE], now)
         other = Database(database_url, database.vault)
         with database.writing() as session:
-            attempt = sessions.count_attempt(session, username="kavitha", address="", at=now)
-        with database.writing() as session:
-            token, _ = sessions.sign_in(session, attempt=attempt, password=PASSWORD, at=now)
+            token = sessions.let_in(session, account=session.merge(kavitha), by="password", at=now)
 
         def nurse_may(process: Database) -> bool:
             who = process.glance(lambda glance: sessions.signed_in(glance, token=token, at=now))

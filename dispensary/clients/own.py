@@ -1,0 +1,178 @@
+"""A peer worker's own clients: those whom they have been given, and of each no more than keeping in touch takes.
+
+Every function here asks anew whose client it is, in the query that reads: a page, an address or an id gives
+nobody more.
+What comes back has no dose, no result, no illness and no decision in it, and no sentence that somebody wrote about
+treatment for those who treat.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from uuid import UUID
+
+from sqlalchemy import Select, or_, select
+
+from dispensary.clients.client_key_models import ClientKey
+from dispensary.clients.contact_models import ContactNote
+from dispensary.clients.goals import Goal, goals_of
+from dispensary.clients.models import Client, ClientAssignment, Task
+from dispensary.clients.tasks import finish_task
+from dispensary.database import ReadSession, WriteSession
+from dispensary.refusals import BadInput, NotAllowed, NotThere, Refusal
+from dispensary.staff import audit
+from dispensary.staff.models import Account
+from dispensary.staff.rules import Act, Actor, Role
+from dispensary.units import ClientId
+
+LONGEST_NOTE = 500
+MOST_CONTACTS = 20
+_THEIRS = ("call", "recall")
+"""Kinds of task that anybody who keeps in touch can do, whatever role they were opened for."""
+_ERASED = ClientKey.erased_at.is_not(None)
+_FOR_A_PEER = or_(Task.kind.in_(_THEIRS), Task.role == Role.PEER_WORKER.value)
+
+
+@dataclass(frozen=True)
+class OwnTask:
+    """Something to do for a client of one's own."""
+
+    id: UUID
+    kind: str
+    due_on: date
+    sentence: str
+    """What it says, where it was written for a peer worker; of other roles' tasks only the kind and the day."""
+
+
+@dataclass(frozen=True)
+class OwnClient:
+    """A client as their peer worker knows them."""
+
+    client_id: ClientId
+    number: str
+    called: str
+    """The first of their names."""
+    tasks: Sequence[OwnTask]
+
+
+@dataclass(frozen=True)
+class Contact:
+    """A contact that was noted."""
+
+    at: datetime
+    by: str
+    reached: bool
+    words: str
+
+
+def own_clients(session: ReadSession, *, actor: Actor) -> list[OwnClient]:
+    """Everybody whom the actor has been given at this site, whoever has the soonest task first, then by number."""
+    rows = session.scalars(_own(actor)).all()
+    session.vault.know([row.id for row in rows])
+    found = [_read(session, row) for row in rows]
+    return sorted(found, key=lambda one: (one.tasks[0].due_on if one.tasks else date.max, one.number))
+
+
+def own_client(session: ReadSession, *, actor: Actor, client_id: ClientId) -> OwnClient:
+    """One of them. Raises NotThere for everybody else's client as for nobody."""
+    row = session.scalar(_own(actor).where(Client.id == client_id))
+    if row is None:
+        raise NotThere(Refusal("not-yours", "You have no such client.", "Look at your list again."))
+    return _read(session, row)
+
+
+def own_goals(session: ReadSession, *, actor: Actor, client_id: ClientId) -> list[Goal]:
+    """What one of them wants to reach, in their own words; those that are open."""
+    own_client(session, actor=actor, client_id=client_id)
+    return [goal for goal in goals_of(session, client_id=client_id) if goal.state == "open"]
+
+
+def note_contact(
+    session: WriteSession, *, actor: Actor, client_id: ClientId, reached: bool, words: str, key: UUID, at: datetime
+) -> None:
+    """Notes that the actor spoke with one of their clients, or tried to. The same key again is the same contact.
+
+    Raises NotThere for everybody else's client, BadInput for words that are too long, or none after a talk.
+    """
+    own_client(session, actor=actor, client_id=client_id)
+    words = words.strip()
+    if len(words) > LONGEST_NOTE or (reached and not words):
+        sentence = "Say in a few words what is worth knowing."
+        raise BadInput(Refusal("contact-words", sentence, f"At most {LONGEST_NOTE} letters.", field="words"))
+    noted = session.get(ContactNote, key)
+    if noted is not None and (noted.account_id, noted.client_id) == (actor.account_id, client_id):
+        return
+    assert actor.account_id is not None, "whoever has clients has an account"
+    session.add(
+        ContactNote(
+            id=key,
+            client_id=client_id,
+            site_id=actor.site_id,
+            account_id=actor.account_id,
+            at=at,
+            reached=reached,
+            words_sealed=session.vault.seal("contact_note.words", key, words, of=client_id),
+        )
+    )
+    session.flush()
+    details = {"reached": reached}
+    audit.record(
+        session, actor=actor, act="noted contact", subject="client", subject_id=client_id, at=at, details=details
+    )
+
+
+def finish_own_task(
+    session: WriteSession, *, actor: Actor, client_id: ClientId, task_id: UUID, outcome: str, at: datetime
+) -> Task:
+    """Says how a task for one of the actor's clients was done. Raises NotThere for any other task."""
+    own_client(session, actor=actor, client_id=client_id)
+    theirs = select(Task.id).where(Task.id == task_id, Task.client_id == client_id, _FOR_A_PEER)
+    if session.scalar(theirs) is None:
+        raise NotThere(Refusal("no-task", "There is no such open task.", "Look at the list again."))
+    return finish_task(session, actor=actor, task_id=task_id, outcome=outcome, at=at)
+
+
+def contacts_of(session: ReadSession, *, client_id: ClientId) -> list[Contact]:
+    """The newest contacts of a client, whoever noted them. Ask for a client whom the reader may look at."""
+    rows = session.execute(
+        select(ContactNote, Account.name)
+        .join(Account, Account.id == ContactNote.account_id)
+        .where(ContactNote.client_id == client_id)
+        .order_by(ContactNote.at.desc(), ContactNote.id)
+        .limit(MOST_CONTACTS)
+    )
+    return [
+        Contact(note.at, by, note.reached, session.vault.open("contact_note.words", note.id, note.words_sealed))
+        for note, by in rows
+    ]
+
+
+def _own(actor: Actor) -> Select[Client]:
+    if actor.account_id is None or not actor.may(Act.LOOK_AFTER_OWN):
+        raise NotAllowed(
+            Refusal("no-own-clients", "Your work at this site has no clients of your own.", "Ask an administrator.")
+        )
+    return (
+        select(Client)
+        .join(ClientAssignment, ClientAssignment.client_id == Client.id)
+        .where(ClientAssignment.account_id == actor.account_id, Client.site_id == actor.site_id)
+        .where(~select(ClientKey.client_id).where(ClientKey.client_id == Client.id, _ERASED).exists())
+        .order_by(Client.number)
+    )
+
+
+def _read(session: ReadSession, row: Client) -> OwnClient:
+    open_ones = select(Task).where(Task.client_id == row.id, Task.done_at.is_(None), _FOR_A_PEER)
+    tasks = session.scalars(open_ones.order_by(Task.due_on, Task.opened_at, Task.id))
+    name = session.vault.open("client.name", row.id, row.name_sealed)
+    return OwnClient(
+        client_id=ClientId(row.id),
+        number=row.number,
+        called=name.split()[0] if name.split() else row.number,
+        tasks=[
+            OwnTask(each.id, each.kind, each.due_on, each.sentence if each.role == Role.PEER_WORKER.value else "")
+            for each in tasks
+        ],
+    )
