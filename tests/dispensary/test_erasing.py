@@ -36,7 +36,9 @@ from dispensary.verification.verifying import verify
 from notifications.models import Contact, Message
 from notifications.queries import contact_details
 from tests.builders import Clinic, clinic
+from tests.dispensary.desk_place import desks
 from tests.dispensary.test_keys import fill_every_room
+from tests.dispensary.visiting import PASSWORD as VISITORS
 
 PASSWORD = "papaya on the verandah"
 LAW = "Act 709, section 10"
@@ -339,3 +341,36 @@ class TestBackups:
         keys.write_bytes(content[:-20])
         with pytest.raises(BadBackup, match=r"does not open|is damaged"):
             drill(made.file, **asked)
+
+
+class TestThePage:
+    def test_somebody_is_erased_at_the_desk_and_their_pages_say_so(
+        self, database: Database, now: datetime, tmp_path: Path
+    ) -> None:
+        at = desks(database, now, tmp_path)
+        client = at.enrolled("H-7", "Zulaikha binti Rahmat")
+        page = "/disclosure/erasing"
+        typed = {"number": "H-7", "again": "H-8", "ground": "request", "authority": LAW}
+        doctor, nurse = at.doctor, at.seat(Role.NURSE)
+        assert nurse.get(page).status_code == 403
+        assert "The two numbers are not the same." in doctor.post(page, typed).text
+        refused = doctor.post(page, {**typed, "again": "H-7"})
+        assert "This client is in treatment." in refused.text
+        with database.writing() as session:
+            session.execute(
+                text("UPDATE episode SET began_on = began_on - 9, ended_on = :d, exit_reason = 'completed'"),
+                {"d": at.today},
+            )
+            second = session.execute(text("SELECT id, username FROM account WHERE username LIKE 'nurse%'")).one()
+        proven = {"again": "H-7", "second_id": str(second.id), "second_pin": VISITORS}
+        done = doctor.post(page, {**typed, **proven})
+        assert done.status_code == 303, done.text
+        shown = doctor.get(page).text
+        assert "H-7" in shown
+        assert LAW in shown
+        record = doctor.get(f"/consulting/clients/{client}").text
+        assert f"erased on {at.today}" in record
+        assert "Zulaikha" not in record
+        assert at.administrator.post(f"{page}/period", {"years": "7"}).status_code == 303
+        assert "7 years after the last day of treatment." in at.administrator.get(page).text
+        assert doctor.post(f"{page}/period", {"years": "1"}).status_code == 403
