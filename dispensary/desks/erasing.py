@@ -36,9 +36,9 @@ _PAGE = "/disclosure/erasing"
 def ground_words() -> dict[Ground, str]:
     """Why a client may be erased, as pages say it."""
     return {
-        Ground.PERIOD_ENDED: _("The record has been kept for as long as the law asks"),
-        Ground.REQUEST: _("The client asked, and a law gives them the right"),
-        Ground.ORDER: _("A court or an authority ordered it"),
+        Ground.PERIOD_ENDED: _("Kept as long as the law asks"),
+        Ground.REQUEST: _("The client asked, by right"),
+        Ground.ORDER: _("A court or office ordered it"),
     }
 
 
