@@ -9,8 +9,8 @@ ENTRY = (
         22,
         "the sealed code of site {code} was opened at {opened_at}, and no administrator has answered for it",
         """
-        SELECT site.code, opened_at FROM break_glass JOIN site ON site.id = site_id
-        WHERE opened_at < now() - interval '1 day' AND acknowledged_at IS NULL ORDER BY 2, 1
+        SELECT site.code, break_glass.opened_at FROM break_glass JOIN site ON site.id = site_id
+        WHERE break_glass.opened_at < now() - interval '1 day' AND acknowledged_at IS NULL ORDER BY 2, 1
         """,
     ),
     Check(
