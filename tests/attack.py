@@ -121,7 +121,18 @@ def run(attack: Attack) -> Outcome:
     with tempfile.TemporaryDirectory(prefix="takehome-attack-") as folder:
         report = Path(folder) / "report.xml"
         subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}", *attack.tests],
+            [
+                sys.executable,
+                "-m",
+                "pytest",
+                "-q",
+                "-p",
+                "no:cacheprovider",
+                "-o",
+                "junit_family=xunit1",
+                f"--junitxml={report}",
+                *attack.tests,
+            ],
             cwd=ROOT,
             env={**os.environ, "ATTACK": "1", "PYTHONPATH": str(ROOT)},
             check=False,

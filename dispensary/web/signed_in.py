@@ -174,13 +174,18 @@ def no_cookie(settings: Settings) -> Cookie:
 
 def half_token(connection: Request) -> str | None:
     """What the browser's cookie of a half sign-in holds."""
-    return connection.cookies.get(HALF_COOKIE)
+    return connection.cookies.get(half_name(connection.app.state["settings"]))
+
+
+def half_name(settings: Settings) -> str:
+    """What the cookie of a half sign-in is called. It goes to one page alone, so that __Host- is not for it."""
+    return f"__Secure-{HALF_COOKIE}" if settings.production else HALF_COOKIE
 
 
 def half_cookie(token: str, settings: Settings) -> Cookie:
     """The cookie of a half sign-in, which opens nothing; with an empty token it is taken back."""
     return Cookie(
-        key=HALF_COOKIE,
+        key=half_name(settings),
         value=token,
         path=HALF_PATH,
         httponly=True,

@@ -19,7 +19,6 @@ from jinja2.runtime import Context
 from litestar.plugins.jinja import JinjaTemplateEngine
 from litestar.response import Template
 from litestar.template import TemplateConfig
-from markupsafe import escape
 
 from dispensary import words
 from dispensary.refusals import Refusal, Refused
@@ -121,23 +120,6 @@ def _ml(amount: Decimal) -> str:
     return f"{plain(amount)}\N{NO-BREAK SPACE}mL"
 
 
-def _as_text(sentence: str) -> str:
-    """A sentence that may hold what somebody typed, as text.
-
-    What comes out of `_()` counts for Jinja as written by us, and is not escaped any more. A refusal's sentence is
-    looked up there too, and quotes what it refuses.
-    """
-    return str(escape(sentence)) if any(sign in sentence for sign in '<>"') else sentence
-
-
-def _gettext(message: str) -> str:
-    return _as_text(words.gettext(message))
-
-
-def _ngettext(one: str, several: str, number: int) -> str:
-    return _as_text(words.ngettext(one, several, number))
-
-
 def _about(refusals: Sequence[Refusal], field: str) -> list[Refusal]:
     """The refusals that are about one form field."""
     return [refusal for refusal in refusals if refusal.field == field]
@@ -159,7 +141,7 @@ def templates(
         auto_reload=not settings.production,
         extensions=["jinja2.ext.i18n"],
     )
-    environment.install_gettext_callables(_gettext, _ngettext, newstyle=True)  # type: ignore[attr-defined]
+    environment.install_gettext_callables(words.gettext, words.ngettext, newstyle=True)  # type: ignore[attr-defined]
 
     @pass_context
     def open_desks(context: Context) -> list[Desk]:
@@ -172,6 +154,9 @@ def templates(
         backed_up=backups,
         sealed_code=sealed_code,
         language=words.language,
+        # A sentence that a rule has made may quote what somebody typed. `_()` is for what stands in the template: Jinja
+        # takes what comes out of it for markup of ours, and its per cent signs for places to fill in.
+        as_said=lambda sentence: words.gettext(sentence) if sentence else "",
         demo=not settings.production,
         new_key=lambda: str(new_id()),
         static=lambda name: f"/static/{name}?{_fingerprint(name)}",

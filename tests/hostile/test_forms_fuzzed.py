@@ -198,12 +198,25 @@ def test_no_form_breaks_whatever_its_fields_hold(
 
 
 def test_a_refusal_that_quotes_what_was_typed_quotes_it_as_text(browser: Browser) -> None:
-    typed = {"name": "x", "jump_percent": "10", "missed_days_ask": "2", "jump_mg": "<i>1</i>", "phone": '"<b>'}
+    typed = {"name": "x", "jump_percent": "10", "missed_days_ask": "2", "jump_mg": "<i>1</i>%(x)s%'", "phone": '"<b>'}
     answer = browser.asks("POST", "/office/site", typed)
     assert answer.status_code == 422
     assert "&lt;i&gt;" in answer.text
     assert "<i>1" not in answer.text
     assert '"<b>' not in answer.text
+
+
+def test_no_page_takes_for_its_own_words_what_a_rule_has_said() -> None:
+    told = {
+        path.name: found
+        for path in HOUSE.rglob("*.html")
+        if (
+            found := re.findall(
+                r"(?<![\w.])n?gettext\((?=[^\"'])[^)]*|(?<![\w.])_\((?=[^\"'])[^)]*", path.read_text("utf-8")
+            )
+        )
+    }
+    assert told == {}, "what is no literal goes through as_said()"
 
 
 def test_sql_in_an_address_is_text_like_any_other(
