@@ -25,6 +25,7 @@ from dispensary.reporting.beside import Exports
 from dispensary.settings import Settings
 from dispensary.web import health, problem
 from dispensary.web.alarm import glass_alarm
+from dispensary.web.asking_why import asks_why
 from dispensary.web.backed_up import backed_up
 from dispensary.web.bearer import FormsMiddleware
 from dispensary.web.board import Board
@@ -81,12 +82,13 @@ def create_app(
     """The application on this database. It opens and closes nothing itself: who opened the database closes it."""
     set_asyncio_executor(_executor())
     exports = Exports(settings, database, clock)
-    pages = Router("/", route_handlers=desks.HANDLERS, include_in_schema=False)
+    why = asks_why(database, clock)
+    pages = Router("/", route_handlers=desks.HANDLERS, include_in_schema=False, before_request=why)
     paths = {path for handler in desks.HANDLERS if isinstance(handler, BaseRouteHandler) for path in handler.paths}
     app = Litestar(
         route_handlers=[
             pages,
-            Router("/api", route_handlers=api.HANDLERS),
+            Router("/api", route_handlers=api.HANDLERS, before_request=why),
             Router("/hooks", route_handlers=hooks.HANDLERS, include_in_schema=False),
             health.live,
             health.ready,

@@ -20,6 +20,7 @@ from dispensary.clients.service import enrol
 from dispensary.clients.wish_rules import Wishes
 from dispensary.clients.wishes import set_wishes
 from dispensary.database import WriteSession
+from dispensary.looks.asking import with_reason
 from dispensary.monitoring.models import Alert
 from dispensary.monitoring.service import resolve_alert
 from dispensary.refusals import BadInput, NotThere, Refusal
@@ -40,7 +41,7 @@ def looked_at(session: WriteSession, *, actor: Actor, client_id: ClientId, at: d
         subject="client",
         subject_id=client_id,
         at=at,
-        details={"page": page},
+        details=with_reason({"page": page}),
     )
 
 

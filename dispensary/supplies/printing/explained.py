@@ -47,16 +47,21 @@ class Explained:
     language: str
 
 
+def reads(session: ReadSession, client_id: ClientId) -> str:
+    """In which language a page for this client is printed: that of their texts, or English."""
+    contact = contact_details(session, vault=session.vault, recipient_id=client_id)
+    return contact.language if contact and contact.language in LANGUAGES else SOURCE
+
+
 def explained(session: ReadSession, *, site: Site, client_id: ClientId, today: date) -> Explained:
     """The page about what is in force today and what the newest assessment says, in the language of their texts.
 
     A client whose language it does not have reads English.
     """
-    contact = contact_details(session, vault=session.vault, recipient_id=client_id)
-    reads = contact.language if contact and contact.language in LANGUAGES else SOURCE
+    language = reads(session, client_id)
     decision = decision_on(session, client_id, today)
     assessment = last_assessment(session, client_id)
-    with spoken(reads):
+    with spoken(language):
         parts = [Part(_("What was agreed"), tuple(_agreed(decision)))]
         if assessment is not None and not (decision and decision.kind == DecisionKind.SUSPENSION):
             parts.append(Part(_("Why, and what comes next"), tuple(_why(assessment.result))))
@@ -66,7 +71,7 @@ def explained(session: ReadSession, *, site: Site, client_id: ClientId, today: d
             parts=tuple(part for part in parts if part.lines),
             foot=_("As it is on %(day)s.", day=plain_day(today)),
             day=today,
-            language=reads,
+            language=language,
         )
 
 
