@@ -33,6 +33,7 @@ from dispensary.web.devices import DeviceMiddleware
 from dispensary.web.given import given
 from dispensary.web.guessing import Guesses
 from dispensary.web.icon import icon
+from dispensary.web.looked import writes_down
 from dispensary.web.openapi import CompleteJson
 from dispensary.web.origin import OwnPagesMiddleware
 from dispensary.web.places import DESKS
@@ -82,13 +83,15 @@ def create_app(
     """The application on this database. It opens and closes nothing itself: who opened the database closes it."""
     set_asyncio_executor(_executor())
     exports = Exports(settings, database, clock)
-    why = asks_why(database, clock)
-    pages = Router("/", route_handlers=desks.HANDLERS, include_in_schema=False, before_request=why)
+    why, looked = asks_why(database, clock), writes_down(database, clock)
+    pages = Router(
+        "/", route_handlers=desks.HANDLERS, include_in_schema=False, before_request=why, after_request=looked
+    )
     paths = {path for handler in desks.HANDLERS if isinstance(handler, BaseRouteHandler) for path in handler.paths}
     app = Litestar(
         route_handlers=[
             pages,
-            Router("/api", route_handlers=api.HANDLERS, before_request=why),
+            Router("/api", route_handlers=api.HANDLERS, before_request=why, after_request=looked),
             Router("/hooks", route_handlers=hooks.HANDLERS, include_in_schema=False),
             health.live,
             health.ready,

@@ -21,11 +21,25 @@ def _written(node: ast.expr, names: dict[str, str]) -> Iterator[str]:
         yield names[node.id]
 
 
+def _passing_on(tree: ast.Module) -> dict[str, int | None]:
+    """The functions that write an entry with the act that they are given, and at which place, if not by its name."""
+    found: dict[str, int | None] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef) and "record(" in ast.unparse(node):
+            given = [each.arg for each in node.args.args]
+            if "act" in given or "act" in [each.arg for each in node.args.kwonlyargs]:
+                found[node.name] = given.index("act") if "act" in given else None
+    return found
+
+
 def acts_of_the_code() -> dict[str, set[str]]:
     """Each act with the files that write it: as it is given to `record`, and to whatever passes it on by `act`."""
     found: dict[str, set[str]] = {}
-    for path in sorted((ROOT / "dispensary").rglob("*.py")):
-        tree = ast.parse(path.read_text("utf-8"))
+    trees = {path: ast.parse(path.read_text("utf-8")) for path in sorted((ROOT / "dispensary").rglob("*.py"))}
+    known_everywhere = {
+        name: place for tree in trees.values() for name, place in _passing_on(tree).items() if not name.startswith("_")
+    }
+    for path, tree in trees.items():
         names = {
             target.id: node.value.value
             for node in ast.walk(tree)
@@ -33,12 +47,7 @@ def acts_of_the_code() -> dict[str, set[str]]:
             for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
             if isinstance(target, ast.Name) and isinstance(node.value.value, str)
         }
-        passes_on: dict[str, int | None] = {"record": None}
-        for node in ast.walk(tree):
-            if isinstance(node, ast.FunctionDef) and "record(" in ast.unparse(node):
-                given = [each.arg for each in node.args.args]
-                if "act" in given or "act" in [each.arg for each in node.args.kwonlyargs]:
-                    passes_on[node.name] = given.index("act") if "act" in given else None
+        passes_on = {"record": None, **known_everywhere, **_passing_on(tree)}
         for node in ast.walk(tree):
             if not isinstance(node, ast.Call):
                 continue

@@ -143,7 +143,7 @@ def give_reason(
             day=day,
             reason=Reason(reason).value,
             asked_for=[why.value for why in whys],
-            words_sealed=session.vault.seal("look_reason.words", row_id, words) if words else None,
+            words_sealed=session.vault.seal("look_reason.words", row_id, words, of=client_id) if words else None,
             given_at=at,
         )
         .on_conflict_do_nothing(index_elements=["account_id", "client_id", "site_id", "day"])

@@ -18,6 +18,7 @@ from sqlalchemy import select, text
 import scheduling.queries
 from dispensary.clients.models import Client
 from dispensary.database import ReadSession, WriteSession
+from dispensary.keys import Erased
 from dispensary.looks.models import LookReason, LookReview
 from dispensary.looks.rules import LONGEST_WORDS, Kind, Thresholds, many
 from dispensary.looks.settings import thresholds_of
@@ -196,9 +197,16 @@ def _reasons(session: ReadSession, site: Place, first: date, last: date) -> dict
         .order_by(LookReason.given_at)
     )
     for row, number in rows:
-        words = session.vault.open("look_reason.words", row.id, row.words_sealed) if row.words_sealed else ""
+        words = _words(session, row)
         found[row.account_id, row.day, kinds[row.reason]].append(f"{number}: {words}" if words else number)
     return found
+
+
+def _words(session: ReadSession, row: LookReason) -> str:
+    try:
+        return session.vault.open("look_reason.words", row.id, row.words_sealed) if row.words_sealed else ""
+    except Erased:
+        return ""  # they went with the client's own key
 
 
 def _reviews(session: ReadSession, site: Place, first: date, last: date) -> dict[tuple[UUID, date, str], Review]:

@@ -13,6 +13,7 @@ from sqlalchemy import Select, select
 from dispensary.clients.models import Client
 from dispensary.clients.service import lock_client
 from dispensary.database import ReadSession, WriteSession
+from dispensary.keys import Erased
 from dispensary.looks.models import WatchedRecord
 from dispensary.looks.rules import LONGEST_WORDS
 from dispensary.refusals import BadInput, NotAllowed, Refusal
@@ -78,7 +79,7 @@ def watch(
         id=row_id,
         client_id=client_id,
         site_id=actor.site_id,
-        why_sealed=session.vault.seal("watched_record.why", row_id, why),
+        why_sealed=session.vault.seal("watched_record.why", row_id, why, of=client_id),
         set_by=actor.account_id,
         set_at=at,
     )
@@ -125,7 +126,10 @@ def watches_of(session: ReadSession, *, site_id: SiteId, standing: bool) -> list
 
 
 def _read(session: ReadSession, row: WatchedRecord, number: str, people: dict[UUID, str]) -> Watch:
-    why = json.loads(session.vault.open("watched_record.why", row.id, row.why_sealed))
+    try:
+        why = json.loads(session.vault.open("watched_record.why", row.id, row.why_sealed))
+    except Erased:
+        why = {"kind": WatchKind.OTHER, "words": "", "account": ""}  # who it was went with the client's own key
     return Watch(
         id=row.id,
         client_id=row.client_id,

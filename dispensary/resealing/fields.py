@@ -23,8 +23,10 @@ _OF = {
     "client_goal": "client_id",
     "consent": "client_id",
     "contact_note": "client_id",
+    "look_reason": "client_id",
     "message": "recipient_id",
     "number_change": "client_id",
+    "watched_record": "client_id",
 }
 
 

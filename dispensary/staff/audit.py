@@ -13,6 +13,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 
+from dispensary import seen
 from dispensary.database import ReadSession, WriteSession
 from dispensary.staff.models import AuditChain, AuditEntry
 from dispensary.staff.rules import Actor
@@ -41,6 +42,7 @@ def record(
     It locks the end of the chain until the unit ends: call it last.
     """
     said = {**(details or {}), **({"token": actor.token_id} if actor.token_id else {})}
+    seen.written(subject_id)
     session.run(
         _ENTRY,
         {

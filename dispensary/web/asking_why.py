@@ -23,6 +23,7 @@ from dispensary.refusals import Refusal, Refused
 from dispensary.staff.rules import Act, may
 from dispensary.staff.sessions import SignedIn
 from dispensary.web.given import Clock
+from dispensary.web.looked import begins
 
 OPEN = "asks_no_reason"
 """The opt of a handler that shows nothing of the client, such as the one that asks."""
@@ -71,6 +72,7 @@ class _Asking:
 
     async def before(self, request: Request[Any, Any, Any]) -> Redirect | None:
         looks_for("")
+        begins(request, None)
         opened_by = next((name for name in WHOSE if name in request.path_params), None)
         who = request.scope.get("user")
         if opened_by is None or not isinstance(who, SignedIn) or request.route_handler.opt.get(OPEN):
@@ -80,8 +82,9 @@ class _Asking:
             return None  # it shows nothing, and what it changes is written down as what it is
         asked = await sync_to_thread(self._asked, who, opened_by, request.path_params[opened_by], path)
         if asked is None or not asked.needs_reason:
-            if asked is not None and asked.given:
+            if asked is not None:
                 looks_for(asked.given)
+                begins(request, asked.client_id)
             return None
         if path.startswith("/api/") or request.method != "GET":
             raise _refused(asked)

@@ -45,6 +45,19 @@ def looked_at(session: WriteSession, *, actor: Actor, client_id: ClientId, at: d
     )
 
 
+def looked_at_list(session: WriteSession, *, actor: Actor, at: datetime, which: str, clients: int) -> None:
+    """Writes down that somebody saw a list with the names of so many clients."""
+    audit.record(
+        session,
+        actor=actor,
+        act="looked at list",
+        subject="site",
+        subject_id=actor.site_id,
+        at=at,
+        details={"list": which, "clients": clients},
+    )
+
+
 def looked_at_lists(session: WriteSession, *, actor: Actor, at: datetime, which: str) -> None:
     """Writes down that somebody saw a list of health of the whole site: names beside what is known of them."""
     audit.record(

@@ -182,7 +182,7 @@ class TestTheQuestion:
         assert nobody.status_code == 404
 
     def test_a_form_that_was_posted_without_a_reason_shows_nothing(self, clinic: Desks, gone: ClientId) -> None:
-        refused = clinic.doctor.post(page_of(gone) + "/hold", {"from_day": "x"})
+        refused = clinic.doctor.post(page_of(gone) + "/holds", {"from_day": "x"})
         assert refused.status_code == 428
         assert "reason-needed" in refused.text
         assert "Ahmad" not in refused.text

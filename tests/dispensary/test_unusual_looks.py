@@ -167,11 +167,11 @@ class TestReadingThrough:
         assert "No client of this site has this number." in text_of(refused)
         desk.post("/office/looks/watch", {"number": number, "kind": "relative", "why": "the mayor's brother"})
         said = text_of(desk.get("/office/looks"))
-        assert f"{number} : A relative of somebody here, the mayor's brother" in said.replace(
-            f"{number}:", f"{number} :"
-        )
+        assert "A relative of somebody here, the mayor's brother" in said
         desk.post("/office/looks/watch", {"number": number, "end": "yes"})
         assert "No record is watched." in text_of(desk.get("/office/looks"))
+        refused = desk.post("/office/looks/watch", {"number": number, "kind": "none"})
+        assert refused.status_code == 200
         figures = {"most_charts": "99", "times_usual": "5", "minutes_around": "10", "names_to_clients": "yes"}
         refused = desk.post("/office/looks", {**figures, "times_usual": "0"})
         assert refused.status_code == 200
@@ -189,6 +189,6 @@ class TestReadingThrough:
         assert "The audit trail fits this line." in text_of(desk.post("/office/anchors", {"line": line}))
         assert "misread" in text_of(desk.post("/office/anchors", {"line": line[:-1] + str((int(line[-1]) + 1) % 10)}))
         code, day, _, groups = line.split()
-        other = text_of(desk.post("/office/anchors", {"line": f"{code} {day} 3 {groups}"}))
-        assert "entry 3 or one before it is another than this line says" in other
+        other = text_of(desk.post("/office/anchors", {"line": f"{code} {day} 2 {groups}"}))
+        assert "entry 2 or one before it is another than this line says" in other
         assert desk.get("/office/anchors.pdf").content.startswith(b"%PDF")

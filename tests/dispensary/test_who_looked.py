@@ -58,6 +58,7 @@ ABOUT_NO_CLIENT = (
 """Files whose entries are about accounts, sites, stock, figures: nothing that a client has a record of."""
 ABOUT_THE_SITE = {
     "assessed take-home of everybody",
+    "closed day",
     "changed queue",
     "looked at health lists",
     "looked at list",
@@ -115,7 +116,7 @@ class TestTheList:
         assert "07:00, a doctor: Opened your record (3 times)" in said
         assert "07:00, a pharmacist: Handed over to you" in said
         assert "University of Malaya, dose days of 2026" in said
-        assert "Dr. Lim Wei" not in said
+        assert "Dr. Lim Wei:" not in said
         assert clinic.acts_about(client)[-1] == "looked at"
 
     def test_a_site_may_tell_names(self, clinic: Desks) -> None:
