@@ -51,6 +51,7 @@ def _gone(each: Released, site: Place) -> str:
         Ground.CONSENT.value: _("you agreed to it"),
         Ground.RESEARCH.value: _("for a study that was approved"),
         Ground.AUDIT.value: _("for an audit under an agreement"),
+        Ground.EMERGENCY.value: _("in an emergency"),
     }
     why = grounds.get(each.ground, each.ground)
     day = plain_day(site.dose_day(each.at))

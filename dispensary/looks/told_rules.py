@@ -33,6 +33,10 @@ SENTENCES: dict[str, str] = {
     "set legal hold": _("Kept your record from being erased"),
     "lifted legal hold": _("Allowed your record to be erased again"),
     "disclosed": _("Gave something of your record to somebody outside"),
+    "took consent": _("Wrote down what you agreed to be told to somebody"),
+    "printed consent form": _("Printed what you were asked to agree to"),
+    "wrote what the emergency was": _("Wrote down why somebody was told in an emergency"),
+    "printed account of disclosures": _("Printed the list of what was given to somebody outside"),
     "referred": _("Sent you on to another service"),
     "followed up referral": _("Asked what became of it"),
     # Doses and orders

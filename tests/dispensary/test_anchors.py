@@ -317,7 +317,7 @@ class TestTheCommands:
     def environment(self, place: Clinic, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("DISPENSARY_DATA", str(tmp_path / "data"))
         monkeypatch.setenv("DATABASE_URL", place.database.url.replace("+psycopg", ""))
-        monkeypatch.setattr("dispensary.commands.parts.open_vault", lambda _: place.database.vault)
+        monkeypatch.setattr("dispensary.commands.parts.vault_of", lambda _: place.database.vault)
 
     def test_what_anchor_prints_is_what_verify_takes_and_a_rewritten_chain_is_named(
         self, place: Clinic, tmp_path: Path

@@ -12,6 +12,7 @@ from babel.messages.pofile import read_po
 
 from dispensary.database import Database
 from dispensary.desks import reception
+from dispensary.looks import told_rules
 from dispensary.phone import tasks
 from dispensary.staff.models import Site
 from dispensary.staff.rules import Role
@@ -21,7 +22,7 @@ from tests.dispensary.visiting import text_of
 
 TEMPLATES = Path(reception.__file__).parent / "templates"
 PAGES = [
-    *(TEMPLATES / name for name in ("base.html", "parts.html", "wishes.html")),
+    *(TEMPLATES / name for name in ("base.html", "parts.html", "wishes.html", "looking.html")),
     *(path for room in ("reception", "kiosk", "screen") for path in sorted((TEMPLATES / room).glob("*.html"))),
 ]
 
@@ -52,6 +53,13 @@ def test_what_is_left_to_do_is_said_too() -> None:
     sentences = re.findall(r'^    [A-Z_]+: "(.+)",$', source, re.MULTILINE)
     assert len(sentences) > 5
     assert [sentence for sentence in sentences if sentence not in translated] == []
+
+
+def test_whoever_asks_who_looked_reads_it_to_the_last_word() -> None:
+    translated = said()
+    told = [*told_rules.SENTENCES.values(), *told_rules.REASONS.values(), *told_rules.WORK.values()]
+    told += [told_rules.BY_TEXT, told_rules.NOT_KNOWN, told_rules.SOMEBODY, told_rules.THE_PROGRAM, told_rules.YOU]
+    assert [sentence for sentence in told if not translated.get(sentence)] == []
 
 
 def test_a_translation_is_filled_with_what_its_source_is_filled_with() -> None:
