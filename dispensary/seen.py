@@ -30,8 +30,8 @@ class Seen:
 _seen: ContextVar[Seen | None] = ContextVar("seen", default=None)
 
 
-def begin() -> Seen:
-    """From now on, in this request."""
+def anew() -> Seen:
+    """What this request sees from now on."""
     seen = Seen()
     _seen.set(seen)
     return seen

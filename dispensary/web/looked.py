@@ -37,7 +37,7 @@ _asked: ContextVar[tuple[Request[Any, Any, Any], ClientId | None] | None] = Cont
 def begins(request: Request[Any, Any, Any], client_id: ClientId | None) -> None:
     """This request is about to be answered; `client_id` is whose record it opens, where it opens one."""
     _asked.set((request, client_id))
-    seen.begin()
+    seen.anew()
 
 
 def writes_down(database: Database, clock: Clock) -> After:

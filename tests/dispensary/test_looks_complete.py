@@ -25,6 +25,7 @@ SHOW_NOTHING = {
 OF_THE_SITE = {
     "book_id",
     "account_id",
+    "passkey_id",
     "version_id",
     "name",
     "number",
@@ -84,7 +85,7 @@ def ids_of(clinic: Desks) -> dict[str, object]:
 
 
 def test_every_part_of_an_address_leads_to_a_client_or_is_named_as_one_that_does_not(clinic: Desks) -> None:
-    of_a_client = {"order_id", "assessment_id", "medication_id", "treatment_id", "code"}  # below a client's own path
+    of_a_client = {"order_id", "assessment_id", "medication_id", "treatment_id", "consent_id", "code"}  # below its path
     unknown = {
         (template, name)
         for template, names in routes(clinic)

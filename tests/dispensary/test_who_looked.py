@@ -28,6 +28,7 @@ ABOUT_NO_CLIENT = (
     "dispensary/takehome/publishing.py",
     "dispensary/web/safe_acts.py",
     "dispensary/web/entering.py",
+    "dispensary/web/factor_acts.py",
     "dispensary/monitoring/setting.py",
     "dispensary/monitoring/importing.py",
     "dispensary/phone/text_rules.py",
