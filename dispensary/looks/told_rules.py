@@ -32,6 +32,7 @@ SENTENCES: dict[str, str] = {
     "noted held places": _("Wrote down that places are held for you"),
     "set legal hold": _("Kept your record from being erased"),
     "lifted legal hold": _("Allowed your record to be erased again"),
+    "erased": _("Erased what names you"),
     "disclosed": _("Gave something of your record to somebody outside"),
     "took consent": _("Wrote down what you agreed to be told to somebody"),
     "printed consent form": _("Printed what you were asked to agree to"),

@@ -71,6 +71,7 @@ ABOUT_THE_SITE = {
     "set longest guest stay",
     "set packing rule",
     "set pass rules",
+    "set period of records",
 }
 """Acts about the site itself, in files that write of clients too."""
 
