@@ -100,7 +100,7 @@ def end_watch(session: WriteSession, *, actor: Actor, client_id: ClientId, at: d
         audit.record(session, actor=actor, act="ended watch", subject="client", subject_id=client_id, at=at)
 
 
-def _open(client_id: ClientId) -> Select[tuple[WatchedRecord]]:
+def _open(client_id: ClientId) -> Select[WatchedRecord]:
     return select(WatchedRecord).where(WatchedRecord.client_id == client_id, WatchedRecord.ended_at.is_(None))
 
 
