@@ -25,6 +25,7 @@ SHOW_NOTHING = {
 OF_THE_SITE = {
     "book_id",
     "account_id",
+    "demand_id",
     "passkey_id",
     "version_id",
     "name",

@@ -38,6 +38,7 @@ ABOUT_NO_CLIENT = (
     "dispensary/supplies/paper.py",
     "dispensary/supplies/random_recalls.py",
     "dispensary/supplies/history.py",
+    "dispensary/clients/demands.py",
     "dispensary/looks/settings.py",
     "dispensary/looks/unusual.py",
     *(
