@@ -241,7 +241,10 @@ def test_sql_in_an_address_is_text_like_any_other(
                 _stands(answer, path)
                 assert "syntax error" not in answer.text
                 sent += 1
-            assert time.monotonic() - began < 8, (route.path_format, sql)
+            if time.monotonic() - began > 8:  # a busy machine, or a statement that slept: that sleeps each time
+                began = time.monotonic()
+                browser.asks("GET", path)
+                assert time.monotonic() - began < 8, (route.path_format, sql)
         plain = browser.asks("GET", _filled(route, lambda: "xqzx")).status_code
         assert browser.asks("GET", _filled(route, lambda: "x' OR '1'='1")).status_code == plain, route.path_format
     record_property("tries", sent)
