@@ -222,7 +222,9 @@ RULES = (
         made_of_text,
         _everywhere,
         {
+            "dispensary/desks/factor.py": "a QR code that the house draws itself: paths, and no text",
             "dispensary/desks/passpage.py": "an SVG that is drawn from 42 checked characters",
+            "dispensary/desks/staffing.py": "a QR code that the house draws itself: paths, and no text",
         },
     ),
     Rule(

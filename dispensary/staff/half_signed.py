@@ -31,7 +31,7 @@ class Half:
     username: str
 
 
-def begin(session: WriteSession, *, account_id: AccountId, presented: str | None, at: datetime) -> str:
+def keep_half(session: WriteSession, *, account_id: AccountId, presented: str | None, at: datetime) -> str:
     """Keeps that the password was right, and returns the new token for it."""
     token = secrets.token_urlsafe(32)
     session.add(

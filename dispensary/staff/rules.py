@@ -28,10 +28,13 @@ class Actor:
     scopes: frozenset[Act] | None = None
     """What a program's token may do at most; nothing is taken away from whoever acts themselves."""
     token_id: UUID | None = None
+    by_glass: bool = False
+    """Whether they are an administrator by an opened sealed code alone: to run the site, and for nothing else."""
 
     def may(self, act: Act) -> bool:
         """Whether the act is theirs, here and now: the one question that guards, pages and services ask."""
-        return (self.scopes is None or act in self.scopes) and may(self.roles, act, self.own)
+        roles = self.roles if act is Act.RUN_SITE or not self.by_glass else self.roles - {Role.ADMINISTRATOR}
+        return (self.scopes is None or act in self.scopes) and may(roles, act, self.own)
 
 
 def the_program(site_id: SiteId) -> Actor:

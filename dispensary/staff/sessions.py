@@ -245,9 +245,11 @@ def signed_in(session: ReadSession | Straight, *, token: str, at: datetime) -> S
         return None
     account_id, site_id, seen_at, name, initials, code, site, zone, day_starts, language, region = row[:11]
     roles, elsewhere, changed, by_glass, station_id, locked_at, minutes, factor_due = row[11:]
-    held = frozenset(Role(role) for role in roles) | ({Role.ADMINISTRATOR} if by_glass else frozenset())  # glass.py
+    granted = frozenset(Role(role) for role in roles)
+    opened = by_glass and Role.ADMINISTRATOR not in granted  # glass.py
+    held = granted | {Role.ADMINISTRATOR} if opened else granted
     return SignedIn(
-        actor=Actor(account_id, site_id, held, name, initials, as_own(changed or ())),
+        actor=Actor(account_id, site_id, held, name, initials, as_own(changed or ()), by_glass=opened),
         site=Place(site_id, code, site, zone, day_starts, language, region),
         works_elsewhere=elsewhere,
         seen_at=seen_at,

@@ -48,7 +48,7 @@ def enter(
         account = sessions.of_password(session, attempt=attempt, password=password)
         attempts.take_back_alone(session, attempt)
         if factors.asked_for(session, account.id):
-            return HalfEntered(half_signed.begin(session, account_id=account.id, presented=presented, at=at))
+            return HalfEntered(half_signed.keep_half(session, account_id=account.id, presented=presented, at=at))
         token = sessions.let_in(session, account=account, by="password", at=at, presented=presented)
         return Entered(token, account.id)
 

@@ -157,6 +157,10 @@ class TestTheMorning:
         pia.post("/break-glass", house.form())
         assert pia.get("/evaluation").status_code == before == 403
         assert not may({Role.ADMINISTRATOR}, Act.LOOK_AT_CLIENT)
+        assert may({Role.ADMINISTRATOR}, Act.ERASE), "what an administrator by a grant may"
+        for path in ("/disclosure/erasing", "/disclosure/legal-holds"):
+            assert pia.get(path).status_code == 403, path
+        assert pia.get("/office/staff").status_code == 200
         own = house.actors["pia"].account_id
         for roles in (["pharmacist", "administrator"], ["pharmacist", "doctor"]):
             assert "own-role" in text_of(pia.post(f"/office/staff/{own}/roles", {"roles": roles}))
