@@ -27,6 +27,7 @@ from dispensary.demo.year import Year
 from dispensary.prescribing.adopting import adopt_guideline
 from dispensary.prescribing.sections import Topic
 from dispensary.refusals import Refused
+from dispensary.staff import audit
 from dispensary.staff.models import Site
 from dispensary.staff.phone_line import set_phone_line
 from dispensary.staff.pins import set_pin
@@ -101,6 +102,16 @@ def fill(database: Database, *, now: datetime, public_base_url: str, say: Callab
         site, actors = _open(session, zone, began, opened)
     year = Year(database, site, actors[Role.PHARMACIST], actors[Role.DOCTOR], people(Random(20), today), today)
     lives = year.write(say)
+    with database.writing() as session:
+        for actor in actors.values():  # each was at work yesterday, so that no account counts as one that sleeps
+            audit.record(
+                session,
+                actor=actor,
+                act="sign in",
+                subject="account",
+                subject_id=actor.account_id,
+                at=now - timedelta(hours=22),
+            )
     here = [life for life in lives if life.in_care(today)]
     with database.writing() as session:
         _contacts(session, site.id, here, now)

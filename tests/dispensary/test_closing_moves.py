@@ -19,7 +19,7 @@ from dispensary.desks import opening
 from dispensary.phone import clockwork, tasks
 from dispensary.phone.moved import plan, settle_open
 from dispensary.staff.queries import place
-from dispensary.staff.rules import the_program
+from dispensary.staff.rules import Role, the_program
 from dispensary.units import ClientId
 from scheduling.acts_models import CaseState, ClosureCase
 from scheduling.models import Closure
@@ -69,6 +69,8 @@ class TestThePlan:
         page = text_of(here.administrator.get("/office/closures/plan", params=DAYS))
         assert "2 booked 2 would be moved" in page
         assert "1 of them has no dose for a closed day yet." in page
+        assert "Fri 25 Dec 2026, 08:00 Thu 24 Dec 2026, 08:00" in page, "an administrator sees nobody's bottles"
+        page = text_of(here.seat(Role.ADMINISTRATOR, Role.DOCTOR).get("/office/closures/plan", params=DAYS))
         assert "Fri 25 Dec 2026, 08:00 0 Fri 25 Dec 2026 Thu 24 Dec 2026, 08:00" in page
         assert "09:00 1 Sat 26 Dec 2026, 09:00" in page
         assert (times(here, without), cases(here)) == (["Fri 25 08:00"], []), "nothing is done yet"

@@ -322,6 +322,7 @@ class TestTheReport:
     ) -> None:
         monkeypatch.setenv("DATABASE_URL", database_url)
         monkeypatch.setenv("DISPENSARY_DATA", str(tmp_path / "data"))
+        monkeypatch.setattr("dispensary.commands.parts.vault_of", lambda settings: here.database.vault)
         period = ["--from", "2026-11-01", "--to", "2026-11-30", "--as-of", "2026-11-23T23:00:00"]
         made = CliRunner().invoke(main, ["export", "report", *period, "--out", str(tmp_path / "out")])
         assert made.exit_code == 0, made.output

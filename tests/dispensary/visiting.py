@@ -152,4 +152,4 @@ class Visitor:
 def text_of(response: Response) -> str:
     """What a person reads on a page."""
     body = response.text.split("<body>", 1)[-1]
-    return " ".join(re.sub(r"<[^>]+>", " ", body).split())
+    return " ".join(re.sub(r"<[^>]+>", " ", body).split()).replace("&#39;", "'")
