@@ -175,6 +175,7 @@ def test_the_command_writes_them(
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", database_url)
     monkeypatch.setenv("DISPENSARY_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr("dispensary.commands.parts.vault_of", lambda settings: here.database.vault)
     day = (here.today - timedelta(days=3)).replace(day=1)
     last = (day + timedelta(days=32)).replace(day=1) - timedelta(days=1)
     asked_for = ["export", "prv-14", "--from", f"{day}", "--to", f"{last}", "--format", written, "--out", str(tmp_path)]

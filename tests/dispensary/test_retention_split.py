@@ -21,6 +21,7 @@ from dispensary.database import Database
 from dispensary.evaluation.exports import export_retention
 from dispensary.evaluation.retention import Question, Retention, retention
 from dispensary.evaluation.rules import DEFAULT_ROLES, Role
+from dispensary.keys import Vault
 from dispensary.prescribing.service import order_dose
 from dispensary.refusals import BadInput
 from dispensary.staff.queries import sites
@@ -59,7 +60,8 @@ def curves(found: Retention) -> dict[tuple[str, ...], tuple[int, int]]:
 
 
 @pytest.fixture
-def command(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+def command(database_url: str, vault: Vault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    monkeypatch.setattr("dispensary.commands.parts.vault_of", lambda settings: vault)
     monkeypatch.setenv("DATABASE_URL", database_url)
     monkeypatch.setenv("DISPENSARY_DATA", str(tmp_path / "data"))
     period = ["--from", "2026-01-01", "--to", "2026-12-31", "--as-of", "2026-11-23T23:00:00"]

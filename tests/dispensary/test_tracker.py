@@ -206,6 +206,7 @@ def test_the_command_writes_it(
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", database_url)
     monkeypatch.setenv("DISPENSARY_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr("dispensary.commands.parts.vault_of", lambda settings: here.database.vault)
     days = ("--from", f"{date(2026, 1, 1)}", "--to", f"{date(2026, 6, 30)}", "--out", f"{tmp_path}")
     made = CliRunner().invoke(main, ["export", "tracker", *days, "--mapping", str(mapping(tmp_path))])
     assert made.exit_code == 0, made.output
