@@ -23,6 +23,7 @@ SENTENCES: dict[str, str] = {
     "ended episode": _("Ended your treatment here"),
     "noted identity": _("Changed your name, birth date, photo or papers"),
     "noted circumstances": _("Wrote down what you told about home and work"),
+    "noted contact": _("Wrote down that they were in touch with you"),
     "assigned client": _("Gave your care to somebody of the staff"),
     "unassigned client": _("Took your care from somebody of the staff"),
     "set goal": _("Wrote down a goal of yours"),

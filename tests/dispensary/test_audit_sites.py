@@ -131,6 +131,7 @@ class TestAnotherSite:
             "exit_reason": "died",
             "hold_from": day(1, there),
             "hold_reason": "x",
+            "lift_reason": "x",
             "password": "a walk home again",
             "weekday": "0",
             "weekly_at": "06:45",

@@ -72,9 +72,10 @@ ABOUT_THE_SITE = {
     "set longest guest stay",
     "set packing rule",
     "set pass rules",
+    "sign in",
     "set period of records",
 }
-"""Acts about the site itself, in files that write of clients too."""
+"""Acts about the site or an account, in files that write of clients too."""
 
 
 def test_every_act_about_a_client_has_a_sentence() -> None:
