@@ -60,7 +60,7 @@ class Clinic:
         self.site = open_site(database, began, "HRP", address="12 Jalan Harapan", phone="03-0000 0000")
         self.actors: dict[Role, Actor] = {}
         for role in Role:
-            account = hire(database, self.site, role.value, [role], began)
+            account = hire(database, self.site, role.value.replace(" ", "-"), [role], began)
             self.actors[role] = Actor(
                 account.id, SiteId(self.site.id), frozenset({role}), account.name, account.initials
             )
