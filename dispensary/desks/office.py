@@ -16,10 +16,11 @@ from dispensary.desks import oversight
 from dispensary.staff.audit import broken_links
 from dispensary.staff.models import Site
 from dispensary.staff.queries import colleagues
+from dispensary.staff.rules import Act
 from dispensary.supplies.outage_settings import has_password
 from dispensary.takehome.policy import parse
 from dispensary.takehome.queries import policy_of
-from dispensary.web.given import TheClock, TheDatabase, TheSite
+from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
 from dispensary.web.guards import requires_administrator
 from dispensary.web.templating import page
 from scheduling.rules import NotFound
@@ -60,11 +61,16 @@ def office(database: TheDatabase, site: TheSite, clock: TheClock) -> Template:
 
 @get("/office/audit", sync_to_thread=True, guards=[requires_administrator])
 def audit_trail(
-    database: TheDatabase, site: TheSite, before: FromQuery[int | None] = None, check: FromQuery[bool] = False
+    database: TheDatabase,
+    actor: TheActor,
+    site: TheSite,
+    before: FromQuery[int | None] = None,
+    check: FromQuery[bool] = False,
 ) -> Template:
     """The newest entries; with `check`, the whole chain is computed anew and whatever does not fit is named."""
     with database.reading() as session:
-        entries = oversight.entries(session, site_id=site.id, before=before)
+        clinical = actor.may(Act.LOOK_AT_CLIENT)
+        entries = oversight.entries(session, site_id=site.id, clinical=clinical, before=before)
         broken = list(islice(broken_links(session, site_id=site.id), MOST_BROKEN)) if check else []
         length = oversight.length_of_chain(session, site_id=site.id)
     return page(

@@ -13,6 +13,7 @@ from sqlalchemy import select, text
 import scheduling.queries
 from dispensary.clients.models import Client
 from dispensary.database import ReadSession
+from dispensary.looks.told_rules import LOOKED
 from dispensary.staff.models import AuditChain, AuditEntry
 from dispensary.staff.queries import names_of
 from dispensary.units import SiteId
@@ -58,8 +59,14 @@ class Entry:
     details: str
 
 
-def entries(session: ReadSession, *, site_id: SiteId, before: int | None = None, most: int = 12) -> list[Entry]:
-    """The newest entries of the site's chain, or those before a number, the newest first."""
+def entries(
+    session: ReadSession, *, site_id: SiteId, clinical: bool, before: int | None = None, most: int = 12
+) -> list[Entry]:
+    """The newest entries of the site's chain, or those before a number, the newest first.
+
+    What was done to a client is told with its doses and days only where `clinical` says that records are open to
+    whoever reads; which page was looked at is told to all.
+    """
     chosen = select(AuditEntry).where(AuditEntry.site_id == site_id).order_by(AuditEntry.seq.desc()).limit(most)
     rows = session.scalars(chosen.where(AuditEntry.seq < before) if before else chosen).all()
     subjects = {row.subject_id for row in rows if row.subject_id}
@@ -73,10 +80,14 @@ def entries(session: ReadSession, *, site_id: SiteId, before: int | None = None,
             act=row.act,
             subject=row.subject,
             about=(numbers.get(row.subject_id) or people.get(row.subject_id, "")) if row.subject_id else "",
-            details=", ".join(f"{name} {value}" for name, value in json.loads(row.details).items()),
+            details=_said(row) if clinical or row.act == LOOKED or row.subject_id not in numbers else "",
         )
         for row in rows
     ]
+
+
+def _said(row: AuditEntry) -> str:
+    return ", ".join(f"{name} {value}" for name, value in json.loads(row.details).items())
 
 
 def length_of_chain(session: ReadSession, *, site_id: SiteId) -> int:

@@ -12,6 +12,7 @@ import notifications.service
 import scheduling.queries
 import scheduling.service
 from dispensary.database import Database
+from dispensary.staff.audit import record
 from dispensary.staff.models import Account, JobRun, Site
 from dispensary.staff.queries import colleagues
 from dispensary.staff.rules import Role
@@ -398,6 +399,23 @@ class TestTheAuditTrail:
 
         assert "Doctor looked at H-9 page client" in said
         assert "Ahmad" not in said
+
+    def test_it_shows_what_was_done_to_a_client_to_those_alone_who_may_open_the_record(self, here: Desks) -> None:
+        client = here.enrolled("H-9")
+        with here.database.writing() as session:
+            record(
+                session,
+                actor=here.place.doctor,
+                act="ordered dose",
+                subject="client",
+                subject_id=client,
+                at=here.clock(),
+                details={"mg": "85.00"},
+            )
+
+        assert "ordered dose H-9" in text_of(here.administrator.get("/office/audit"))
+        assert "85.00" not in here.administrator.get("/office/audit").text
+        assert "mg 85.00" in text_of(here.seat(Role.ADMINISTRATOR, Role.DOCTOR).get("/office/audit"))
 
     def test_older_entries_are_a_page_away(self, here: Desks) -> None:
         for n in range(15):
