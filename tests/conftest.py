@@ -15,6 +15,7 @@ import psycopg
 import pytest
 from argon2 import PasswordHasher
 from hypothesis import HealthCheck, settings
+from playwright.sync_api import Browser, sync_playwright
 from sqlalchemy import Engine
 
 from dispensary import database as ground
@@ -120,3 +121,31 @@ def database(database_url: str, vault: Vault) -> Iterator[Database]:
 def now() -> datetime:
     """The moment at which a test plays, unless it says otherwise: a Tuesday at seven in the morning in Kuala Lumpur."""
     return datetime(2026, 11, 23, 23, 0, tzinfo=UTC)
+
+
+CHROMIUM_ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+def path_of_chromium() -> str:
+    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        pytest.fail(
+            "These tests look at pages with Chromium: install it (Debian: apt install chromium), or set CHROMIUM."
+        )
+    return path
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """One for all of a worker: its loop stays in the worker's thread, where a second one could not start."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path_of_chromium(), args=CHROMIUM_ARGUMENTS)
+        yield browser
+        browser.close()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import shutil
 import socket
 import threading
 import time
@@ -18,7 +16,7 @@ from urllib.request import urlopen
 import pytest
 from granian.constants import Interfaces
 from granian.server.embed import Server
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
 
 from dispensary.app import create_app
 from dispensary.database import Database
@@ -27,14 +25,6 @@ from tests.dispensary.visiting import PASSWORD, MovableClock, demo_settings
 PICTURES = Path(__file__).parents[2] / "test-output" / "pages"
 DESK = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 844}
-CHROMIUM_ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 @dataclass
@@ -73,23 +63,6 @@ def house(database: Database, now: datetime, tmp_path: Path) -> Iterator[House]:
     yield House(address, clock, database, settings.data)
     started["loop"].call_soon_threadsafe(started["server"].stop)  # type: ignore[attr-defined]
     thread.join(20)
-
-
-def path_of_chromium() -> str:
-    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-    if path is None:
-        pytest.fail(
-            "These tests look at pages with Chromium: install it (Debian: apt install chromium), or set CHROMIUM."
-        )
-    return path
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path_of_chromium(), args=CHROMIUM_ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 class Person:

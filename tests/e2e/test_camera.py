@@ -17,8 +17,9 @@ from dispensary.supplies.pickups import prepare_pickup
 from dispensary.supplies.printing.qr import qr_png
 from dispensary.units import ClientId
 from tests.builders import Clinic, clinic
+from tests.conftest import CHROMIUM_ARGUMENTS, path_of_chromium
 from tests.dispensary.visiting import hire
-from tests.e2e.conftest import CHROMIUM_ARGUMENTS, DESK, House, Person, path_of_chromium
+from tests.e2e.conftest import DESK, House, Person
 
 FRAMES = 20
 
