@@ -31,9 +31,10 @@ class Found:
     errors: list[str] = field(default_factory=list)
 
 
-_ANSWERS = ["2xx", "401", "403", "404", "409", "422", "429"]
+_ANSWERS = ["2xx", "401", "403", "404", "409", "422", "428", "429"]
 """What a request that the description allows may be answered. A rule of the clinic refuses with 422, and no description
-holds the rules of a clinic; that it is such a rule, and not the form of the request, `described_as_it_is` looks at."""
+holds the rules of a clinic; that it is such a rule, and not the form of the request, `described_as_it_is` looks at.
+428 asks why somebody looks at a record that they do not usually open."""
 _FORM = {"missing-value", "unknown-field", "bad-value", "bad-request"}
 """The codes by which a request is refused for its form."""
 
@@ -83,6 +84,13 @@ def _another(here: Desks) -> dict[str, str]:
     return {COOKIE: token}
 
 
+def _answered(recorder: Any, case_id: str) -> str:
+    seen = recorder.interactions.get(case_id)
+    if seen is None or seen.response is None:
+        return "not answered"
+    return f"{seen.response.status_code}: {seen.response.content[:300]!r}"
+
+
 def fuzz(here: Desks, *, examples: int, thoroughly: bool) -> Found:
     """Every operation with every check, and so many random examples each.
 
@@ -123,7 +131,8 @@ def fuzz(here: Desks, *, examples: int, thoroughly: bool) -> Found:
                         label = recorder.cases[case_id].value.operation.label
                         found.failures.setdefault(
                             f"{label} {check.name}: {check.failure_info.failure.title}",
-                            f"{check.failure_info.code_sample}\n{check.failure_info.failure.message}",
+                            f"{check.failure_info.code_sample}\n{check.failure_info.failure.message}\n"
+                            f"It was {_answered(recorder, case_id)}",
                         )
         elif isinstance(event, events.NonFatalError | events.FatalError):
             found.errors.append(repr(getattr(event, "value", getattr(event, "exception", event))))

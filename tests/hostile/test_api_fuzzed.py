@@ -15,7 +15,7 @@ from tests.hostile.fuzzing import fuzz
 
 THOROUGHLY = "ATTACK" in os.environ
 """By `make attack`: twenty thousand requests. Else so few that the test cannot rot."""
-EXAMPLES = 60 if THOROUGHLY else 2
+EXAMPLES = 90 if THOROUGHLY else 2
 """For each operation."""
 
 
