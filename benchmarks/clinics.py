@@ -139,7 +139,9 @@ def signs_in(port: int) -> Browser:
         headers = {"X-CSRFToken": opened.json()["csrf_token"], "Cookie": _line(jar)}
         entered = client.post("/api/session", json={"username": USERNAME, "password": PASSWORD}, headers=headers)
         entered.raise_for_status()
-        return Browser({"X-CSRFToken": headers["X-CSRFToken"], "Cookie": _line(jar | _cookies(entered))})
+        cookies = _line(jar | _cookies(entered))
+        signed_in = client.get("/api/session", headers={"Cookie": cookies})
+        return Browser({"X-CSRFToken": signed_in.json()["csrf_token"], "Cookie": cookies})
 
 
 def sits_down(port: int) -> Browser:
@@ -158,6 +160,7 @@ def sits_down(port: int) -> Browser:
         headers["Cookie"] = _line(jar | _cookies(entered))
         page = client.get("/counter", headers=headers)
         page.raise_for_status()
+        headers["X-CSRFToken"] = page.text.split('name="_csrf_token" value="')[1].split('"')[0]
         return Browser({**headers, "X-Acting": page.text.split('data-person="')[1].split('"')[0]})
 
 

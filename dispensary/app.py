@@ -10,10 +10,8 @@ from functools import cache
 
 from litestar import Litestar, Router
 from litestar.concurrency import set_asyncio_executor
-from litestar.config.csrf import CSRFConfig
 from litestar.datastructures import State
 from litestar.handlers import BaseRouteHandler
-from litestar.middleware import DefineMiddleware
 from litestar.openapi import OpenAPIConfig
 from litestar.static_files import create_static_files_router
 
@@ -27,9 +25,9 @@ from dispensary.web import health, problem
 from dispensary.web.alarm import glass_alarm
 from dispensary.web.asking_why import asks_why
 from dispensary.web.backed_up import backed_up
-from dispensary.web.bearer import FormsMiddleware
 from dispensary.web.board import Board
 from dispensary.web.devices import DeviceMiddleware
+from dispensary.web.forgery import FormsMiddleware
 from dispensary.web.given import given
 from dispensary.web.guessing import Guesses
 from dispensary.web.icon import icon
@@ -55,22 +53,6 @@ def now() -> datetime:
 @cache
 def _executor() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(THREADS, thread_name_prefix="desk")
-
-
-def _csrf(settings: Settings, database: Database) -> CSRFConfig:
-    secret = database.vault.sign("csrf", b"").hex()
-    # The cookie is named after the key: one that another key has signed would otherwise be presented, and refused, for
-    # as long as the browser keeps it, such as after a demo was begun anew on the same address.
-    prefix = "__Host-" if settings.production else ""
-    name = f"{prefix}takehome-csrf-" + database.vault.sign("csrf cookie", b"").hex()[:8]
-    return CSRFConfig(
-        secret=secret,
-        cookie_name=name,
-        header_name="x-csrftoken",
-        cookie_secure=settings.production,
-        cookie_httponly=True,
-        cookie_samesite="lax",
-    )
 
 
 def create_app(
@@ -103,7 +85,7 @@ def create_app(
             OwnPagesMiddleware(settings),
             SignedInMiddleware(database, clock),
             DeviceMiddleware(database),
-            DefineMiddleware(FormsMiddleware, config=_csrf(settings, database)),
+            FormsMiddleware(settings, database),
         ],
         exception_handlers=problem.HANDLERS,
         template_config=templates(

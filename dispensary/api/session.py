@@ -1,7 +1,8 @@
 """Signing in and out by JSON.
 
 A program first gets this resource, which gives it the CSRF token and cookie, and sends the token as `X-CSRFToken` with
-everything that it posts; the sign-in itself is the cookie that the post answers with. It opens /api and no page, and
+everything that it posts; the sign-in itself is the cookie that the post answers with. The token is of one sign-in: once
+signed in, the program gets this resource again, and the token that it has from then on. It opens /api and no page, and
 has no screen that closes after minutes without a touch: it ends after 30 minutes without a request, and after 12 hours.
 """
 
@@ -65,7 +66,7 @@ def _me(who: SignedIn) -> Me:
 
 @get("/session", sync_to_thread=False, operation_id="readSession", tags=["session"], opt={"looks_up": True})
 def read_session(request: Request[Any, Any, Any]) -> SessionState:
-    """The CSRF token, and who is signed in by the cookie."""
+    """The CSRF token, and who is signed in by the cookie. The token is another one after a sign-in."""
     who = request.scope["user"]
     token = ScopeState.from_scope(request.scope).csrf_token
     return SessionState(token if isinstance(token, str) else "", _me(who) if isinstance(who, SignedIn) else None)

@@ -120,6 +120,8 @@ class SignIn(Base):
     """The digit that picks this person on the browser's lock screen."""
     locked_at: Mapped[datetime | None]
     """Since when the token opens nothing but the lock screen."""
+    forms: Mapped[UUID] = mapped_column(server_default=text("gen_random_uuid()"))
+    """What the forms of this sign-in's pages are bound to (web/forgery.py); it stays when the token changes."""
 
 
 class SignInAttempt(Base):

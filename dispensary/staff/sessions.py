@@ -66,6 +66,8 @@ class SignedIn:
     works_elsewhere: bool
     seen_at: datetime
     token_digest: bytes
+    forms: UUID
+    """The number of the sign-in: the same from its password to its end, whoever else comes to the front meanwhile."""
     station_id: UUID | None = None
     """The browser; none for a program."""
     locked_at: datetime | None = None
@@ -218,7 +220,8 @@ SELECT sign_in.account_id, sign_in.site_id, seen_at, account.name, initials, sit
             WHERE second_factor.account_id = account.id AND confirmed_at IS NOT NULL)
         AND NOT EXISTS (SELECT 1 FROM passkey WHERE passkey.account_id = account.id)
     THEN grace_days * interval '1 day' + greatest(demanded_at, account.made_at,
-        (SELECT factor_reset.at FROM factor_reset WHERE factor_reset.account_id = account.id)) END END
+        (SELECT factor_reset.at FROM factor_reset WHERE factor_reset.account_id = account.id)) END END,
+    sign_in.forms
 FROM sign_in
 JOIN account ON account.id = sign_in.account_id
 JOIN site ON site.id = sign_in.site_id
@@ -244,7 +247,7 @@ def signed_in(session: ReadSession | Straight, *, token: str, at: datetime) -> S
     if row is None or not row[11]:  # the account's roles here
         return None
     account_id, site_id, seen_at, name, initials, code, site, zone, day_starts, language, region = row[:11]
-    roles, elsewhere, changed, by_glass, station_id, locked_at, minutes, factor_due = row[11:]
+    roles, elsewhere, changed, by_glass, station_id, locked_at, minutes, factor_due, forms = row[11:]
     granted = frozenset(Role(role) for role in roles)
     opened = by_glass and Role.ADMINISTRATOR not in granted  # glass.py
     held = granted | {Role.ADMINISTRATOR} if opened else granted
@@ -254,6 +257,7 @@ def signed_in(session: ReadSession | Straight, *, token: str, at: datetime) -> S
         works_elsewhere=elsewhere,
         seen_at=seen_at,
         token_digest=digest,
+        forms=forms,
         station_id=station_id,
         locked_at=locked_at,
         lock_after=timedelta(minutes=minutes or LOCK_AFTER_MINUTES),

@@ -146,7 +146,7 @@ def asking(glance: Straight, *, token: str, at: datetime) -> Asking | None:
         token_id=id_,
     )
     where = Place(site_id, code, site, zone, day_starts, language, region)
-    who = SignedIn(actor=actor, site=where, works_elsewhere=False, seen_at=at, token_digest=digest)
+    who = SignedIn(actor=actor, site=where, works_elsewhere=False, seen_at=at, token_digest=digest, forms=id_)
     return Asking(who, id_, used is None or at - used >= TOKEN_USE_EVERY)
 
 

@@ -45,10 +45,10 @@ async def refuse_anothers_page(scope: Scope, receive: Receive, database: Databas
     if drawn_for == who.acting:
         return
     refusal = await sync_to_thread(_refusal, database, who, drawn_for)
-    raise AnothersPage(refusal, typed=_typed(form))
+    raise AnothersPage(refusal, typed=typed_in(form))
 
 
-def _typed(form: Mapping[str, Any]) -> dict[str, str]:
+def typed_in(form: Mapping[str, Any]) -> dict[str, str]:
     """What a person wrote or chose, to write it again: no secret, no number that only the program knows."""
     return {
         name: value.strip()

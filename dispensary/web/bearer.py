@@ -1,7 +1,6 @@
 """A program that brings a token in place of a cookie: on /api alone, never with both, and not faster than it may.
 
-A browser never sends a token by itself, so a request with one needs no form's token against forgery; `FormsMiddleware`
-asks for that of every other request that changes something.
+A browser never sends a token by itself, so a request with one needs no form's token against forgery (forgery.py).
 """
 
 from __future__ import annotations
@@ -11,9 +10,7 @@ from datetime import datetime, timedelta
 from threading import Lock
 from uuid import UUID
 
-from litestar.config.csrf import CSRFConfig
-from litestar.middleware.csrf import CSRFMiddleware
-from litestar.types import ASGIApp, Receive, Scope, Send
+from litestar.types import Scope
 
 from dispensary.database import Database
 from dispensary.refusals import BadInput, Refusal
@@ -92,17 +89,3 @@ def who_brings(database: Database, pace: Pace, token: str, *, at: datetime) -> S
         with database.writing() as session:
             tokens.mark_used(session, token_id=found.token_id, at=at)
     return found.who
-
-
-class FormsMiddleware(CSRFMiddleware):
-    """The framework's guard against forged forms, for every request but those that a token has proved."""
-
-    def __init__(self, app: ASGIApp, config: CSRFConfig) -> None:
-        super().__init__(app, config)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        who = scope.get("user")
-        if isinstance(who, SignedIn) and who.actor.token_id is not None:
-            await self.app(scope, receive, send)
-            return
-        await super().__call__(scope, receive, send)

@@ -20,6 +20,7 @@ from dispensary.refusals import BadInput, Refusal, Refused
 from dispensary.settings import Settings
 from dispensary.staff.sessions import FactorDue, Locked, NotSignedIn
 from dispensary.web.acting import AnothersPage
+from dispensary.web.forgery import FormTooOld
 from dispensary.web.shell import request_number
 from dispensary.web.templating import page
 
@@ -172,9 +173,9 @@ def _bad_values(reason: ValidationException) -> BadInput:
 _BY_STATUS = {
     400: Refusal("bad-request", "The request cannot be read.", "Send what the page or /schema asks for."),
     403: Refusal(
-        "form-too-old",
-        "This page is no longer valid: it was opened in another browser, or its cookie is gone.",
-        "Go back, reload the page and repeat what you did. Nothing was done.",
+        "not-from-here",
+        "This was sent from a page of another site.",
+        "Open the page here, and do it there if it is meant.",
     ),
     404: Refusal("no-page", "There is no such page.", "Check the address, or begin at the first page."),
     405: Refusal("no-such-act", "This page cannot be asked for in this way.", "Begin at the first page."),
@@ -201,9 +202,17 @@ def of_refused(request: AnyRequest, reason: Refused) -> Response[Any]:
 
 
 def of_anothers_page(request: AnyRequest, reason: AnothersPage) -> Response[Any]:
-    """A form that was drawn for somebody else: what was typed is shown, to be written again on a page of one's own."""
-    back = _came_from(request)
-    return page("anothers_page.html", refused=reason, back=back, written=list(reason.typed.items()))
+    """A form that was drawn for somebody else: what was typed is shown, to be written again on a page of one's own.
+
+    `X-Form-Old` tells a page's script that the form would be heard with a new token (keep.js).
+    """
+    old = {"X-Form-Old": "1"} if isinstance(reason, FormTooOld) else {}
+    if not wants_page(request):
+        answer: Response[Any] = as_problem(reason)
+        answer.headers.update(old)
+        return answer
+    back, written = _came_from(request), list(reason.typed.items())
+    return page("anothers_page.html", refused=reason, headers=old, back=back, written=written)
 
 
 def of_integrity(request: AnyRequest, reason: IntegrityError) -> Response[Any]:

@@ -71,6 +71,7 @@ def test_nothing_that_was_answered_is_lost_and_the_work_goes_on_once_there_is_ro
         token = {"X-CSRFToken": desk.get("/api/session").json()["csrf_token"]}
         form = {"username": "counter", "password": PASSWORD}
         assert desk.post("/api/session", json=form, headers=token).status_code == 204
+        token = {"X-CSRFToken": desk.get("/api/session").json()["csrf_token"]}
 
         def dose(client: object) -> int:
             body = {"key": f"full-{client}", "observed": True, "identified_by": "photo", "well": True}

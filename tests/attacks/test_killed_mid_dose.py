@@ -42,6 +42,7 @@ class Morning:
             token = desk.get("/api/session").json()["csrf_token"]
             form = {"username": "counter", "password": PASSWORD}
             desk.post("/api/session", json=form, headers={"X-CSRFToken": token}).raise_for_status()
+            token = desk.get("/api/session").json()["csrf_token"]
             self._signed_in = {"cookies": dict(desk.cookies), "headers": {"X-CSRFToken": token}}
 
     def run(self) -> None:

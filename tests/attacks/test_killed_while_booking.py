@@ -60,6 +60,7 @@ class Week:
             token = desk.get("/api/session").json()["csrf_token"]
             form = {"username": "reception", "password": PASSWORD}
             desk.post("/api/session", json=form, headers={"X-CSRFToken": token}).raise_for_status()
+            token = desk.get("/api/session").json()["csrf_token"]
             self.signed_in = {"cookies": dict(desk.cookies), "headers": {"X-CSRFToken": token}}
 
     def goes_by(self) -> None:

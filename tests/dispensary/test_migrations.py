@@ -293,6 +293,7 @@ AFTERWARDS: dict[str, list[tuple[str, tuple[object, ...]]]] = {
         ("SELECT bool_and(relrowsecurity) FROM pg_class WHERE relname IN ('api_token', 'invitation')", (True,)),
     ],
     "0051_contact_notes": [("SELECT count(*) FROM contact_note", (0,))],
+    "0053_sign_in_forms": [("SELECT count(*) - count(DISTINCT forms), count(*) > 0 FROM sign_in", (0, False))],
 }
 """What each later migration leaves of a full database, oldest first."""
 CAME = """

@@ -67,7 +67,14 @@ class _Signing:
 
     def set(self, case: Any, data: dict[str, str], context: Any) -> None:
         case.cookies = {**(case.cookies or {}), **data}
-        case.headers = {**(case.headers or {}), "X-CSRFToken": self._token}
+        token = self._token if data == self._own else _token_of(self._here, data)
+        case.headers = {**(case.headers or {}), "X-CSRFToken": token}
+
+
+def _token_of(here: Desks, cookies: dict[str, str]) -> str:
+    visitor = Visitor(here.app)
+    visitor.client.cookies.update(cookies)
+    return visitor.csrf()
 
 
 def _another(here: Desks) -> dict[str, str]:

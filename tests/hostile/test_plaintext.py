@@ -59,6 +59,7 @@ def _lives(program: Program) -> None:
         form = {"username": "everything", "password": PASSWORD}
         assert desk.post("/api/session", json={**form, "password": PASSWORD + "?"}, headers=token).status_code == 401
         assert desk.post("/api/session", json=form, headers=token).status_code == 204
+        token = {"X-CSRFToken": desk.get("/api/session").json()["csrf_token"]}
         for number, (name, national_id, phone, second) in enumerate(PEOPLE):
             body = {
                 "number": f"Q-{number}",

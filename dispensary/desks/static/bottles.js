@@ -66,6 +66,7 @@ async function ask(button, body) {
       document.dispatchEvent(new Event("house:locked"));
       return;
     }
+    if (answer.headers.has("X-Form-Old")) document.dispatchEvent(new Event("house:form-old"));
     const line = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("[data-said]");
     if (!line) throw new Error("away");
     if (!line.dataset.bottle) {

@@ -50,6 +50,7 @@ async function textIn(video) {
       "X-Acting": document.querySelector("[name=_acting]").value,
     },
   });
+  if (answer.headers.has("X-Form-Old")) document.dispatchEvent(new Event("house:form-old"));
   return answer.ok ? (await answer.json()).text : "";
 }
 

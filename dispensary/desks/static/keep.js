@@ -22,6 +22,16 @@ function put(html) {
   document.dispatchEvent(new Event("house:replaced"));
 }
 
+// The page is older than the sign-in, such as after half an hour without use: its forms get that sign-in's token. Whose
+// form it is the server asks anyway.
+async function renew() {
+  const answer = await fetch("/api/session", { cache: "no-store", headers: { "X-Quiet": "1" } });
+  if (!answer.ok) throw new Error("away");
+  const token = (await answer.json()).csrf_token;
+  for (const each of document.querySelectorAll("[name=_csrf_token]")) each.value = token;
+  return token;
+}
+
 async function send(work) {
   clearTimeout(work.timer);
   const stop = new AbortController();
@@ -43,6 +53,13 @@ async function send(work) {
       return;
     }
     if (AWAY.includes(answer.status)) throw new Error("away");
+    if (answer.headers.has("X-Form-Old") && !work.renewed) {
+      work.renewed = true;
+      work.body.set("_csrf_token", await renew());
+      clearTimeout(patience);
+      await send(work);
+      return;
+    }
     banner(null);
     sending = null;
     // Asked with X-Keep, the server names the page to go on to instead of redirecting: it is then fetched once.
@@ -84,6 +101,8 @@ document.addEventListener("house:left", () => {
   clearTimeout(sending?.timer);
   sending = null;
 });
+
+document.addEventListener("house:form-old", () => renew().catch(() => {})); // what is pressed next is heard
 
 document.addEventListener("click", (event) => {
   if (event.target.closest("[data-retry]") && sending) send(sending);

@@ -23,6 +23,7 @@ function say(form, text) {
 async function ask(form, where) {
   const answer = await fetch(where, { method: "POST", body: new URLSearchParams(new FormData(form)) });
   if (answer.headers.has("X-Locked")) document.dispatchEvent(new Event("house:locked"));
+  if (answer.headers.has("X-Form-Old")) document.dispatchEvent(new Event("house:form-old"));
   if (!answer.headers.get("Content-Type")?.startsWith("application/json")) throw new Error("not asked");
   const told = await answer.json();
   if (answer.ok) return told;

@@ -196,14 +196,63 @@ class TestEveryRoute:
 
 class TestForgery:
     def test_a_form_without_its_token_does_nothing(self, doctor: Visitor) -> None:
-        drawn = {"_acting": doctor.drawn()["_acting"]}
-        for token in ({}, {"_csrf_token": "0" * 128}):
+        drawn = {"_acting": doctor.drawn()["_acting"], "reason": "she asked for it", "password": "a secret"}
+        for token in ({}, {"_csrf_token": "0" * 96}, {"_csrf_token": "x"}, {"_csrf_token": "\u00e9" * 96}):
             answer = doctor.client.post("/signout", data={**drawn, **token}, follow_redirects=False)
             assert answer.status_code == 403
             assert "Nothing was done" in text_of(answer)
+            assert "she asked for it" in text_of(answer), "what was typed is kept"
+            assert "a secret" not in answer.text
         answer = doctor.client.request("DELETE", "/api/session")
         assert (answer.status_code, answer.json()["code"]) == (403, "form-too-old")
         assert doctor.get("/api/whoami").status_code == 200
+
+    def test_a_token_is_of_one_sign_in_in_one_browser(self, app: Litestar, doctor: Visitor, now: datetime) -> None:
+        """A stranger's, an earlier sign-in's, another browser's: none is heard, even with its cookie planted."""
+        earlier = doctor.drawn()
+        other = Visitor(app)
+        unsigned = other.drawn()
+        other.signs_in("siti")
+        assert doctor.signs_in("siti").status_code == 303
+        for name, value in other.client.cookies.items():
+            if "forms" in name:
+                doctor.client.cookies.set(name, value, domain="clinic.test.local")
+        for token in (earlier, unsigned, other.drawn()):
+            sent = {**doctor.drawn(), "_csrf_token": token["_csrf_token"]}
+            answer = doctor.client.post("/signout", data=sent, follow_redirects=False)
+            assert (answer.status_code, "x-form-old" in answer.headers) == (403, True)
+            headers = {"X-CSRFToken": token["_csrf_token"]}
+            assert doctor.client.delete("/api/session", headers=headers).status_code == 403
+        assert doctor.get("/api/whoami").status_code == 200
+        assert doctor.post("/signout").status_code == 303
+
+    def test_a_form_in_a_second_tab_counts_after_coming_back_and_not_for_a_colleague(
+        self, app: Litestar, database: Database, site: Site, doctor: Visitor, now: datetime
+    ) -> None:
+        hire(database, site, "rosa", [Role.DOCTOR], now)
+        doctor.comes_back = False
+        drawn, typed = doctor.drawn(), {"reason": "she asked for it"}
+        doctor.post("/lock/now")
+        siti = drawn["_acting"].split("@")[0]
+        back = {"account_id": siti, "secret": "a walk to the river", "next": "/"}
+        assert doctor.post("/lock", back).headers["x-acting"] == drawn["_acting"]
+        assert doctor.signs_in("rosa").status_code == 303
+        answer = doctor.client.post("/switch-site", data={**drawn, **typed}, follow_redirects=False)
+        assert "she asked for it" in text_of(answer)
+        assert "You are RO" in text_of(answer)
+        hers = {**drawn, **typed, "_acting": doctor.drawn()["_acting"]}
+        assert doctor.client.post("/signout", data=hers, follow_redirects=False).status_code == 403
+        assert doctor.post("/lock", back).status_code == 303
+        assert doctor.client.post("/signout", data=drawn, follow_redirects=False).status_code == 303
+
+    def test_the_door_asks_for_a_token_of_its_own_browser(self, app: Litestar, doctor: Visitor) -> None:
+        stranger, other = Visitor(app), Visitor(app)
+        form = {"username": "siti", "password": "a walk to the river"}
+        stranger.get("/signin")
+        for token in ({}, {"_csrf_token": other.csrf()}):
+            answer = stranger.client.post("/signin", data={**form, **token}, follow_redirects=False)
+            assert (answer.status_code, "set-cookie" in answer.headers) == (403, False)
+        assert stranger.post("/signin", form).status_code == 303
 
     def test_a_cookie_of_another_key_does_not_lock_the_door(
         self, database_url: str, app: Litestar, doctor: Visitor, tmp_path: Path
