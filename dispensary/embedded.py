@@ -135,6 +135,9 @@ def _started(folder: Path) -> Any:
             # What it looked for was gone a moment later, as the server's own notes are while that begins: not so here.
             if isinstance(reason, OSError) and not isinstance(reason, FileNotFoundError):
                 raise
+            if "suitable socket path" in str(reason):
+                why = "its path is too long for a socket, and that of temporary files (TMPDIR) too. Use a shorter one."
+                raise NoDatabase(f"PostgreSQL does not start in {folder}: {why}") from None
             if not (folder / "PG_VERSION").exists():
                 raise NoDatabase(f"PostgreSQL cannot be made in {folder}: {_why_not(folder)}") from None
         waited, alive = time.monotonic() - began, lives(folder)

@@ -45,6 +45,12 @@ def disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
 
 
 class TestOneClearLine:
+    def test_a_path_in_which_no_socket_can_lie(self, nothing_yet: Program, tmp_path: Path) -> None:
+        far = tmp_path / "a-name-of-forty-characters-that-goes-on-so" / "and-another-one-of-forty-behind-the-first"
+        line = refusal(nothing_yet, "migrate", DISPENSARY_DATA=str(far / "data"), TMPDIR=str(far))
+
+        assert line.endswith("too long for a socket, and that of temporary files (TMPDIR) too. Use a shorter one.")
+
     def test_a_second_start_finds_the_first_which_goes_on(self, program: Program) -> None:
         program.start()
 

@@ -92,10 +92,11 @@ def _lives(program: Program) -> None:
 @pytest.fixture
 def written(tmp_path: Path) -> Iterator[Program]:
     """A program that has worked and stopped, with whatever it has left on its disk."""
-    (tmp_path / "program").mkdir()
-    program = Program(tmp_path / "program")
-    (tmp_path / "temporary").mkdir()
-    place_for = {"DISPENSARY_BACKUPS": str(tmp_path / "program" / "backups"), "TMPDIR": str(tmp_path / "temporary")}
+    # Short names: PostgreSQL's sockets lie in these folders, and a socket's path is short.
+    (tmp_path / "p").mkdir()
+    program = Program(tmp_path / "p")
+    (tmp_path / "t").mkdir()
+    place_for = {"DISPENSARY_BACKUPS": str(tmp_path / "p" / "backups"), "TMPDIR": str(tmp_path / "t")}
     made = program.run("backup-key", str(tmp_path / "secret.key"))
     assert made.returncode == 0, made.stderr
     place_for["DISPENSARY_BACKUP_KEYS"] = next(word for word in made.stdout.split() if word.startswith("age1"))
@@ -151,7 +152,7 @@ def test_none_of_it_lies_anywhere_in_plain(
     size = sum(path.stat().st_size for path in written.data.parent.rglob("*") if path.is_file())
     record_property("tries", len(needles))
     record_property("figure", f"{len(SECRETS)} secrets in {size / 1024**2:.0f} MB")
-    for where in (written.data.parent, tmp_path / "temporary"):
+    for where in (written.data.parent, tmp_path / "t"):
         assert _found(where, needles) == []
     # The search finds what is there: the site's code lies in plain, and a copy of a name would.
     assert any(b"Harapan" in path.read_bytes() for path in (written.data / "postgresql").rglob("*") if path.is_file())
