@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, LiteralString, TypeVar
 
-from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy import Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 
 from dispensary.client_keys import DatabaseVault
@@ -158,15 +158,31 @@ def _rows_of(statement: LiteralString, values: Mapping[str, Any]) -> Callable[[S
     return lambda straight: straight.run(statement, values).fetchall()
 
 
+_LINE = {
+    "connect_timeout": 10,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
+"""A server whose machine went dark says nothing. Within some 20 seconds a connection to it is given up, so that a
+standby that took over is found; over the network alone, as libpq understands it. The address may say otherwise."""
+
+
 def _engine(url: str, pool_size: int, settings: str = "", **options: Any) -> Engine:
+    address = make_url(url)
+    line = {name: value for name, value in _LINE.items() if name not in address.query}
+    if settings and address.query.get("target_session_attrs") == "read-write":
+        # These sessions read by their own choice: what is asked of the server is that it is the one that takes writes.
+        address = address.update_query_dict({"target_session_attrs": "primary"})
     return create_engine(
-        url,
+        address,
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=30,
         pool_pre_ping=False,
         hide_parameters=True,  # an error names its statement, never the values: they would stand in its text
-        connect_args={"options": f"-c timezone=UTC -c lock_timeout=10s {settings}", "connect_timeout": 10},
+        connect_args={"options": f"-c timezone=UTC -c lock_timeout=10s {settings}", **line},
         **options,
     )
 
@@ -195,7 +211,7 @@ def open_database(settings: Settings, vault: Vault) -> Database:
         database = Database(url, vault)
         database.check()
     except (ValueError, ArgumentError):  # their words may quote the password
-        form = "postgresql://name:password@host:5432/database"
+        form = "postgresql://name:password@host:5432/database"  # several: see docs/standby.md
         raise NoDatabase(f"DATABASE_URL cannot be read. Write it as {form}, with %40 for @ in a password.") from None
     return database
 

@@ -297,13 +297,18 @@ def _refuse_bare_database(url: str) -> None:
     """A database elsewhere is reached by TLS, or by a decision that somebody has written down."""
     parts = urlsplit(url)
     query = dict(parse_qsl(parts.query))
-    host = query.get("host") or parts.hostname or ""
-    local = not host or host.startswith("/") or host in ("localhost", "127.0.0.1", "::1")
-    if not local and query.get("sslmode") not in ("require", "verify-ca", "verify-full", "disable"):
+    named = [host for name, value in parse_qsl(parts.query) if name == "host" for host in value.split(",")]
+    away = [host for host in named or [parts.hostname or ""] if host and not _is_here(host)]
+    if away and query.get("sslmode") not in ("require", "verify-ca", "verify-full", "disable"):
         raise BadSettings(
-            f"Production reaches the database on {host} by TLS: add ?sslmode=verify-full to DATABASE_URL. Where nobody "
-            "else is on the line, such as between containers of one machine, write ?sslmode=disable."
+            f"Production reaches the database on {away[0]} by TLS: add ?sslmode=verify-full to DATABASE_URL. Where "
+            "nobody else is on the line, such as between containers of one machine, write ?sslmode=disable."
         )
+
+
+def _is_here(host: str) -> bool:
+    """Whether a database's host, with or without its port, is this machine: a folder of sockets, or its own address."""
+    return host.startswith("/") or host in ("::1", "[::1]") or host.rsplit(":", 1)[0] in ("localhost", "127.0.0.1")
 
 
 def _refuse_open_keys(keys: Path) -> None:

@@ -87,6 +87,7 @@ ATTACKS = (
             "tests/notifications/test_twilio.py",
         ),
     ),
+    Attack("the primary dies under load, its standby takes over", (f"{CHAOS}/test_standby.py",)),
     Attack(
         "restore drill: a backup, and a moment from the WAL",
         (f"{CHAOS}/test_point_in_time.py", "tests/dispensary/test_backups.py"),

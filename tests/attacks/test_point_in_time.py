@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,9 +10,10 @@ import psycopg
 import pytest
 
 from dispensary.database import Database
-from dispensary.embedded import discard_embedded, postgres_tool, start_embedded, stop_embedded
+from dispensary.embedded import discard_embedded, start_embedded, stop_embedded
 from dispensary.keys import fresh_vault
 from dispensary.schema import migrate
+from tests.attacks.servers import as_server, opened
 from tests.builders import Clinic, clinic, enrolled
 
 DRILL = Path(__file__).parents[2] / "docker" / "point-in-time-drill.sh"
@@ -22,14 +21,9 @@ DRILL = Path(__file__).parents[2] / "docker" / "point-in-time-drill.sh"
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder of whoever PostgreSQL runs as, which is another when the tests run as root."""
     folder = tmp_path / "pitr"
     folder.mkdir()
-    for each in (folder, *folder.parents):
-        if each.is_relative_to("/tmp") and each != Path("/tmp"):
-            each.chmod(each.stat().st_mode | 0o055)
-    folder.chmod(0o777)
-    return folder
+    return opened(folder)
 
 
 @pytest.fixture
@@ -48,17 +42,6 @@ def place(folder: Path) -> Iterator[Clinic]:
     yield clinic(database, datetime.now(UTC))
     database.close()
     discard_embedded(data)
-
-
-def as_server(folder: Path, *line: object) -> subprocess.CompletedProcess[str]:
-    """Runs a line as the user of PostgreSQL's files, who must not be root."""
-    owner = (folder / "postgresql").stat().st_uid
-    path = f"{postgres_tool('psql').parent}:{os.environ['PATH']}"
-    who = {"user": owner} if os.geteuid() == 0 else {}
-    surroundings = {**os.environ, "PATH": path, "TMPDIR": str(folder), "PGUSER": "postgres"}
-    return subprocess.run(
-        [str(word) for word in line], env=surroundings, capture_output=True, text=True, cwd=folder, timeout=120, **who
-    )
 
 
 def moment(place: Clinic) -> str:

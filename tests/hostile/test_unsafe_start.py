@@ -38,6 +38,8 @@ SAFE = {
         ({"DATABASE_URL": "postgresql://takehome@database.example.org/takehome"}, "sslmode=verify-full"),
         ({"DATABASE_URL": "postgresql://takehome@10.0.0.4/takehome?sslmode=prefer"}, "sslmode=verify-full"),
         ({"DATABASE_URL": "postgresql:///takehome?host=10.0.0.4&sslmode=allow"}, "sslmode=verify-full"),
+        ({"DATABASE_URL": "postgresql:///takehome?host=10.0.0.4:5432&host=localhost:5432"}, "sslmode=verify-full"),
+        ({"DATABASE_URL": "postgresql:///takehome?host=/run/postgresql,10.0.0.4"}, "on 10.0.0.4 by TLS"),
         ({"LITESTAR_DEBUG": "1"}, "LITESTAR_DEBUG"),
         ({"LITESTAR_PDB": "1"}, "LITESTAR_PDB"),
         ({"PYTHONDEVMODE": "1"}, "PYTHONDEVMODE"),
