@@ -13,6 +13,7 @@ from litestar import Litestar
 
 from dispensary import __version__
 from dispensary.commands import (
+    branches,
     checking,
     counting,
     exporting,
@@ -190,11 +191,13 @@ def _what_to_try(settings: Settings, pickups: Sequence[ToTry], others: Sequence[
 
 
 exporting.export.add_command(retaining.retention_command)
+records.import_.add_command(branches.import_sites)
 exporting.export.add_command(reporting.report_command)
 for each in (
     opening.open_site,
     factor.reset_second_factor,
     opening.let_in,
+    branches.branch_role,
     records.import_,
     records.forget_episodes,
     exporting.export,

@@ -180,12 +180,17 @@ def home(who: TheVisitor, database: TheDatabase) -> Template:
 
 @post("/switch-site", sync_to_thread=True, guards=[requires_sign_in])
 def switch_site(data: Form, who: TheVisitor, database: TheDatabase, settings: TheSettings, clock: TheClock) -> Redirect:
-    """Goes on at another site, under a new token."""
-    try:
-        site_id = SiteId(UUID(one(data, "site_id")))
-    except ValueError:
-        raise NotAllowed(Refusal("no-role", "This account has no role at that site.", field="site_id")) from None
+    """Goes on at another site, under a new token: by its button, or by its code where buttons would be too many."""
     with database.writing() as session:
+        if code := one(data, "code"):
+            site_id = SiteId(queries.site_by_code(session, code).id)
+        else:
+            try:
+                site_id = SiteId(UUID(one(data, "site_id")))
+            except ValueError:
+                raise NotAllowed(
+                    Refusal("no-role", "This account has no role at that site.", field="site_id")
+                ) from None
         token = sessions.switch_site(session, who=who, site_id=site_id, at=clock())
     return Redirect("/", status_code=303, cookies=[token_cookie(token, settings)])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, time
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     LargeBinary,
+    Numeric,
     SmallInteger,
     Time,
     UniqueConstraint,
@@ -33,6 +35,14 @@ class Site(Base):
         CheckConstraint("missed_days_ask BETWEEN 1 AND 5", name="missed_days_ask"),
         CheckConstraint("keep_years BETWEEN 1 AND 100", name="keep_years"),
         CheckConstraint("jump_percent BETWEEN 1 AND 100 AND jump_mg > 0", name="jump_guard"),
+        CheckConstraint("num_nonnulls(area_id, main_site_id) <= 1", name="one_parent"),
+        CheckConstraint("main_site_id <> id", name="not_its_own"),
+        CheckConstraint(
+            "(lat IS NULL) = (lon IS NULL) AND lat BETWEEN -90 AND 90 AND lon BETWEEN -180 AND 180",
+            name="coordinates",
+        ),
+        Index(None, "area_id"),
+        Index(None, "main_site_id"),
     )
 
     id: Mapped[SiteId] = mapped_column(primary_key=True, default=new_id)
@@ -57,6 +67,14 @@ class Site(Base):
     opened_at: Mapped[datetime]
     keep_years: Mapped[int | None] = mapped_column(SmallInteger)
     """For how many years after the last day of treatment a record is kept. Nothing: nobody has said so."""
+    area_id: Mapped[UUID | None] = mapped_column(ForeignKey("area.id"))
+    """Where a main site lies in the programme's tree; nothing for a satellite, and for a clinic that stands alone."""
+    main_site_id: Mapped[SiteId | None] = mapped_column(ForeignKey("site.id"))
+    """The site that prescribes for a satellite, whose days it shares."""
+    lat: Mapped[Decimal | None] = mapped_column(Numeric(8, 5))
+    """Degrees north, WGS 84."""
+    lon: Mapped[Decimal | None] = mapped_column(Numeric(8, 5))
+    """Degrees east."""
 
 
 class Account(Base):
@@ -86,6 +104,8 @@ class RoleGrant(Base):
     account_id: Mapped[AccountId] = mapped_column(ForeignKey("account.id"))
     site_id: Mapped[SiteId] = mapped_column(ForeignKey("site.id"))
     role: Mapped[str]
+    direct: Mapped[bool] = mapped_column(default=True)
+    """Given at this site itself; else it is here because of a role at a branch, and goes with that one."""
 
 
 class SignIn(Base):

@@ -53,6 +53,8 @@ class Colleague:
     initials: str
     roles: frozenset[Role]
     left_at: datetime | None
+    by_branch: frozenset[Role] = frozenset()
+    """Those of the roles that they have here because of a branch alone, and that are taken back there."""
 
 
 _PLACE = (Site.id, Site.code, Site.name, Site.zone, Site.day_starts, Site.language, Site.region)
@@ -104,17 +106,25 @@ def sites_as(session: ReadSession, account_id: AccountId, role: Role) -> list[Pl
 def colleagues(session: ReadSession, site_id: SiteId) -> list[Colleague]:
     """Who has a role at the site, those who left last, by name."""
     rows = session.execute(
-        select(Account, RoleGrant.role)
+        select(Account, RoleGrant.role, RoleGrant.direct)
         .join(RoleGrant, RoleGrant.account_id == Account.id)
         .where(RoleGrant.site_id == site_id)
     )
     roles: dict[Account, set[Role]] = {}
-    for account, role in rows:
+    above: dict[Account, set[Role]] = {}
+    for account, role, direct in rows:
         roles.setdefault(account, set()).add(Role(role))
+        above.setdefault(account, set()).update(() if direct else (Role(role),))
     ordered = sorted(roles, key=lambda account: (account.left_at is not None, account.name.casefold()))
     return [
         Colleague(
-            account.id, account.username, account.name, account.initials, frozenset(roles[account]), account.left_at
+            account.id,
+            account.username,
+            account.name,
+            account.initials,
+            frozenset(roles[account]),
+            account.left_at,
+            frozenset(above[account]),
         )
         for account in ordered
     ]

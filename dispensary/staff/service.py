@@ -16,6 +16,7 @@ from sqlalchemy.exc import IntegrityError
 from dispensary.database import ReadSession, WriteSession, broken_constraint
 from dispensary.refusals import BadInput, NotAllowed, NotThere, Refusal, Refused
 from dispensary.staff import audit
+from dispensary.staff.branch_queries import branch_of
 from dispensary.staff.entry_models import ApiToken, Invitation
 from dispensary.staff.factor_models import (
     HalfSignIn,
@@ -219,11 +220,13 @@ def grant(
                 field="roles",
             )
         )
-    if role.value in session.scalars(
-        select(RoleGrant.role).where(RoleGrant.account_id == account.id, RoleGrant.site_id == site_id)
-    ):
+    held = _held(session, account_id=account_id, site_id=site_id, role=role)
+    if held is not None and held.direct:
         return
-    session.add(RoleGrant(account_id=account.id, site_id=site_id, role=role.value))
+    if held is None:
+        session.add(RoleGrant(account_id=account.id, site_id=site_id, role=role.value))
+    else:
+        held.direct = True
     session.flush()
     _write_down(session, actor, "grant role", account.id, at, role=role.value, site=site_id)
 
@@ -231,16 +234,37 @@ def grant(
 def revoke(
     session: WriteSession, *, actor: Actor, account_id: AccountId, site_id: SiteId, role: Role, at: datetime
 ) -> None:
-    """Takes a role at a site back, at once also for those signed in. The last administrator keeps theirs."""
+    """Takes a role at a site back, at once also for those signed in. The last administrator keeps theirs.
+
+    Raises Refused for a role that counts here because of a branch: it is taken back where it was given.
+    """
     refuse_unless_runs_site(actor, site_id)
     if role is Role.ADMINISTRATOR:
         _refuse_last_administrator(session, account_id, [site_id])
-    session.execute(
-        delete(RoleGrant).where(
+    held = _held(session, account_id=account_id, site_id=site_id, role=role)
+    if held is not None and branch_of(session, account_id=account_id, site_id=site_id, role=role):
+        if not held.direct:
+            raise Refused(
+                Refusal(
+                    "role-by-branch",
+                    f"The role of {role.value} counts here because it was given for a branch of the programme.",
+                    "Whoever runs that branch takes it back, under Office, Programme.",
+                    field="roles",
+                )
+            )
+        held.direct = False
+    elif held is not None:
+        session.delete(held)
+    session.flush()
+    _write_down(session, actor, "revoke role", account_id, at, role=role.value, site=site_id)
+
+
+def _held(session: ReadSession, *, account_id: AccountId, site_id: SiteId, role: Role) -> RoleGrant | None:
+    return session.scalar(
+        select(RoleGrant).where(
             RoleGrant.account_id == account_id, RoleGrant.site_id == site_id, RoleGrant.role == role.value
         )
     )
-    _write_down(session, actor, "revoke role", account_id, at, role=role.value, site=site_id)
 
 
 def _refuse_last_administrator(session: WriteSession, account_id: AccountId, site_ids: Iterable[UUID]) -> None:

@@ -12,6 +12,7 @@ is in none.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -230,7 +231,7 @@ WHERE token_digest = %(digest)s AND sign_in.ends_at > %(at)s AND seen_at > %(use
 """
 
 
-_EVALUATES = "SELECT site_id FROM role_grant WHERE account_id = %(account)s AND role = %(role)s"
+_AS = "SELECT DISTINCT site_id FROM role_grant WHERE account_id = %(account)s AND role = ANY(%(roles)s)"
 
 
 def signed_in(session: ReadSession | Straight, *, token: str, at: datetime) -> SignedIn | None:
@@ -265,9 +266,9 @@ def signed_in(session: ReadSession | Straight, *, token: str, at: datetime) -> S
     )
 
 
-def evaluates(session: ReadSession | Straight, *, account_id: AccountId) -> list[SiteId]:
-    """The sites whose figures an account may see."""
-    found = session.run(_EVALUATES, {"account": account_id, "role": Role.EVALUATOR.value})
+def sites_of_roles(session: ReadSession | Straight, *, account_id: AccountId, roles: Iterable[Role]) -> list[SiteId]:
+    """The sites where an account has any of these roles, by whatever grant."""
+    found = session.run(_AS, {"account": account_id, "roles": [role.value for role in roles]})
     return [SiteId(row[0]) for row in found]
 
 

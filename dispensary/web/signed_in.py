@@ -18,6 +18,7 @@ from dispensary.settings import Settings
 from dispensary.staff import sessions
 from dispensary.staff.factor_rules import HALF_LASTS
 from dispensary.staff.queries import Place
+from dispensary.staff.rules import Role
 from dispensary.staff.sessions import SignedIn
 from dispensary.supplies.nightwatch import Undone, undone
 from dispensary.units import SiteId
@@ -31,8 +32,11 @@ from dispensary.words import spoken
 COOKIE = "takehome"
 HALF_COOKIE, HALF_PATH = "takehome.half", "/signin/code"
 """Of whoever is half signed in: it goes to the page of the code, and nowhere else."""
-FIGURES = "/evaluation"
-"""Where the pages are that put several sites beside each other."""
+BESIDE_EACH_OTHER = {
+    "/evaluation": (Role.EVALUATOR,),
+    "/programme": (Role.EVALUATOR, Role.ADMINISTRATOR),
+}
+"""Where the pages are that put several sites beside each other, and for which roles those sites are in view there."""
 NIGHT = "takehome.night"
 """Where the scope of a page keeps what the night left undone; the templates find it there."""
 _FRESH = timedelta(seconds=15)
@@ -51,7 +55,7 @@ class SignedInMiddleware(ASGIMiddleware):
     """Looks the cookie's token up in a thread, in one query outside any transaction, and speaks the site's language.
 
     Whatever is asked of the database from here on stands behind the second wall, with that one site in view, and for
-    figures those that the person evaluates (`dispensary/wall.py`).
+    figures those that the person evaluates or runs (`dispensary/wall.py`).
 
     It costs one more hop to a thread than a look-up inside the handler; guards, the log and every error page then know
     who asks. On an open path (PUBLIC) nothing is looked up unless the handler's opt `looks_up` asks for it.
@@ -88,14 +92,16 @@ class SignedInMiddleware(ASGIMiddleware):
         return found, False
 
     async def in_view(self, who: SignedIn, path: str) -> Sites:
-        """The sites whose rows this request may see: where they work now, and for figures wherever they evaluate."""
-        if not path.startswith(FIGURES) or who.actor.account_id is None:
+        """The sites whose rows this request may see: where they work now, and on pages of several what they see to."""
+        roles = next((roles for begins, roles in BESIDE_EACH_OTHER.items() if path.startswith(begins)), ())
+        if not roles or who.actor.account_id is None:
             return (who.actor.site_id,)
         account_id = who.actor.account_id
-        evaluates = await sync_to_thread(
-            self._database.glance, lambda glance: sessions.evaluates(glance, account_id=account_id)
+        sees_to = await sync_to_thread(
+            self._database.glance,
+            lambda glance: sessions.sites_of_roles(glance, account_id=account_id, roles=roles),
         )
-        return (who.actor.site_id, *evaluates)
+        return (who.actor.site_id, *sees_to)
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         open_path = scope.get("path_template") in PUBLIC

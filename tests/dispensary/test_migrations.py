@@ -294,6 +294,11 @@ AFTERWARDS: dict[str, list[tuple[str, tuple[object, ...]]]] = {
     ],
     "0051_contact_notes": [("SELECT count(*) FROM contact_note", (0,))],
     "0053_sign_in_forms": [("SELECT count(*) - count(DISTINCT forms), count(*) > 0 FROM sign_in", (0, False))],
+    "0055_branches": [
+        ("SELECT count(*), (SELECT count(*) FROM branch_grant) FROM area", (0, 0)),
+        ("SELECT bool_and(area_id IS NULL AND main_site_id IS NULL AND lat IS NULL) FROM site", (True,)),
+        ("SELECT count(*) FROM role_grant WHERE NOT direct", (0,)),
+    ],
 }
 """What each later migration leaves of a full database, oldest first."""
 CAME = """

@@ -26,6 +26,8 @@ ROOT = Path(__file__).parents[2]
 OPEN = {
     "account": "who works where is known across sites: who acted stands on shared records; a name is no client's",
     "alembic_version": "what the migrations keep; the role has no right to it at all",
+    "area": "provinces and districts by name; written by whoever has every site of them in view",
+    "branch_grant": "who works in which branch; written by whoever has every site of it in view",
     "client_key": "a random key, sealed, of a number that names nobody; it is made before its client is there",
     "gateway_pace": "the gateway's, and one for the programme",
     "guideline_adoption": "names nobody: a guest's counter follows the guideline of the client's home",
