@@ -165,6 +165,7 @@ def test_who_signed_in_at_one_server_is_known_at_the_other_and_a_repeated_dose_i
         headers = {"X-CSRFToken": token}
         form = {"username": "counter", "password": PASSWORD}
         browser.post(f"{one.url}/api/session", json=form, headers=headers).raise_for_status()
+        headers = {"X-CSRFToken": browser.get(f"{one.url}/api/session").json()["csrf_token"]}
         assert browser.get(f"{two.url}/api/session").json()["signed_in"] is not None
 
         client = place.clients[0]
