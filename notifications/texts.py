@@ -158,6 +158,7 @@ KINDS: Mapping[str, Kind] = {
     "missed_today": Kind(
         N_("We did not see you today. Your place on {day} is kept. Reply 1 if you would like to talk."), ("day",)
     ),
+    "caring": Kind(N_("Hello from us. You are welcome here any day. Reply 1 if you would like to talk.")),
     "talk_soon": Kind(N_("Thank you. Somebody will talk with you soon.")),
     "review_due": Kind(N_("It is time to sit down together. Please ask for it when you come, by {day}."), ("day",)),
     "news": Kind(N_("News: {words}"), ("words",)),

@@ -16,19 +16,15 @@ from uuid import UUID
 from sqlalchemy import Select, or_, select
 
 from dispensary.clients.client_key_models import ClientKey
-from dispensary.clients.contact_models import ContactNote
+from dispensary.clients.contacts import write_contact
 from dispensary.clients.goals import Goal, goals_of
 from dispensary.clients.models import Client, ClientAssignment, Task
 from dispensary.clients.tasks import finish_task
 from dispensary.database import ReadSession, WriteSession
-from dispensary.refusals import BadInput, NotAllowed, NotThere, Refusal
-from dispensary.staff import audit
-from dispensary.staff.models import Account
+from dispensary.refusals import NotAllowed, NotThere, Refusal
 from dispensary.staff.rules import Act, Actor, Role
 from dispensary.units import ClientId
 
-LONGEST_NOTE = 500
-MOST_CONTACTS = 20
 _THEIRS = ("call", "recall")
 """Kinds of task that anybody who keeps in touch can do, whatever role they were opened for."""
 _ERASED = ClientKey.erased_at.is_not(None)
@@ -55,16 +51,6 @@ class OwnClient:
     called: str
     """The first of their names."""
     tasks: Sequence[OwnTask]
-
-
-@dataclass(frozen=True)
-class Contact:
-    """A contact that was noted."""
-
-    at: datetime
-    by: str
-    reached: bool
-    words: str
 
 
 def own_clients(session: ReadSession, *, actor: Actor) -> list[OwnClient]:
@@ -97,30 +83,7 @@ def note_contact(
     Raises NotThere for everybody else's client, BadInput for words that are too long, or none after a talk.
     """
     own_client(session, actor=actor, client_id=client_id)
-    words = words.strip()
-    if len(words) > LONGEST_NOTE or (reached and not words):
-        sentence = "Say in a few words what is worth knowing."
-        raise BadInput(Refusal("contact-words", sentence, f"At most {LONGEST_NOTE} letters.", field="words"))
-    noted = session.get(ContactNote, key)
-    if noted is not None and (noted.account_id, noted.client_id) == (actor.account_id, client_id):
-        return
-    assert actor.account_id is not None, "whoever has clients has an account"
-    session.add(
-        ContactNote(
-            id=key,
-            client_id=client_id,
-            site_id=actor.site_id,
-            account_id=actor.account_id,
-            at=at,
-            reached=reached,
-            words_sealed=session.vault.seal("contact_note.words", key, words, of=client_id),
-        )
-    )
-    session.flush()
-    details = {"reached": reached}
-    audit.record(
-        session, actor=actor, act="noted contact", subject="client", subject_id=client_id, at=at, details=details
-    )
+    write_contact(session, actor=actor, client_id=client_id, reached=reached, words=words, key=key, at=at)
 
 
 def finish_own_task(
@@ -132,21 +95,6 @@ def finish_own_task(
     if session.scalar(theirs) is None:
         raise NotThere(Refusal("no-task", "There is no such open task.", "Look at the list again."))
     return finish_task(session, actor=actor, task_id=task_id, outcome=outcome, at=at)
-
-
-def contacts_of(session: ReadSession, *, client_id: ClientId) -> list[Contact]:
-    """The newest contacts of a client, whoever noted them. Ask for a client whom the reader may look at."""
-    rows = session.execute(
-        select(ContactNote, Account.name)
-        .join(Account, Account.id == ContactNote.account_id)
-        .where(ContactNote.client_id == client_id)
-        .order_by(ContactNote.at.desc(), ContactNote.id)
-        .limit(MOST_CONTACTS)
-    )
-    return [
-        Contact(note.at, by, note.reached, session.vault.open("contact_note.words", note.id, note.words_sealed))
-        for note, by in rows
-    ]
 
 
 def _own(actor: Actor) -> Select[Client]:

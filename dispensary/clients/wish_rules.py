@@ -31,7 +31,7 @@ KINDS_OF: Final[Mapping[Group, tuple[str, ...]]] = {
         *("regular_set", "regular_ended", "regular_paused"),
     ),
     Group.REMINDER: ("booking_reminder", "booking_reminder_longer"),
-    Group.MISSED: ("missed_today",),
+    Group.MISSED: ("missed_today", "caring"),
     Group.REVIEWS: ("review_due",),
     Group.NEWS: ("news",),
     Group.FEEDBACK: ("feedback_visit", "feedback_wait"),

@@ -10,12 +10,12 @@ from sqlalchemy import select
 
 from dispensary.care.referral_models import Referral
 from dispensary.care.referrals import ASK_AFTER, referrals_of
+from dispensary.clients.contacts import Contact, contacts_of
 from dispensary.clients.disclosing import Released, disclosures_of
 from dispensary.clients.goals import Goal, goals_of
 from dispensary.clients.legal_hold_models import LegalHold
 from dispensary.clients.legal_holds import held
 from dispensary.clients.models import ClientAssignment, Task
-from dispensary.clients.own import Contact, contacts_of
 from dispensary.clients.tasks import tasks_of
 from dispensary.database import ReadSession
 from dispensary.prescribing.models import Reduction

@@ -13,9 +13,8 @@ from litestar.response import Response, Template
 from litestar.types import ControllerRouterHandler
 
 import scheduling.queries
+from dispensary.clients.contacts import LONGEST_NOTE, contacts_of
 from dispensary.clients.own import (
-    LONGEST_NOTE,
-    contacts_of,
     finish_own_task,
     note_contact,
     own_client,

@@ -18,9 +18,9 @@ from dispensary.database import ReadSession
 from dispensary.monitoring.queries import open_alerts
 from dispensary.prescribing.adopting import guideline_of
 from dispensary.prescribing.guideline import Ruling
-from dispensary.prescribing.missed import missed_days
 from dispensary.prescribing.sections import Topic, Verdict
 from dispensary.staff.models import Account, Site
+from dispensary.supplies.stopped import without_dose
 from dispensary.units import AccountId, ClientId, SiteId
 
 ENDS_WITHIN = timedelta(days=7)
@@ -170,20 +170,6 @@ def _size(allowed: tuple[int, int | None]) -> tuple[int, int]:
 # Everybody in treatment at the site today; what follows reads along with it.
 _HERE = "e.site_id = :site AND e.began_on <= :today AND (e.ended_on IS NULL OR e.ended_on > :today)"
 
-_ABSENT = text(f"""
-SELECT e.client_id, latest.dose_day AS day, CAST(:today AS date) - latest.dose_day - 1 AS days,
-    lower(o.days) > latest.dose_day + CAST(:least AS int) AS ordered_since, o.mg,
-    CAST(:today AS date) + 1 - (SELECT d.dose_day FROM dose d
-        WHERE d.client_id = e.client_id AND d.voided_at IS NULL AND d.dose_day >= e.began_on
-        ORDER BY d.dose_day LIMIT 1) AS day_of_treatment
-FROM episode e
-JOIN dose_order o ON o.episode_id = e.id AND o.voided_at IS NULL AND o.days @> CAST(:today AS date)
-CROSS JOIN LATERAL (SELECT d.dose_day FROM dose d
-    WHERE d.client_id = e.client_id AND d.voided_at IS NULL AND d.dose_day <= :today
-    ORDER BY d.dose_day DESC LIMIT 1) latest
-WHERE {_HERE} AND CAST(:today AS date) - latest.dose_day - 1 >= :least
-""")
-
 # An order that somebody stopped is a gap that somebody chose, and nobody's task.
 _ORDERS = text(f"""
 SELECT e.client_id, upper(last.days) - 1 AS day
@@ -317,11 +303,7 @@ def _absent(session: ReadSession, site_id: SiteId, today: date) -> Iterator[tupl
     """
     guideline = guideline_of(session, site_id, Topic.MISSED, today)
     least = 1 if guideline else session.scalar(select(Site.missed_days_ask).where(Site.id == site_id))
-    for row in session.execute(_ABSENT, {"site": site_id, "today": today, "least": least}):
-        ruling = (
-            missed_days(guideline, dose_mg=row.mg, missed=row.days, day_of_treatment=row.day_of_treatment)
-            if guideline
-            else None
-        )
-        if ruling is None or ruling.answer is not Verdict.ALLOW:
-            yield ClientId(row.client_id), IsAbsent(1, row.day, row.days, row.ordered_since, ruling)
+    for row in without_dose(session, site_id=site_id, today=today, least=least or 1):
+        ruling = row.ruling(guideline)
+        if row.mg is not None and (ruling is None or ruling.answer is not Verdict.ALLOW):
+            yield row.client_id, IsAbsent(1, row.last_day, row.days, row.ordered_since, ruling)

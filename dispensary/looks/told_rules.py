@@ -24,6 +24,8 @@ SENTENCES: dict[str, str] = {
     "noted identity": _("Changed your name, birth date, photo or papers"),
     "noted circumstances": _("Wrote down what you told about home and work"),
     "noted contact": _("Wrote down that they were in touch with you"),
+    "noted visit wish": _("Wrote down whether you want visits at home"),
+    "sent caring text": _("Sent you a text that you are welcome"),
     "assigned client": _("Gave your care to somebody of the staff"),
     "unassigned client": _("Took your care from somebody of the staff"),
     "set goal": _("Wrote down a goal of yours"),

@@ -13,6 +13,7 @@ import scheduling.queries
 import scheduling.standing
 import scheduling.waitlist
 from dispensary.database import Database, WriteSession
+from dispensary.phone.caring import tell_stopped
 from dispensary.phone.feedback import ask_after_visits
 from dispensary.phone.missing import tell_missed
 from dispensary.phone.moved import settle_open
@@ -78,13 +79,14 @@ def nightly(database: Database, site: Place, now: datetime, _: WriteSession) -> 
 
 
 def write_of_itself(database: Database, now: datetime) -> int:
-    """Queues what nobody asked for at this moment: about a missed day, a review ahead, a visit that is over.
+    """Queues what nobody asked for at this moment: about a missed day, days without a dose, a review
+    ahead, a visit that is over.
 
     Each to those alone who said that they want it. One site's unit does not wait for another's.
     """
     queued = 0
     for site in bookable_sites(database):
-        for tell in (tell_missed, tell_reviews, ask_after_visits):
+        for tell in (tell_missed, tell_stopped, tell_reviews, ask_after_visits):
             with database.writing() as session:
                 queued += tell(session, site=site, now=now)
     return queued

@@ -10,7 +10,7 @@ from dispensary.phone.memory import Ask, told_since
 from dispensary.phone.talk import Reply, Talk, Writer
 from notifications.commands import Verb
 
-ASKS_FOR_A_DIGIT: Final = ("missed_today", "feedback_visit")
+ASKS_FOR_A_DIGIT: Final = ("missed_today", "caring", "feedback_visit")
 """The kinds of texts that a digit answers, when it comes within a day and nothing else was answered since."""
 
 
@@ -22,7 +22,7 @@ def digit(talk: Talk) -> Reply | None:
     told = told_since(talk.session, talk.phone, talk.memory.said, kinds=ASKS_FOR_A_DIGIT)
     if told is not None and talk.at - told.at <= OPEN_FOR:
         writer = next((each for each in talk.writers if each.client_id == told.recipient_id), None)
-        if writer is not None and told.kind == "missed_today" and number == 1:
+        if writer is not None and told.kind in ("missed_today", "caring") and number == 1:
             return _wants_to_talk(talk, writer)
         if writer is not None and told.kind == "feedback_visit":
             return _of_visit(talk, writer, number)

@@ -42,7 +42,7 @@ SENT_FIRST: Final = "text: sent to reception first"
 LOOK_BACK: Final = timedelta(days=7)
 """A text that was lost longer ago than this is told to nobody any more."""
 
-NOT_MISSED: Final = frozenset(("missed_today", "news", "feedback_visit"))
+NOT_MISSED: Final = frozenset(("missed_today", "caring", "news", "feedback_visit"))
 """The kinds of texts that nobody need be told of when they were lost."""
 
 _SENTENCES: Final = {

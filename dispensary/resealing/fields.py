@@ -26,6 +26,7 @@ _OF = {
     "look_reason": "client_id",
     "message": "recipient_id",
     "number_change": "client_id",
+    "visit_wish": "client_id",
     "watched_record": "client_id",
 }
 

@@ -299,6 +299,7 @@ AFTERWARDS: dict[str, list[tuple[str, tuple[object, ...]]]] = {
         ("SELECT bool_and(area_id IS NULL AND main_site_id IS NULL AND lat IS NULL) FROM site", (True,)),
         ("SELECT count(*) FROM role_grant WHERE NOT direct", (0,)),
     ],
+    "0058_followup": [("SELECT count(how), (SELECT count(*) FROM visit_wish) FROM contact_note", (0, 0))],
 }
 """What each later migration leaves of a full database, oldest first."""
 CAME = """

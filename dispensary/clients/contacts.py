@@ -1,0 +1,212 @@
+"""Keeping in touch: what was tried, what a client said, whether they want visits at home; and a site's figures."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import distinct_on, insert
+
+from dispensary.clients.contact_models import ContactNote, FollowUpSetting, VisitWish
+from dispensary.clients.contact_rules import DAYS, CameOf, FollowUp, How, Why
+from dispensary.clients.service import lock_client
+from dispensary.database import ReadSession, WriteSession
+from dispensary.refusals import BadInput, NotAllowed, Refusal, Refused
+from dispensary.staff import audit
+from dispensary.staff.models import Account
+from dispensary.staff.rules import Act, Actor
+from dispensary.units import ClientId, SiteId, new_id
+
+LONGEST_NOTE = 500
+MOST_CONTACTS = 20
+
+
+@dataclass(frozen=True)
+class Contact:
+    """A contact that was noted."""
+
+    at: datetime
+    by: str
+    reached: bool
+    words: str
+    how: How = How.TALK
+    came_of: CameOf | None = None
+    why: Why | None = None
+
+
+def write_contact(
+    session: WriteSession,
+    *,
+    actor: Actor,
+    client_id: ClientId,
+    reached: bool,
+    words: str,
+    key: UUID,
+    at: datetime,
+    how: How = How.TALK,
+    came_of: CameOf | None = None,
+    why: Why | None = None,
+) -> None:
+    """Writes down that the actor was in touch with a client, or tried to. The same key again is the same contact.
+
+    The caller has made sure that the client is the actor's to know. Raises BadInput for words that are too long, or
+    none after a talk of which nothing else is known; Refused for a visit that the client does not want.
+    """
+    words = words.strip()
+    said_nothing = reached and not words and came_of is None
+    if len(words) > LONGEST_NOTE or said_nothing:
+        sentence = "Say in a few words what is worth knowing."
+        raise BadInput(Refusal("contact-words", sentence, f"At most {LONGEST_NOTE} letters.", field="words"))
+    if not reached and (came_of or why):
+        sentence = "Somebody who was not reached has said nothing."
+        raise BadInput(Refusal("contact-not-reached", sentence, "Say that they were reached.", field="reached"))
+    noted = session.get(ContactNote, key)
+    if noted is not None and (noted.account_id, noted.client_id) == (actor.account_id, client_id):
+        return
+    if how is How.VISIT and not wants_visits(session, [client_id])[client_id]:
+        raise Refused(
+            Refusal("no-visits", "They have not agreed to visits.", "Ask them first; a no costs nothing.", field="how")
+        )
+    assert actor.account_id is not None, "whoever keeps in touch has an account"
+    session.add(
+        ContactNote(
+            id=key,
+            client_id=client_id,
+            site_id=actor.site_id,
+            account_id=actor.account_id,
+            at=at,
+            reached=reached,
+            words_sealed=session.vault.seal("contact_note.words", key, words, of=client_id),
+            how=how.value,
+            came_of=came_of.value if came_of else "",
+            why=why.value if why else "",
+        )
+    )
+    session.flush()
+    details = {"how": how.value, "reached": reached}
+    audit.record(
+        session, actor=actor, act="noted contact", subject="client", subject_id=client_id, at=at, details=details
+    )
+
+
+def contacts_of(session: ReadSession, *, client_id: ClientId) -> list[Contact]:
+    """The newest contacts of a client, whoever noted them. Ask for a client whom the reader may look at."""
+    rows = session.execute(
+        select(ContactNote, Account.name)
+        .join(Account, Account.id == ContactNote.account_id)
+        .where(ContactNote.client_id == client_id)
+        .order_by(ContactNote.at.desc(), ContactNote.id)
+        .limit(MOST_CONTACTS)
+    )
+    return [
+        Contact(
+            note.at,
+            by,
+            note.reached,
+            session.vault.open("contact_note.words", note.id, note.words_sealed),
+            How(note.how),
+            CameOf(note.came_of) if note.came_of else None,
+            Why(note.why) if note.why else None,
+        )
+        for note, by in rows
+    ]
+
+
+@dataclass(frozen=True)
+class Wish:
+    """Whether a client wants to be visited at home, as they last said it."""
+
+    agreed: bool
+    where: str
+    said_on: date
+
+
+def note_visit_wish(
+    session: WriteSession, *, actor: Actor, client_id: ClientId, agreed: bool, where: str, today: date, at: datetime
+) -> None:
+    """Writes down whether the client wants visits, and where to come; said again in the same words it is one wish.
+
+    A no costs nothing and stands until they say otherwise. Raises BadInput without a place, NotThere.
+    """
+    where = where.strip() if agreed else ""
+    if agreed and not 0 < len(where) <= LONGEST_NOTE:
+        sentence = "Say where to come, and how whoever comes is to behave there."
+        raise BadInput(Refusal("visit-where", sentence, f"At most {LONGEST_NOTE} letters.", field="where"))
+    lock_client(session, client_id, actor.site_id)
+    before = visit_wish(session, client_id=client_id)
+    if before is not None and (before.agreed, before.where) == (agreed, where):
+        return
+    wish_id = new_id()
+    assert actor.account_id is not None, "a client says it to a person"
+    session.add(
+        VisitWish(
+            id=wish_id,
+            client_id=client_id,
+            site_id=actor.site_id,
+            agreed=agreed,
+            where_sealed=session.vault.seal("visit_wish.where", wish_id, where, of=client_id) if agreed else None,
+            said_on=today,
+            noted_by=actor.account_id,
+            noted_at=at,
+        )
+    )
+    session.flush()
+    details = {"agreed": agreed}
+    audit.record(
+        session, actor=actor, act="noted visit wish", subject="client", subject_id=client_id, at=at, details=details
+    )
+
+
+def visit_wish(session: ReadSession, *, client_id: ClientId) -> Wish | None:
+    """What a client last said about visits; nothing when nobody has asked."""
+    row = session.scalar(
+        select(VisitWish)
+        .where(VisitWish.client_id == client_id)
+        .order_by(VisitWish.noted_at.desc(), VisitWish.id.desc())
+        .limit(1)
+    )
+    if row is None:
+        return None
+    where = session.vault.open("visit_wish.where", row.id, row.where_sealed) if row.where_sealed else ""
+    return Wish(row.agreed, where, row.said_on)
+
+
+def wants_visits(session: ReadSession, clients: Collection[ClientId]) -> Mapping[ClientId, bool]:
+    """Whether each of these clients has agreed to visits at home; not asked is no."""
+    newest = (
+        select(VisitWish.client_id, VisitWish.agreed)
+        .ext(distinct_on(VisitWish.client_id))
+        .where(VisitWish.client_id.in_(list(clients)))
+        .order_by(VisitWish.client_id, VisitWish.noted_at.desc(), VisitWish.id.desc())
+    )
+    said = {ClientId(client_id): agreed for client_id, agreed in session.execute(newest)}
+    return {client_id: said.get(client_id, False) for client_id in clients}
+
+
+def follow_up_of(session: ReadSession, site_id: SiteId) -> FollowUp:
+    """The figures that a site follows."""
+    row = session.get(FollowUpSetting, site_id)
+    return FollowUp() if row is None else FollowUp(row.text_day, row.call_day, row.visit_day)
+
+
+def set_follow_up(session: WriteSession, *, actor: Actor, days: FollowUp, at: datetime) -> None:
+    """Sets them for the actor's site. Raises NotAllowed for anybody but its administrator, BadInput."""
+    if not actor.may(Act.RUN_SITE):
+        raise NotAllowed(Refusal("not-allowed", "The site's administrator sets this.", "Ask them."))
+    given = vars(days)
+    faults = [
+        Refusal("follow-up-day", f"A day is from {DAYS[0]} to {DAYS[1]}.", "Correct it, or leave it empty.", field=name)
+        for name, day in given.items()
+        if day is not None and not DAYS[0] <= day <= DAYS[1]
+    ]
+    if faults:
+        raise BadInput(*faults)
+    put = insert(FollowUpSetting).values(site_id=actor.site_id, **given)
+    session.execute(put.on_conflict_do_update(index_elements=["site_id"], set_=given))
+    session.expire_all()
+    audit.record(
+        session, actor=actor, act="set follow-up", subject="site", subject_id=actor.site_id, at=at, details=given
+    )

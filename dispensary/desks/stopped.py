@@ -1,0 +1,289 @@
+"""Who has stopped coming, what was tried, and the way back: a text, a call, a visit by consent, and no punishment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from litestar import get, post
+from litestar.params import FromPath, FromQuery
+from litestar.response import Response, Template
+from litestar.types import ControllerRouterHandler
+from sqlalchemy import select
+
+from dispensary.clients.contact_models import ContactNote
+from dispensary.clients.contact_rules import CameOf, FollowUp, How, Step, Why, step_due
+from dispensary.clients.contacts import (
+    LONGEST_NOTE,
+    contacts_of,
+    follow_up_of,
+    note_visit_wish,
+    visit_wish,
+    wants_visits,
+    write_contact,
+)
+from dispensary.clients.models import Client, ClientAssignment
+from dispensary.clients.queries import face_at
+from dispensary.clients.service import lock_client
+from dispensary.database import ReadSession, WriteSession
+from dispensary.desks.consulting import Consultation, acts_of, near_day, plain_day
+from dispensary.phone.caring import texted, write_to
+from dispensary.prescribing.adopting import guideline_of
+from dispensary.prescribing.sections import Topic
+from dispensary.refusals import NotThere, Refusal, Refused
+from dispensary.staff.models import Account
+from dispensary.staff.queries import Place
+from dispensary.staff.rules import Act
+from dispensary.supplies.stopped import WithoutDose, without_dose
+from dispensary.units import ClientId
+from dispensary.web.consultation import looked_at
+from dispensary.web.doing import done_or_again
+from dispensary.web.forms import Form, key_of
+from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
+from dispensary.web.guards import requires
+from dispensary.web.templating import page
+from dispensary.web.typed import Typed
+from notifications.models import State
+
+UNCALLED = "uncalled"
+
+
+@dataclass(frozen=True, repr=False)
+class Away:
+    """Somebody on the list, with what was done for them since their last dose."""
+
+    away: WithoutDose
+    number: str
+    name: str
+    taken_by: str
+    text: State | None
+    tries: int
+    """How often somebody called or went there."""
+    reached: bool
+    came_of: CameOf | None
+    step: Step | None
+
+
+def listed(session: ReadSession, site: Place, now: datetime, follow_up: FollowUp) -> list[Away]:
+    """Everybody who is away for as long as the site's first figure, whom something is due for first."""
+    first = follow_up.first_day()
+    if first is None:
+        return []
+    away = without_dose(session, site_id=site.id, today=site.dose_day(now), least=first)
+    away = [each for each in away if not each.held]
+    ids = [each.client_id for each in away]
+    people = {
+        row.id: row
+        for row in session.execute(
+            select(Client.id, Client.number, Client.name_sealed, Account.name.label("taken"))
+            .outerjoin(ClientAssignment, ClientAssignment.client_id == Client.id)
+            .outerjoin(Account, Account.id == ClientAssignment.account_id)
+            .where(Client.id.in_(ids))
+        )
+    }
+    session.vault.know(ids)
+    wants, texts = wants_visits(session, ids), texted(session, away)
+    notes = session.scalars(select(ContactNote).where(ContactNote.client_id.in_(ids)).order_by(ContactNote.at)).all()
+    rows = []
+    for each in away:
+        since = site.window_of(each.last_day)[1]
+        own = [note for note in notes if note.client_id == each.client_id and note.at >= since]
+        said = [note.came_of for note in own if note.came_of]
+        person = people[each.client_id]
+        reached = any(note.reached for note in own)
+        rows.append(
+            Away(
+                away=each,
+                number=person.number,
+                name=session.vault.open("client.name", each.client_id, person.name_sealed),
+                taken_by=person.taken or "",
+                text=texts.get(each.client_id),
+                tries=len(own),
+                reached=reached,
+                came_of=CameOf(said[-1]) if said else None,
+                step=step_due(
+                    follow_up,
+                    days=each.days,
+                    called=bool(own),
+                    visited=any(note.how == How.VISIT for note in own),
+                    reached=reached,
+                    wants_visits=wants[each.client_id],
+                ),
+            )
+        )
+    weight = {Step.VISIT: 0, Step.CALL: 1}
+    return sorted(rows, key=lambda row: (weight.get(row.step, 2) if row.step else 2, -row.away.days, row.number))
+
+
+@get("/care/stopped", sync_to_thread=True, guards=[requires(Act.ENROL)])
+def stopped(
+    database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock, show: FromQuery[str] = ""
+) -> Template:
+    """Everybody who is away, or those alone whom nobody has called."""
+    now = clock()
+    with database.reading() as session:
+        follow_up = follow_up_of(session, site.id)
+        rows = listed(session, site, now, follow_up)
+    uncalled = [row for row in rows if row.step is not None]
+    return page(
+        "care/stopped.html",
+        rows=uncalled if show == UNCALLED else rows,
+        everybody=len(rows),
+        uncalled=len(uncalled),
+        show=show if show == UNCALLED else "",
+        follow_up=follow_up,
+        today=site.dose_day(now),
+        near_day=near_day,
+        can=acts_of(actor),
+    )
+
+
+def _shown(session: ReadSession, here: Consultation) -> dict[str, Any]:
+    away = _absence(session, here)
+    guideline = guideline_of(session, here.site.id, Topic.MISSED, here.today) if away else None
+    return {
+        "face": face_at(session, site_id=here.site.id, client_id=here.client_id),
+        "away": away,
+        "ruling": away.ruling(guideline) if away else None,
+        "text": texted(session, [away]).get(here.client_id) if away else None,
+        "contacts": contacts_of(session, client_id=here.client_id),
+        "wish": visit_wish(session, client_id=here.client_id),
+        "follow_up": follow_up_of(session, here.site.id),
+    }
+
+
+def _absence(session: ReadSession, here: Consultation) -> WithoutDose | None:
+    """The client's days without a dose; nothing while they come."""
+    away: Sequence[WithoutDose] = without_dose(session, site_id=here.site.id, today=here.today, least=1)
+    return next((each for each in away if each.client_id == here.client_id), None)
+
+
+def _page(
+    here: Consultation, *, done: str = "", refused: Refused | None = None, typed: Mapping[str, Any] | None = None
+) -> Template:
+    with here.database.writing() as session:
+        shown = _shown(session, here)
+        looked_at(session, actor=here.actor, client_id=here.client_id, at=here.now, page="keeping in touch")
+    return page(
+        "care/in_touch.html",
+        done=done,
+        refused=refused,
+        typed=typed,
+        today=here.today,
+        longest=LONGEST_NOTE,
+        client_id=here.client_id,
+        can=acts_of(here.actor),
+        near_day=near_day,
+        plain_day=plain_day,
+        **shown,
+    )
+
+
+@get("/care/stopped/{client_id:uuid}", sync_to_thread=True, guards=[requires(Act.ENROL)])
+def in_touch(
+    client_id: FromPath[UUID],
+    database: TheDatabase,
+    actor: TheActor,
+    site: TheSite,
+    clock: TheClock,
+    done: FromQuery[str] = "",
+) -> Template:
+    """One client: since when, what the table for missed days says of coming back, what was tried."""
+    return _page(Consultation(database, actor, site, ClientId(client_id), clock()), done=done)
+
+
+@post("/care/stopped/{client_id:uuid}/text", sync_to_thread=True, guards=[requires(Act.ENROL)])
+def send_text(
+    client_id: FromPath[UUID], database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock
+) -> Response[Any]:
+    """Writes to them that they are welcome; once in an absence, whoever presses."""
+    here = Consultation(database, actor, site, ClientId(client_id), clock())
+
+    def act(session: WriteSession) -> None:
+        lock_client(session, here.client_id, actor.site_id)
+        away = _absence(session, here)
+        if away is None:
+            raise NotThere(Refusal("not-away", "They have not stopped coming.", "Look at the list again."))
+        write_to(session, actor=actor, site=site, away=away, now=here.now)
+
+    return done_or_again(
+        database,
+        act,
+        then=lambda _: f"/care/stopped/{client_id}?done=text",
+        else_again=lambda why: _page(here, refused=why),
+    )
+
+
+@post("/care/stopped/{client_id:uuid}/contacts", sync_to_thread=True, guards=[requires(Act.ENROL)])
+def contact(
+    client_id: FromPath[UUID], data: Form, database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock
+) -> Response[Any]:
+    """Notes a call or a visit, whether they were reached, what they mean to do and their own reason."""
+    here = Consultation(database, actor, site, ClientId(client_id), clock())
+
+    def act(session: WriteSession) -> None:
+        lock_client(session, here.client_id, actor.site_id)
+        with Typed(data) as typed:
+            how = typed.choice("how", How)
+            reached = typed.yes_no("reached")
+            came_of = typed.choice_or_none("came_of", CameOf)
+            why = typed.choice_or_none("why", Why)
+            words = typed.text("words", most=LONGEST_NOTE, required=False)
+            if reached is None:
+                typed.fault("reached", "no-choice", "Nothing was chosen here.", "Choose one.")
+        write_contact(
+            session,
+            actor=actor,
+            client_id=here.client_id,
+            reached=bool(reached),
+            words=words,
+            key=key_of(data),
+            at=here.now,
+            how=how,
+            came_of=came_of,
+            why=why,
+        )
+
+    return done_or_again(
+        database,
+        act,
+        then=lambda _: f"/care/stopped/{client_id}?done=noted",
+        else_again=lambda why: _page(here, refused=why, typed=data),
+    )
+
+
+@post("/care/stopped/{client_id:uuid}/visits", sync_to_thread=True, guards=[requires(Act.ENROL)])
+def wish(
+    client_id: FromPath[UUID], data: Form, database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock
+) -> Response[Any]:
+    """Writes down whether they want to be visited at home, and where."""
+    here = Consultation(database, actor, site, ClientId(client_id), clock())
+
+    def act(session: WriteSession) -> None:
+        with Typed(data) as typed:
+            agreed = typed.yes_no("agreed")
+            where = typed.text("where", most=LONGEST_NOTE, required=False)
+            if agreed is None:
+                typed.fault("agreed", "no-choice", "Nothing was chosen here.", "Choose one.")
+        note_visit_wish(
+            session,
+            actor=actor,
+            client_id=here.client_id,
+            agreed=bool(agreed),
+            where=where,
+            today=here.today,
+            at=here.now,
+        )
+
+    return done_or_again(
+        database,
+        act,
+        then=lambda _: f"/care/stopped/{client_id}?done=wish",
+        else_again=lambda why: _page(here, refused=why, typed=data),
+    )
+
+
+HANDLERS: list[ControllerRouterHandler] = [stopped, in_touch, send_text, contact, wish]
