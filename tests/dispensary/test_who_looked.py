@@ -66,6 +66,7 @@ ABOUT_THE_SITE = {
     "made backup",
     "looked at list",
     "set bottle rule",
+    "set follow-up",
     "set days before a review",
     "set disclosure notice",
     "set laboratory limit",
