@@ -5,7 +5,7 @@ from alembic import op
 from dispensary.migrations.walls import walled_by_both, walled_by_site
 
 revision = "0058_followup"
-down_revision = "0053_sign_in_forms"
+down_revision = "0055_branches"
 branch_labels = None
 depends_on = None
 
