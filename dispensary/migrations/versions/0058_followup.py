@@ -21,10 +21,6 @@ ALTER TABLE contact_note ADD COLUMN how TEXT NOT NULL DEFAULT 'talk',
     ADD CONSTRAINT ck_contact_note_said_by_whom_was_reached CHECK (reached OR (came_of = '' AND why = ''));
 ALTER TABLE contact_note ALTER COLUMN how DROP DEFAULT, ALTER COLUMN came_of DROP DEFAULT,
     ALTER COLUMN why DROP DEFAULT;
-DROP TRIGGER never_changed ON contact_note;
-CREATE TRIGGER never_changed BEFORE UPDATE ON contact_note FOR EACH ROW
-    WHEN (NOT only_sealed_anew(to_jsonb(OLD), to_jsonb(NEW))) EXECUTE FUNCTION never_changed();
-CREATE TRIGGER never_deleted BEFORE DELETE ON contact_note FOR EACH ROW EXECUTE FUNCTION never_changed();
 """
 
 _WISHES = """
@@ -44,9 +40,7 @@ CREATE TABLE visit_wish (
     CONSTRAINT fk_visit_wish_noted_by FOREIGN KEY(noted_by) REFERENCES account (id)
 );
 CREATE INDEX ix_visit_wish_client_id_noted_at ON visit_wish (client_id, noted_at);
-CREATE TRIGGER never_changed BEFORE UPDATE ON visit_wish FOR EACH ROW
-    WHEN (NOT only_sealed_anew(to_jsonb(OLD), to_jsonb(NEW))) EXECUTE FUNCTION never_changed();
-CREATE TRIGGER never_deleted BEFORE DELETE ON visit_wish FOR EACH ROW EXECUTE FUNCTION never_changed();
+CREATE TRIGGER never_changed BEFORE UPDATE OR DELETE ON visit_wish FOR EACH ROW EXECUTE FUNCTION never_changed();
 CREATE TRIGGER never_emptied BEFORE TRUNCATE ON visit_wish FOR EACH STATEMENT EXECUTE FUNCTION never_changed();
 """
 
@@ -91,7 +85,4 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.execute(_GROUPS.format(missed="= 'missed_today'"))
     op.execute("""DROP TABLE follow_up_setting; DROP TABLE visit_wish;
-        DROP TRIGGER never_deleted ON contact_note; DROP TRIGGER never_changed ON contact_note;
-        ALTER TABLE contact_note DROP COLUMN why, DROP COLUMN came_of, DROP COLUMN how;
-        CREATE TRIGGER never_changed BEFORE UPDATE OR DELETE ON contact_note
-            FOR EACH ROW EXECUTE FUNCTION never_changed();""")
+        ALTER TABLE contact_note DROP COLUMN why, DROP COLUMN came_of, DROP COLUMN how;""")
