@@ -1,5 +1,8 @@
 """The keys of the house: sealing what names a person, finding it again without reading it, signing passes.
 
+There are three kinds, each with one key that is used from now on and perhaps older ones that still count: what seals
+(`k001`), what makes digests to look up by (`i001`), what signs (`s001`).
+
 The keys live outside the database and its backups (key_sources.py reads them). Who has the disk and not them reads
 nobody's name.
 
@@ -18,8 +21,9 @@ import os
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from hashlib import sha256
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
@@ -29,8 +33,11 @@ HOUSE, CLIENT = b"\x01", b"\x02"
 """The first byte of a sealed field: under a key of the house, or under a client's own."""
 _NONCE = 12
 _TAG = 16
-_KEY_ID = re.compile(r"k\d{3}")
 KEY_BYTES = 32
+DIGEST_BYTES = 16
+_FIRST_INDEX = "i001"
+_MOST = 255
+"""Of one kind: the number of an index key stands in a byte of its digests."""
 _WHOSE = len(CLIENT) + 16
 
 
@@ -42,61 +49,112 @@ class Erased(BadKeys):
     """The client's own key is gone: what was sealed under it opens for nobody any more."""
 
 
+class Kind(StrEnum):
+    """What a key is for, by the first letter of its id."""
+
+    SEALING = "k"
+    INDEX = "i"
+    SIGNING = "s"
+
+
+@dataclass(frozen=True)
+class Held:
+    """The keys of one kind."""
+
+    current: str
+    """The id of the one that is used from now on."""
+    keys: Mapping[str, bytes] = field(repr=False)
+    """By id, every key that may have been used."""
+
+    def faults(self, kind: Kind) -> bool:
+        """Whether the current key is missing, or one has a wrong length or a wrong id."""
+        form = re.compile(rf"{kind}\d{{3}}")
+        return (
+            self.current not in self.keys
+            or not all(form.fullmatch(name) and 1 <= int(name[1:]) <= _MOST for name in self.keys)
+            or any(len(key) != KEY_BYTES for key in self.keys.values())
+        )
+
+
 @dataclass(frozen=True)
 class Ring:
     """The keys as they are at one moment."""
 
-    current: str
-    """The id of the key that seals from now on."""
-    keys: Mapping[str, bytes] = field(repr=False)
-    """By id, every key that may have sealed something."""
-    index: bytes = field(repr=False)
-    """Makes the digests by which names and numbers are found."""
-    signing: bytes = field(repr=False)
-    """Signs passes, and names clients in exports."""
+    sealing: Held
+    index: Held
+    """Make the digests by which names and numbers are found."""
+    signing: Held
+    """Sign passes, and name clients in exports."""
+
+    @property
+    def current(self) -> str:
+        """The id of the key that seals from now on."""
+        return self.sealing.current
+
+    @property
+    def keys(self) -> Mapping[str, bytes]:
+        """By id, every key that may have sealed something."""
+        return self.sealing.keys
+
+    def held(self, kind: Kind) -> Held:
+        """The keys of this kind."""
+        return {Kind.SEALING: self.sealing, Kind.INDEX: self.index, Kind.SIGNING: self.signing}[kind]
+
+    def with_held(self, kind: Kind, held: Held) -> Ring:
+        """These keys, with others of one kind."""
+        if kind is Kind.SEALING:
+            return replace(self, sealing=held)
+        return replace(self, index=held) if kind is Kind.INDEX else replace(self, signing=held)
+
+    def every(self) -> dict[str, bytes]:
+        """All of them by id."""
+        return {**self.sealing.keys, **self.index.keys, **self.signing.keys}
 
     def faults(self) -> bool:
         """Whether a key is missing or of the wrong length."""
-        every = [*self.keys.values(), self.index, self.signing]
-        return (
-            self.current not in self.keys
-            or not all(_KEY_ID.fullmatch(name) for name in self.keys)
-            or any(len(key) != KEY_BYTES for key in every)
-        )
+        return any(self.held(kind).faults(kind) for kind in Kind)
 
     def prints(self) -> dict[str, bytes]:
-        """A fingerprint of each key, by its name: it tells keys apart and opens nothing."""
-        named = {**self.keys, "index": self.index, "signing": self.signing}
-        return {name: sha256(b"fingerprint of a Takehome key|" + key).digest()[:8] for name, key in named.items()}
+        """A fingerprint of each key, by its id: it tells keys apart and opens nothing."""
+        return {
+            name: sha256(b"fingerprint of a Takehome key|" + key).digest()[:8] for name, key in self.every().items()
+        }
 
     def as_json(self) -> str:
         """As a key file holds it."""
-        record: dict[str, object] = {
-            "current": self.current,
-            "keys": {name: base64.b64encode(key).decode() for name, key in self.keys.items()},
-            "index": base64.b64encode(self.index).decode(),
-            "signing": base64.b64encode(self.signing).decode(),
-        }
-        return json.dumps(record)
+        return json.dumps({kind.name.lower(): _written(self.held(kind)) for kind in Kind})
+
+
+def _written(held: Held) -> dict[str, object]:
+    return {"current": held.current, "keys": {name: base64.b64encode(key).decode() for name, key in held.keys.items()}}
 
 
 def ring_from(text: str, *, told: str) -> Ring:
-    """The keys that this JSON holds. Raises BadKeys, which says nothing of it but where it was: `told`."""
+    """The keys that this JSON holds. Raises BadKeys, which says nothing of it but where it was: `told`.
+
+    A file of before index and signing keys could be exchanged has one of each, and the sealing ones beside them.
+    """
     try:
         record = json.loads(text)
-        ring = Ring(
-            record["current"],
-            {str(name): _decoded(value) for name, value in record["keys"].items()},
-            _decoded(record["index"]),
-            _decoded(record["signing"]),
-        )
+        if "sealing" in record:
+            ring = Ring(*(_held(record[kind.name.lower()]) for kind in Kind))
+        else:
+            ring = Ring(
+                _held(record),
+                Held(_FIRST_INDEX, {_FIRST_INDEX: _decoded(record["index"])}),
+                Held("s001", {"s001": _decoded(record["signing"])}),
+            )
     except (ValueError, KeyError, TypeError, AttributeError) as reason:
         kind = type(reason).__name__
     else:
         if not ring.faults():
             return ring
-        kind = "a key is missing, has a wrong length or an id other than k and three digits"
+        kind = "a key is missing, has a wrong length or an id other than its letter and three digits"
     raise BadKeys(f"{told} cannot be read ({kind}). Restore it from its copy.")
+
+
+def _held(record: dict[str, Any]) -> Held:
+    return Held(record["current"], {str(name): _decoded(value) for name, value in record["keys"].items()})
 
 
 def _decoded(value: str) -> bytes:
@@ -104,15 +162,23 @@ def _decoded(value: str) -> bytes:
 
 
 def fresh_ring() -> Ring:
-    """New random keys."""
-    return Ring("k001", {"k001": os.urandom(KEY_BYTES)}, os.urandom(KEY_BYTES), os.urandom(KEY_BYTES))
+    """New random keys, one of each kind."""
+    return Ring(*(Held(f"{kind}001", {f"{kind}001": os.urandom(KEY_BYTES)}) for kind in Kind))
 
 
-def with_new_key(ring: Ring, *, current: bool) -> tuple[Ring, str]:
-    """The ring with one more random key, which seals from now on if it is to be the current one."""
-    name = f"k{max(int(each[1:]) for each in ring.keys) + 1:03d}"
-    more = {**ring.keys, name: os.urandom(KEY_BYTES)}
-    return replace(ring, keys=more, current=name if current else ring.current), name
+def with_new_key(ring: Ring, *, current: bool, kind: Kind = Kind.SEALING) -> tuple[Ring, str]:
+    """The ring with one more random key of a kind, which is used from now on if it is to be the current one."""
+    held = ring.held(kind)
+    name = f"{kind}{max(int(each[1:]) for each in held.keys) + 1:03d}"
+    more = {**held.keys, name: os.urandom(KEY_BYTES)}
+    return ring.with_held(kind, Held(name if current else held.current, more)), name
+
+
+def index_key_of(digest: bytes) -> str | None:
+    """Under which index key this digest was made; nothing for what is none."""
+    if len(digest) == DIGEST_BYTES:
+        return _FIRST_INDEX
+    return f"{Kind.INDEX}{digest[0]:03d}" if len(digest) == DIGEST_BYTES + 1 else None
 
 
 class Source(Protocol):
@@ -161,7 +227,8 @@ class Keyring:
             newer = self.source.read()
         except BadKeys:  # half copied by hand, or the hook is down: the keys in hand are good, and a start would tell
             return
-        if all(newer.keys.get(name, key) == key for name, key in self.ring.keys.items()):
+        now, then = newer.every(), self.ring.every()
+        if all(now.get(name, key) == key for name, key in then.items()):
             self.ring = newer
 
 
@@ -221,20 +288,44 @@ class Vault:
         return self.open_bytes(column, row, sealed).decode()
 
     def blind(self, kind: str, value: str) -> bytes:
-        """A keyed digest (16 bytes) by which a value is found without being stored: equal values, equal digests."""
-        return _blind(self.ring.index, kind, value)
+        """A keyed digest by which a value is found without being stored: equal values, equal digests.
+
+        It has 16 bytes, and before them the number of its key where that is not the first one.
+        """
+        held = self.ring.index
+        return _blind(held.current, held.keys[held.current], kind, value)
+
+    def blinds(self, kind: str, value: str) -> list[bytes]:
+        """Every digest under which a value may be found, that of `blind` first: several while keys are exchanged."""
+        digests = {name: _blind(name, key, kind, value) for name, key in sorted(self.ring.index.keys.items())}
+        return [digests.pop(self.ring.index.current), *digests.values()]
 
     def sign(self, purpose: str, value: bytes) -> bytes:
         """A keyed signature (32 bytes) over a purpose and a value."""
-        return hmac.digest(self.ring.signing, purpose.encode() + b"|" + value, sha256)
+        held = self.ring.signing
+        return hmac.digest(held.keys[held.current], purpose.encode() + b"|" + value, sha256)
+
+    def signing_by(self, name: str) -> Vault:
+        """A vault that signs by this key, with which to make again what it once signed. Raises BadKeys without it."""
+        held = self.ring.signing
+        if name not in held.keys:
+            raise BadKeys(f"There is no signing key “{name}” any more.")
+        if name == held.current:
+            return self
+        return Vault(Keyring(replace(self.ring, signing=Held(name, held.keys))))
+
+    def signers(self) -> list[Vault]:
+        """A vault for each signing key that counts, the oldest first."""
+        return [self.signing_by(name) for name in sorted(self.ring.signing.keys)]
 
 
 def _bound(column: str, row: UUID) -> bytes:
     return f"{column}|{row}".encode()
 
 
-def _blind(key: bytes, kind: str, value: str) -> bytes:
-    return hmac.digest(key, f"{kind}|{value}".encode(), sha256)[:16]
+def _blind(name: str, key: bytes, kind: str, value: str) -> bytes:
+    mark = b"" if name == _FIRST_INDEX else bytes([int(name[1:])])
+    return mark + hmac.digest(key, f"{kind}|{value}".encode(), sha256)[:DIGEST_BYTES]
 
 
 def whose(sealed: bytes) -> UUID | None:

@@ -42,7 +42,6 @@ class Held:
     id: UUID
     attempts: int
     to: str
-    index: bytes
     body: str
     look_up_first: bool
     sleeps_until: datetime | None
@@ -143,7 +142,6 @@ def _take(
             message.id,
             message.attempts,
             vault.open(MESSAGE_PHONE, message.id, message.phone_sealed),
-            message.phone_index,
             vault.open(MESSAGE_BODY, message.id, message.body_sealed),
             look_up_first,
             sleeps,

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from notifications.models import Conversation
-from notifications.sealing import Vault, phone_index
+from notifications.sealing import Vault, phone_digests, phone_index
 
 LASTS = timedelta(hours=12)
 
@@ -23,7 +23,7 @@ def recall(session: Session, *, vault: Vault, phone: str, now: datetime) -> dict
     """
     row = session.scalar(
         select(Conversation)
-        .where(Conversation.phone_index == phone_index(vault, phone), Conversation.expires_at > now)
+        .where(Conversation.phone_index.in_(phone_digests(vault, phone)), Conversation.expires_at > now)
         .with_for_update()
         .execution_options(populate_existing=True)
     )
@@ -46,11 +46,11 @@ def remember(
     values = {"state": dict(state), "expires_at": now + lasts}
     session.execute(
         insert(Conversation)
-        .values(phone_index=phone_index(vault, phone), **values)
+        .values(phone_index=phone_index(session, vault, phone), **values)
         .on_conflict_do_update(index_elements=[Conversation.phone_index], set_=values)
     )
 
 
 def forget(session: Session, *, vault: Vault, phone: str) -> None:
     """Ends what this phone was offered or asked."""
-    session.execute(delete(Conversation).where(Conversation.phone_index == phone_index(vault, phone)))
+    session.execute(delete(Conversation).where(Conversation.phone_index.in_(phone_digests(vault, phone))))

@@ -60,7 +60,7 @@ def receive(
     if not phone or not message_id or "\x00" in message_id:
         raise ValueError("an inbound text has a number and an id")
     inbound_id = new_id()
-    index = phone_index(vault, phone)
+    index = phone_index(session, vault, phone)
     kept = session.scalar(
         insert(Inbound)
         .values(

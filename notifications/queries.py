@@ -12,7 +12,7 @@ from sqlalchemy import Text as Tag
 from sqlalchemy.orm import Session
 
 from notifications.models import Contact, Inbound, Message, State
-from notifications.sealing import CONTACT_PHONE, INBOUND_BODY, MESSAGE_BODY, Vault, phone_index
+from notifications.sealing import CONTACT_PHONE, INBOUND_BODY, MESSAGE_BODY, Vault, phone_digests
 from notifications.texts import CATALOGUES, Status, language_for
 
 OPTED_OUT_OUTCOME = "opted_out"
@@ -104,7 +104,7 @@ def wants(session: Session, *, recipient_id: UUID, kind: str) -> bool:
 
 def contacts_at(session: Session, *, vault: Vault, phone: str) -> list[UUID]:
     """The recipients who have this number (E.164), in the order of their ids; several may share a phone."""
-    at = select(Contact.recipient_id).where(Contact.phone_index == phone_index(vault, phone))
+    at = select(Contact.recipient_id).where(Contact.phone_index.in_(phone_digests(vault, phone)))
     return list(session.scalars(at.order_by(Contact.recipient_id)))
 
 
@@ -157,9 +157,9 @@ def opted_out(session: Session) -> list[OptedOut]:
 
 def texts_with(session: Session, *, vault: Vault, phone: str) -> list[Text]:
     """All texts to and from this number (E.164) in their order, a text before the answer to it."""
-    index = phone_index(vault, phone)
-    ours = session.scalars(select(Message).where(Message.phone_index == index))
-    theirs = session.scalars(select(Inbound).where(Inbound.phone_index == index))
+    digests = phone_digests(vault, phone)
+    ours = session.scalars(select(Message).where(Message.phone_index.in_(digests)))
+    theirs = session.scalars(select(Inbound).where(Inbound.phone_index.in_(digests)))
     texts = [
         Text(m.id, m.created_at, False, vault.open(MESSAGE_BODY, m.id, m.body_sealed), State(m.state)) for m in ours
     ]

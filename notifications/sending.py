@@ -134,7 +134,7 @@ def _see_through(begin: Begin, gateway: Gateway, message: Held, now: Callable[[]
 def _too_late(session: Session, message: Held, now: datetime, done: Sent) -> bool:
     """Whether a message that the gateway surely has not may not be sent now: its number opted out, or it is night."""
     sleeps = message.sleeps_until
-    if opted_out_since(session, message.index) is not None:
+    if opted_out_since(session, _index_of(session, message)) is not None:
         _end(session, message, State.FAILED, OPTED_OUT, now)
         done.failed += 1
     elif sleeps is not None and message.valid_until <= sleeps:
@@ -195,6 +195,11 @@ def _found(session: Session, gateway: Gateway, message: Held, seen: Sequence[See
     return True
 
 
+def _index_of(session: Session, message: Held) -> bytes:
+    """The digest of its number as it is now: keys may have been exchanged while it was in hand."""
+    return session.scalars(select(Message.phone_index).where(Message.id == message.id)).one()
+
+
 def _record(
     session: Session, gateway: Gateway, message: Held, outcome: Accepted | Rejected | Unknown, now: datetime, done: Sent
 ) -> None:
@@ -208,7 +213,7 @@ def _record(
             if too_many:
                 slow_down(session, gateway.name, now)
             if opted_out:
-                opt_out(session, index=message.index, now=now)
+                opt_out(session, index=_index_of(session, message), now=now)
             if wait is None:
                 _end(session, message, State.FAILED, code, now)
                 done.failed += 1

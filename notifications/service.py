@@ -21,7 +21,7 @@ from notifications.sealing import (
     MESSAGE_BODY,
     MESSAGE_PHONE,
     Vault,
-    forgotten_reason,
+    forgotten_reasons,
     phone_index,
 )
 from notifications.segments import measure
@@ -65,7 +65,7 @@ def set_contact(
     number = e164(phone, region)
     if language not in CATALOGUES:
         raise UnknownLanguage(f"There are no texts in “{language}”. Choose one of {', '.join(CATALOGUES)}.")
-    index = phone_index(vault, number)
+    index = phone_index(session, vault, number)
     contact = session.get(Contact, recipient_id, with_for_update=True)
     moved = contact is not None and contact.phone_index != index
     opted_out_at = opted_out_since(session, index)
@@ -91,7 +91,7 @@ def _readdress(session: Session, vault: Vault, recipient_id: UUID, number: str) 
     waiting = select(Message).where(Message.recipient_id == recipient_id, Message.state == State.QUEUED)
     for message in session.scalars(waiting.with_for_update()):
         message.phone_sealed = vault.seal(MESSAGE_PHONE, message.id, number, of=recipient_id)
-        message.phone_index = phone_index(vault, number)
+        message.phone_index = phone_index(session, vault, number)
     session.flush()
 
 
@@ -172,6 +172,7 @@ def queue(
         return None
     number = vault.open(CONTACT_PHONE, recipient_id, contact.phone_sealed)
     language = language_written(session, recipient_id=recipient_id, language=contact.language)
+    phone_index(session, vault, number)  # who shares the phone is asked by its digest
     body = render(kind, language, fields, zone=zone, wording=_wording(session, contact))
     return _put(
         session,
@@ -209,7 +210,7 @@ def queue_reply(
     It goes to the phone that wrote, whoever it belongs to, in the language of the recipient or of somebody with this
     number, unless `language` says another. Nothing when the number opted out or the answer is queued already.
     """
-    index = phone_index(vault, phone)
+    index = phone_index(session, vault, phone)
     if opted_out_since(session, index) is not None:
         return None
     known = session.scalars(select(Contact).where(Contact.phone_index == index).order_by(Contact.recipient_id)).all()
@@ -257,7 +258,7 @@ def _put(
     now: datetime,
     valid_until: datetime,
 ) -> UUID | None:
-    if session.scalar(select(exists().where(Message.reason_key == forgotten_reason(vault, reason_key)))):
+    if session.scalar(select(exists().where(Message.reason_key.in_(forgotten_reasons(vault, reason_key))))):
         return None
     message_id = new_id()
     put = (
@@ -266,7 +267,7 @@ def _put(
             id=message_id,
             recipient_id=recipient_id,
             phone_sealed=vault.seal(MESSAGE_PHONE, message_id, number, of=recipient_id),
-            phone_index=phone_index(vault, number),
+            phone_index=phone_index(session, vault, number),
             kind=kind,
             reason_key=reason_key,
             language=language,

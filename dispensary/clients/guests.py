@@ -18,8 +18,8 @@ from dispensary.clients.guest_models import GuestSetting, GuestStay
 from dispensary.clients.guest_rules import LONGEST_STAY
 from dispensary.clients.models import Client, ClientIndex
 from dispensary.clients.not_here import not_here
-from dispensary.clients.queries import MOST_FOUND, Face, face_of, find
-from dispensary.clients.rules import plain_number, sought
+from dispensary.clients.queries import MOST_FOUND, Face, face_of, find, named_by, sought_digests
+from dispensary.clients.rules import plain_number
 from dispensary.database import ReadSession, WriteSession, through
 from dispensary.refusals import BadInput, NotThere, Refusal
 from dispensary.staff import audit
@@ -131,17 +131,15 @@ def find_at_counter(session: ReadSession, *, site_id: SiteId, today: date, text:
 def _guests_of(session: ReadSession, home_id: SiteId, site_id: SiteId, today: date, text: str) -> list[Face]:
     vault = session.vault
     exact = plain_number(text)
-    words = {vault.blind(f"client.name|{home_id}", word) for word in sought(text)}
+    words = sought_digests(vault, home_id, text)
     if not exact:
         return []
     index = select(ClientIndex.client_id).where(
         ClientIndex.site_id == home_id,
         ClientIndex.client_id.in_(select(GuestStay.client_id).where(guest_at(site_id, today))),
     )
-    by_number = index.where(ClientIndex.digest == vault.blind(f"client.number|{home_id}", exact))
-    by_name = (
-        index.where(ClientIndex.digest.in_(words)).group_by(ClientIndex.client_id).having(func.count() == len(words))
-    )
+    by_number = index.where(ClientIndex.digest.in_(vault.blinds(f"client.number|{home_id}", exact)))
+    by_name = index.where(*named_by(words)).group_by(ClientIndex.client_id).having(func.count() == len(words))
     chosen = Client.id.in_(by_number.union(by_name)) if words else Client.id.in_(by_number)
     return [
         face_of(session, client) for client in session.scalars(select(Client).where(chosen).order_by(Client.number))

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 
 from dispensary.clients.models import Client, ClientIndex, Episode
 from dispensary.clients.not_here import not_here
 from dispensary.clients.rules import plain_number, sought
 from dispensary.database import ReadSession
+from dispensary.keys import Vault
 from dispensary.units import ClientId, SiteId
 
 MOST_FOUND = 20
@@ -79,14 +80,12 @@ def find(session: ReadSession, *, site_id: SiteId, text: str) -> list[Face]:
         return []
     matches = select(ClientIndex.client_id).where(ClientIndex.site_id == site_id)
     by_number = matches.where(
-        ClientIndex.digest.in_([vault.blind(f"client.{kind}|{site_id}", exact) for kind in ("number", "national_id")])
+        ClientIndex.digest.in_(
+            [each for kind in ("number", "national_id") for each in vault.blinds(f"client.{kind}|{site_id}", exact)]
+        )
     )
-    words = [vault.blind(f"client.name|{site_id}", word) for word in sought(text)]
-    by_name = (
-        matches.where(ClientIndex.digest.in_(words))
-        .group_by(ClientIndex.client_id)
-        .having(func.count() == len(set(words)))
-    )
+    words = sought_digests(vault, site_id, text)
+    by_name = matches.where(*named_by(words)).group_by(ClientIndex.client_id).having(func.count() == len(words))
     found = session.scalars(
         select(Client)
         .where(Client.id.in_(by_number.union(by_name)) if words else Client.id.in_(by_number))
@@ -96,6 +95,16 @@ def find(session: ReadSession, *, site_id: SiteId, text: str) -> list[Face]:
     clients = found.all()
     session.vault.know([client.id for client in clients])
     return [face_of(session, client) for client in clients]
+
+
+def sought_digests(vault: Vault, site_id: SiteId, text: str) -> list[list[bytes]]:
+    """For each word of a name that is sought, every digest under which it may be found."""
+    return [vault.blinds(f"client.name|{site_id}", word) for word in dict.fromkeys(sought(text))]
+
+
+def named_by(words: Sequence[Sequence[bytes]]) -> list[ColumnElement[bool]]:
+    """Rows of the index for these words, one for each word that a client has: all of a client's are under one key."""
+    return [ClientIndex.kind == "name", ClientIndex.digest.in_([each for word in words for each in word])]
 
 
 def faces(session: ReadSession, client_ids: Collection[ClientId]) -> dict[ClientId, Face]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import insert, select
+from sqlalchemy import delete, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from dispensary.clients.client_key_models import Erasure
@@ -13,6 +14,7 @@ from dispensary.clients.models import Client, ClientIndex, Episode
 from dispensary.clients.not_here import not_here
 from dispensary.clients.rules import EntryRoute, ExitReason, Identity, faults_of, name_beginnings, plain_number
 from dispensary.database import ReadSession, WriteSession, broken_constraint
+from dispensary.keys import Vault
 from dispensary.refusals import BadInput, NotThere, Refusal, Refused
 from dispensary.staff import audit
 from dispensary.staff.rules import Actor
@@ -59,7 +61,11 @@ def enrol(
             )
             raise Refused(taken) from None
         raise
-    session.execute(insert(ClientIndex), _index_rows(session, actor.site_id, client, identity))
+    found_by = _named(identity.name)
+    found_by.append(("number", client.number))
+    if identity.national_id.strip():
+        found_by.append(("national_id", plain_number(identity.national_id)))
+    session.execute(insert(ClientIndex), _index_rows(session.vault, client, found_by))
     audit.record(session, actor=actor, act="enrolled", subject="client", subject_id=client_id, at=at)
     return client
 
@@ -89,21 +95,41 @@ def _sealed(session: ReadSession, client_id: ClientId, identity: Identity) -> di
     }
 
 
-def _index_rows(session: ReadSession, site_id: SiteId, client: Client, identity: Identity) -> list[dict[str, object]]:
-    vault = session.vault
-    found_by = [("name", beginning) for beginning in dict.fromkeys(name_beginnings(identity.name)) if beginning]
-    found_by.append(("number", client.number))
-    if identity.national_id.strip():
-        found_by.append(("national_id", plain_number(identity.national_id)))
+def _index_rows(vault: Vault, client: Client, found_by: Iterable[tuple[str, str]]) -> list[dict[str, object]]:
     return [
         {
             "client_id": client.id,
-            "site_id": site_id,
+            "site_id": client.site_id,
             "kind": kind,
-            "digest": vault.blind(f"client.{kind}|{site_id}", value),
+            "digest": vault.blind(f"client.{kind}|{client.site_id}", value),
         }
         for kind, value in found_by
     ]
+
+
+def index_client(session: WriteSession, *, client_id: ClientId) -> None:
+    """Makes the digests by which a client is found anew, under the key of today: of what they are found by, no more.
+
+    Whoever looks finds the client by the older ones or by these. Raises BadKeys when a sealed field does not open.
+    """
+    client = session.scalars(select(Client).where(Client.id == client_id).with_for_update(key_share=True)).one()
+    vault = session.vault
+    kinds = set(session.scalars(select(ClientIndex.kind).where(ClientIndex.client_id == client_id)))
+    found_by = []
+    if "name" in kinds:
+        found_by += _named(vault.open("client.name", client_id, client.name_sealed))
+    if "number" in kinds:
+        found_by.append(("number", plain_number(client.number)))
+    if "national_id" in kinds and client.national_id_sealed:
+        found_by.append(
+            ("national_id", plain_number(vault.open("client.national_id", client_id, client.national_id_sealed)))
+        )
+    session.execute(delete(ClientIndex).where(ClientIndex.client_id == client_id))
+    session.execute(insert(ClientIndex), _index_rows(vault, client, found_by))
+
+
+def _named(name: str) -> list[tuple[str, str]]:
+    return [("name", beginning) for beginning in dict.fromkeys(name_beginnings(name)) if beginning]
 
 
 def note_identity(

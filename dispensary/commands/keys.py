@@ -3,88 +3,152 @@
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import click
 
+from dispensary import key_sources
 from dispensary.backups.files import BadBackup
 from dispensary.commands.parts import bar, database_of, now, one_clear_line
 from dispensary.database import Database
 from dispensary.key_sources import KeyFile, change_file, source_of
-from dispensary.keys import BadKeys, Ring, with_new_key
+from dispensary.keys import BadKeys, Kind, Ring, with_new_key
 from dispensary.settings import Settings, settings_from
 
+_DOES = {Kind.SEALING: "seals", Kind.INDEX: "finds", Kind.SIGNING: "signs"}
+_NEXT = {
+    Kind.SEALING: "reseal",
+    Kind.INDEX: "reindex",
+    Kind.SIGNING: "drop the older one, when the passes that it signed are over",
+}
+_AFTER = {
+    Kind.SEALING: "Backups that were made before everything was sealed anew still need it: keep the older copy of the"
+    " key file for as long as you keep them, and destroy both together.",
+    Kind.INDEX: "A backup that was made before is looked up by it: keep the older copy of the key file for as long as"
+    " you keep them, or run `dispensary keys reindex` after a restore.",
+    Kind.SIGNING: "An export as of a moment at which it signed gives its clients other pseudonyms from now on. Start"
+    " the programs again, so that forms are signed by the newer one too.",
+}
 _COPY = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.group()
 def keys() -> None:
-    """The keys of the house: add one, seal everything anew, see which are in use, copy them."""
+    """The keys of the house: add one, seal or index everything anew, see which are in use, copy them."""
 
 
 @keys.command()
 def status() -> None:
-    """Each key with its fingerprint, and how many fields lie under it."""
+    """Each key with its fingerprint, and how many fields or digests lie under it."""
     from dispensary.resealing.counting import OWN, fields_by_key
+    from dispensary.resealing.digests import digests_by_key
     from dispensary.resealing.prints import noted, spoken
 
     with one_clear_line(), database_of(settings_from()) as database:
         ring, source = database.vault.ring, database.vault.keyring.source
         with database.reading() as session:
-            counts, needed = fields_by_key(session), noted(session)
+            fields, digests, needed = fields_by_key(session), digests_by_key(session), noted(session)
         click.echo(f"{source.told if source else 'Keys'}:")
-        for name, print_ in ring.prints().items():
-            seals = name in ring.keys
-            what = f"{counts.get(name, 0):>9,} fields" if seals else " " * 16
-            now_ = ", seals from now on" if name == ring.current else ""
-            click.echo(f"  {name:<8} {spoken(print_)} {what}{now_}{'' if name in needed else ', new here'}")
-        click.echo(f"  clients' own keys           {counts.get(OWN, 0):>9,} fields")
-        for name in sorted(counts.keys() - ring.keys.keys() - {OWN}):
-            click.echo(f"  {name:<8} is missing here: {counts[name]:,} fields do not open", err=True)
+        prints = ring.prints()
+        for kind in Kind:
+            for name in sorted(ring.held(kind).keys):
+                what = f"{fields.get(name, 0):>9,} fields" if kind is Kind.SEALING else ""
+                what = f"{digests.get(name, 0):>9,} digests" if kind is Kind.INDEX else what
+                now_ = f", {_DOES[kind]} from now on" if name == ring.held(kind).current else ""
+                new = "" if name in needed else ", new here"
+                click.echo(f"  {name:<8} {spoken(prints[name])} {what:<17}{now_}{new}")
+        click.echo(f"  clients' own keys           {fields.get(OWN, 0):>9,} fields")
+        for name in sorted(fields.keys() - prints.keys() - {OWN}):
+            click.echo(f"  {name:<8} is missing here: {fields[name]:,} fields do not open", err=True)
+        for name in sorted(digests.keys() - prints.keys()):
+            click.echo(f"  {name:<8} is not here: {digests[name]:,} digests are found by nobody", err=True)
 
 
 @keys.command()
-@click.option("--not-yet", is_flag=True, help="Add it without sealing by it: copy the file to every machine first.")
-def add(not_yet: bool) -> None:
-    """Add a new random key to the key file; programs that run seal by it from the next second on."""
+@click.option(
+    "--kind",
+    type=click.Choice([kind.name.lower() for kind in Kind]),
+    default=Kind.SEALING.name.lower(),
+    show_default=True,
+    help="What it is for: sealing fields, digests to look up by, signing passes.",
+)
+@click.option("--not-yet", is_flag=True, help="Add it without using it: copy the file to every machine first.")
+def add(kind: str, not_yet: bool) -> None:
+    """Add a new random key to the key file; programs that run use it from the next seconds on."""
     from dispensary.resealing.prints import note
 
     with one_clear_line():
         settings = settings_from()
-        path = _file_of(settings)
+        path, of = _file_of(settings), Kind[kind.upper()]
         made = ""
 
         def more(ring: Ring) -> Ring:
             nonlocal made
-            ring, made = with_new_key(ring, current=not not_yet)
+            ring, made = with_new_key(ring, current=False, kind=of)
             return ring
 
         with database_of(settings) as database:
             ring = change_file(path, more)
             with database.writing() as session:
                 note(session, ring, at=now())
-    click.echo(f"{path} has the key {made}{', not in use yet' if not_yet else ', which seals from now on'}.")
+        if not not_yet:
+            # A program that looks up, or reads a pass, must know the key before another one writes by it.
+            time.sleep(2 * key_sources.LOOK_EVERY)
+            change_file(path, partial(_used, made))
+    click.echo(f"{path} has the key {made}{', not in use yet' if not_yet else f', which {_DOES[of]} from now on'}.")
     click.echo(
-        "Copy the key file to where its copy is kept, now: the copy of before does not open what is sealed next."
+        "Copy the key file to where its copy is kept, now: the copy of before does not open what is written next."
     )
-    click.echo(f"Then: dispensary keys {f'use {made}' if not_yet else 'reseal'}")
+    click.echo(f"Then: dispensary keys {f'use {made}' if not_yet else _NEXT[of].format(made)}")
 
 
 @keys.command()
 @click.argument("name")
 def use(name: str) -> None:
-    """Seal by this key from now on; it must be in the key file of every machine."""
+    """Seal, find or sign by this key from now on; it must be in the key file of every machine."""
     with one_clear_line():
-
-        def chosen(ring: Ring) -> Ring:
-            if name not in ring.keys:
-                raise BadKeys(f"The key file has no key “{name}”.")
-            return replace(ring, current=name)
-
         path = _file_of(settings_from())
-        change_file(path, chosen)
-    click.echo(f"{name} seals from now on. Then: dispensary keys reseal")
+        change_file(path, partial(_used, name))
+        kind = Kind(name[0])
+    click.echo(f"{name} {_DOES[kind]} from now on. Then: dispensary keys {_NEXT[kind].format(name)}")
+
+
+def _used(name: str, ring: Ring) -> Ring:
+    kind = _kind_of(name, ring)
+    return ring.with_held(kind, replace(ring.held(kind), current=name))
+
+
+def _kind_of(name: str, ring: Ring) -> Kind:
+    for kind in Kind:
+        if name in ring.held(kind).keys:
+            return kind
+    raise BadKeys(f"There is no key “{name}”.")
+
+
+@keys.command()
+def reindex() -> None:
+    """Make the digests that people, numbers and passes are found by anew, beside whoever works.
+
+    It can be ended at will. Nobody is missed meanwhile: what is looked up is looked up under every index key there is.
+    """
+    from dispensary.resealing.digests import digests_by_key, reached
+    from dispensary.resealing.indexing import index_anew
+
+    with one_clear_line(), database_of(settings_from()) as database:
+        with database.reading() as session:
+            old = [name for name in digests_by_key(session) if name != database.vault.ring.index.current]
+            total = sum(reached(session, name) for name in old)
+        tell = bar("looking up anew", " digests")
+        done = index_anew(database, progress=lambda so_far: tell(min(so_far, total), total))
+    for line in done.unread[:20]:
+        click.echo(line, err=True)
+    click.echo(f"{done.clients:,} clients, {done.numbers:,} numbers and {done.passes:,} passes are found anew.")
+    if done.unread:
+        click.echo(f"{len(done.unread):,} do not open and stay as they are.", err=True)
+        raise SystemExit(1)
 
 
 @keys.command()
@@ -104,35 +168,38 @@ def reseal() -> None:
 
 @keys.command()
 @click.argument("name")
-def drop(name: str) -> None:
-    """Remove a key under which nothing lies any more."""
-    from dispensary.resealing.counting import fields_by_key
+@click.option("--even-so", is_flag=True, help="Drop it although something depends on it that cannot be made anew.")
+def drop(name: str, even_so: bool) -> None:
+    """Remove a key under which nothing lies any more, and by which no pass is signed that still opens something."""
+    from dispensary.resealing.dropping import end_what_depends, refuse_while_needed
     from dispensary.resealing.prints import forget
 
     with one_clear_line():
         settings = settings_from()
-        path = _file_of(settings)
         with database_of(settings) as database:
+            kind = _kind_of(name, database.vault.ring)
 
             def without(ring: Ring) -> Ring:
-                if name not in ring.keys:
-                    raise BadKeys(f"The key file has no key “{name}”.")
-                if name == ring.current:
-                    raise BadKeys(f"{name} seals from now on. Add another one first: dispensary keys add")
+                held = ring.held(_kind_of(name, ring))
+                if name == held.current:
+                    raise BadKeys(f"{name} {_DOES[kind]} from now on. Add another one first: dispensary keys add")
                 with database.reading() as session:
-                    left = fields_by_key(session).get(name, 0)
-                if left:
-                    raise BadKeys(f"{left:,} fields lie under {name}. Seal them anew first: dispensary keys reseal")
-                return replace(ring, keys={each: key for each, key in ring.keys.items() if each != name})
+                    refuse_while_needed(session, kind, name, even_so=even_so, at=now())
+                return ring.with_held(kind, replace(held, keys={n: k for n, k in held.keys.items() if n != name}))
 
-            change_file(path, without)
+            source = source_of(settings)
+            if isinstance(source, KeyFile):
+                change_file(_file_of(settings), without)
+            else:
+                without(database.vault.ring)
             with database.writing() as session:
+                end_what_depends(session, kind, name, at=now())
                 forget(session, name)
-    click.echo(f"{name} is gone from {path}.")
-    click.echo(
-        "Backups that were made before everything was sealed anew still need it: keep the older copy of the key file"
-        " for as long as you keep them, and destroy both together."
-    )
+    if isinstance(source, KeyFile):
+        click.echo(f"{name} is gone from {source.path}.")
+    else:
+        click.echo(f"The database needs {name} no more. Take it out of {source.told}, then start the programs again.")
+    click.echo(_AFTER[kind])
 
 
 @keys.command()
@@ -159,9 +226,7 @@ def copy(file: Path, recipients: tuple[str, ...], words: bool) -> None:
             raise BadBackup(f"{file} is there already. Name another file.") from None
         with os.fdopen(handle, "w") as opened:
             opened.write(written)
-    click.echo(
-        f"{file} holds {', '.join(ring.keys)}, index and signing key. Check it now: dispensary keys check {file}"
-    )
+    click.echo(f"{file} holds {', '.join(ring.prints())}. Check it now: dispensary keys check {file}")
 
 
 @keys.command()

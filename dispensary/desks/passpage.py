@@ -17,6 +17,7 @@ from markupsafe import Markup
 from dispensary.clients.queries import faces
 from dispensary.refusals import Refused
 from dispensary.supplies import passes
+from dispensary.supplies.pickups import signer_of
 from dispensary.supplies.printing.qr import qr_svg
 from dispensary.supplies.verifying import opened_pass
 from dispensary.units import ClientId
@@ -51,13 +52,14 @@ def pass_page(
             guesses.wrong(address, now)
             return _nothing()
         face = faces(session, [ClientId(shown.client_id)])[ClientId(shown.client_id)]
-        drawn = passes.screen_of(session.vault, shown.pass_id, now)
+        signer = signer_of(session, shown.pass_id)
+        drawn = passes.screen_of(signer, shown.pass_id, now)
         return page(
             "pass.html",
             headers=_HEADERS,
             letter=face.name[:1].upper(),
             qr=Markup(qr_svg(drawn)),  # noqa: S704 - drawn by ourselves from 42 checked characters
-            code=passes.spoken(passes.code_of(session.vault, shown.pass_id)),
+            code=passes.spoken(passes.code_of(signer, shown.pass_id)),
             until=shown.valid_until.astimezone(ZoneInfo(shown.zone)),
             redrawn=int(passes.REDRAWN.total_seconds()),
         )

@@ -42,7 +42,7 @@ class ImportedEpisode(Base):
 
     __tablename__ = "imported_episode"
     __table_args__ = (
-        CheckConstraint("octet_length(client_digest) = 16", name="client_digest"),
+        CheckConstraint("octet_length(client_digest) IN (16, 17)", name="client_digest"),
         CheckConstraint("(ended_on IS NULL) = (exit_reason IS NULL)", name="end_has_reason"),
         CheckConstraint("ended_on >= started_on", name="in_order"),
     )

@@ -32,6 +32,7 @@ from dispensary.evaluation.stating import purpose_of, statement
 from dispensary.evaluation.tables import Column, Columns, amount, whole
 from dispensary.evaluation.whom import CLIENTS, shown, windows_of
 from dispensary.staff.queries import Place
+from dispensary.staff.vault_keys import signer_at
 
 DOSE_DAYS: Columns = {
     "client": Column("pseudonym of the client, in this export alone"),
@@ -83,7 +84,7 @@ def export_dose_days(
     if named is not None:
         clients, shield = named.among(clients), OPEN
     who = shown(session, clients=clients, places=places, period=period, as_of=as_of, purpose=purpose, shield=shield)
-    windows = windows_of(session.vault, purpose, who.names, places=places, period=period, as_of=as_of, shield=shield)
+    windows = windows_of(session, purpose, who.names, places=places, period=period, as_of=as_of, shield=shield)
     count = _Count()
     with Export(path) as out:
         rows = queries.dose_days(session, windows=windows, period=period, as_of=as_of)
@@ -148,7 +149,7 @@ def _write_retention(
     asked = answer.question
     model = cox(answer.split, least=asked.least) if asked.cox and answer.split is not None else None
     with Export(path) as out:
-        tables = write_tables(out, answer, session.vault, purpose, shield, model)
+        tables = write_tables(out, answer, signer_at(session, asked.as_of), purpose, shield, model)
         out.manifest(retention_statement(answer, shield, model), [*tables, *beside(out, answer)])
 
 

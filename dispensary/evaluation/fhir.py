@@ -29,6 +29,7 @@ from dispensary.evaluation.stating import pseudonym, purpose_of, statement
 from dispensary.evaluation.whom import left_out_says, windows_of
 from dispensary.keys import Vault
 from dispensary.staff.queries import Place
+from dispensary.staff.vault_keys import signer_at
 
 _ROWS_AT_ONCE = 5000
 
@@ -182,16 +183,15 @@ def export_fhir(
     }
     people, left_out = _people(session, bound, purpose, shield)
     windows = windows_of(
-        session.vault, purpose, [who for who, _ in people], places=places, period=period, as_of=as_of, shield=shield
+        session, purpose, [who for who, _ in people], places=places, period=period, as_of=as_of, shield=shield
     )
     bound |= {
         "clients": list(windows),
         "from_days": [window.from_day for window in windows.values()],
         "until_days": [window.until_day for window in windows.values()],
     }
-    records = _Records(
-        session, bound, [who for _, who in people], partial(_name, session.vault, purpose), tests, places
-    )
+    signer = signer_at(session, as_of)
+    records = _Records(session, bound, [who for _, who in people], partial(_name, signer, purpose), tests, places)
     with Export(path) as out:
         tables = [out.lines(f"-{kind}", SAYS[kind], make()) for kind, make in records.kinds().items()]
         figures = FhirFigures(len(people), {kind: table.rows for kind, table in zip(SAYS, tables, strict=True)})
@@ -241,12 +241,13 @@ def _people(
 ) -> tuple[list[tuple[UUID, Who]], int]:
     """Everybody in the export by pseudonym, with their sex where enough others have it, and how many are left out."""
     rows = {row.id: row for row in session.execute(text(_PEOPLE), bound)}
+    signer = signer_at(session, bound["as_of"])
     told = shield.among({row.id: Traits(f"{row.entry.year}", row.site, row.sex) for row in rows.values()})
     named = [
         (
             client,
             Who(
-                pseudonym(session.vault, purpose, client),
+                pseudonym(signer, purpose, client),
                 rows[client].entry,
                 "unknown" if traits.sex == UNTOLD else traits.sex,
             ),

@@ -56,6 +56,7 @@ from dispensary.evaluation.whom import shown, windows_of
 from dispensary.keys import Vault
 from dispensary.refusals import BadInput, Refusal
 from dispensary.staff.queries import Place
+from dispensary.staff.vault_keys import signer_at
 
 _SPAN = 28
 _LETTERS = string.ascii_letters
@@ -170,9 +171,11 @@ def export_tracker(
     if lacking:
         sentence = f"No unit for {', '.join(lacking)}."
         raise BadInput(Refusal("unit", sentence, "Name it under orgUnits.", field="mapping"))
-    windows = windows_of(session.vault, purpose, who.names, places=places, period=period, as_of=as_of, shield=shield)
+    windows = windows_of(session, purpose, who.names, places=places, period=period, as_of=as_of, shield=shield)
     as_of_day = max((place.dose_day(as_of) for place in places), default=period.from_day)
-    payload = _Payload(session.vault, purpose, mapping, [who.told[each] for each in who.names], list(who.names))
+    payload = _Payload(
+        signer_at(session, as_of), purpose, mapping, [who.told[each] for each in who.names], list(who.names)
+    )
     payload.read_episodes(session, as_of=as_of, as_of_day=as_of_day)
     with Export(path) as out:
         rows = queries.dose_days(session, windows=windows, period=period, as_of=as_of)

@@ -16,8 +16,8 @@ from dispensary.evaluation.queries import Period
 from dispensary.evaluation.stating import pseudonym
 from dispensary.evaluation.strata import PERSON, STRATA
 from dispensary.evaluation.tables import Column, Columns
-from dispensary.keys import Vault
 from dispensary.staff.queries import Place
+from dispensary.staff.vault_keys import signer_at
 
 CLIENTS: Columns = {
     "client": Column("pseudonym of the client, in this export alone"),
@@ -80,7 +80,8 @@ def shown(
     wanted = set(clients)
     traits = {row[0]: Traits(*row[1:]) for row in session.execute(_TRAITS, asked) if row[0] in wanted}
     told = shield.among(traits)
-    names = sorted((pseudonym(session.vault, purpose, client), client) for client in told)
+    signer = signer_at(session, as_of)
+    names = sorted((pseudonym(signer, purpose, client), client) for client in told)
     return Shown({client: name for name, client in names}, told, len(traits) - len(told))
 
 
@@ -90,7 +91,7 @@ def left_out_says(shield: Shield) -> str:
 
 
 def windows_of(
-    vault: Vault,
+    session: ReadSession,
     purpose: str,
     clients: Iterable[UUID],
     *,
@@ -100,8 +101,9 @@ def windows_of(
     shield: Shield,
 ) -> dict[UUID, Period]:
     """Of which days of the period each client's rows are, in the same order. The same export draws the same windows."""
+    signer = signer_at(session, as_of)
     as_of_day = max((place.dose_day(as_of) for place in places), default=period.from_day)
     return {
-        client: shield.window(period, as_of_day=as_of_day, drawn=vault.sign(f"{purpose}:window", client.bytes))
+        client: shield.window(period, as_of_day=as_of_day, drawn=signer.sign(f"{purpose}:window", client.bytes))
         for client in clients
     }

@@ -21,7 +21,6 @@ from dispensary.phone.talk import Writer, writers_of
 from dispensary.units import ClientId
 from notifications.inbound import text_of
 from notifications.queries import contacts_at
-from notifications.sealing import phone_index
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ class Entered:
 def hear(session: WriteSession, *, phone: str, text: str) -> Heard:
     """Finds out who has the number, and takes the PIN out of the text before anything of it is kept."""
     writers = writers_of(session, contacts_at(session, vault=session.vault, phone=phone))
-    guard = guard_of(session, phone_index(session.vault, phone))
+    guard = guard_of(session, phone)
     guarded = bool(guard.by_digest)
     without_card, card = named(text, {writer.number: writer.client_id for writer in writers})
     region = writers[0].place.region if writers else ""

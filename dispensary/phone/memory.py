@@ -16,7 +16,7 @@ from dispensary.database import ReadSession, WriteSession
 from notifications import conversation
 from notifications.commands import Verb
 from notifications.models import Message, State
-from notifications.sealing import phone_index
+from notifications.sealing import phone_digests
 
 REPLY = "reply:"
 """How the reason of every text begins that answers another."""
@@ -106,7 +106,7 @@ def written_to_since(session: ReadSession, phone: str, said: UUID | None) -> boo
     if said is None:
         return True
     of_our_own = exists().where(
-        Message.phone_index == phone_index(session.vault, phone),
+        Message.phone_index.in_(phone_digests(session.vault, phone)),
         Message.id > said,
         ~Message.reason_key.startswith(REPLY, autoescape=True),
     )
@@ -128,7 +128,7 @@ def told_since(session: ReadSession, phone: str, said: UUID | None, *, kinds: Co
     One that expired, or was taken back before anybody read it, is none.
     """
     newest = select(Message.kind, Message.recipient_id, Message.created_at).where(
-        Message.phone_index == phone_index(session.vault, phone),
+        Message.phone_index.in_(phone_digests(session.vault, phone)),
         ~Message.reason_key.startswith(REPLY, autoescape=True),
         Message.state != State.EXPIRED,
     )

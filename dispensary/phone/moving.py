@@ -15,18 +15,19 @@ from sqlalchemy.dialects.postgresql import insert
 
 import notifications.service
 from dispensary.database import ReadSession, WriteSession
+from dispensary.keys import index_key_of
 from dispensary.phone import tasks
 from dispensary.phone.entering import Heard
 from dispensary.phone.memory import told_since
 from dispensary.phone.pin_models import NumberChange, PhonePin
-from dispensary.phone.pins import end_pin, guard_of, keep_pin, pin_digest
+from dispensary.phone.pins import end_pin, guard_of, keep_pin, pin_digests
 from dispensary.phone.talk import Reply, Talk, Writer, writers_of
 from dispensary.units import ClientId, new_id
 from notifications.commands import Verb, parse
 from notifications.models import Contact, Message
 from notifications.numbers import BadNumber, e164
 from notifications.queries import contact_details, language_written
-from notifications.sealing import phone_index
+from notifications.sealing import phone_digests, phone_index
 
 AGREE_WITHIN: Final = timedelta(hours=24)
 """For so long the new number may answer OK."""
@@ -50,14 +51,14 @@ def ask_move(talk: Talk, typed: str, heard: Heard) -> Reply:
         return Reply("asked", "ask_number", asked=talk.asked)
     if pin is None:
         return Reply("asked_pin", "ask_text_with_pin" if heard.shared else "ask_pin", asked=talk.asked, holds=True)
-    index = phone_index(session.vault, number)
+    index = phone_index(session, session.vault, number)
     old = session.get_one(Contact, writer.client_id).phone_index
-    digest = pin_digest(session.vault, index, pin)
+    digest = pin_digests(session.vault, number, pin)[0]
     forget_unanswered(session, at=at)
     taken = session.scalar(select(NumberChange.client_id).where(NumberChange.phone_index == index))
     if (
         index == old
-        or guard_of(session, index).owner(session.vault, pin) is not None
+        or guard_of(session, number).owner(session.vault, pin) is not None
         or taken not in (None, writer.client_id)
         or _asked_lately(session, writer.client_id, at) >= MOST_ASKED
     ):
@@ -109,7 +110,7 @@ def agreeing(session: WriteSession, *, phone: str, text: str, at: datetime) -> W
     """Whose number this becomes by this text: an OK to the question whether it should, which nothing has followed."""
     change = session.scalar(
         select(NumberChange)
-        .where(NumberChange.phone_index == phone_index(session.vault, phone), NumberChange.expires_at > at)
+        .where(NumberChange.phone_index.in_(phone_digests(session.vault, phone)), NumberChange.expires_at > at)
         .with_for_update()
     )
     told = told_since(session, phone, None) if change is not None else None
@@ -127,10 +128,12 @@ def move(session: WriteSession, *, writer: Writer, phone: str, at: datetime) -> 
     """
     client_id = writer.client_id
     change = session.get_one(NumberChange, client_id)
-    index, digest = change.phone_index, change.pin_digest
+    digest = change.pin_digest
     contact = contact_details(session, vault=session.vault, recipient_id=client_id)
     assert contact is not None, "a PIN is for a number"
-    if digest in guard_of(session, index).by_digest:  # somebody there has chosen the same one meanwhile
+    under_todays_key = index_key_of(digest) == session.vault.ring.index.current
+    if not under_todays_key or digest in guard_of(session, phone).by_digest:
+        # Somebody there has chosen the same one meanwhile, or may have: under two keys the same one is not told.
         session.delete(change)
         session.flush()
         return Reply("refused", "see_reception")
@@ -147,6 +150,7 @@ def move(session: WriteSession, *, writer: Writer, phone: str, at: datetime) -> 
         consented=contact.consented_at is not None,
         place_id=writer.place.id,
     )
+    index = phone_index(session, session.vault, phone)
     keep_pin(session, client_id=client_id, index=index, digest=digest, set_by=None, at=at)
     notifications.service.queue_reply(
         session,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ARRAY, CheckConstraint, DateTime, ForeignKey, ForeignKeyConstraint, UniqueConstraint
+from sqlalchemy import ARRAY, CheckConstraint, DateTime, ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from dispensary.columns import Base, Digest, Sealed
@@ -15,7 +15,11 @@ class PhonePin(Base):
     """A client's PIN at the number that they have. Nobody else at that number has the same."""
 
     __tablename__ = "phone_pin"
-    __table_args__ = (UniqueConstraint("client_id", "phone_index"), UniqueConstraint("pin_digest"))
+    __table_args__ = (
+        UniqueConstraint("client_id", "phone_index"),
+        UniqueConstraint("pin_digest"),
+        Index(None, "phone_index"),
+    )
 
     client_id: Mapped[ClientId] = mapped_column(ForeignKey("client.id"), primary_key=True)
     phone_index: Mapped[Digest]
@@ -32,7 +36,9 @@ class PinGate(Base):
 
     __tablename__ = "pin_gate"
     __table_args__ = (
-        ForeignKeyConstraint(["open_for", "phone_index"], ["phone_pin.client_id", "phone_pin.phone_index"]),
+        ForeignKeyConstraint(
+            ["open_for", "phone_index"], ["phone_pin.client_id", "phone_pin.phone_index"], onupdate="CASCADE"
+        ),
         CheckConstraint("cardinality(wrong_at) <= 5", name="wrong"),
         CheckConstraint("(open_for IS NULL) = (open_until IS NULL)", name="open"),
         CheckConstraint("shut_until IS NULL OR open_for IS NULL", name="shut"),

@@ -26,18 +26,21 @@ from dispensary.staff import audit
 from dispensary.staff.rules import Actor
 from dispensary.units import AccountId, ClientId
 from notifications.models import Contact
+from notifications.sealing import CONTACT_PHONE, phone_digests, phone_index
 
 
 @dataclass(frozen=True)
 class Guard:
     """The PINs of one number."""
 
-    index: bytes
+    phone: str
     by_digest: dict[bytes, ClientId]
 
     def owner(self, vault: Vault, pin: str) -> ClientId | None:
         """Whose PIN this is."""
-        return self.by_digest.get(pin_digest(vault, self.index, pin))
+        return next(
+            (self.by_digest[each] for each in pin_digests(vault, self.phone, pin) if each in self.by_digest), None
+        )
 
     @property
     def clients(self) -> set[ClientId]:
@@ -63,15 +66,20 @@ class Passed:
     client_id: ClientId | None = None
 
 
-def pin_digest(vault: Vault, index: bytes, pin: str) -> bytes:
-    """What is kept of a PIN: a keyed digest of it together with the number that it is for."""
-    return vault.blind("phone.pin", f"{index.hex()}|{pin}")
+def pin_digests(vault: Vault, phone: str, pin: str) -> list[bytes]:
+    """What may be kept of a PIN: a keyed digest of it together with the number (E.164) that it is for.
+
+    That of the key of today comes first. Another key makes it of its own digest of the number.
+    """
+    numbers = phone_digests(vault, phone)
+    return [vault.blinds("phone.pin", f"{index.hex()}|{pin}")[key] for key, index in enumerate(numbers)]
 
 
-def guard_of(session: ReadSession, index: bytes) -> Guard:
-    """The PINs of the number behind this index."""
-    rows = session.execute(select(PhonePin.pin_digest, PhonePin.client_id).where(PhonePin.phone_index == index))
-    return Guard(index, {row.pin_digest: row.client_id for row in rows})
+def guard_of(session: ReadSession, phone: str) -> Guard:
+    """The PINs of this number (E.164)."""
+    digests = phone_digests(session.vault, phone)
+    rows = session.execute(select(PhonePin.pin_digest, PhonePin.client_id).where(PhonePin.phone_index.in_(digests)))
+    return Guard(phone, {row.pin_digest: row.client_id for row in rows})
 
 
 def has_pin(session: ReadSession, client_id: ClientId) -> bool:
@@ -85,8 +93,9 @@ def try_pin(session: WriteSession, *, guard: Guard, pin: str | None, named: Clie
     The number is held until the unit ends: of many guesses at once each is counted. A right PIN takes no wrong ones
     back, or whoever shares a phone could guess for ever between their own.
     """
-    session.execute(insert(PinGate).values(phone_index=guard.index, wrong_at=[]).on_conflict_do_nothing())
-    line = session.get_one(PinGate, guard.index, with_for_update=True, populate_existing=True)
+    index = phone_index(session, session.vault, guard.phone)
+    session.execute(insert(PinGate).values(phone_index=index, wrong_at=[]).on_conflict_do_nothing())
+    line = session.get_one(PinGate, index, with_for_update=True, populate_existing=True)
     if line.shut_until is not None and line.shut_until > at:
         return Passed(Gate.SHUT)
     line.shut_until = None
@@ -100,6 +109,7 @@ def try_pin(session: WriteSession, *, guard: Guard, pin: str | None, named: Clie
     if owner is not None and named in (None, owner):
         line.open_for, line.open_until = owner, at + OPEN_FOR
         session.flush()
+        _under_todays_key(session, guard, owner, pin)
         return Passed(Gate.OPEN, owner)
     line.wrong_at = [*line.wrong_at, at]
     if len(line.wrong_at) < MOST_WRONG:
@@ -108,6 +118,13 @@ def try_pin(session: WriteSession, *, guard: Guard, pin: str | None, named: Clie
     line.wrong_at, line.shut_until, line.open_for, line.open_until = [], at + SHUT_FOR, None, None
     session.flush()
     return Passed(Gate.SHUTS)
+
+
+def _under_todays_key(session: WriteSession, guard: Guard, owner: ClientId, pin: str) -> None:
+    """Nobody but its client knows a PIN: while keys are exchanged it comes under the newer one when it is typed."""
+    newest = pin_digests(session.vault, guard.phone, pin)[0]
+    if newest not in guard.by_digest:
+        session.execute(update(PhonePin).where(PhonePin.client_id == owner).values(pin_digest=newest))
 
 
 def set_pin(session: WriteSession, *, actor: Actor, client: Client, pin: str, again: str, at: datetime) -> None:
@@ -122,15 +139,13 @@ def set_pin(session: WriteSession, *, actor: Actor, client: Client, pin: str, ag
     if faults or contact is None:
         raise BadInput(*faults)
     end_pin(session, client_ids=[client.id])
-    keep_pin(
-        session,
-        client_id=client.id,
-        index=contact.phone_index,
-        digest=pin_digest(session.vault, contact.phone_index, pin),
-        set_by=actor.account_id,
-        at=at,
-    )
-    reopen(session, contact.phone_index)
+    phone = session.vault.open(CONTACT_PHONE, client.id, contact.phone_sealed)
+    if guard_of(session, phone).owner(session.vault, pin) is not None:
+        raise BadInput(not_usable())
+    index = phone_index(session, session.vault, phone)
+    digest = pin_digests(session.vault, phone, pin)[0]
+    keep_pin(session, client_id=client.id, index=index, digest=digest, set_by=actor.account_id, at=at)
+    reopen(session, index)
     audit.record(session, actor=actor, act="set phone PIN", subject="client", subject_id=client.id, at=at)
 
 

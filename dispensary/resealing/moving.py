@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
@@ -17,6 +18,7 @@ from dispensary.keys import BadKeys
 from dispensary.resealing.counting import count_fields, stale
 from dispensary.resealing.fields import SealedColumn, sealed_columns
 
+Answer = TypeVar("Answer")
 AT_ONCE = 100
 """Rows in a unit: their locks are held for some hundredths of a second."""
 _PATIENCE = 20
@@ -55,17 +57,25 @@ def seal_anew(
     return moved
 
 
-def _batch(database: Database, column: SealedColumn, after: object, at_once: int, moved: Moved) -> tuple[object, int]:
-    """One unit over the rows after this one; gives the last row and how many there were."""
-    for tried in range(_PATIENCE):
+def tried_again(database: Database, work: Callable[[WriteSession], Answer]) -> Answer:
+    """Runs a batch in a unit of its own, and again when it met somebody's lock or deadlock."""
+    tried = 0
+    while True:
         try:
             with database.writing() as session:
-                last, read, done, meanwhile, unread = _exchange(session, column, after, at_once)
-            break
+                return work(session)
         except DBAPIError as reason:
+            tried += 1
             waited_too_long = getattr(reason.orig, "sqlstate", None) == "55P03"
-            if not (collided(reason) or waited_too_long) or tried == _PATIENCE - 1:
+            if not (collided(reason) or waited_too_long) or tried == _PATIENCE:
                 raise
+
+
+def _batch(database: Database, column: SealedColumn, after: object, at_once: int, moved: Moved) -> tuple[object, int]:
+    """One unit over the rows after this one; gives the last row and how many there were."""
+    last, read, done, meanwhile, unread = tried_again(
+        database, lambda session: _exchange(session, column, after, at_once)
+    )
     moved.fields += done
     moved.meanwhile += meanwhile
     moved.unread += unread

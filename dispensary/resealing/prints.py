@@ -9,9 +9,10 @@ from sqlalchemy.dialects.postgresql import insert
 
 from dispensary.database import Database, ReadSession, WriteSession
 from dispensary.key_sources import KeyFile
-from dispensary.keys import BadKeys, Ring, Vault
+from dispensary.keys import BadKeys, Kind, Ring, Vault
 from dispensary.staff.vault_key_models import VaultKey
 
+_CALLED = {Kind.SEALING: "key", Kind.INDEX: "index key", Kind.SIGNING: "signing key"}
 _LOOK = (
     ("client.name", "SELECT id, name_sealed FROM client ORDER BY id DESC LIMIT 1"),
     ("contact.phone_sealed", "SELECT recipient_id, phone_sealed FROM contact ORDER BY recipient_id DESC LIMIT 1"),
@@ -35,7 +36,7 @@ def disagreements(needed: dict[str, bytes], ring: Ring) -> list[str]:
     here = ring.prints()
     said = []
     for name, print_ in needed.items():
-        called = {"index": "index key", "signing": "signing key"}.get(name, f"key {name}")
+        called = f"{_CALLED[Kind(name[0])]} {name}"
         if name not in here:
             said.append(f"the {called} ({spoken(print_)}) is missing")
         elif here[name] != print_:

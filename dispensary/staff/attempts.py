@@ -6,11 +6,12 @@ that neither many addresses nor many names make a guesser faster. Addresses have
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import delete, func, insert, select, text
+from sqlalchemy import delete, insert, select, text
 
 from dispensary.database import WriteSession
 from dispensary.refusals import Refusal, Refused
@@ -33,7 +34,8 @@ class Attempt:
     """The name that was typed, for a password; else nothing."""
     name_row: UUID
     address_row: UUID
-    name_subject: bytes
+    name_subjects: Collection[bytes]
+    """The digests of whom it was about: several while keys are exchanged."""
 
 
 def count_attempt(session: WriteSession, *, username: str, address: str, at: datetime) -> Attempt:
@@ -74,22 +76,20 @@ def count_passkey(session: WriteSession, *, address: str, at: datetime) -> Attem
 def _count(
     session: WriteSession, about: tuple[str, str], username: str, address: str, at: datetime, sentence: str, remedy: str
 ) -> Attempt:
-    for_name = session.vault.blind(*about)
-    from_address = session.vault.blind("sign-in address", address)
-    for subject in sorted((for_name, from_address)):
+    for_name = session.vault.blinds(*about)
+    from_address = session.vault.blinds("sign-in address", address)
+    for subject in sorted((_oldest(for_name), _oldest(from_address))):
         key = int.from_bytes(subject[:8], "big", signed=True)
         session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
     rows = session.execute(
-        select(SignInAttempt.subject, func.count(), func.min(SignInAttempt.at))
-        .where(SignInAttempt.subject.in_([for_name, from_address]), SignInAttempt.at > at - GUESSING_WINDOW)
-        .group_by(SignInAttempt.subject)
-    )
-    none = (0, at)
-    counts = {bytes(subject): (count, first) for subject, count, first in rows}
-    (names, first_for_name), (addresses, first_from_address) = (
-        counts.get(for_name, none),
-        counts.get(from_address, none),
-    )
+        select(SignInAttempt.subject, SignInAttempt.at).where(
+            SignInAttempt.subject.in_([*for_name, *from_address]), SignInAttempt.at > at - GUESSING_WINDOW
+        )
+    ).all()
+    at_name = [when for subject, when in rows if subject in for_name]
+    at_address = [when for subject, when in rows if subject in from_address]
+    names, first_for_name = len(at_name), min(at_name, default=at)
+    addresses, first_from_address = len(at_address), min(at_address, default=at)
     if too_many_guesses(for_name=names, from_address=addresses):
         # It opens when the oldest failure that counts is 15 minutes old; of two closed doors, when the later one does.
         closed = [first_for_name] if too_many_guesses(for_name=names, from_address=0) else []
@@ -101,18 +101,23 @@ def _count(
     session.execute(
         insert(SignInAttempt),
         [
-            {"id": attempt.name_row, "subject": for_name, "at": at},
-            {"id": attempt.address_row, "subject": from_address, "at": at},
+            {"id": attempt.name_row, "subject": for_name[0], "at": at},
+            {"id": attempt.address_row, "subject": from_address[0], "at": at},
         ],
     )
     return attempt
+
+
+def _oldest(digests: Collection[bytes]) -> bytes:
+    """That of the oldest key: every program has it, also in the second in which one of them knows a newer key."""
+    return min(digests, key=lambda digest: (len(digest), digest))
 
 
 def take_back(session: WriteSession, attempt: Attempt) -> None:
     """It was right: it was no guess, and what was guessed at the same before is forgotten."""
     session.execute(
         delete(SignInAttempt).where(
-            (SignInAttempt.subject == attempt.name_subject) | (SignInAttempt.id == attempt.address_row)
+            SignInAttempt.subject.in_(attempt.name_subjects) | (SignInAttempt.id == attempt.address_row)
         )
     )
 
@@ -124,8 +129,8 @@ def take_back_alone(session: WriteSession, attempt: Attempt) -> None:
 
 def forget_name(session: WriteSession, *, username: str) -> None:
     """The person of this name has proved who they are: what was guessed at it before is forgotten."""
-    subject = session.vault.blind("sign-in name", username)
-    session.execute(delete(SignInAttempt).where(SignInAttempt.subject == subject))
+    subjects = session.vault.blinds("sign-in name", username)
+    session.execute(delete(SignInAttempt).where(SignInAttempt.subject.in_(subjects)))
 
 
 def forget_old(session: WriteSession, *, at: datetime) -> int:

@@ -153,7 +153,7 @@ def _take_recovery_code(session: WriteSession, account_id: AccountId, code: str,
         update(RecoveryCode)
         .where(
             RecoveryCode.account_id == account_id,
-            RecoveryCode.digest == _digest(session, account_id, code),
+            RecoveryCode.digest.in_(session.vault.blinds(*_kept_as(account_id, code))),
             RecoveryCode.used_at.is_(None),
         )
         .values(used_at=at)
@@ -163,8 +163,8 @@ def _take_recovery_code(session: WriteSession, account_id: AccountId, code: str,
     return session.execute(taken).first() is not None
 
 
-def _digest(session: ReadSession, account_id: AccountId, code: str) -> bytes:
-    return session.vault.blind("recovery code", f"{account_id}|{plain_code(code)}")
+def _kept_as(account_id: AccountId, code: str) -> tuple[str, str]:
+    return "recovery code", f"{account_id}|{plain_code(code)}"
 
 
 def prove(
@@ -273,7 +273,10 @@ def first_recovery_codes(session: WriteSession, *, account_id: AccountId, at: da
 def _fresh_codes(session: WriteSession, account_id: AccountId, at: datetime) -> list[str]:
     codes = fresh_recovery_codes()
     session.execute(delete(RecoveryCode).where(RecoveryCode.account_id == account_id))
-    rows = [{"account_id": account_id, "digest": _digest(session, account_id, code), "made_at": at} for code in codes]
+    rows = [
+        {"account_id": account_id, "digest": session.vault.blind(*_kept_as(account_id, code)), "made_at": at}
+        for code in codes
+    ]
     session.execute(insert(RecoveryCode), rows)
     return codes
 

@@ -126,11 +126,11 @@ def _known(session: ReadSession, account_id: AccountId) -> list[bytes]:
 def _challenge(
     session: WriteSession, purpose: Purpose, account_id: AccountId | None, address: str, at: datetime
 ) -> bytes:
-    from_address = session.vault.blind("passkey asked from", address)
+    from_address = session.vault.blinds("passkey asked from", address)
     waiting = session.scalar(
         select(func.count())
         .select_from(PasskeyChallenge)
-        .where(PasskeyChallenge.address_index == from_address, PasskeyChallenge.ends_at > at)
+        .where(PasskeyChallenge.address_index.in_(from_address), PasskeyChallenge.ends_at > at)
     )
     if waiting is not None and waiting >= MOST_CHALLENGES:
         minutes = int(CHALLENGE_LASTS.total_seconds() // 60)
@@ -148,7 +148,7 @@ def _challenge(
             digest=_digest(challenge),
             purpose=purpose.value,
             account_id=account_id,
-            address_index=from_address,
+            address_index=from_address[0],
             ends_at=at + CHALLENGE_LASTS,
         )
     )

@@ -18,7 +18,7 @@ class VaultKey(Base):
     __table_args__ = (CheckConstraint("octet_length(print) = 8", name="print"),)
 
     name: Mapped[str] = mapped_column(primary_key=True)
-    """The id of a key that seals, or `index` or `signing`."""
+    """The id of a key: `k001` seals, `i001` makes digests, `s001` signs."""
     print: Mapped[bytes] = mapped_column(BYTEA)
     """Eight bytes of a digest of it."""
     noted_at: Mapped[datetime]

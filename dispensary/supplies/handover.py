@@ -27,6 +27,7 @@ from dispensary.supplies.pickups import (
     issue_pass,
     live_pass,
     prepare_pickup,
+    signer_of,
     waiting_pickup,
 )
 from dispensary.supplies.rules import Wanted
@@ -155,7 +156,8 @@ def _tell_ready(
     until: datetime,
 ) -> bool:
     """Queues the text with the code and the link of a pass; whether there was somebody to text."""
-    code, link = passes.code_of(session.vault, pass_id), passes.link_of(session.vault, pass_id)
+    signer = signer_of(session, pass_id)
+    code, link = passes.code_of(signer, pass_id), passes.link_of(signer, pass_id)
     notifications.service.queue(
         session,
         vault=session.vault,

@@ -61,6 +61,8 @@ class PickupPass(Base):
     pickup_id: Mapped[UUID] = mapped_column(ForeignKey("pickup.id"))
     token_digest: Mapped[Digest]
     code_digest: Mapped[Digest]
+    signed_by: Mapped[str]
+    """The id of the signing key that it was made with, and is made again with."""
     issued_by: Mapped[AccountId | None] = mapped_column(ForeignKey("account.id"))
     key: Mapped[str] = mapped_column(default="")
     """The idempotency key with which it was asked for anew; empty for the first pass of a pickup."""

@@ -1,8 +1,8 @@
 """What a pass is made of: signed tokens for the QR and the link, and a short code to type. Pure.
 
-None of them says anything about a person. All follow from the pass's id and the signing key, so that a pass can be
-shown again without being stored; the database keeps digests only. Three kinds of token have the same opaque bits and a
-signature of their own, so that one cannot be made from another:
+None of them says anything about a person. All follow from the pass's id and a signing key, so that a pass can be shown
+again without being stored, by a vault that signs as it was signed; the database keeps digests only. Three kinds of
+token have the same opaque bits and a signature of their own, so that one cannot be made from another:
 
 - of a card, which stays as it is printed;
 - of a screen, which holds the minute in which it was drawn: a picture of a phone is known by its age;
@@ -25,6 +25,7 @@ from dispensary.supplies import serials
 
 CARD, SCREEN, LINK = "TH", "TS", "TL"
 """How each kind begins. Letters alone, and only such as no keyboard layout of a scanner moves."""
+_TOKEN = "pass.token"  # noqa: S105 - the name of a digest
 _OPAQUE = 16
 _SIGNED = 9
 """What follows the opaque bits: a signature of 72 bits; on a screen three bytes of minute and a signature of 48."""
@@ -76,7 +77,7 @@ def screen_of(vault: Vault, pass_id: UUID, at: datetime) -> str:
 
 
 def _opaque(vault: Vault, pass_id: UUID) -> bytes:
-    return vault.sign("pass.token", pass_id.bytes)[:_OPAQUE]
+    return vault.sign(_TOKEN, pass_id.bytes)[:_OPAQUE]
 
 
 def _static(vault: Vault, kind: str, opaque: bytes) -> str:
@@ -134,13 +135,15 @@ def read(vault: Vault, text: str) -> Reading:
         raw = base64.b32decode(text[len(kind) :])
     except ValueError:
         return Reading.TAMPERED
-    opaque, signed = raw[:_OPAQUE], raw[_OPAQUE:]
+    genuine = any(_is_genuine(signer, kind, raw[:_OPAQUE], raw[_OPAQUE:]) for signer in vault.signers())
+    return _KINDS[kind] if genuine else Reading.TAMPERED
+
+
+def _is_genuine(signer: Vault, kind: str, opaque: bytes, signed: bytes) -> bool:
     if kind == SCREEN:
         step, given = signed[:_STEP], signed[_STEP:]
-        genuine = hmac.compare_digest(_screen_signature(vault, opaque, step), given)
-    else:
-        genuine = hmac.compare_digest(_signature(vault, kind, opaque), signed)
-    return _KINDS[kind] if genuine else Reading.TAMPERED
+        return hmac.compare_digest(_screen_signature(signer, opaque, step), given)
+    return hmac.compare_digest(_signature(signer, kind, opaque), signed)
 
 
 def drawn_at(token: str) -> datetime:
@@ -154,12 +157,26 @@ def is_fresh(token: str, at: datetime) -> bool:
     return abs(at - drawn_at(token)) <= FRESH
 
 
-def token_digest(vault: Vault, token: str) -> bytes:
-    """By which a pass is found, whatever kind of token shows it: that of its card."""
+def token_digest(vault: Vault, pass_id: UUID) -> bytes:
+    """What is kept of a pass's token: a digest of that of its card."""
+    return vault.blind(_TOKEN, token_of(vault, pass_id))
+
+
+def token_digests(vault: Vault, token: str) -> list[bytes]:
+    """By which a pass is found, whatever kind of token shows it, whichever key signed it."""
     opaque = base64.b32decode(plain_text(token)[len(CARD) :])[:_OPAQUE]
-    return vault.blind("pass.token", _static(vault, CARD, opaque))
+    return [digest for signer in vault.signers() for digest in vault.blinds(_TOKEN, _static(signer, CARD, opaque))]
 
 
 def code_digest(vault: Vault, site_id: UUID, code: str) -> bytes:
+    """What is kept of a code."""
+    return vault.blind(_code_at(site_id), plain_text(code))
+
+
+def code_digests(vault: Vault, site_id: UUID, code: str) -> list[bytes]:
     """By which a code is found at its site."""
-    return vault.blind(f"pass.code|{site_id}", plain_text(code))
+    return vault.blinds(_code_at(site_id), plain_text(code))
+
+
+def _code_at(site_id: UUID) -> str:
+    return f"pass.code|{site_id}"

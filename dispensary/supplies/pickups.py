@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from dispensary.clients.service import lock_client, the_client, the_episode
 from dispensary.database import ReadSession, WriteSession, broken_constraint
+from dispensary.keys import Vault
 from dispensary.refusals import BadInput, NotThere, Refusal, Refused
 from dispensary.staff import audit
 from dispensary.staff.rules import Actor
@@ -97,7 +98,7 @@ def prepare_pickup(
         session, actor=actor, act="prepared pickup", subject="client", subject_id=client_id, at=at, details=details
     )
     token, code = shown(session, issued.id)
-    link = passes.link_of(session.vault, issued.id)
+    link = passes.link_of(signer_of(session, issued.id), issued.id)
     return Prepared(pickup.id, issued.id, token, code, link, bottles=len(packed))
 
 
@@ -112,7 +113,13 @@ def _prepared_already(day: date) -> Refusal:
 
 def shown(session: ReadSession, pass_id: UUID) -> tuple[str, str]:
     """The card's token and the code of a pass, made again from its id and the key."""
-    return passes.token_of(session.vault, pass_id), passes.code_of(session.vault, pass_id)
+    signer = signer_of(session, pass_id)
+    return passes.token_of(signer, pass_id), passes.code_of(signer, pass_id)
+
+
+def signer_of(session: ReadSession, pass_id: UUID) -> Vault:
+    """The vault that makes this pass again. Raises BadKeys when the key that signed it was dropped."""
+    return session.vault.signing_by(session.scalars(select(PickupPass.signed_by).filter_by(id=pass_id)).one())
 
 
 def issue_pass(
@@ -126,13 +133,15 @@ def issue_pass(
 ) -> PickupPass:
     """Issues a pass for a pickup; an earlier live one is revoked, since a lost one must not open it too."""
     end_passes(session, pickup_id=pickup.id, reason="revoked", at=at)
+    signed_by = session.vault.ring.signing.current
+    signer = session.vault.signing_by(signed_by)
     for _ in range(20):  # a code that a live pass of this site has is passed over: one chance in thousands
         pass_id = new_id()
-        code_digest = passes.code_digest(session.vault, pickup.site_id, passes.code_of(session.vault, pass_id))
+        code = passes.code_of(signer, pass_id)
         taken = session.scalar(
             select(PickupPass.id).where(
                 PickupPass.site_id == pickup.site_id,
-                PickupPass.code_digest == code_digest,
+                PickupPass.code_digest.in_(passes.code_digests(session.vault, pickup.site_id, code)),
                 PickupPass.ended_at.is_(None),
             )
         )
@@ -142,8 +151,9 @@ def issue_pass(
         id=pass_id,
         site_id=pickup.site_id,
         pickup_id=pickup.id,
-        token_digest=passes.token_digest(session.vault, passes.token_of(session.vault, pass_id)),
-        code_digest=code_digest,
+        token_digest=passes.token_digest(signer, pass_id),
+        code_digest=passes.code_digest(signer, pickup.site_id, code),
+        signed_by=signed_by,
         issued_by=actor.account_id,
         key=key,
         issued_at=at,

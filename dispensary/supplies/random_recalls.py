@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 from sqlalchemy import select, text
 from sqlalchemy.dialects.postgresql import insert as upsert
@@ -12,6 +12,7 @@ from dispensary.database import ReadSession, WriteSession
 from dispensary.refusals import BadInput, Refusal
 from dispensary.staff import audit
 from dispensary.staff.rules import Actor
+from dispensary.staff.vault_keys import signer_at
 from dispensary.supplies.loss_models import RecallSetting
 from dispensary.supplies.models import Recall
 from dispensary.supplies.random_rules import day_in, period_of
@@ -126,7 +127,9 @@ def call_back_at_random(session: WriteSession, *, actor: Actor, today: DoseDay, 
 
 
 def _turn(session: ReadSession, client_id: ClientId, first: date, last: date) -> date:
-    secret = session.vault.sign("recall.turn", client_id.bytes + first.isoformat().encode())
+    # A key that is added within the part of the year moves nobody's turn.
+    signer = signer_at(session, datetime.combine(first, time.min, UTC))
+    secret = signer.sign("recall.turn", client_id.bytes + first.isoformat().encode())
     return day_in(first, last, int.from_bytes(secret[:8], "big"))
 
 

@@ -86,10 +86,10 @@ def verify_pass(
     found = found.join(Site, Site.id == PickupPass.site_id)
     if reading is passes.Reading.CODE:
         _refuse_guessing(session, site_id, typed_at or at)
-        digest = passes.code_digest(vault, site_id, text)
-        found = found.where(PickupPass.site_id == site_id, PickupPass.code_digest == digest)
+        digests = passes.code_digests(vault, site_id, text)
+        found = found.where(PickupPass.site_id == site_id, PickupPass.code_digest.in_(digests))
     else:
-        found = found.where(PickupPass.token_digest == passes.token_digest(vault, text))
+        found = found.where(PickupPass.token_digest.in_(passes.token_digests(vault, text)))
     row = session.execute(found.order_by(PickupPass.issued_at.desc()).limit(1)).one_or_none()
     if row is None:
         raise Refused(Refusal("pass-unknown", "No pickup waits for this pass.", "Find the client by name or number."))
@@ -123,7 +123,7 @@ def opened_pass(session: ReadSession, *, link: str, at: datetime) -> OpenedPass:
         select(PickupPass.id, Pickup.client_id, PickupPass.valid_until, Site.zone)
         .join(Pickup, Pickup.id == PickupPass.pickup_id)
         .join(Site, Site.id == PickupPass.site_id)
-        .where(PickupPass.token_digest == passes.token_digest(session.vault, link))
+        .where(PickupPass.token_digest.in_(passes.token_digests(session.vault, link)))
         .where(PickupPass.ended_at.is_(None), PickupPass.valid_until > at)
     ).one_or_none()
     if row is None:

@@ -64,8 +64,13 @@ def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def run(database_url: str, tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    return keys_command(database_url, tmp_path, file, monkeypatch)
+
+
+def keys_command(database_url: str, data: Path, file: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """`dispensary keys ...` on this database and this key file."""
     monkeypatch.setenv("DATABASE_URL", database_url.replace("+psycopg", ""))
-    monkeypatch.setenv("DISPENSARY_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("DISPENSARY_DATA", str(data / "data"))
     monkeypatch.setenv("DISPENSARY_KEYS", str(file))
 
     def command(*words: object, typed: str = "") -> Result:
@@ -128,7 +133,7 @@ class TestWhereKeysComeFrom:
         assert vault_of(settings).ring == ring
         assert "DISPENSARY_KEYS_JSON" not in os.environ
         assert vault_of(settings_from()).ring == ring, "a second look at the settings finds them still"
-        secret = json.loads(ring.as_json())["index"]
+        secret = json.loads(ring.as_json())["index"]["keys"]["i001"]
         assert secret not in repr(settings) + repr(vault_of(settings)) + repr(ring)
 
     @pytest.mark.parametrize(
@@ -171,9 +176,26 @@ class TestWhereKeysComeFrom:
 
     def test_a_key_that_is_short_or_called_otherwise_is_none(self) -> None:
         good = json.loads(fresh_ring().as_json())
-        for change in ({"index": "AAAA"}, {"current": "k002"}, {"keys": {"key1": good["keys"]["k001"]}}):
+        key = good["index"]["keys"]["i001"]
+        for change in (
+            {"index": {"current": "i001", "keys": {"i001": "AAAA"}}},
+            {"index": {"current": "i001", "keys": {"s001": key}}},
+            {"index": {"current": "i256", "keys": {"i256": key}}},
+            {"sealing": {"current": "k002", "keys": {"k001": key}}},
+            {"signing": {"current": "s001", "keys": {}}},
+            {"signing": key},
+        ):
             with pytest.raises(BadKeys):
                 ring_from(json.dumps({**good, **change}), told="The file")
+
+    def test_a_file_of_before_index_and_signing_keys_could_be_exchanged_is_read(self) -> None:
+        now = json.loads(fresh_ring().as_json())
+        before = {
+            **now["sealing"],
+            "index": now["index"]["keys"]["i001"],
+            "signing": now["signing"]["keys"]["s001"],
+        }
+        assert ring_from(json.dumps(before), told="The file") == ring_from(json.dumps(now), told="The file")
 
 
 class TestExchangingKeys:
@@ -401,7 +423,9 @@ class TestTheRightKeys:
         with pytest.raises(BadKeys, match="does not open with them"):
             must_fit(other, at=now)  # nothing is noted yet: a name is tried
         must_fit(kept, at=now)
-        with pytest.raises(BadKeys, match=r"not the keys of this database: the index key is .* should be") as wrong:
+        with pytest.raises(
+            BadKeys, match=r"not the keys of this database: the index key i001 is .* should be"
+        ) as wrong:
             must_fit(other, at=now)
         assert "\n" not in str(wrong.value)
         other.close()

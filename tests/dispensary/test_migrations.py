@@ -300,6 +300,10 @@ AFTERWARDS: dict[str, list[tuple[str, tuple[object, ...]]]] = {
         ("SELECT count(*) FROM role_grant WHERE NOT direct", (0,)),
     ],
     "0058_followup": [("SELECT count(how), (SELECT count(*) FROM visit_wish) FROM contact_note", (0, 0))],
+    "0052_index_keys": [
+        ("SELECT count(*) FROM number_exchange", (0,)),
+        ("SELECT count(*) = count(signed_by), bool_and(signed_by = 's001') FROM pickup_pass", (True, True)),
+    ],
 }
 """What each later migration leaves of a full database, oldest first."""
 CAME = """

@@ -88,7 +88,10 @@ class TestWhatIsShown:
             for kind in (passes.CARD, passes.LINK, passes.SCREEN):
                 if not one.startswith(kind):
                     assert passes.read(VAULT, kind + one[2:]) is Reading.TAMPERED
-        assert passes.token_digest(VAULT, card) == passes.token_digest(VAULT, shown) == passes.token_digest(VAULT, link)
+        assert [passes.token_digest(VAULT, pass_id)] == passes.token_digests(VAULT, card)
+        assert (
+            passes.token_digests(VAULT, card) == passes.token_digests(VAULT, shown) == passes.token_digests(VAULT, link)
+        )
         assert timedelta(0) <= at - passes.drawn_at(shown) < passes.REDRAWN
 
     def test_a_screen_cannot_be_given_another_minute(self) -> None:

@@ -32,6 +32,7 @@ OPEN = {
     "gateway_pace": "the gateway's, and one for the programme",
     "guideline_adoption": "names nobody: a guest's counter follows the guideline of the client's home",
     "job_run": "what ran when, for the programme; nobody but the jobs writes it",
+    "number_exchange": "has no rows: what is put in moves a number's digest in every table, whoever's site they are",
     "pin_gate": "a telephone number's, by its keyed digest; a number may be shared by clients of two sites",
     "policy_version": "published policies, word for word",
     "role_grant": "who works where; written for one's own site alone",

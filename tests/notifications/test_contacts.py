@@ -95,7 +95,7 @@ class TestAnOptOut:
         sharing = {outbox.contact("0123456789"), outbox.contact("0123456789")}
         outbox.contact("0198765432")
         with database.writing() as session:
-            opt_out(session, index=phone_index(vault, PHONE), now=clock())
+            opt_out(session, index=phone_index(session, vault, PHONE), now=clock())
         with database.reading() as session:
             assert {entry.recipient_id for entry in opted_out(session)} == sharing
         newcomer = outbox.contact("0123456789")

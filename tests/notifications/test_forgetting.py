@@ -146,7 +146,7 @@ class TestATextThatCameIn:
         with database.writing() as session:
             wipe_inbound(session, keep_days=90, now=clock())
         with database.reading() as session:
-            assert opted_out_since(session, phone_index(vault, PHONE)) is not None
+            assert opted_out_since(session, phone_index(session, vault, PHONE)) is not None
             kept = session.scalars(select(Inbound)).one()
         assert (kept.phone_sealed, kept.body_sealed) == (b"", b"")
         assert outbox.queue(outbox.contact()) is None
