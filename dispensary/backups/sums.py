@@ -22,7 +22,10 @@ _GUARDS = {
         FROM pg_constraint c
         WHERE c.connamespace = 'public'::regnamespace AND c.contype IN ('c', 'f', 'p', 'u', 'x')""",
     "indexes": """
-        SELECT concat_ws(' ', i.indrelid::regclass, i.indexrelid::regclass, i.indisunique, i.indisvalid, i.indkey)
+        SELECT concat_ws(' ', i.indrelid::regclass, i.indexrelid::regclass, i.indisunique, i.indisvalid, (
+            SELECT string_agg(CAST((SELECT count(*) FROM pg_attribute a WHERE a.attrelid = i.indrelid
+                AND a.attnum BETWEEN 1 AND k.number AND NOT a.attisdropped) AS text), ' ' ORDER BY k.place)
+            FROM unnest(CAST(i.indkey AS int2[])) WITH ORDINALITY AS k (number, place)))
         FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid AND c.relnamespace = 'public'::regnamespace""",
     "triggers": """
         SELECT pg_get_triggerdef(t.oid) || ' ' || t.tgenabled::text FROM pg_trigger t
