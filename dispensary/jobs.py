@@ -19,6 +19,7 @@ from sqlalchemy.exc import DBAPIError
 import notifications.sending
 from dispensary.backups.making import back_up, public_keys
 from dispensary.backups.own_keys import forget_erased_keys
+from dispensary.clients.demands_over import remove_demands_over
 from dispensary.database import Database, WriteSession
 from dispensary.evaluation.facts import count_behind
 from dispensary.leading import Clock, Leadership, run_once
@@ -115,6 +116,7 @@ def start_jobs(database: Database, settings: Settings, clock: Clock) -> Backgrou
     scheduler.add_job(led(lambda: clockwork.write_of_itself(database, clock())), "interval", minutes=5, id="own texts")
     scheduler.add_job(led(lambda: book_weekly(database, clock)), id="weekly times", **soon)
     scheduler.add_job(led(lambda: forget_sign_ins(database, clock)), "interval", hours=6, id="forget sign-ins")
+    scheduler.add_job(led(lambda: forget_demands(database, clock)), "interval", hours=6, id="forget demands")
     if backups := settings.backups:
         scheduler.add_job(led(lambda: back_up_nightly(database, backups, settings.data, clock)), id="back up", **soon)
         scheduler.add_job(led(lambda: forget_erased(database, backups, clock)), id="forget erased", **often)
@@ -163,6 +165,12 @@ def forget_sign_ins(database: Database, clock: Clock) -> None:
     """Removes sign-ins that have ended and failed attempts that no longer count."""
     with database.writing() as session:
         forget_ended(session, at=clock())
+
+
+def forget_demands(database: Database, clock: Clock) -> int:
+    """Removes legal demands about nobody whose site's period for records is over, and says how many."""
+    with database.writing() as session:
+        return remove_demands_over(session, at=clock())
 
 
 def send_texts(database: Database, gateway: Gateway, clock: Clock) -> int:

@@ -39,10 +39,15 @@ _FIRST_INDEX = "i001"
 _MOST = 255
 """Of one kind: the number of an index key stands in a byte of its digests."""
 _WHOSE = len(CLIENT) + 16
+_HOUSE_HEAD = len(HOUSE) + len("k001")
 
 
 class BadKeys(RuntimeError):
     """Keys are missing, damaged, or do not fit what they should open. The text is one line that names no person."""
+
+
+ERASED = "erased"
+"""What stands where a client's words were, once their own key is gone."""
 
 
 class Erased(BadKeys):
@@ -266,7 +271,7 @@ class Vault:
 
     def open_bytes(self, column: str, row: UUID, sealed: bytes) -> bytes:
         """Opens what `seal` made for the same column and row. Raises BadKeys, or Erased when the client is."""
-        head = 5 if sealed[:1] == HOUSE else _WHOSE
+        head = _HOUSE_HEAD if sealed[:1] == HOUSE else _WHOSE
         if sealed[:1] not in (HOUSE, CLIENT) or len(sealed) < head + _NONCE + _TAG:
             raise BadKeys(f"{column} of {row} is not a sealed field.")
         nonce, rest = sealed[head : head + _NONCE], sealed[head + _NONCE :]
@@ -287,6 +292,13 @@ class Vault:
         """Opens a sealed text. Raises BadKeys when it was sealed for another row, column or key."""
         return self.open_bytes(column, row, sealed).decode()
 
+    def open_unless_erased(self, column: str, row: UUID, sealed: bytes | None, *, gone: str = "") -> str:
+        """The same, and `gone` where nothing was sealed or the client's own key went with their erasure."""
+        try:
+            return self.open(column, row, sealed) if sealed else gone
+        except Erased:
+            return gone
+
     def blind(self, kind: str, value: str) -> bytes:
         """A keyed digest by which a value is found without being stored: equal values, equal digests.
 
@@ -297,8 +309,9 @@ class Vault:
 
     def blinds(self, kind: str, value: str) -> list[bytes]:
         """Every digest under which a value may be found, that of `blind` first: several while keys are exchanged."""
-        digests = {name: _blind(name, key, kind, value) for name, key in sorted(self.ring.index.keys.items())}
-        return [digests.pop(self.ring.index.current), *digests.values()]
+        held = self.ring.index
+        digests = {name: _blind(name, key, kind, value) for name, key in sorted(held.keys.items())}
+        return [digests.pop(held.current), *digests.values()]
 
     def sign(self, purpose: str, value: bytes) -> bytes:
         """A keyed signature (32 bytes) over a purpose and a value."""
@@ -326,6 +339,11 @@ def _bound(column: str, row: UUID) -> bytes:
 def _blind(name: str, key: bytes, kind: str, value: str) -> bytes:
     mark = b"" if name == _FIRST_INDEX else bytes([int(name[1:])])
     return mark + hmac.digest(key, f"{kind}|{value}".encode(), sha256)[:DIGEST_BYTES]
+
+
+def for_nobody(sealed: bytes, client: UUID) -> bytes:
+    """A field in the form of one under this client's own key, of the same words' length, that opens for nobody."""
+    return CLIENT + client.bytes + os.urandom(len(sealed) - _HOUSE_HEAD)
 
 
 def whose(sealed: bytes) -> UUID | None:

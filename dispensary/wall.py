@@ -38,6 +38,8 @@ class Door(StrEnum):
     """In `dispensary/supplies/scanned.py`."""
     TWO_SITES = "when an account signed in last, and at two sites within minutes: the moments, and not where else"
     """In `dispensary/staff/presence.py`."""
+    SHREDDING = "what is only ever added to, about one client: made unreadable when they are erased, and nothing else"
+    """In `dispensary/erasing/service.py`."""
     NIGHT = "an administrator starts the night's jobs of the site by hand: they do what they do by the clock"
     """In `dispensary/desks/night.py`."""
 

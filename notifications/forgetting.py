@@ -83,8 +83,8 @@ def forget_recipient(
 ) -> bool:
     """Leaves nothing that says how this recipient is reached or what was written to them and by them, at any age.
 
-    What waits to be sent is withdrawn. What came from a number that others have too is theirs as well, and stays as
-    long as texts are kept. False, with nothing done, while a sender has a text to them in hand and it matters.
+    What waits to be sent is withdrawn. What came while others had the number too is theirs as well, and stays as long
+    as texts are kept. False, with nothing done, while a sender has a text to them in hand and it matters.
     """
     contact = session.get(Contact, recipient_id, with_for_update=True)
     theirs = select(Message.id, Message.reason_key, Message.state).where(Message.recipient_id == recipient_id)
@@ -97,6 +97,7 @@ def forget_recipient(
         .values(state=State.EXPIRED, error_code=WITHDRAWN, next_attempt_at=None, changed_at=now, **NOT_TAKEN)
     )
     _wiped(session, vault, [(each.id, each.reason_key) for each in texts], now)
+    _wipe_from(session, [Inbound.recipient_id == recipient_id, Inbound.wiped_at.is_(None)], now)
     if contact is not None:
         index = contact.phone_index
         shared = select(Contact.recipient_id).where(Contact.phone_index == index, Contact.recipient_id != recipient_id)
@@ -136,13 +137,9 @@ def wipe_inbound(session: Session, *, keep_days: int, now: datetime, keeping: Co
 
 def _wipe_from(session: Session, old: list[ColumnElement[bool]], now: datetime) -> int:
     wishes = Inbound.outcome.in_((OPTED_OUT_OUTCOME, OPTED_IN_OUTCOME))
-    session.execute(update(Inbound).where(*old, wishes).values(phone_sealed=b"", body_sealed=b"", wiped_at=now))
-    wiped = session.scalars(
-        update(Inbound)
-        .where(*old)
-        .values(phone_sealed=b"", body_sealed=b"", phone_index=b"", wiped_at=now)
-        .returning(Inbound.id)
-    ).all()
+    nothing = {"phone_sealed": b"", "body_sealed": b"", "recipient_id": None, "wiped_at": now}
+    session.execute(update(Inbound).where(*old, wishes).values(**nothing))
+    wiped = session.scalars(update(Inbound).where(*old).values(phone_index=b"", **nothing).returning(Inbound.id)).all()
     return len(wiped)
 
 

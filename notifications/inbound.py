@@ -61,21 +61,23 @@ def receive(
         raise ValueError("an inbound text has a number and an id")
     inbound_id = new_id()
     index = phone_index(session, vault, phone)
+    recipients = contacts_at(session, vault=vault, phone=phone)
+    alone = recipients[0] if len(recipients) == 1 else None
     kept = session.scalar(
         insert(Inbound)
         .values(
             id=inbound_id,
             gateway=gateway,
             message_id=message_id,
-            phone_sealed=vault.seal(INBOUND_PHONE, inbound_id, phone),
+            phone_sealed=vault.seal(INBOUND_PHONE, inbound_id, phone, of=alone),
             phone_index=index,
-            body_sealed=vault.seal(INBOUND_BODY, inbound_id, text.encode("utf-8", "replace")),
+            body_sealed=vault.seal(INBOUND_BODY, inbound_id, text.encode("utf-8", "replace"), of=alone),
+            recipient_id=alone,
             received_at=at,
         )
         .on_conflict_do_nothing(index_elements=[Inbound.gateway, Inbound.message_id])
         .returning(Inbound.id)
     )
-    recipients = contacts_at(session, vault=vault, phone=phone)
     if kept is None:
         return _repeat(session, vault, gateway, message_id, recipients)
     asked = wish(text, opt_out_type)

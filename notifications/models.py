@@ -189,7 +189,10 @@ class Inbound(Base):
         UniqueConstraint("gateway", "message_id"),
         Index(None, "phone_index", "received_at"),
         Index("ix_inbound_kept", "received_at", postgresql_where=text("wiped_at IS NULL")),
-        CheckConstraint("wiped_at IS NULL OR (phone_sealed = '' AND body_sealed = '')", name="wiped"),
+        Index("ix_inbound_recipient_id", "recipient_id", postgresql_where=text("recipient_id IS NOT NULL")),
+        CheckConstraint(
+            "wiped_at IS NULL OR (phone_sealed = '' AND body_sealed = '' AND recipient_id IS NULL)", name="wiped"
+        ),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
@@ -198,6 +201,8 @@ class Inbound(Base):
     phone_sealed: Mapped[Sealed]
     phone_index: Mapped[Digest]
     body_sealed: Mapped[Sealed]
+    recipient_id: Mapped[UUID | None]
+    """Who had the number then, alone, and whose own key it lies under; nothing where several had it, or nobody."""
     received_at: Mapped[datetime]
     outcome: Mapped[str | None]
     """A word for what came of it, such as `booked` or `opted_out`."""

@@ -159,7 +159,7 @@ def texts_with(session: Session, *, vault: Vault, phone: str) -> list[Text]:
     """All texts to and from this number (E.164) in their order, a text before the answer to it."""
     digests = phone_digests(vault, phone)
     ours = session.scalars(select(Message).where(Message.phone_index.in_(digests)))
-    theirs = session.scalars(select(Inbound).where(Inbound.phone_index.in_(digests)))
+    theirs = session.scalars(select(Inbound).where(Inbound.phone_index.in_(digests), Inbound.wiped_at.is_(None)))
     texts = [
         Text(m.id, m.created_at, False, vault.open(MESSAGE_BODY, m.id, m.body_sealed), State(m.state)) for m in ours
     ]

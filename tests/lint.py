@@ -192,6 +192,7 @@ RULES = (
             "dispensary/evaluation/strata.py": "columns that the file itself names",
             "dispensary/evaluation/summed.py": "conditions that the file itself names",
             "dispensary/resealing/counting.py": "tables and columns of the metadata",
+            "dispensary/resealing/digests.py": "tables and columns of a list of its own",
             "dispensary/resealing/moving.py": "tables and columns of the metadata",
             "dispensary/supplies/history_rows.py": "columns that the file itself names",
             "dispensary/verification/safe.py": "the number of an invariant, counted by the file itself",
@@ -213,7 +214,6 @@ RULES = (
             "dispensary/supplies/losses.py": "whether a request came before: its own digest, which whoever asks knows",
             "dispensary/supplies/voiding.py": "whether a request came before",
             "dispensary/supplies/writing.py": "whether a request came before",
-            "dispensary/verification/verifying.py": "two digests that the program itself made, on its own console",
         },
     ),
     Rule(

@@ -17,6 +17,7 @@ from dispensary.clients.consent_models import ClientConsent
 from dispensary.clients.consent_rules import Asked, Consent, Information, RecipientKind, Revoked, Signed
 from dispensary.clients.service import lock_client
 from dispensary.database import ReadSession, WriteSession
+from dispensary.keys import ERASED
 from dispensary.refusals import BadInput, NotAllowed, NotThere, Refusal
 from dispensary.staff import audit
 from dispensary.staff.queries import names_of
@@ -163,7 +164,8 @@ def _read(session: ReadSession, consents: Sequence[ClientConsent]) -> list[Agree
 
     def opened(one: ClientConsent, column: str) -> str:
         sealed = getattr(one, f"{column}_sealed")
-        return session.vault.open(f"consent.{column}", one.id, sealed) if sealed else ""
+        gone = ERASED if sealed else ""
+        return session.vault.open_unless_erased(f"consent.{column}", one.id, sealed, gone=gone)
 
     return [
         Agreed(

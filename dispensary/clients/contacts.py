@@ -14,6 +14,7 @@ from dispensary.clients.contact_models import ContactNote, FollowUpSetting, Visi
 from dispensary.clients.contact_rules import DAYS, CameOf, FollowUp, How, Why
 from dispensary.clients.service import lock_client
 from dispensary.database import ReadSession, WriteSession
+from dispensary.keys import ERASED
 from dispensary.refusals import BadInput, NotAllowed, Refusal, Refused
 from dispensary.staff import audit
 from dispensary.staff.models import Account
@@ -106,7 +107,7 @@ def contacts_of(session: ReadSession, *, client_id: ClientId) -> list[Contact]:
             note.at,
             by,
             note.reached,
-            session.vault.open("contact_note.words", note.id, note.words_sealed),
+            session.vault.open_unless_erased("contact_note.words", note.id, note.words_sealed, gone=ERASED),
             How(note.how),
             CameOf(note.came_of) if note.came_of else None,
             Why(note.why) if note.why else None,
@@ -170,7 +171,7 @@ def visit_wish(session: ReadSession, *, client_id: ClientId) -> Wish | None:
     )
     if row is None:
         return None
-    where = session.vault.open("visit_wish.where", row.id, row.where_sealed) if row.where_sealed else ""
+    where = session.vault.open_unless_erased("visit_wish.where", row.id, row.where_sealed)
     return Wish(row.agreed, where, row.said_on)
 
 

@@ -22,6 +22,7 @@ from dispensary.clients.disclosure_models import Release
 from dispensary.clients.notices import notice_of
 from dispensary.clients.service import lock_client
 from dispensary.database import ReadSession, WriteSession
+from dispensary.keys import ERASED
 from dispensary.refusals import BadInput, NotAllowed, NotThere, Refusal, Refused
 from dispensary.staff import audit
 from dispensary.staff.permission_rules import permissions
@@ -192,7 +193,7 @@ def demand_of(session: WriteSession, *, actor: Actor, demand_id: UUID, at: datet
         steps=tuple(
             Done(
                 Step(step.step),
-                session.vault.open("legal_demand_step.words", step.id, step.words_sealed),
+                session.vault.open_unless_erased("legal_demand_step.words", step.id, step.words_sealed, gone=ERASED),
                 people[step.done_by],
                 step.at,
             )
@@ -304,7 +305,9 @@ def _theirs(session: WriteSession, actor: Actor, demand_id: UUID) -> LegalDemand
 
 def _heard(session: ReadSession, demand: LegalDemand) -> Heard:
     opened = {
-        field: session.vault.open(f"legal_demand.{field}", demand.id, getattr(demand, f"{field}_sealed"))
+        field: session.vault.open_unless_erased(
+            f"legal_demand.{field}", demand.id, getattr(demand, f"{field}_sealed"), gone=ERASED
+        )
         for field in _WORDS
     }
     return Heard(asker=Asker(demand.asker), shown=Shown(demand.shown), due_on=demand.due_on, **opened)

@@ -20,7 +20,9 @@ from dispensary.clients.consent_rules import Information
 from dispensary.clients.demand_rules import a_demand, looks_like_demand
 from dispensary.clients.disclosure_models import Disclosure, Release, ReleaseNote
 from dispensary.clients.models import Client
+from dispensary.clients.own_keys import sealed_for
 from dispensary.database import ReadSession, WriteSession
+from dispensary.keys import ERASED
 from dispensary.refusals import BadInput, NotAllowed, Refusal
 from dispensary.staff import audit
 from dispensary.staff.queries import names_of
@@ -151,8 +153,9 @@ def put_on_register(
     """Adds a line, and an entry to the trail of each client. Whoever calls it has looked whether it may be told."""
     assert actor.account_id is not None, "a person gives out records"
     release_id, vault = new_id(), session.vault
+    alone = sealed_for(session, clients[0]) if len(clients) == 1 else None
     sealed = {
-        f"{column}_sealed": vault.seal(f"release.{column}", release_id, getattr(line, column).strip())
+        f"{column}_sealed": vault.seal(f"release.{column}", release_id, getattr(line, column).strip(), of=alone)
         for column in ("authority", "recipient", "reason")
     }
     release = Release(
@@ -167,6 +170,7 @@ def put_on_register(
         notice=line.notice,
         key=line.key,
         legal_demand_id=line.legal_demand_id,
+        client_id=alone,
         **sealed,
     )
     session.add(release)
@@ -224,7 +228,8 @@ def _read(session: ReadSession, releases: Sequence[Release]) -> list[Released]:
     written = set(session.scalars(select(ReleaseNote.release_id).where(ReleaseNote.release_id.in_(ids))))
 
     def opened(release: Release, column: str) -> str:
-        return session.vault.open(f"release.{column}", release.id, getattr(release, f"{column}_sealed"))
+        sealed = getattr(release, f"{column}_sealed")
+        return session.vault.open_unless_erased(f"release.{column}", release.id, sealed, gone=ERASED)
 
     return [
         Released(

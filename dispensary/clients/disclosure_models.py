@@ -25,6 +25,8 @@ class Release(Base):
         CheckConstraint("ground <> 'emergency' OR jsonb_array_length(kinds) > 0", name="emergency_says_which"),
         CheckConstraint('kinds <@ \'["presence", "attendance", "doses", "results", "whole"]\'::jsonb', name="kinds"),
         Index(None, "site_id", "at"),
+        Index("ix_release_client_id", "client_id", postgresql_where=text("client_id IS NOT NULL")),
+        Index("ix_release_legal_demand_id", "legal_demand_id", postgresql_where=text("legal_demand_id IS NOT NULL")),
         Index("uq_release_key", "key", unique=True, postgresql_where=text("key IS NOT NULL")),
     )
 
@@ -47,6 +49,8 @@ class Release(Base):
     """Which notice went with it: a key of `figures/notices.toml`, or the id of the site's own."""
     key: Mapped[UUID | None]
     """The form that asked for it: pressed twice, it is one line."""
+    client_id: Mapped[ClientId | None] = mapped_column(ForeignKey("client.id"))
+    """The one client whom it is about, whose own key its words lie under; nothing for an export of several."""
     legal_demand_id: Mapped[UUID | None] = mapped_column(ForeignKey("legal_demand.id"))
     """The demand that it answers, told by the person whom the site has named (`order_is_told_by_named`)."""
 

@@ -15,9 +15,11 @@ from sqlalchemy import select
 
 from dispensary.clients.legal_hold_models import LegalHold
 from dispensary.clients.models import Client
+from dispensary.clients.own_keys import refuse_erased
 from dispensary.clients.rules import plain_number
 from dispensary.clients.service import lock_client
 from dispensary.database import ReadSession, WriteSession
+from dispensary.keys import ERASED
 from dispensary.refusals import BadInput, NotAllowed, NotThere, Refusal
 from dispensary.staff import audit
 from dispensary.staff.queries import names_of
@@ -83,6 +85,7 @@ def set_hold(
     if faults:
         raise BadInput(*faults)
     lock_client(session, client_id, actor.site_id)
+    refuse_erased(session, client_id)
     assert actor.account_id is not None, "whoever may has an account"
     vault, hold_id = session.vault, new_id()
     standing = session.scalars(
@@ -98,8 +101,8 @@ def set_hold(
         id=hold_id,
         client_id=client_id,
         site_id=actor.site_id,
-        reason_sealed=vault.seal("legal_hold.reason", hold_id, reason.strip()),
-        authority_sealed=vault.seal("legal_hold.authority", hold_id, authority.strip()),
+        reason_sealed=vault.seal("legal_hold.reason", hold_id, reason.strip(), of=client_id),
+        authority_sealed=vault.seal("legal_hold.authority", hold_id, authority.strip(), of=client_id),
         set_by=actor.account_id,
         set_at=at,
     )
@@ -122,7 +125,9 @@ def lift_hold(session: WriteSession, *, actor: Actor, hold_id: UUID, reason: str
         raise NotThere(Refusal("no-hold", "There is no such legal hold.", "Look at the list again."))
     if hold.lifted_at is None:
         hold.lifted_by, hold.lifted_at = actor.account_id, at
-        hold.lift_reason_sealed = session.vault.seal("legal_hold.lift_reason", hold.id, reason.strip())
+        hold.lift_reason_sealed = session.vault.seal(
+            "legal_hold.lift_reason", hold.id, reason.strip(), of=hold.client_id
+        )
         session.flush()
         _written(session, actor, "lifted legal hold", hold, at)
     return hold
@@ -196,7 +201,8 @@ def _read(session: ReadSession, holds: Sequence[LegalHold]) -> list[Hold]:
 
     def opened(hold: LegalHold, column: str) -> str:
         sealed = getattr(hold, f"{column}_sealed")
-        return session.vault.open(f"legal_hold.{column}", hold.id, sealed) if sealed else ""
+        gone = ERASED if sealed else ""
+        return session.vault.open_unless_erased(f"legal_hold.{column}", hold.id, sealed, gone=gone)
 
     return [
         Hold(

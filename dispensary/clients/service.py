@@ -9,9 +9,9 @@ from uuid import UUID
 from sqlalchemy import delete, insert, select
 from sqlalchemy.exc import IntegrityError
 
-from dispensary.clients.client_key_models import Erasure
 from dispensary.clients.models import Client, ClientIndex, Episode
 from dispensary.clients.not_here import not_here
+from dispensary.clients.own_keys import refuse_erased
 from dispensary.clients.rules import EntryRoute, ExitReason, Identity, faults_of, name_beginnings, plain_number
 from dispensary.database import ReadSession, WriteSession, broken_constraint
 from dispensary.keys import Vault
@@ -215,10 +215,7 @@ def begin_episode(
     Raises NotThere, BadInput for a day that lies ahead or within an earlier stay, Refused while a stay runs.
     """
     the_client(session, client_id, actor.site_id)
-    if session.get(Erasure, client_id) is not None:
-        raise Refused(
-            Refusal("erased", "This record was erased: nobody knows whose it was.", "Enrol the person as a new client.")
-        )
+    refuse_erased(session, client_id)
     last = session.scalar(
         select(Episode)
         .where(Episode.client_id == client_id)

@@ -22,6 +22,7 @@ from dispensary.clients.notices import notice_of
 from dispensary.clients.service import lock_client
 from dispensary.clients.tasks import finish_task, open_task
 from dispensary.database import ReadSession, WriteSession, broken_constraint
+from dispensary.keys import ERASED
 from dispensary.refusals import BadInput, NotAllowed, NotThere, Refusal, Refused
 from dispensary.staff import audit
 from dispensary.staff.rules import Act, Actor, Role
@@ -200,7 +201,7 @@ def write_what_it_was(
     if kept is not None:
         return kept
     assert actor.account_id is not None, "whoever may has an account"
-    sealed = session.vault.seal("release_note.words", release_id, words.strip())
+    sealed = session.vault.seal("release_note.words", release_id, words.strip(), of=client_id)
     note = ReleaseNote(release_id=release_id, words_sealed=sealed, written_by=actor.account_id, written_at=at)
     session.add(note)
     session.flush()
@@ -225,7 +226,8 @@ def write_what_it_was(
 def words_of(session: ReadSession, *, release_id: UUID) -> str:
     """What was written of an emergency afterwards; empty while nobody has."""
     note = session.get(ReleaseNote, release_id)
-    return session.vault.open("release_note.words", release_id, note.words_sealed) if note else ""
+    sealed = note.words_sealed if note else None
+    return session.vault.open_unless_erased("release_note.words", release_id, sealed, gone=ERASED if note else "")
 
 
 def _owing(session: ReadSession, client_id: ClientId) -> bool:

@@ -20,17 +20,16 @@ from dispensary.settings import Settings, settings_from
 
 _DOES = {Kind.SEALING: "seals", Kind.INDEX: "finds", Kind.SIGNING: "signs"}
 _NEXT = {
-    Kind.SEALING: "reseal",
-    Kind.INDEX: "reindex",
-    Kind.SIGNING: "drop the older one, when the passes that it signed are over",
+    Kind.SEALING: "Then: dispensary keys reseal",
+    Kind.INDEX: "Then: dispensary keys reindex",
+    Kind.SIGNING: "When the passes that the older one signed are over: dispensary keys drop",
 }
 _AFTER = {
     Kind.SEALING: "Backups that were made before everything was sealed anew still need it: keep the older copy of the"
     " key file for as long as you keep them, and destroy both together.",
     Kind.INDEX: "A backup that was made before is looked up by it: keep the older copy of the key file for as long as"
     " you keep them, or run `dispensary keys reindex` after a restore.",
-    Kind.SIGNING: "An export as of a moment at which it signed gives its clients other pseudonyms from now on. Start"
-    " the programs again, so that forms are signed by the newer one too.",
+    Kind.SIGNING: "An export as of a moment at which it signed gives its clients other pseudonyms from now on.",
 }
 _COPY = click.Path(dir_okay=False, path_type=Path)
 
@@ -59,7 +58,7 @@ def status() -> None:
                 what = f"{digests.get(name, 0):>9,} digests" if kind is Kind.INDEX else what
                 now_ = f", {_DOES[kind]} from now on" if name == ring.held(kind).current else ""
                 new = "" if name in needed else ", new here"
-                click.echo(f"  {name:<8} {spoken(prints[name])} {what:<17}{now_}{new}")
+                click.echo(f"  {name:<8} {spoken(prints[name])} {what}{now_}{new}")
         click.echo(f"  clients' own keys           {fields.get(OWN, 0):>9,} fields")
         for name in sorted(fields.keys() - prints.keys() - {OWN}):
             click.echo(f"  {name:<8} is missing here: {fields[name]:,} fields do not open", err=True)
@@ -102,7 +101,7 @@ def add(kind: str, not_yet: bool) -> None:
     click.echo(
         "Copy the key file to where its copy is kept, now: the copy of before does not open what is written next."
     )
-    click.echo(f"Then: dispensary keys {f'use {made}' if not_yet else _NEXT[of].format(made)}")
+    click.echo(f"Then: dispensary keys use {made}" if not_yet else _NEXT[of])
 
 
 @keys.command()
@@ -113,7 +112,7 @@ def use(name: str) -> None:
         path = _file_of(settings_from())
         change_file(path, partial(_used, name))
         kind = Kind(name[0])
-    click.echo(f"{name} {_DOES[kind]} from now on. Then: dispensary keys {_NEXT[kind].format(name)}")
+    click.echo(f"{name} {_DOES[kind]} from now on. {_NEXT[kind]}")
 
 
 def _used(name: str, ring: Ring) -> Ring:

@@ -19,8 +19,10 @@ from dispensary.clients.models import Client, ClientGoal, ClientIndex, Episode
 from dispensary.clients.service import the_client
 from dispensary.database import ReadSession, WriteSession
 from dispensary.erasing.rules import LONGEST_WORDS, YEARS, Ground, may_erase
+from dispensary.monitoring.incoming_models import ResultFile
 from dispensary.phone.pins import end_pin
 from dispensary.refusals import BadInput, NotAllowed, Refusal, Refused
+from dispensary.resealing.moving import shred_what_the_house_sealed
 from dispensary.staff import audit
 from dispensary.staff.countersign import the_second_person
 from dispensary.staff.models import Site
@@ -28,6 +30,7 @@ from dispensary.staff.queries import names_of
 from dispensary.staff.rules import Act, Actor
 from dispensary.supplies.agents_models import Agent
 from dispensary.units import AccountId, ClientId, SiteId
+from dispensary.wall import Door
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ def erase(
     """Makes unreadable for good what names or describes a client of the actor's site. A second person stands by.
 
     Erased once, they are found erased. Raises NotAllowed for anybody but a doctor or an administrator and under a
-    legal hold, NotThere, BadInput with every reason, Refused while a text to them is on its way.
+    legal hold, NotThere, BadInput with every reason, Refused while a text to them is on its way or results wait.
     """
     if actor.account_id is None or not actor.may(Act.ERASE):
         raise NotAllowed(
@@ -81,6 +84,14 @@ def erase(
     if faults:
         raise BadInput(*faults)
     assert second_id is not None, "the second person has just been proven"
+    if session.scalar(select(ResultFile.id).filter_by(site_id=actor.site_id, closed_at=None).limit(1)) is not None:
+        raise Refused(
+            Refusal(
+                "results-wait",
+                "A file of results waits at this site, and may name this client.",
+                "Take it or put it away first.",
+            )
+        )
     shred(session, client_id=client_id, day=today, at=at)
     erasure = Erasure(
         client_id=client_id,
@@ -121,6 +132,9 @@ def shred(
     )
     if not forgotten:
         raise Refused(Refusal("text-on-its-way", "A text to this client is on its way.", "Try again in a few minutes."))
+    session.execute(_SHRED, {"client": client_id, "at": at})
+    with session.before_the_wall(Door.SHREDDING):
+        shred_what_the_house_sealed(session, client_id)
     said = f"erased on {day}"
     session.execute(
         update(Client)
@@ -145,7 +159,6 @@ def shred(
             "photo_sealed": None,
         }
         session.execute(update(Agent).where(Agent.id == agent_id).values(**sealed))
-    session.execute(_SHRED, {"client": client_id, "at": at})
     vault.forget(client_id)
     session.expire_all()
 

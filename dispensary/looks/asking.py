@@ -15,6 +15,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
 from dispensary.clients.models import Client
+from dispensary.clients.own_keys import sealed_for
 from dispensary.database import WriteSession
 from dispensary.looks.models import LookReason
 from dispensary.looks.rules import RECENT_DAYS, Reason, Standing, Why, asked_why, fault_of
@@ -132,7 +133,7 @@ def give_reason(
         raise BadInput(*faults)
     if session.scalar(select(Client.id).where(Client.id == client_id)) is None:
         raise NotThere(Refusal("no-client", "There is no such client.", "Look at the card again."))
-    row_id, words = new_id(), words.strip()
+    row_id, words, whose = new_id(), words.strip(), sealed_for(session, client_id)
     kept = session.scalar(
         insert(LookReason)
         .values(
@@ -143,7 +144,7 @@ def give_reason(
             day=day,
             reason=Reason(reason).value,
             asked_for=[why.value for why in whys],
-            words_sealed=session.vault.seal("look_reason.words", row_id, words, of=client_id) if words else None,
+            words_sealed=session.vault.seal("look_reason.words", row_id, words, of=whose) if words else None,
             given_at=at,
         )
         .on_conflict_do_nothing(index_elements=["account_id", "client_id", "site_id", "day"])

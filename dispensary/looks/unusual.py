@@ -18,7 +18,6 @@ from sqlalchemy import select, text
 import scheduling.queries
 from dispensary.clients.models import Client
 from dispensary.database import ReadSession, WriteSession
-from dispensary.keys import Erased
 from dispensary.looks.models import LookReason, LookReview
 from dispensary.looks.rules import LONGEST_WORDS, Kind, Thresholds, many
 from dispensary.looks.settings import thresholds_of
@@ -203,10 +202,7 @@ def _reasons(session: ReadSession, site: Place, first: date, last: date) -> dict
 
 
 def _words(session: ReadSession, row: LookReason) -> str:
-    try:
-        return session.vault.open("look_reason.words", row.id, row.words_sealed) if row.words_sealed else ""
-    except Erased:
-        return ""  # they went with the client's own key
+    return session.vault.open_unless_erased("look_reason.words", row.id, row.words_sealed)
 
 
 def _reviews(session: ReadSession, site: Place, first: date, last: date) -> dict[tuple[UUID, date, str], Review]:

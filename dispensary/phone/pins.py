@@ -18,7 +18,7 @@ from sqlalchemy.exc import IntegrityError
 from dispensary.clients.models import Client
 from dispensary.clients.queries import face_of
 from dispensary.database import ReadSession, WriteSession
-from dispensary.keys import Vault
+from dispensary.keys import Vault, index_key_of
 from dispensary.phone.pin_models import PhonePin, PinGate
 from dispensary.phone.pin_rules import MOST_WRONG, OPEN_FOR, SHUT_FOR, not_usable, pin_fits, still_wrong
 from dispensary.refusals import BadInput, Refusal
@@ -71,8 +71,12 @@ def pin_digests(vault: Vault, phone: str, pin: str) -> list[bytes]:
 
     That of the key of today comes first. Another key makes it of its own digest of the number.
     """
-    numbers = phone_digests(vault, phone)
-    return [vault.blinds("phone.pin", f"{index.hex()}|{pin}")[key] for key, index in enumerate(numbers)]
+    return [
+        digest
+        for number in phone_digests(vault, phone)
+        for digest in vault.blinds("phone.pin", f"{number.hex()}|{pin}")
+        if index_key_of(digest) == index_key_of(number)
+    ]
 
 
 def guard_of(session: ReadSession, phone: str) -> Guard:

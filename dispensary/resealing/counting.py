@@ -34,9 +34,9 @@ def stale(column: SealedColumn) -> str:
     name = f'"{column.table}"."{column.column}"'
     house = f"substring({name} FROM 1 FOR 5) <> convert_to(chr(1) || CAST(:current AS text), 'UTF8')"
     there = f"{name} IS NOT NULL AND octet_length({name}) > 0"
-    if column.of is None:
+    if column.whose is None:
         return f"{there} AND {house}"
-    whose = f'"{column.table}"."{column.of}"'
+    whose = column.whose
     erased = f"EXISTS (SELECT FROM client_key k WHERE k.client_id = {whose} AND k.erased_at IS NOT NULL)"
     nobodys = f"{whose} IS NULL OR {erased}"
     return f"{there} AND get_byte({name}, 0) = 1 AND (NOT ({nobodys}) OR {house})"

@@ -15,20 +15,25 @@ _SUFFIX = "_sealed"
 _BOUND_BY = {f"{name}_sealed": f"{name}_sealed" for name in (
     "contact.phone", "message.phone", "message.body", "inbound.phone", "inbound.body", "number_change.phone",
 )}  # fmt: skip
-# Of whom it says something: the column with the client whose own key it is sealed under. Others are the house's.
-_OF = {
-    "client": "id",
-    "contact": "recipient_id",
-    "agent": "client_id",
-    "client_goal": "client_id",
-    "consent": "client_id",
-    "contact_note": "client_id",
-    "look_reason": "client_id",
-    "message": "recipient_id",
-    "number_change": "client_id",
-    "visit_wish": "client_id",
-    "watched_record": "client_id",
+# Of whom it says something, in SQL: the client under whose own key it is sealed. Others are the house's.
+_BY_CLIENT = (
+    *("agent", "client_goal", "consent", "contact_note", "legal_hold", "look_reason", "number_change", "release"),
+    *("visit_wish", "watched_record"),
+)
+_ANSWERED = "(SELECT r.client_id FROM release r WHERE r.legal_demand_id = {} AND r.client_id IS NOT NULL LIMIT 1)"
+_WHOSE = {
+    **{table: f"{table}.client_id" for table in _BY_CLIENT},
+    "client": "client.id",
+    "contact": "contact.recipient_id",
+    "inbound": "inbound.recipient_id",
+    "message": "message.recipient_id",
+    "release_note": "(SELECT r.client_id FROM release r WHERE r.id = release_note.release_id)",
+    # A demand is linked to nobody. One that was answered about a client is, by the line of the register that answers.
+    "legal_demand": _ANSWERED.format("legal_demand.id"),
+    "legal_demand_step": _ANSWERED.format("legal_demand_step.demand_id"),
 }
+_THE_HOUSES_OWN = {"legal_demand.who_sealed"}
+"""Who asked says nothing of a client, and is what a programme can show for itself when the client is forgotten."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +46,8 @@ class SealedColumn:
     """The name that is authenticated with each field."""
     row: str
     """The column with the id that is authenticated with it: the table's own key."""
-    of: str | None
-    """The column with the client whose own key it is sealed under; nothing where it is the house's."""
+    whose: str | None
+    """In SQL, the client whose own key it is sealed under; nothing where it is the house's whoever it is about."""
 
     @property
     def name(self) -> str:
@@ -70,5 +75,5 @@ def _described(table: Table, column: str) -> SealedColumn:
         column=column,
         bound_by=_BOUND_BY.get(name, name.removesuffix(_SUFFIX)),
         row=row,
-        of=_OF.get(table.name),
+        whose=None if name in _THE_HOUSES_OWN else _WHOSE.get(table.name),
     )

@@ -14,9 +14,10 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from dispensary.database import Database, WriteSession, collided
-from dispensary.keys import BadKeys
+from dispensary.keys import BadKeys, for_nobody
 from dispensary.resealing.counting import count_fields, stale
 from dispensary.resealing.fields import SealedColumn, sealed_columns
+from dispensary.units import ClientId
 
 Answer = TypeVar("Answer")
 AT_ONCE = 100
@@ -82,10 +83,38 @@ def _batch(database: Database, column: SealedColumn, after: object, at_once: int
     return last, read
 
 
+def shred_what_the_house_sealed(session: WriteSession, client_id: ClientId) -> int:
+    """Makes unreadable for good what lies under the house's key and says something of this client alone.
+
+    It was sealed before there were own keys, or before it was known whose it is, and `seal_anew` has not reached it.
+    Says how many fields. Call it in the unit that destroys the client's own key, after that.
+    """
+    session.execute(text("SET LOCAL takehome.sealing_anew = 'on'"))
+    shredded = 0
+    for column in sealed_columns():
+        if column.whose is None:
+            continue
+        rows = session.execute(
+            text(
+                f'SELECT "{column.row}", "{column.column}" FROM "{column.table}" WHERE {column.whose} = :client'
+                f' AND octet_length("{column.column}") > 0 AND get_byte("{column.column}", 0) = 1'
+            ),
+            {"client": client_id},
+        ).all()
+        for row, sealed in rows:
+            session.execute(
+                text(f'UPDATE "{column.table}" SET "{column.column}" = :new WHERE "{column.row}" = :row'),
+                {"row": row, "new": for_nobody(bytes(sealed), client_id)},
+            )
+        shredded += len(rows)
+    session.execute(text("SET LOCAL takehome.sealing_anew = 'off'"))
+    return shredded
+
+
 def _exchange(
     session: WriteSession, column: SealedColumn, after: object, at_once: int
 ) -> tuple[object, int, int, int, list[str]]:
-    of = column.of or "NULL"
+    of = column.whose or "NULL"
     rows = session.execute(
         text(
             f'SELECT "{column.row}", {of}, "{column.column}" FROM "{column.table}"'

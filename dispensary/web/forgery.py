@@ -24,6 +24,7 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from litestar.utils.scope.state import ScopeState
 
 from dispensary.database import Database
+from dispensary.keys import Vault
 from dispensary.refusals import Refusal
 from dispensary.settings import Settings
 from dispensary.staff.sessions import SignedIn
@@ -59,8 +60,7 @@ class Tokens:
 
     def of(self, kept: str, sign_in: UUID) -> str:
         """The token of this sign-in in the browser whose cookie holds `kept`."""
-        told = f"{sign_in.hex}|{kept}".encode()
-        return f"{sign_in.hex}{self.database.vault.sign('forms', told).hex()}"
+        return _token(self.database.vault, kept, sign_in)
 
     def fits(self, token: str, kept: str, sign_in: UUID | None) -> bool:
         """Whether the token is of this browser, and of this sign-in where one is named."""
@@ -69,7 +69,13 @@ class Tokens:
         except ValueError:
             return False
         whose = bound if sign_in is None else sign_in
-        return compare_digest(token.encode(), self.of(kept, whose).encode())
+        signers = self.database.vault.signers()
+        return any(compare_digest(token.encode(), _token(signer, kept, whose).encode()) for signer in signers)
+
+
+def _token(signer: Vault, kept: str, sign_in: UUID) -> str:
+    told = f"{sign_in.hex}|{kept}".encode()
+    return f"{sign_in.hex}{signer.sign('forms', told).hex()}"
 
 
 class FormsMiddleware(ASGIMiddleware):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -30,6 +30,7 @@ from dispensary.clients.demands import (
     take_step,
     who_answers,
 )
+from dispensary.clients.demands_over import remove_demands_over
 from dispensary.clients.disclosing import Ground, Told, disclosures_of
 from dispensary.clients.models import Client
 from dispensary.clients.rules import Identity
@@ -257,6 +258,25 @@ class TestAnswering:
         assert (line.ground, line.recipient, line.authority, line.kinds) == (
             "court_order", ORDER.who, ORDER.reference, (Information.DOSES,),
         )  # fmt: skip
+
+
+class TestTheirPeriod:
+    def test_ends_with_the_sites_for_records_unless_it_told_something(self, named: Clinic) -> None:
+        client = named.client()
+        old = replace(named, now=named.now - timedelta(days=8 * 366))
+        for here in (old, named):
+            entered(here)
+        answered = entered(old)
+        told(named, answered, client, "doses")
+        with named.database.writing() as session:
+            assert remove_demands_over(session, at=named.now) == 0, "the site has set no period"
+            session.execute(text("UPDATE site SET keep_years = 7"))
+        with pytest.raises(IntegrityError, match="only ever added"), named.database.writing() as session:
+            session.execute(text("DELETE FROM legal_demand WHERE no = 2"))
+        with named.database.writing() as session:
+            assert remove_demands_over(session, at=named.now) == 1
+            assert remove_demands_over(session, at=named.now) == 0
+            assert session.execute(text("SELECT no FROM legal_demand ORDER BY no")).scalars().all() == [2, 3]
 
 
 class TestThePages:

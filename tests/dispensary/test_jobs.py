@@ -183,6 +183,7 @@ def test_the_clockwork_starts_sends_and_stops(place: Clinic, tmp_path: Path) -> 
             "look at the safe",
             "waiting list",
             "weekly times",
+            "forget demands",
             "forget sign-ins",
             "wipe texts",
             "monthly reports",

@@ -304,6 +304,14 @@ AFTERWARDS: dict[str, list[tuple[str, tuple[object, ...]]]] = {
         ("SELECT count(*) FROM number_exchange", (0,)),
         ("SELECT count(*) = count(signed_by), bool_and(signed_by = 's001') FROM pickup_pass", (True, True)),
     ],
+    "0052b_own_words": [
+        (
+            "SELECT count(*) FROM release r WHERE client_id IS DISTINCT FROM (SELECT min(CAST(client_id AS text))"
+            " FROM disclosure WHERE release_id = r.id HAVING count(*) = 1)::uuid",
+            (0,),
+        ),
+        ("SELECT count(*) FROM inbound WHERE recipient_id IS NOT NULL", (0,)),
+    ],
 }
 """What each later migration leaves of a full database, oldest first."""
 CAME = """

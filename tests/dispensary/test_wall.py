@@ -244,6 +244,7 @@ class TestADoor:
             "GUEST_STAYS": {"dispensary/supplies/guests.py", "dispensary/clients/guests.py"},
             "FOUND_BOTTLE": {"dispensary/supplies/scanned.py"},
             "TWO_SITES": {"dispensary/staff/presence.py"},
+            "SHREDDING": {"dispensary/erasing/service.py"},
             "NIGHT": {"dispensary/desks/night.py"},
         }
         assert set(used) == set(Door.__members__)

@@ -59,6 +59,8 @@ ABOUT_NO_CLIENT = (
 )
 """Files whose entries are about accounts, sites, stock, figures: nothing that a client has a record of."""
 ABOUT_THE_SITE = {
+    "dropped signing key",
+    "removed legal demands",
     "assessed take-home of everybody",
     "closed day",
     "changed queue",

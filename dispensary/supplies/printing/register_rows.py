@@ -12,9 +12,11 @@ from uuid import UUID
 from sqlalchemy import Row, Select, Text, and_, cast, func, or_, select
 from sqlalchemy.orm import aliased
 
+from dispensary.clients.client_key_models import Erasure
 from dispensary.clients.guests import number_at
 from dispensary.clients.models import Client
 from dispensary.database import ReadSession
+from dispensary.keys import ERASED
 from dispensary.prescribing.models import DoseOrder
 from dispensary.staff.models import Account, Site
 from dispensary.stock.models import Lot, RegisterBook, RegisterLine
@@ -97,7 +99,9 @@ def book_between(
     orders = _orders(session, lines)
     entries = []
     rows = session.execute(_lines(book, first, last)).all()
-    session.vault.know({row.Client.id for row in rows if row.Client})
+    clients = {row.Client.id for row in rows if row.Client}
+    session.vault.know(clients)
+    gone = set(session.scalars(select(Erasure.client_id).where(Erasure.client_id.in_(clients))))
     for row in rows:
         line: RegisterLine = row.RegisterLine
         client: Client | None = row.Client
@@ -113,7 +117,7 @@ def book_between(
                 at=line.at,
                 kind=line.kind,
                 number=row.number if client else "",
-                person=name if names else initials_of(name),
+                person=name if names else ERASED if client and client.id in gone else initials_of(name),
                 prescriber=orders[line.supply_id][0] if line.supply_id in orders else "",
                 reference=orders[line.supply_id][1] if line.supply_id in orders else _paper(row),
                 party=_party(row),
