@@ -19,7 +19,7 @@ from sqlalchemy.exc import DBAPIError
 import notifications.sending
 from dispensary.backups.making import back_up, public_keys
 from dispensary.backups.own_keys import forget_erased_keys
-from dispensary.clients.demands_over import remove_demands_over
+from dispensary.clients.demands_over import DEMANDS, remove_demands_over
 from dispensary.database import Database, WriteSession
 from dispensary.evaluation.facts import count_behind
 from dispensary.leading import Clock, Leadership, run_once
@@ -38,6 +38,7 @@ from dispensary.nights import (
 )
 from dispensary.phone import clockwork, reminding
 from dispensary.phone.seeing_first import ask_before_queue
+from dispensary.resealing.moving import seal_anew
 from dispensary.settings import Backups, Reports, Settings
 from dispensary.staff.queries import BACKUP, Place, sites
 from dispensary.staff.sessions import forget_ended
@@ -168,7 +169,11 @@ def forget_sign_ins(database: Database, clock: Clock) -> None:
 
 
 def forget_demands(database: Database, clock: Clock) -> int:
-    """Removes legal demands about nobody whose site's period for records is over, and says how many."""
+    """Removes legal demands about nobody whose site's period for records is over, and says how many.
+
+    The words of those that were answered about a client come under that client's own key before.
+    """
+    seal_anew(database, tables=DEMANDS)
     with database.writing() as session:
         return remove_demands_over(session, at=clock())
 

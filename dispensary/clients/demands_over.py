@@ -15,6 +15,7 @@ from dispensary.staff.rules import the_program
 from dispensary.units import SiteId
 
 AT_ONCE = 200
+DEMANDS = (LegalDemand.__tablename__, LegalDemandStep.__tablename__)
 
 
 def remove_demands_over(session: WriteSession, *, at: datetime) -> int:
