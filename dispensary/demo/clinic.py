@@ -53,8 +53,8 @@ from scheduling.rules import Declined, Hours
 CODE = "HRP"
 PASSWORD = "papaya on the verandah"  # noqa: S105 - of a demonstration that holds no real person
 PINS = {
-    "pharmacist": "271828",
-    "doctor": "314159",
+    "pharmacist": "271839",
+    "doctor": "314195",
     "nurse": "161803",
     "reception": "141421",
     "peer": "173205",

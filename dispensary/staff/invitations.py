@@ -168,7 +168,8 @@ def accept(session: WriteSession, *, code: str, password: str, again: str, at: d
     """
     invited = invited_by(session, code=code, at=at)
     account = open_account(session, invited.account_id)
-    faults = [refusal] if (refusal := password_fits(password, username=account.username)) else []
+    around = (account.name, invited.site)
+    faults = [refusal] if (refusal := password_fits(password, username=account.username, around=around)) else []
     if not faults and password != again:
         words = "The two passwords are not the same."
         faults.append(Refusal("passwords-differ", words, "Type the same password twice.", field="again"))

@@ -6,6 +6,7 @@ import re
 from datetime import timedelta
 
 from dispensary.refusals import Refusal
+from dispensary.staff.common_passwords import is_common
 
 PIN_DIGITS = 6
 WRONG_PINS = 5
@@ -23,18 +24,18 @@ _RUN = "01234567890123456789"
 def pin_fits(pin: str, again: str) -> tuple[Refusal, ...]:
     """Why these digits are no PIN: not six of them, easily guessed, or typed differently the second time.
 
-    Refused are runs (also over 9 to 0), fewer than three different digits, three that come twice, and pairs of twins:
-    of a million PINs a few thousand, and the first that anybody tries.
+    Refused are runs (also over 9 to 0), fewer than three different digits, three that come twice, pairs of twins, and
+    what stands on a list of common passwords: of a million PINs a few thousand, and the first that anybody tries.
     """
     if not re.fullmatch(rf"[0-9]{{{PIN_DIGITS}}}", pin):
         return (Refusal("bad-pin", f"A PIN has {PIN_DIGITS} digits.", field="pin"),)
     runs = pin in _RUN or pin[::-1] in _RUN
     repeats = len(set(pin)) < 3 or pin == pin[:3] * 2 or pin[::2] == pin[1::2]
-    if runs or repeats:
+    if runs or repeats or is_common(pin):
         return (
             Refusal(
                 "guessable-pin",
-                "This PIN is easily guessed: it is a run of digits, or repeats a few.",
+                "This PIN is easily guessed: it is a run of digits, repeats a few, or is one that many people have.",
                 "Choose digits that mean something to you alone.",
                 field="pin",
             ),

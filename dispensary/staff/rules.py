@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from dispensary.refusals import Refusal
+from dispensary.staff.common_passwords import easily_guessed
 from dispensary.staff.permission_rules import AS_THE_HOUSE, Act, Own, Role, may
 from dispensary.units import AccountId, DoseDay, SiteId
 
@@ -64,10 +66,11 @@ def username_fits(username: str) -> Refusal | None:
     )
 
 
-def password_fits(password: str, *, username: str) -> Refusal | None:
-    """Whether a password may be kept: long, not one sign over and over, not the account name.
+def password_fits(password: str, *, username: str, around: Iterable[str] = ()) -> Refusal | None:
+    """Whether a password may be kept: long, not one sign over and over, not the account name, not easily guessed.
 
-    No rule asks for digits or signs: length is what resists guessing (NIST SP 800-63B-4, 3.1.1.2).
+    `around` are names that whoever guesses knows, such as the site's. No rule asks for digits or signs: length is what
+    resists guessing, and what everybody has is refused (NIST SP 800-63B-4, 3.1.1.2; OWASP ASVS 5.0, 6.2.4 and 6.2.11).
     """
     if len(password) < SHORTEST_PASSWORD:
         return Refusal(
@@ -82,6 +85,13 @@ def password_fits(password: str, *, username: str) -> Refusal | None:
         return Refusal(
             "guessable-password",
             "This password is easily guessed: it repeats a few signs or holds the account name.",
+            "Use a few words that belong together for you alone.",
+            field="password",
+        )
+    if easily_guessed(password, (username, *around)):
+        return Refusal(
+            "common-password",
+            "This password is easily guessed: many people have it or one like it, or it holds little but names.",
             "Use a few words that belong together for you alone.",
             field="password",
         )

@@ -152,7 +152,8 @@ def add_account(
     username = plain_username(username)
     granted = sorted(set(roles))
     refusals = [refusal for refusal in (username_fits(username),) if refusal]
-    if password is not None and (refusal := password_fits(password, username=username)):
+    around = (name, session.get_one(Site, site_id).name)
+    if password is not None and (refusal := password_fits(password, username=username, around=around)):
         refusals.append(refusal)
     if not name.strip():
         refusals.append(Refusal("no-name", "The account has no person's name.", field="name"))
@@ -341,7 +342,8 @@ def set_password(session: WriteSession, *, actor: Actor, password: str, current:
     account = open_account(session, actor.account_id)
     if not password_is_right(account.password_hash, current):
         raise BadInput(Refusal("wrong-password", "The current password is not right.", field="current"))
-    if refusal := password_fits(password, username=account.username):
+    around = (account.name, session.get_one(Site, actor.site_id).name)
+    if refusal := password_fits(password, username=account.username, around=around):
         raise BadInput(refusal)
     account.password_hash = password_hash(password)
     session.flush()

@@ -9,6 +9,7 @@ from pathlib import Path
 from dispensary.database import ReadSession, WriteSession
 from dispensary.refusals import BadInput, NotAllowed, Refusal
 from dispensary.staff import audit
+from dispensary.staff.models import Site
 from dispensary.staff.rules import Act, Actor, password_fits
 from dispensary.supplies.outage_models import DowntimeSetting
 from dispensary.units import SiteId
@@ -55,7 +56,8 @@ def set_downtime(
     if not actor.may(Act.RUN_SITE) or actor.account_id is None:
         raise NotAllowed(Refusal("not-allowed", "The site's administrator sets this.", "Ask them."))
     faults = []
-    if password and (weak := password_fits(password, username="takehome")):
+    around = (session.get_one(Site, actor.site_id).name,)
+    if password and (weak := password_fits(password, username="takehome", around=around)):
         faults.append(weak)
     elif len(password.encode()) > _MOST_BYTES:
         faults.append(Refusal("long-password", "A PDF cannot be locked with so many letters.", field="password"))

@@ -21,7 +21,7 @@ from dispensary.verification.verifying import verify
 from tests.builders import Clinic
 from tests.dispensary.visiting import has_pin
 
-PIN = "271828"
+PIN = "271839"
 _numbers = itertools.count(1)
 PAPER = Came("Pharmaniaga", "Shah Alam", "DO-1")
 

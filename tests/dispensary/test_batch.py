@@ -26,7 +26,7 @@ from tests.dispensary.test_pickups import prepared
 from tests.dispensary.test_verification import findings
 from tests.dispensary.visiting import Visitor, has_pin, text_of
 
-PIN = "271828"
+PIN = "271839"
 
 
 @pytest.fixture

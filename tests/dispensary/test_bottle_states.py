@@ -31,7 +31,7 @@ from tests.dispensary.test_pickups import prepared
 from tests.dispensary.test_verification import damage, findings
 from tests.dispensary.visiting import has_pin
 
-PIN = "271828"
+PIN = "271839"
 
 
 @pytest.fixture

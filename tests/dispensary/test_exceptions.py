@@ -372,8 +372,8 @@ def test_a_loss_is_seen_by_a_second_person_where_one_is_signed_in(place: Clinic)
     with pytest.raises(BadInput) as refused:
         spilled(place, client)
     assert codes(refused) == ["no-second"]
-    has_pin(place.database, place.doctor, "271828", place.now)
-    spilled(place, client, second_id=place.doctor.account_id, second_pin="271828")
+    has_pin(place.database, place.doctor, "271839", place.now)
+    spilled(place, client, second_id=place.doctor.account_id, second_pin="271839")
     assert one(place, "SELECT second_id FROM register_line WHERE kind = 'lost'") == place.doctor.account_id
 
 

@@ -212,10 +212,10 @@ class TestABottleOfAnotherSitesLot:
         assert broken_constraint(broken.value) == "bottle_back_in_its_own_safe"
 
     def test_is_destroyed_where_it_lies(self, sites: TwoSites, back: UUID) -> None:
-        has_pin(sites.database, sites.home.doctor, "271828", sites.home.now)
+        has_pin(sites.database, sites.home.doctor, "271839", sites.home.now)
         sites.database.write(
             lambda session: destroy_bottles(
-                session, actor=sites.home.pharmacist, bottle_ids=[back], how="in kitty litter", pin="271828",
+                session, actor=sites.home.pharmacist, bottle_ids=[back], how="in kitty litter", pin="271839",
                 second_id=sites.home.doctor.account_id, at=sites.home.now,
             )
         )  # fmt: skip

@@ -20,7 +20,7 @@ from tests.dispensary.test_dispensing import codes, one
 from tests.dispensary.test_outage_entry import LATER, damage, enter, extra, keep, paper
 from tests.dispensary.visiting import has_pin
 
-PIN = "271828"
+PIN = "271839"
 
 
 @pytest.fixture

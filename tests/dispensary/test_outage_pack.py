@@ -146,7 +146,7 @@ class TestTheWords:
         [
             ("short", "short-password"),
             ("aaaaaaaaaaaaaa", "guessable-password"),
-            ("é" * 20 + "abcdefg" * 13, "long-password"),
+            ("river lamp seven oranges, " + "é" * 70, "long-password"),
         ],
         ids=["short", "guessable", "too long for a pdf"],
     )

@@ -106,12 +106,22 @@ class TestPasswords:
             ("x" * 129, "long-password"),
             ("aaaaaaaaaaaaaaaa", "guessable-password"),
             ("my name is SITI", "guessable-password"),
+            ("leavemealone", "common-password"),
+            ("1qaz2wsx3edc", "common-password"),
+            ("P@ssw0rd1234", "common-password"),
+            ("iloveyou 2026", "common-password"),
+            ("123456789012", "common-password"),
+            ("methadone harapan", "common-password"),
+            ("Harapan2026!!", "common-password"),
+            ("siew 16 november", "common-password"),
             ("a walk to the river", None),
+            ("seven oranges at harapan", None),
+            ("x7Qp-mm29-Trz", None),
             ("河边散步每天早上都很安静啊", None),
         ],
     )
-    def test_length_is_what_counts(self, password: str, code: str | None) -> None:
-        refusal = password_fits(password, username="siti")
+    def test_length_counts_and_what_everybody_has_or_knows_does_not(self, password: str, code: str | None) -> None:
+        refusal = password_fits(password, username="siti", around=("Siew Ling", "Klinik Harapan"))
         assert (refusal.code if refusal else None) == code
 
     @pytest.mark.parametrize(("typed", "kept"), [(" Siti.R ", "siti.r"), ("ＳＩＴＩ", "siti")])

@@ -29,7 +29,7 @@ from tests.dispensary.test_dispensing import codes, one
 from tests.dispensary.test_pickups import prepared, verified
 from tests.dispensary.visiting import has_pin
 
-PIN = "271828"
+PIN = "271839"
 
 
 @pytest.fixture
@@ -148,7 +148,7 @@ class TestBottles:
             void(place, supply)
         assert codes(alone) == ["no-second"]
         with pytest.raises(BadInput) as guessed:
-            void(place, supply, second=place.doctor, pin="314159")
+            void(place, supply, second=place.doctor, pin="314195")
         assert codes(guessed) == ["wrong-pin"]
         assert void(place, supply, second=place.doctor, pin=PIN).second_id == place.doctor.account_id
 

@@ -23,8 +23,8 @@ from tests.builders import Clinic, clinic
 from tests.dispensary.measured import what_is_counted
 from tests.dispensary.visiting import has_pin
 
-PIN = "271828"
-WRONG_PIN = "314159"
+PIN = "271839"
+WRONG_PIN = "314195"
 ML = Decimal(12)
 """What a dose is, from the only strength that these sites have."""
 AT_HOME = ("handed_over", "recalled")

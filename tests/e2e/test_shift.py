@@ -15,7 +15,7 @@ from tests.builders import Clinic, clinic
 from tests.dispensary.visiting import PASSWORD, has_pin
 from tests.e2e.conftest import House, Person
 
-PINS = {"aishah": "271828", "badrul": "314159"}
+PINS = {"aishah": "271839", "badrul": "314195"}
 
 
 @pytest.fixture

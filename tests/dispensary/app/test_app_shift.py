@@ -22,7 +22,7 @@ from dispensary.staff.shift_models import ShiftSetting
 from dispensary.web.entering import come_back
 from tests.dispensary.visiting import PASSWORD, MovableClock, Visitor, acts_of, has_pin, hire, open_site, text_of
 
-PINS = {"siti": "271828", "ben": "314159", "rosa": "161803"}
+PINS = {"siti": "271839", "ben": "314195", "rosa": "161803"}
 
 
 @pytest.fixture
