@@ -109,6 +109,7 @@ def create_app(
             {
                 "settings": settings,
                 "guesses": Guesses(),
+                "hook_paces": hooks.Paces(),
                 "kiosk_guesses": Guesses(kiosk.MOST_WRONG),
                 "board": Board(database, clock),
                 "exports": exports,

@@ -1,4 +1,4 @@
-"""Passwords and PINs that are guessed first: those that many people have, and what is made of a place's own words. Pure.
+"""Passwords and PINs that are guessed first: what many people have, and what is made of a place's own words. Pure.
 
 The list (30,000 passwords by how often they were found) and the estimate come from zxcvbn, which is loaded when the
 first password is chosen: about 0.1 s.

@@ -3,7 +3,7 @@ from __future__ import annotations
 import base64
 import hmac
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -14,10 +14,12 @@ from litestar.testing import TestClient
 from sqlalchemy import func, select
 
 import notifications.service
+from dispensary.api.hooks import UNSIGNED_A_MINUTE, Paces
 from dispensary.app import create_app
 from dispensary.database import Database
 from dispensary.phone.tasks import OPTED_OUT, tasks
 from dispensary.units import ClientId, new_id
+from dispensary.web.pace import MOST_REMEMBERED, Pace
 from notifications.models import Contact, Inbound, Message, State
 from notifications.sealing import MESSAGE_BODY
 from tests.dispensary.phones import KL, Line, kl, line
@@ -49,9 +51,10 @@ def test_our_own_signature_agrees_with_twilios_published_example() -> None:
 class Twilio:
     """The other side: posts to the program as Twilio would, by way of a proxy that calls it by another name."""
 
-    def __init__(self, app: Litestar, phone_line: Line) -> None:
-        self.line = phone_line
+    def __init__(self, app: Litestar, phone_line: Line, clock: MovableClock) -> None:
+        self.line, self.clock = phone_line, clock
         self.client = TestClient(app, base_url="http://10.0.0.7:8000", raise_server_exceptions=False)
+        self.paces: Paces = app.state["hook_paces"]
 
     def posts(
         self, path: str, form: Mapping[str, str], *, signed: str | None = None, body: str | None = None, **headers: str
@@ -108,7 +111,8 @@ def twilio(database: Database, phone_line: Line, now: datetime, tmp_path: Path) 
         TWILIO_AUTH_TOKEN=TOKEN,
         TWILIO_FROM="+60111000000",
     )
-    return Twilio(create_app(settings, database, MovableClock(now)), phone_line)
+    clock = MovableClock(now)
+    return Twilio(create_app(settings, database, clock), phone_line, clock)
 
 
 class TestATextThatCameIn:
@@ -206,7 +210,8 @@ class TestWhoMayCall:
     def test_nobody_gets_in_where_texts_do_not_go_by_twilio(
         self, database: Database, phone_line: Line, now: datetime, tmp_path: Path
     ) -> None:
-        elsewhere = Twilio(create_app(demo_settings(tmp_path), database, MovableClock(now)), phone_line)
+        clock = MovableClock(now)
+        elsewhere = Twilio(create_app(demo_settings(tmp_path), database, clock), phone_line, clock)
         form = elsewhere.text(phone_line.client(), "when")
         for path in (INBOUND, STATUS):
             signed = signature(f"http://127.0.0.1:8000{path}", form, token="")
@@ -215,6 +220,49 @@ class TestWhoMayCall:
     def test_the_token_of_a_form_is_asked_of_every_other_door(self, twilio: Twilio) -> None:
         for path in ("/signin", "/api/session", "/telephone/stranger/texts"):
             assert twilio.posts(path, {"username": "x", "password": "y"}).status_code in (403, 404)
+
+
+class TestAFlood:
+    def test_of_unsigned_calls_is_answered_shortly_and_keeps_no_signed_text_out(
+        self, twilio: Twilio, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        form = twilio.text(twilio.line.client(), "when")
+        with caplog.at_level("WARNING", logger="dispensary.api.hooks"):
+            answers = [twilio.posts(INBOUND, form, signed="x") for _ in range(UNSIGNED_A_MINUTE + 20)]
+        told = [answer.status_code for answer in answers]
+        assert told == [403] * UNSIGNED_A_MINUTE + [429] * 20
+        assert [answer.text for answer in answers[UNSIGNED_A_MINUTE:]] == [""] * 20
+        assert len(caplog.records) == UNSIGNED_A_MINUTE, "a flood fills no log"
+        assert twilio.posts(INBOUND, form).status_code == 200, "what is signed is heard from the very same address"
+        assert twilio.kept() == 1
+
+    def test_of_signed_texts_loses_none_when_the_gateway_calls_again(self, twilio: Twilio, now: datetime) -> None:
+        client, clock = twilio.line.client(), twilio.clock
+        sent = {f"SM{number:04d}": twilio.text(client, "when", sid=f"SM{number:04d}") for number in range(12)}
+        twilio.paces.signed.most = 5
+        rounds = 0
+        while sent:
+            rounds += 1
+            for sid, form in list(sent.items()):
+                answer = twilio.posts(INBOUND, form)
+                if answer.status_code == 200:
+                    del sent[sid]
+                else:
+                    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+            clock.goes_on(seconds=1)
+        assert (rounds, twilio.kept()) == (3, 12)
+
+    def test_a_call_that_no_text_needs_is_not_read(self, twilio: Twilio) -> None:
+        form = twilio.text(twilio.line.client(), "x" * 70_000)
+        assert twilio.posts(INBOUND, form).status_code == 413
+
+    def test_counts_hold_no_more_than_so_many_addresses(self) -> None:
+        pace, at = Pace(1, timedelta(minutes=1)), kl(27, 8)
+        for number in range(MOST_REMEMBERED + 100):
+            assert not pace.count(str(number), at)
+        assert len(pace._since) == MOST_REMEMBERED
+        assert pace.count(str(MOST_REMEMBERED), at)
+        assert not pace.count(str(MOST_REMEMBERED), at + timedelta(minutes=1))
 
 
 class TestAReport:

@@ -72,7 +72,9 @@ class TestWhatAPinMayBe:
     def test_what_anybody_would_try_first_is_no_pin(self, pin: str) -> None:
         assert [refusal.field for refusal in pin_fits(pin, pin)] == ["pin"]
 
-    @pytest.mark.parametrize("pin", ["121212", "123123", "112233", "100000", "199199", "998877", "771177", "271828", "159753"])
+    @pytest.mark.parametrize(
+        "pin", ["121212", "123123", "112233", "100000", "199199", "998877", "771177", "271828", "159753"]
+    )
     def test_nor_is_a_pattern(self, pin: str) -> None:
         assert [refusal.code for refusal in pin_fits(pin, pin)] == ["guessable-pin"]
 
