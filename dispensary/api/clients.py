@@ -10,7 +10,7 @@ from uuid import UUID
 
 import msgspec
 from litestar import get, post
-from litestar.params import FromPath, JSONBody, QueryParameter
+from litestar.params import FromPath, JSONBody
 from litestar.types import ControllerRouterHandler
 
 from dispensary.api.decisions import CircumstancesRequest
@@ -38,6 +38,13 @@ class Found(msgspec.Struct):
     number: str
     name: str
     born: date | None
+
+
+class Sought(msgspec.Struct, forbid_unknown_fields=True):
+    """Whom to look for."""
+
+    find: Annotated[str, msgspec.Meta(min_length=1, max_length=120)]
+    """A number, a national id, or the beginnings of words of a name."""
 
 
 class Phone(msgspec.Struct, forbid_unknown_fields=True):
@@ -163,18 +170,21 @@ class ClientNow(msgspec.Struct):
     alerts: list[OpenAlert]
 
 
-@get("/clients", sync_to_thread=True, operation_id="findClients", tags=["clients"], guards=[requires_client_finder])
-def find(
-    database: TheDatabase,
-    site: TheSite,
-    find: Annotated[str, QueryParameter(min_length=1, max_length=120)],
-) -> list[Found]:
+@post(
+    "/clients/search",
+    sync_to_thread=True,
+    operation_id="findClients",
+    tags=["clients"],
+    guards=[requires_client_finder],
+    status_code=200,
+)
+def find(data: JSONBody[Sought], database: TheDatabase, site: TheSite) -> list[Found]:
     """Clients of the site with this number or national id, or whose name has words that begin so: 20 at most.
 
-    An address is written down by proxies and browsers: a program asks by number where it can.
+    It changes nothing, and is posted all the same: an address is written down by proxies and browsers.
     """
     with database.reading() as session:
-        return [_found(face) for face in find_clients(session, site_id=site.id, text=find)]
+        return [_found(face) for face in find_clients(session, site_id=site.id, text=data.find)]
 
 
 def _found(face: Face) -> Found:

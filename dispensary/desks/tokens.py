@@ -15,23 +15,30 @@ from dispensary.database import Database, WriteSession
 from dispensary.refusals import Refused
 from dispensary.staff import factors, tokens
 from dispensary.staff.entry_rules import LONGEST_TOKEN_DAYS
-from dispensary.staff.rules import Act, Actor
+from dispensary.staff.rules import Actor
 from dispensary.web.factor_acts import Proof, by_proof
 from dispensary.web.forms import Form, one, secret, several
 from dispensary.web.given import Clock, TheActor, TheClock, TheDatabase, TheSettings, TheSite
-from dispensary.web.guards import requires_administrator, requires_sign_in
+from dispensary.web.guards import acts_behind, requires_administrator, requires_sign_in
 from dispensary.web.signed_in import address_of
 from dispensary.web.templating import page
 from dispensary.web.typed import Typed
 
 
 @get("/tokens", sync_to_thread=True, guards=[requires_sign_in])
-def own_tokens(database: TheDatabase, actor: TheActor, clock: TheClock, done: FromQuery[str] = "") -> Template:
+def own_tokens(
+    request: Request[Any, Any, Any],
+    database: TheDatabase,
+    actor: TheActor,
+    clock: TheClock,
+    done: FromQuery[str] = "",
+) -> Template:
     """One's own tokens, and a form for another one at this site."""
-    return _own(database, actor, clock, done=done)
+    return _own(request, database, actor, clock, done=done)
 
 
 def _own(
+    request: Request[Any, Any, Any],
     database: Database,
     actor: Actor,
     clock: Clock,
@@ -53,7 +60,7 @@ def _own(
         kept=kept,
         made=made,
         asked_for=asked_for,
-        acts=[act.value for act in Act if actor.may(act)],
+        acts=[act.value for act in acts_behind(request.app, "/api") if actor.may(act)],
         done=done,
     )
 
@@ -74,15 +81,21 @@ def make(
         with Typed(data) as typed:
             days = typed.whole("days", 1, LONGEST_TOKEN_DAYS)
         return tokens.make_token(
-            session, actor=actor, name=one(data, "name"), scopes=several(data, "scopes"), days=days, at=now
+            session,
+            actor=actor,
+            name=one(data, "name"),
+            scopes=several(data, "scopes"),
+            offered=acts_behind(request.app, "/api"),
+            days=days,
+            at=now,
         )
 
     proof = Proof(secret(data, "password"), one(data, "code"), address_of(request, settings))
     try:
         made = by_proof(database, actor=actor, proof=proof, at=now, act=act)
     except Refused as refused:
-        return _own(database, actor, clock, refused=refused, typed=data)
-    return _own(database, actor, clock, made=made)
+        return _own(request, database, actor, clock, refused=refused, typed=data)
+    return _own(request, database, actor, clock, made=made)
 
 
 @post("/tokens/{token_id:uuid}/revoke", sync_to_thread=True, guards=[requires_sign_in])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, SmallInteger, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -144,4 +145,15 @@ class ApiToken(Base):
     revoked_by: Mapped[AccountId | None] = mapped_column(ForeignKey("account.id"))
 
 
-__all__ = ["ApiToken", "BreakGlass", "EntrySetting", "Invitation"]
+class TokenPace(Base):
+    """How much a token asked within the minute that began then, in whichever process. Unlogged: it is no record."""
+
+    __tablename__ = "token_pace"
+    __table_args__ = ({"prefixes": ["UNLOGGED"]},)
+
+    token_id: Mapped[UUID] = mapped_column(ForeignKey("api_token.id"), primary_key=True)
+    began_at: Mapped[datetime]
+    asked: Mapped[int]
+
+
+__all__ = ["ApiToken", "BreakGlass", "EntrySetting", "Invitation", "TokenPace"]

@@ -19,7 +19,7 @@ from dispensary.database import ReadSession, WriteSession
 from dispensary.refusals import BadInput, NotThere, Refusal
 from dispensary.staff import audit
 from dispensary.staff.entry_models import ApiToken
-from dispensary.staff.entry_rules import TOKEN_MARK, TOKEN_USE_EVERY, token_fits
+from dispensary.staff.entry_rules import TOKEN_MARK, TOKEN_REQUESTS, TOKEN_USE_EVERY, token_fits
 from dispensary.staff.models import Account
 from dispensary.staff.permission_rules import as_own
 from dispensary.staff.queries import Place
@@ -44,14 +44,22 @@ class Token:
 
 
 def make_token(
-    session: WriteSession, *, actor: Actor, name: str, scopes: Collection[str], days: int, at: datetime
+    session: WriteSession,
+    *,
+    actor: Actor,
+    name: str,
+    scopes: Collection[str],
+    offered: Collection[Act],
+    days: int,
+    at: datetime,
 ) -> str:
     """A token of the actor's own at their site. Returned here and kept nowhere. Raises BadInput.
 
-    Its caller has made sure that it is the person who asks, and not whoever found their screen.
+    `offered` are the acts that a token can be good for at all (web/guards.py tells them by the routes). Its caller has
+    made sure that it is the person who asks, and not whoever found their screen.
     """
     assert actor.account_id is not None, "a token is a person's"
-    allowed = {act.value for act in Act if actor.may(act)}
+    allowed = {act.value for act in offered if actor.may(act)}
     if faults := token_fits(name.strip(), scopes, days, allowed):
         raise BadInput(*faults)
     token = TOKEN_MARK + secrets.token_urlsafe(32)
@@ -148,6 +156,26 @@ def asking(glance: Straight, *, token: str, at: datetime) -> Asking | None:
     where = Place(site_id, code, site, zone, day_starts, language, region)
     who = SignedIn(actor=actor, site=where, works_elsewhere=False, seen_at=at, token_digest=digest, forms=id_)
     return Asking(who, id_, used is None or at - used >= TOKEN_USE_EVERY)
+
+
+_PACE = """
+INSERT INTO token_pace AS pace (token_id, began_at, asked) VALUES (%(token)s, %(at)s, 1)
+ON CONFLICT (token_id) DO UPDATE SET
+    began_at = CASE WHEN %(at)s >= pace.began_at AND %(at)s < pace.began_at + interval '1 minute'
+        THEN pace.began_at ELSE %(at)s END,
+    asked = CASE WHEN %(at)s >= pace.began_at AND %(at)s < pace.began_at + interval '1 minute'
+        THEN pace.asked + 1 ELSE 1 END
+RETURNING asked
+"""
+
+
+def too_fast(session: WriteSession, *, token_id: UUID, at: datetime, most: int = TOKEN_REQUESTS) -> bool:
+    """Counts one request of the token; whether it is one too many within its minute.
+
+    The count is one for all processes and servers: in memory, a token would have as many minutes as there are of them.
+    """
+    row = session.run(_PACE, {"token": token_id, "at": at}).fetchone()
+    return row is not None and int(row[0]) > most
 
 
 def mark_used(session: WriteSession, *, token_id: UUID, at: datetime) -> None:

@@ -5,10 +5,7 @@ A browser never sends a token by itself, so a request with one needs no form's t
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from threading import Lock
-from uuid import UUID
+from datetime import datetime
 
 from litestar.types import Scope
 
@@ -20,31 +17,11 @@ from dispensary.staff.entry_rules import TOKEN_REQUESTS
 from dispensary.staff.sessions import SignedIn
 from dispensary.web.guards import not_signed_in
 
-_MINUTE = timedelta(minutes=1)
 _SCHEME = "bearer "
 
 
 class TooFast(TooManyGuesses):
     """This token has asked for so much within a minute that no more is answered for the rest of it."""
-
-
-@dataclass
-class Pace:
-    """Counts the requests of each token within a minute, in this process, and holds no more than the tokens in use."""
-
-    most: int = TOKEN_REQUESTS
-    _since: dict[UUID, tuple[datetime, int]] = field(default_factory=dict)
-    _lock: Lock = field(default_factory=Lock)
-
-    def count(self, token_id: UUID, at: datetime) -> bool:
-        """Counts one; whether it is one too many."""
-        with self._lock:
-            began, asked = self._since.get(token_id, (at, 0))
-            if not timedelta(0) <= at - began < _MINUTE:
-                self._since = {one: each for one, each in self._since.items() if at - each[0] < _MINUTE}
-                began, asked = at, 0
-            self._since[token_id] = (began, asked + 1)
-            return asked >= self.most
 
 
 def bearer_of(scope: Scope) -> str | None:
@@ -71,21 +48,22 @@ def two_proofs() -> BadInput:
     )
 
 
-def who_brings(database: Database, pace: Pace, token: str, *, at: datetime) -> SignedIn:
+def who_brings(database: Database, token: str, *, at: datetime) -> SignedIn:
     """Who is behind the token. Raises NotSignedIn, and TooFast."""
     found = database.glance(lambda glance: tokens.asking(glance, token=token, at=at))
     if found is None:
         raise not_signed_in()
-    if pace.count(found.token_id, at):
+    with database.writing() as session:
+        if found.stale:
+            tokens.mark_used(session, token_id=found.token_id, at=at)
+        fast = tokens.too_fast(session, token_id=found.token_id, at=at)
+    if fast:
         raise TooFast(
             Refusal(
                 "too-fast",
-                f"This token has asked more than {pace.most} times within a minute.",
+                f"This token has asked more than {TOKEN_REQUESTS} times within a minute.",
                 "Wait a minute, and ask more slowly.",
                 {"minutes": 1},
             )
         )
-    if found.stale:
-        with database.writing() as session:
-            tokens.mark_used(session, token_id=found.token_id, at=at)
     return found.who

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from litestar import Litestar
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
+from litestar.routes import HTTPRoute
 from litestar.types import Guard
 
 from dispensary.refusals import NotAllowed, Refusal
@@ -113,6 +115,22 @@ async def requires_sign_in(connection: Connection, _: BaseRouteHandler) -> None:
     who_asks(connection)
 
 
+_ACTS: dict[Any, tuple[Act, ...]] = {}
+
+
+def acts_behind(app: Litestar, prefix: str) -> tuple[Act, ...]:
+    """The acts that any route below this path needs, in the order of the house: what a token for it can be good for."""
+    needed = {
+        act
+        for route in app.routes
+        if isinstance(route, HTTPRoute) and route.path.startswith(prefix)
+        for handler in route.route_handlers
+        for guard in handler.resolve_guards()
+        for act in _ACTS.get(guard, ())
+    }
+    return tuple(act for act in Act if act in needed)
+
+
 def requires(*acts: Act) -> Guard:
     """A guard that lets pass whoever may do the act where they work now; of several, any one of them."""
 
@@ -129,6 +147,7 @@ def requires(*acts: Act) -> Guard:
             )
 
     guard.__name__ = "requires_" + "_or_".join(act.name.lower() for act in acts)
+    _ACTS[guard] = acts
     return guard
 
 

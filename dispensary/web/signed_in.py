@@ -24,7 +24,7 @@ from dispensary.supplies.nightwatch import Undone, undone
 from dispensary.units import SiteId
 from dispensary.wall import Sites, behind
 from dispensary.web.acting import refuse_anothers_page
-from dispensary.web.bearer import Pace, bearer_of, two_proofs, who_brings
+from dispensary.web.bearer import bearer_of, two_proofs, who_brings
 from dispensary.web.given import Clock
 from dispensary.web.guards import PUBLIC, factor_due, locked, not_signed_in, opens_before_set_up
 from dispensary.words import spoken
@@ -67,7 +67,6 @@ class SignedInMiddleware(ASGIMiddleware):
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
-        self._pace = Pace()
 
     def night(self, site: Place) -> tuple[Undone, ...]:
         """What the night left undone at a site, looked up every few seconds and not for every page."""
@@ -113,7 +112,7 @@ class SignedInMiddleware(ASGIMiddleware):
         if bearer is not None and token:
             raise two_proofs()
         if bearer is not None and not open_path:
-            who = await sync_to_thread(who_brings, self._database, self._pace, bearer, at=self._clock())
+            who = await sync_to_thread(who_brings, self._database, bearer, at=self._clock())
         if token and (not open_path or scope["route_handler"].opt.get("looks_up")):
             quiet = open_path or "x-quiet" in connection.headers
             who, closed = await sync_to_thread(self.who, token, quiet=quiet)

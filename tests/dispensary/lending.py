@@ -12,6 +12,7 @@ from typing import Any
 
 from litestar import Litestar
 
+from dispensary.api.hooks import Paces
 from dispensary.app import create_app
 from dispensary.database import Database
 from dispensary.desks.kiosk import MOST_WRONG
@@ -49,6 +50,7 @@ class _Lent:
             door.put(of)
         self.app.state.guesses = Guesses()
         self.app.state.kiosk_guesses = Guesses(MOST_WRONG)
+        self.app.state.hook_paces = Paces()
         return self.app
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from httpx import Response
@@ -17,11 +18,11 @@ from sqlalchemy.exc import IntegrityError
 from dispensary.database import Database
 from dispensary.refusals import BadInput
 from dispensary.staff import audit, service, tokens
-from dispensary.staff.entry_models import ApiToken
+from dispensary.staff.entry_models import ApiToken, TokenPace
+from dispensary.staff.entry_rules import TOKEN_REQUESTS
 from dispensary.staff.models import AuditEntry, Site
 from dispensary.staff.rules import Act, Actor, Role, the_program
 from dispensary.units import AccountId, SiteId
-from dispensary.web.bearer import Pace
 from dispensary.web.given import TheActor, TheDatabase
 from dispensary.web.guards import requires
 from tests.dispensary.app.stubs import whoami
@@ -60,7 +61,7 @@ def pia(database: Database, site: Site, now: datetime) -> Actor:
 
 def make(database: Database, actor: Actor, at: datetime, *scopes: Act, days: int = 30) -> str:
     with database.writing() as session:
-        return tokens.make_token(session, actor=actor, name="Laboratory", scopes=scopes, days=days, at=at)
+        return tokens.make_token(session, actor=actor, name="Laboratory", scopes=scopes, offered=Act, days=days, at=at)
 
 
 def asks(app: Litestar, token: str, method: str = "POST", path: str = "/api/noted", **cookies: str) -> Response:
@@ -151,12 +152,31 @@ class TestWhatATokenOpens:
         with database.reading() as session:
             assert next(iter(session.scalars(used))) == clock()
         assert asks(app, other).status_code == 403
-        pace = Pace(most=3)
         with database.reading() as session:
             one, two = session.scalars(select(ApiToken.id))
-        assert [pace.count(one, now) for _ in range(4)] == [False, False, False, True]
-        assert not pace.count(two, now)
-        assert not pace.count(one, clock())
+
+        def too_fast(token_id: UUID, at: datetime) -> bool:
+            with database.writing() as session:
+                return tokens.too_fast(session, token_id=token_id, at=at, most=3)
+
+        later = clock() + timedelta(minutes=5)
+        assert [too_fast(one, later) for _ in range(4)] == [False, False, False, True]
+        assert not too_fast(two, later)
+        assert not too_fast(one, later + timedelta(minutes=1))
+        assert not too_fast(one, later), "a clock that went back locks nobody out"
+
+    def test_its_pace_is_one_for_all_servers(
+        self, app: Litestar, database_url: str, database: Database, pia: Actor, now: datetime, tmp_path: Path
+    ) -> None:
+        token = make(database, pia, now, Act.DISPENSE)
+        other = Database(database_url, database.vault)
+        beside = lent_app(demo_settings(tmp_path), other, MovableClock(now), more=[noted])
+        with database.writing() as session:
+            (token_id,) = session.scalars(select(ApiToken.id))
+            session.add(TokenPace(token_id=token_id, began_at=now, asked=TOKEN_REQUESTS - 2))
+        told = [asks(one, token).status_code for one in (app, beside, app, beside)]
+        other.close()
+        assert told == [200, 200, 429, 429]
 
     def test_what_ended_stays_ended_and_no_more_is_ever_given(
         self, database: Database, pia: Actor, now: datetime
@@ -183,6 +203,10 @@ class TestThePages:
         assert wrong.status_code == 422
         assert 'value="Laboratory"' in wrong.text
         assert "scope-beyond" in text_of(browser.post("/tokens", form | {"scopes": "run site"}))
+        offered = set(re.findall(r'name="scopes" value="([^"]+)"', browser.get("/tokens").text))
+        assert {"dispense", "book"} <= offered
+        assert not {"stand by", "prepare pickup", "enter legal demand"} & offered, "no resource of the API needs them"
+        assert "scope-beyond" in text_of(browser.post("/tokens", form | {"scopes": "prepare pickup"}))
         shown = browser.post("/tokens", form)
         (token,) = re.findall(r"takehome_[\w-]{43}", shown.text)
         assert token not in browser.get("/tokens").text

@@ -269,7 +269,7 @@ def test_a_query_that_forgot_its_site_shows_nothing_of_another_one(
         return [face_of(session, client) for client in session.query(Client).order_by(Client.number)]
 
     monkeypatch.setattr(api, "find_clients", forgot)
-    answer = here.seat(Role.PHARMACIST).get("/api/clients?find=Ahmad")
+    answer = here.seat(Role.PHARMACIST).send("POST", "/api/clients/search", {"find": "Ahmad"})
     assert answer.status_code == 200
     assert str(mine) in answer.text
     assert str(theirs) not in answer.text

@@ -78,8 +78,8 @@ def _lives(program: Program) -> None:
             order = {"mg": "40", "from_day": "2026-01-05", "reason": "entry", "second_look": name}
             desk.post(f"/api/clients/{client}/orders", json=order, headers=token)
             for asked in (name, national_id, phone, PHONE_AT_THE_DESK, f"{name}\0", f"{name}' OR 1=1"):
-                desk.get("/api/clients", params={"q": asked})
-                desk.get("/api/clients", params={"number": asked})
+                desk.post("/api/clients/search", json={"find": asked}, headers=token)
+                desk.get("/api/clients", params={"find": asked})
             desk.get(f"/api/clients/{name}")
             desk.get(f"/no/such/page/{phone}?name={name}", headers={"Referer": f"http://x/{name}", "User-Agent": name})
             desk.request(name.split()[0].upper(), "/api/clients")
