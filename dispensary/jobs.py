@@ -1,7 +1,10 @@
 """What runs when, without anybody asking: texts are sent, reminders queued, days closed, everybody assessed.
 
 APScheduler keeps the time, in memory. However many programs run on one database, one of them is the leader: it holds a
-PostgreSQL advisory lock on a connection of its own, and loses it with that connection.
+PostgreSQL advisory lock on a connection of its own, and loses it with that connection. No clock decides who leads.
+
+A clock that jumps on makes every job due once. One that goes back would let each of them wait for as long as it went
+back, and no text would be sent meanwhile: so whoever waits longer than its interval is due at once (`keep_up`).
 """
 
 from __future__ import annotations
@@ -11,8 +14,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from threading import Event, Thread
 from zoneinfo import ZoneInfo
 
+from apscheduler.events import EVENT_SCHEDULER_SHUTDOWN
 from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy.exc import DBAPIError
 
@@ -54,6 +59,10 @@ _SOON = timedelta(seconds=20)
 
 SEND_FOR = timedelta(seconds=30)
 """For how long one run of the sender goes on: a slow gateway must not keep the program from ending."""
+
+
+LOOK_AT_THE_CLOCK = 10
+"""Every so many seconds, by a clock that nobody sets, jobs are looked at that a wall clock has left waiting."""
 
 
 def gateway_from(settings: Settings) -> Gateway | None:
@@ -123,8 +132,27 @@ def start_jobs(database: Database, settings: Settings, clock: Clock) -> Backgrou
         scheduler.add_job(led(lambda: forget_erased(database, backups, clock)), id="forget erased", **often)
     elif settings.production:
         log.warning("no backup is set up: a broken disk loses everything")
+    ended = Event()
+    scheduler.add_listener(lambda _: ended.set(), EVENT_SCHEDULER_SHUTDOWN)
     scheduler.start()
+    Thread(target=_keep_up_until, args=(scheduler, ended), name="clock", daemon=True).start()
     return scheduler
+
+
+def keep_up(scheduler: BackgroundScheduler, now: datetime) -> list[str]:
+    """Makes every job due now that would wait longer than its interval, as after the clock went back; says which."""
+    late = []
+    for job in scheduler.get_jobs():
+        if job.next_run_time is not None and job.next_run_time - now > job.trigger.interval:
+            job.modify(next_run_time=now)
+            late.append(job.id)
+    return late
+
+
+def _keep_up_until(scheduler: BackgroundScheduler, ended: Event) -> None:
+    while not ended.wait(LOOK_AT_THE_CLOCK):
+        if late := keep_up(scheduler, datetime.now(UTC)):
+            log.warning("the clock went back: jobs that waited for it are due", extra={"jobs": len(late)})
 
 
 def book_weekly(database: Database, clock: Clock) -> int:

@@ -70,12 +70,13 @@ def run_once(
 ) -> bool:
     """Runs `work` in a unit of its own unless it has run for this slot; a failed run is repeated after an hour.
 
-    Whether it ran is committed with what it did, so that it can neither be lost nor done twice.
+    Whether it ran is committed with what it did, so that it can neither be lost nor done twice. One that failed later
+    than now failed by a clock that was wrong, and is repeated at once.
     """
     now = clock()
     with database.reading() as session:
         earlier = session.get(JobRun, (job, slot))
-        if earlier and (not earlier.failure or earlier.began_at > now - retry_after):
+        if earlier and (not earlier.failure or now - retry_after < earlier.began_at <= now):
             return False
     try:
         with database.writing() as session:

@@ -18,9 +18,13 @@ from dispensary.commands.parts import now
 from dispensary.database import Database, ReadSession, WriteSession
 from dispensary.evaluation.identified import Named
 from dispensary.refusals import BadInput, NotAllowed, Refusal
+from dispensary.staff import factors
 from dispensary.staff.attempts import count_attempt
+from dispensary.staff.factor_rules import factor_due
+from dispensary.staff.factor_setting import demands_of
 from dispensary.staff.models import RoleGrant
 from dispensary.staff.permissions import own_of
+from dispensary.staff.proving import hear_factor
 from dispensary.staff.queries import Place
 from dispensary.staff.rules import Act, Actor, Role
 from dispensary.staff.sessions import proven
@@ -84,13 +88,24 @@ class Disclosing:
         return Told(self.recipient, self.reason, Ground(self.ground or ""), self.authority)
 
     def signed_by(self, database: Database, places: Sequence[Place]) -> list[Actor]:
-        """Asks for the password, and says for whom this is done at each site. Raises Refused for whoever may not."""
+        """Asks for the password, and for the second factor where the account has one or a site demands it.
+
+        Says for whom this is done at each site. Raises Refused for whoever may not.
+        """
         password = click.prompt(f"Password of {self.account}", hide_input=True, err=True)
         with database.writing() as session:
             attempt = count_attempt(session, username=self.account, address="command line", at=now())
         with database.writing() as session:
-            account = proven(session, attempt=attempt, password=password)
-            actors = [_actor(session, AccountId(account.id), place) for place in places]
+            account_id = AccountId(proven(session, attempt=attempt, password=password).id)
+            actors = [_actor(session, account_id, place) for place in places]
+            asked_for = factors.asked_for(session, account_id)
+            demanded_at = [each for each in actors if demands_of(session, each)]
+        if demanded_at and not asked_for:
+            raise BadInput(factor_due())
+        if asked_for:
+            asked = "Code of the authenticator, or a recovery code"
+            code = click.prompt(asked, default="", show_default=False, hide_input=True, err=True)
+            hear_factor(database, account_id=account_id, code=code, address="command line", at=now())
         for actor, place in zip(actors, places, strict=True):
             if not actor.may(Act.DISCLOSE):
                 sentence = f"This account may not give out records with names at {place.code}."

@@ -40,7 +40,10 @@ def open_it(
     request: Request[Any, Any, Any], data: Form, database: TheDatabase, settings: TheSettings, clock: TheClock
 ) -> Template:
     """Opens it for the first of the two. Refused, the names come again, and neither the code nor a secret."""
-    people = [Typed(which, one(data, f"{which}_username"), secret(data, f"{which}_secret")) for which in _TWO]
+    people = [
+        Typed(which, one(data, f"{which}_username"), secret(data, f"{which}_secret"), one(data, f"{which}_code"))
+        for which in _TWO
+    ]
     try:
         site, until = break_glass(
             database,

@@ -86,7 +86,8 @@ class LookReview(Base):
     __table_args__ = (
         UniqueConstraint("site_id", "account_id", "day", "kind"),
         CheckConstraint(
-            "kind IN ('many', 'outside_hours', 'watched', 'colleague', 'own_record', 'other_reason', 'emergency')",
+            "kind IN ('many', 'outside_hours', 'watched', 'colleague', 'own_record', 'other_reason', 'emergency',"
+            " 'sealed_code')",
             name="kind",
         ),
         CheckConstraint("reviewed_by <> account_id", name="of_somebody_else"),

@@ -98,6 +98,8 @@ class Kind(StrEnum):
     OWN_RECORD = "own_record"
     OTHER_REASON = "other_reason"
     EMERGENCY = "emergency"
+    SEALED_CODE = "sealed_code"
+    """The site's sealed code was opened: no look, and read through like one."""
 
 
 @dataclass(frozen=True)

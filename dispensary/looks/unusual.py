@@ -24,6 +24,7 @@ from dispensary.looks.settings import thresholds_of
 from dispensary.looks.watched import Watch, WatchKind, watches_of
 from dispensary.refusals import BadInput, NotAllowed, NotThere, Refusal
 from dispensary.staff import audit
+from dispensary.staff.entry_models import BreakGlass
 from dispensary.staff.models import Account, RoleGrant
 from dispensary.staff.permission_rules import Act
 from dispensary.staff.queries import Place, names_of
@@ -96,6 +97,8 @@ def unusual_looks(session: ReadSession, *, site: Place, first: date, last: date)
         found[key] = (len(numbers), tuple(sorted(numbers)))
     for key, reasons in _reasons(session, site, first, last).items():
         found[key] = (len(reasons), tuple(reasons))
+    for key, beside in _opened(session, site, first, last).items():
+        found[key] = (0, tuple(beside))
     people = names_of(session, list({account_id for account_id, _, _ in found}))
     reviews = _reviews(session, site, first, last)
     lines = [
@@ -155,6 +158,8 @@ def _outside(
     session: ReadSession, site: Place, first: date, last: date, thresholds: Thresholds
 ) -> Iterator[tuple[UUID, date, int]]:
     """Looks of days on which the site does not open count too; a site whose hours nobody has set has none outside."""
+    if not scheduling.queries.is_place(session, site.id):
+        return
     zone, around = ZoneInfo(site.zone), timedelta(minutes=thresholds.minutes_around)
     known = scheduling.queries.timetable(session, site.id, first - timedelta(days=1), last + timedelta(days=1))
     ranges, day = [], first - timedelta(days=1)
@@ -198,6 +203,24 @@ def _reasons(session: ReadSession, site: Place, first: date, last: date) -> dict
     for row, number in rows:
         words = _words(session, row)
         found[row.account_id, row.day, kinds[row.reason]].append(f"{number}: {words}" if words else number)
+    return found
+
+
+def _opened(session: ReadSession, site: Place, first: date, last: date) -> dict[tuple[UUID, date, Kind], list[str]]:
+    """Sealed codes that were opened, by whom they made an administrator; who stood by is said."""
+    found: dict[tuple[UUID, date, Kind], list[str]] = defaultdict(list)
+    rows = session.execute(
+        select(BreakGlass.opened_for, BreakGlass.opened_at, Account.name)
+        .join(Account, Account.id == BreakGlass.opened_with)
+        .where(
+            BreakGlass.site_id == site.id,
+            BreakGlass.opened_at >= site.window_of(first)[0],
+            BreakGlass.opened_at < site.window_of(last)[1],
+        )
+        .order_by(BreakGlass.opened_at)
+    )
+    for account_id, at, beside in rows:
+        found[account_id, site.dose_day(at), Kind.SEALED_CODE].append(beside)
     return found
 
 

@@ -130,6 +130,22 @@ def guessed_out() -> Refusal:
     )
 
 
+def factor_due() -> Refusal:
+    """The refusal for whoever gives out names, where a second factor is demanded and theirs is not set up."""
+    sentence = "The site demands a second factor, and this account has none."
+    return Refusal("second-factor-due", sentence, "Set it up in a browser first, under “Your second factor”.")
+
+
+def code_missing() -> Refusal:
+    """The refusal for a password alone, on a page or a command line that has a place for the code."""
+    return Refusal(
+        "second-factor-needed",
+        "This account has a second factor: the password alone is not enough.",
+        "Type the code of the authenticator, or a recovery code, too.",
+        field="code",
+    )
+
+
 def code_needed() -> Refusal:
     """The refusal for a right password alone, where a second factor is asked for too."""
     return Refusal(

@@ -14,7 +14,7 @@ from dispensary.staff import audit
 from dispensary.staff.factor_models import FactorSetting, Passkey, SecondFactor
 from dispensary.staff.factor_rules import GRACE_DAYS, Demand, grace_fits
 from dispensary.staff.models import Account, RoleGrant
-from dispensary.staff.rules import Actor
+from dispensary.staff.rules import Actor, Role
 from dispensary.staff.service import refuse_unless_runs_site
 from dispensary.units import SiteId
 
@@ -39,6 +39,12 @@ def demanded(session: ReadSession, *, site_id: SiteId) -> Demanded:
     """What the site asks for; nothing where it has not set anything."""
     kept = session.get(FactorSetting, site_id)
     return Demanded(Demand(kept.demand), kept.grace_days) if kept else Demanded(Demand.OPTIONAL, GRACE_DAYS)
+
+
+def demands_of(session: ReadSession, actor: Actor) -> bool:
+    """Whether the actor's site demands a second factor of whoever works there as they do, from today or later."""
+    demand = demanded(session, site_id=actor.site_id).demand
+    return demand is Demand.ALL or (demand is Demand.ADMINISTRATORS and Role.ADMINISTRATOR in actor.roles)
 
 
 def begin_with(session: WriteSession, *, site_id: SiteId, demand: Demand, at: datetime) -> None:

@@ -13,6 +13,7 @@ from dispensary.database import Database
 from dispensary.refusals import BadInput, NotThere, Refusal, Refused
 from dispensary.staff import attempts, glass, pins, sessions, stations
 from dispensary.staff.pin_rules import PIN_DIGITS
+from dispensary.staff.proving import hear_factor
 from dispensary.staff.queries import Place, account_by_name
 from dispensary.staff.rules import plain_username
 from dispensary.staff.service import password_is_right
@@ -23,11 +24,16 @@ log = structlog.get_logger("dispensary.glass")
 
 @dataclass(frozen=True)
 class Typed:
-    """What one of the two typed: their account name, and their password, or the PIN where they are in the shift."""
+    """What one of the two typed: their account name, and their password, or the PIN where they are in the shift.
+
+    Where the account has a second factor, `code` is of their authenticator, or a recovery code. A PIN asks for none:
+    who is in the shift of this browser has proved it there.
+    """
 
     which: str
     username: str
     secret: str
+    code: str = ""
 
 
 def break_glass(
@@ -55,8 +61,9 @@ def break_glass(
             found.append(_proven(database, person, presented=presented, address=address, at=at))
         except Refused as refused:
             first = refused.first
+            of = "code" if first.field == "code" else "secret"
             faults.append(
-                Refusal(first.code, first.sentence, first.remedy, first.evidence, field=f"{person.which}_secret")
+                Refusal(first.code, first.sentence, first.remedy, first.evidence, field=f"{person.which}_{of}")
             )
     if faults:
         raise BadInput(*faults)
@@ -67,7 +74,7 @@ def break_glass(
 
 
 def _proven(database: Database, person: Typed, *, presented: str | None, address: str, at: datetime) -> AccountId:
-    """Whose name and secret these are: a PIN at a browser in whose shift they are, else the password, counted."""
+    """Whose name and secret these are: a PIN at a browser in whose shift they are, else password and second factor."""
     if presented and re.fullmatch(rf"[0-9]{{{PIN_DIGITS}}}", person.secret):
         with database.reading() as session:
             shift = stations.shift_of(session, token=presented, at=at)
@@ -78,7 +85,9 @@ def _proven(database: Database, person: Typed, *, presented: str | None, address
     with database.writing() as session:
         attempt = attempts.count_attempt(session, username=person.username, address=address, at=at)
     with database.writing() as session:
-        return AccountId(sessions.proven(session, attempt=attempt, password=person.secret).id)
+        account_id = AccountId(sessions.proven(session, attempt=attempt, password=person.secret).id)
+    hear_factor(database, account_id=account_id, code=person.code, address=address, at=at)
+    return account_id
 
 
 def _by_pin(database: Database, account_id: AccountId, pin: str) -> AccountId:

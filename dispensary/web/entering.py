@@ -8,12 +8,11 @@ from datetime import datetime
 from dispensary.database import Database
 from dispensary.refusals import BadInput, Refusal
 from dispensary.staff import attempts, factors, half_signed, passkeys, pins, sessions, stations
-from dispensary.staff.audit import record
 from dispensary.staff.factor_rules import code_needed
 from dispensary.staff.models import Account
 from dispensary.staff.passkey_rules import NotProven, RelyingParty, read_answer
 from dispensary.staff.passkeys import CountedBack, Purpose
-from dispensary.staff.queries import sites_of
+from dispensary.staff.proving import write_down_at_first_site
 from dispensary.staff.rules import Actor
 from dispensary.staff.service import password_is_right
 from dispensary.units import AccountId
@@ -136,16 +135,6 @@ def enter_by_passkey(
     except CountedBack as copied:
         write_down_at_first_site(database, copied.account_id, "passkey counted back", at)
         raise sessions.NotSignedIn(passkeys.refused()) from None
-
-
-def write_down_at_first_site(database: Database, account_id: AccountId, act: str, at: datetime) -> None:
-    """Keeps what was tried at an account and refused, at the first of its sites by code."""
-    with database.writing() as session:
-        where = sites_of(session, account_id)
-        if where:
-            session.look_across(each.id for each in where)
-            actor = Actor(account_id, where[0].id, frozenset())
-            record(session, actor=actor, act=act, subject="account", subject_id=account_id, at=at)
 
 
 def set_own_pin(

@@ -13,9 +13,9 @@ from dispensary.staff import attempts, factors, passkeys
 from dispensary.staff.models import Account
 from dispensary.staff.passkey_rules import Answer, NotProven, RelyingParty, read_answer
 from dispensary.staff.passkeys import CountedBack, Purpose
+from dispensary.staff.proving import write_down_at_first_site
 from dispensary.staff.rules import Actor
 from dispensary.units import AccountId
-from dispensary.web.entering import write_down_at_first_site
 
 Kept = TypeVar("Kept")
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import structlog
@@ -32,6 +33,7 @@ from dispensary.staff.models import Account, Site
 from dispensary.staff.rules import Act, Actor, Role, may, the_program
 from dispensary.units import AccountId, SiteId
 from dispensary.verification.entry import ENTRY
+from tests.dispensary.factored import has_authenticator
 from tests.dispensary.lending import lent_app
 from tests.dispensary.visiting import (
     PASSWORD,
@@ -134,6 +136,31 @@ class TestTheMorning:
         assert "Anna had forgotten" in text_of(back.get("/office/glass"))
         assert pia.get("/office").status_code == 403, "ended with the answer"
         assert back.post(path, {"words": "again"}).status_code == 404
+
+    def test_a_second_factor_is_asked_for_too_and_a_recovery_code_is_one(self, house: House) -> None:
+        phone, _ = has_authenticator(house.database, house.actors["pia"].account_id, house.clock())
+        _, codes = has_authenticator(house.database, house.actors["nora"].account_id, house.clock())
+        door = Visitor(house.app)
+        shown = text_of(door.post("/break-glass", house.form()))
+        assert shown.count("This account has a second factor") >= 2
+        wrong = house.form(first_code="000000", second_code=codes[0])
+        assert "This code is not right" in text_of(door.post("/break-glass", wrong))
+        typed = house.form(first_code=phone.shows(house.clock()), second_code=codes[1])
+        assert "pia is an administrator of this site" in text_of(door.post("/break-glass", typed))
+
+    def test_it_stands_among_the_unusual_looks_and_whom_it_made_administrator_does_not_read_it_through(
+        self, house: House
+    ) -> None:
+        pia, anna = Visitor(house.app), Visitor(house.app)
+        pia.signs_in("pia")
+        pia.post("/break-glass", house.form())
+        anna.signs_in("anna")
+        assert "Pia opened the sealed code Nora" in text_of(anna.get("/office/looks"))
+        day = house.clock().astimezone(ZoneInfo("Asia/Kuala_Lumpur")).date()
+        form = {"account_id": str(house.actors["pia"].account_id), "day": str(day), "kind": "sealed_code"}
+        assert pia.post("/office/looks/review", {**form, "words": "it was me"}).status_code == 403
+        assert anna.post("/office/looks/review", {**form, "words": "I had lost my phone."}).status_code == 303
+        assert "I had lost my phone. · Anna" in text_of(anna.get("/office/looks"))
 
     def test_it_lasts_for_the_sites_hours_and_not_a_second_longer(self, house: House) -> None:
         with house.database.writing() as session:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -20,11 +21,14 @@ from dispensary.clients.models import Client
 from dispensary.database import Database
 from dispensary.refusals import BadInput, NotAllowed
 from dispensary.staff.audit import broken_links
+from dispensary.staff.factor_rules import Demand
+from dispensary.staff.factor_setting import ask_for
 from dispensary.staff.rules import Actor, Role, the_program
 from dispensary.staff.service import password_hash
 from dispensary.supplies.closing import close_day
 from dispensary.units import ClientId
 from tests.builders import Clinic, clinic
+from tests.dispensary.factored import has_authenticator
 
 PASSWORD = "papaya on the verandah"
 TOLD = Told("Universiti Malaya, Dr. Tan", "Link with the death register", Ground.RESEARCH, "NMRR-26-01234")
@@ -56,10 +60,10 @@ def export(here: Clinic, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, databa
     monkeypatch.setattr("dispensary.commands.exporting.now", lambda: here.now)
     monkeypatch.setattr("dispensary.commands.parts.vault_of", lambda settings: here.database.vault)
 
-    def run(*words: object, password: str = PASSWORD, account: str = "doctor") -> Result:
+    def run(*words: object, password: str = PASSWORD, account: str = "doctor", code: str = "") -> Result:
         asked = ["export", "dose-days", "--from", "2026-11-01", "--to", "2026-11-30", "--out", str(tmp_path / "out")]
         signed = ["--account", account] if account else []
-        return CliRunner().invoke(main, [*asked, *signed, *map(str, words)], input=f"{password}\n")
+        return CliRunner().invoke(main, [*asked, *signed, *map(str, words)], input=f"{password}\n{code}\n")
 
     return run
 
@@ -107,6 +111,25 @@ class TestOnTheCommandLine:
             ("disclosed", here.doctor.account_id),
             ("disclosed", here.doctor.account_id),
         ]
+
+    def test_a_second_factor_is_asked_for_where_there_is_one_or_the_site_demands_it(
+        self, here: Clinic, export: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("dispensary.commands.identifying.now", lambda: here.now)
+        asked = (*SIGNED, "--ground", "research")
+        with here.database.writing() as session:
+            runs = replace(here.doctor, roles=frozenset({Role.ADMINISTRATOR}))
+            ask_for(session, actor=runs, demand=Demand.ALL, grace_days=7, at=here.now)
+        assert "The site demands a second factor" in export(*asked).output
+        phone, codes = has_authenticator(here.database, here.doctor.account_id, here.now)
+        for code, said in (("", "the password alone is not enough"), ("000000", "This code is not right")):
+            told = export(*asked, code=code)
+            assert (told.exit_code, said in told.output) == (2, True), told.output
+        assert counted(here, "SELECT count(*) FROM disclosure") == 0
+        assert counted(here, "SELECT count(*) FROM audit_entry WHERE act = 'wrong second factor'") == 1
+        assert export(*asked, code=phone.shows(here.now)).exit_code == 0
+        assert "This code is not right" in export(*asked, code=phone.shows(here.now)).output, "a code is heard once"
+        assert export(*asked, code=codes[0]).exit_code == 0
 
     def test_on_consent_it_has_those_who_agreed_and_nobody_else(
         self, here: Clinic, export: Any, tmp_path: Path

@@ -313,6 +313,7 @@ AFTERWARDS: dict[str, list[tuple[str, tuple[object, ...]]]] = {
         ("SELECT count(*) FROM inbound WHERE recipient_id IS NOT NULL", (0,)),
     ],
     "0053b_token_pace": [("SELECT count(*) FROM token_pace", (0,))],
+    "0053c_glass_looks": [("SELECT count(*) FROM look_review", (0,))],
 }
 """What each later migration leaves of a full database, oldest first."""
 CAME = """
