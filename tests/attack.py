@@ -55,7 +55,7 @@ ATTACKS = (
         (f"{APP}/test_app_door.py::TestForgery", f"{HERE}/test_requests.py::TestAnotherOrigin"),
     ),
     Attack("a replayed or guessed second factor", (f"{APP}/test_app_second_factor.py",)),
-    Attack("unknown accounts told by time", (f"{HERE}/test_timing.py",)),
+    Attack("unknown accounts and phones told by time", (f"{HERE}/test_timing.py",)),
     Attack("forged and replayed webhooks", ("tests/dispensary/test_hooks.py", "tests/notifications/test_kannel.py")),
     Attack("tampered, copied and guessed passes", ("tests/dispensary/test_passes.py",)),
     Attack("tricks with paths, methods and heads of requests", (f"{HERE}/test_requests.py::TestPathsAndHeads",)),
