@@ -220,7 +220,8 @@ def _opened(session: ReadSession, site: Place, first: date, last: date) -> dict[
         .order_by(BreakGlass.opened_at)
     )
     for account_id, at, beside in rows:
-        found[account_id, site.dose_day(at), Kind.SEALED_CODE].append(beside)
+        if account_id is not None and at is not None:
+            found[account_id, site.dose_day(at), Kind.SEALED_CODE].append(beside)
     return found
 
 

@@ -6,6 +6,7 @@ is not in PUBLIC is closed to whoever is not signed in, guard or no guard.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from litestar import Litestar
@@ -15,7 +16,7 @@ from litestar.routes import HTTPRoute
 from litestar.types import Guard
 
 from dispensary.refusals import NotAllowed, Refusal
-from dispensary.staff.rules import Act
+from dispensary.staff.rules import Act, Actor
 from dispensary.staff.sessions import FactorDue, Locked, NotSignedIn, SignedIn
 
 PUBLIC = {
@@ -129,6 +130,30 @@ def acts_behind(app: Litestar, prefix: str) -> tuple[Act, ...]:
         for act in _ACTS.get(guard, ())
     }
     return tuple(act for act in Act if act in needed)
+
+
+_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_Doors = dict[tuple[str, str], list[tuple[Act, ...]]]
+
+
+def opens(app: Litestar, actor: Actor, path: str, method: str = "GET") -> bool:
+    """Whether the guards of what stands at this path would let the actor pass: for links that a page shows or not.
+
+    Of a path that no route has as it is written, such as another site's, nothing is known, and it is shown.
+    """
+    doors: _Doors | None = app.state.get("doors")
+    if doors is None:
+        doors = app.state["doors"] = {
+            (str(each), re.sub(r"\{[^}]*\}", "*", route.path)): [
+                _ACTS[guard] for guard in handler.resolve_guards() if guard in _ACTS
+            ]
+            for route in app.routes
+            if isinstance(route, HTTPRoute)
+            for handler in route.route_handlers
+            for each in handler.http_methods
+        }
+    plain = _ID.sub("*", path.split("?")[0].split("#")[0])
+    return all(any(actor.may(act) for act in acts) for acts in doors.get((method, plain), ()))
 
 
 def requires(*acts: Act) -> Guard:

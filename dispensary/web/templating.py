@@ -27,6 +27,7 @@ from dispensary.staff.sessions import SignedIn
 from dispensary.units import SiteId, new_id, plain
 from dispensary.web.alarm import Alarm
 from dispensary.web.backed_up import BackedUp
+from dispensary.web.guards import opens
 from dispensary.web.places import Desk, desks_open_to
 
 DESKS = Path(__file__).parent.parent / "desks"
@@ -65,6 +66,13 @@ def _who(context: Context) -> SignedIn | None:
 @pass_context
 def _here(context: Context) -> SignedIn | None:
     return _who(context)
+
+
+@pass_context
+def _opens(context: Context, path: str, method: str = "GET") -> bool:
+    """Whether the reader of the page may go there, or do that: what they may not is not offered to them."""
+    who = _who(context)
+    return who is None or opens(context["request"].app, who.actor, path, method)
 
 
 @pass_context
@@ -150,6 +158,7 @@ def templates(
 
     environment.globals.update(
         here=_here,
+        opens=_opens,
         open_desks=open_desks,
         backed_up=backups,
         sealed_code=sealed_code,

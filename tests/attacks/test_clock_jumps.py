@@ -97,7 +97,7 @@ def test_each_slot_of_the_night_runs_once_and_no_day_stays_open(
         assert {name: slots[name] for name in kept} == kept, "what has run is not done again"
         kept = slots
     with database.reading() as session:
-        days = list(session.scalars(text("SELECT day FROM day_close ORDER BY day")))
+        days = list(session.scalars(text("SELECT dose_day FROM day_close ORDER BY dose_day")))
         closed = session.scalars(text("SELECT slot FROM job_run WHERE job = 'close day' ORDER BY slot")).all()
         assert list(audit.broken_links(session, site_id=place.site_id)) == []
     assert days == [date(2026, 11, 24) + timedelta(days=number) for number in range(len(days))]
