@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 
-from benchmarks import assessing, booking, closing, dose, evaluation, health, screen, texts, waiting
+from benchmarks import assessing, booking, closing, dose, evaluation, health, screen, texts, waiting, wall
 from benchmarks.figures import RESULTS, Figure, say, table, write
 from benchmarks.ground import ground
 
 ALL = {
     "dose": dose,
+    "wall": wall,
     "screen": screen,
     "booking": booking,
     "closing": closing,

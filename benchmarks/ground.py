@@ -130,7 +130,7 @@ def serving(*command: str, environment: Mapping[str, str], complaints: Path) -> 
 
 
 @contextmanager
-def takehome(ground: Ground, database: str) -> Iterator[Server]:
+def takehome(ground: Ground, database: str, *, program: str = "dispensary.cli") -> Iterator[Server]:
     """The program as a clinic runs it in production, on this database; the jobs run elsewhere (`dispensary worker`)."""
     data = ground.folder / f"data-{database}"
     environment = {
@@ -139,9 +139,10 @@ def takehome(ground: Ground, database: str) -> Iterator[Server]:
         "DISPENSARY_KEYS": str(ground.keys),
         "DATABASE_URL": ground.url_of(database),
         "PUBLIC_BASE_URL": "https://clinic.example.org",
+        "DISPENSARY_PROXIES": "127.0.0.1",
     }
     log = ground.folder / f"{database}.log"
-    with serving("dispensary.cli", "serve", "--no-jobs", environment=environment, complaints=log) as server:
+    with serving(program, "serve", "--no-jobs", environment=environment, complaints=log) as server:
         yield server
 
 

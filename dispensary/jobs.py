@@ -35,6 +35,7 @@ from dispensary.nights import (
     close_left_open,
     forget_texts,
     judge_sites,
+    let_go_of_old,
     look_at_safes,
     make_packs,
     recall_at_random,
@@ -112,6 +113,7 @@ def start_jobs(database: Database, settings: Settings, clock: Clock) -> Backgrou
     scheduler.add_job(led(lambda: judge_sites(database, clock)), id="judge health", **soon)
     scheduler.add_job(led(lambda: pass_alerts_on(database, clock)), id="pass alerts on", **soon)
     scheduler.add_job(led(lambda: forget_texts(database, clock)), id="wipe texts", **soon)
+    scheduler.add_job(led(lambda: let_go_of_old(database, settings.data, clock)), id="end of keeping", **soon)
     scheduler.add_job(led(lambda: count_behind(database)), id="count for figures", **soon)
     scheduler.add_job(led(lambda: write_reports(database, settings.reports, clock)), id="monthly reports", **soon)
     anchors = anchor_folders(settings.data, settings.anchors)
@@ -261,5 +263,6 @@ def run_night(
     make_packs(database, data, clock, at=site, retry_after=timedelta(0))
     judge_sites(database, clock, at=site, retry_after=timedelta(0))
     forget_texts(database, clock, at=site, retry_after=timedelta(0))
+    let_go_of_old(database, data, clock, at=site, retry_after=timedelta(0))
     write_reports(database, reports, clock, at=site, retry_after=timedelta(0))
     anchor_trails(database, anchor_folders(data, anchors), clock, at=site, retry_after=timedelta(0))

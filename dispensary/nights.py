@@ -15,6 +15,7 @@ import structlog
 from sqlalchemy import select
 
 from dispensary.database import Database, WriteSession
+from dispensary.erasing.letting_go import LET_GO, let_go
 from dispensary.leading import Clock, run_once
 from dispensary.monitoring.judging import judge_health
 from dispensary.phone.text_rules import FORGET_TEXTS, forget_old_texts
@@ -164,6 +165,19 @@ def forget_texts(
         ran += run_once(
             database, job=FORGET_TEXTS, slot=slot(site, day), clock=clock, work=work, retry_after=retry_after
         )
+    return ran
+
+
+def let_go_of_old(
+    database: Database, data: Path, clock: Clock, *, at: Place | None = None, retry_after: timedelta = RETRY_AFTER
+) -> int:
+    """Lets go, once a night at each site, of what is past the time that the site has set for it."""
+    now, ran = clock(), 0
+    with database.reading() as session:
+        days = {site: site.dose_day(now - CLOSE_AFTER) for site in ([at] if at else sites(session))}
+    for site, day in days.items():
+        work = partial(let_go, site_id=site.id, data=data, at=now)
+        ran += run_once(database, job=LET_GO, slot=slot(site, day), clock=clock, work=work, retry_after=retry_after)
     return ran
 
 

@@ -52,6 +52,7 @@ END $$
 """
 """The role is the server's and not one database's. Whoever owns the tables works as it and gets nothing from it."""
 
+_ASKED = text(f"SELECT quote_ident(current_user), EXISTS (SELECT FROM pg_roles WHERE rolname = '{DESK}')")
 _RAISED = f"""
 DO $$
 DECLARE each record;
@@ -150,10 +151,12 @@ def raise_wall(connection: Connection) -> None:
     try:
         connection.execute(text(_ROLE))
     except ProgrammingError as reason:
-        who = connection.engine.url.username or "the program's user"
+        connection.rollback()
+        who, there = connection.execute(_ASKED).one()
+        made = "" if there else f"CREATE ROLE {DESK} NOLOGIN; "
         raise NoDatabase(
-            f"The program's user may not make the role {DESK}, behind which signed-in people work. Let whoever runs the"
-            f' server say: CREATE ROLE {DESK} NOLOGIN; GRANT {DESK} TO "{who}";'
+            f"The program's user may not make the role {DESK}, or work as it; behind it signed-in people work. Let"
+            f" whoever runs the server say: {made}GRANT {DESK} TO {who}; and then migrate again."
         ) from reason
     connection.execute(text(_RAISED))
 

@@ -118,7 +118,6 @@ def _account(session: WriteSession, site_id: SiteId, name: str, initials: str, r
         username=f"{initials.lower()}-{next(_numbers)}",
         name=name,
         initials=initials,
-        password_hash="-",
         made_at=at,
         accepted_at=at,
     )

@@ -10,9 +10,10 @@ from dispensary.clients.demand_models import LegalDemand, LegalDemandStep
 from dispensary.clients.disclosure_models import Release
 from dispensary.database import WriteSession
 from dispensary.staff import audit
-from dispensary.staff.models import Site
+from dispensary.staff.queries import sites
+from dispensary.staff.retention import figure_of
+from dispensary.staff.retention_rules import Kind
 from dispensary.staff.rules import the_program
-from dispensary.units import SiteId
 
 AT_ONCE = 200
 DEMANDS = (LegalDemand.__tablename__, LegalDemandStep.__tablename__)
@@ -26,13 +27,15 @@ def remove_demands_over(session: WriteSession, *, at: datetime) -> int:
     all stay.
     """
     removed = 0
-    for site in session.scalars(select(Site).where(Site.keep_years.is_not(None)).order_by(Site.code)):
-        assert site.keep_years is not None
+    for site in sites(session):
+        years = figure_of(session, site_id=site.id, kind=Kind.CLIENTS)
+        if years is None:
+            continue
         over = session.scalars(
             select(LegalDemand.id)
             .where(
                 LegalDemand.site_id == site.id,
-                LegalDemand.received_at < _years_before(at, site.keep_years),
+                LegalDemand.received_at < _years_before(at, years),
                 ~exists().where(Release.legal_demand_id == LegalDemand.id),
             )
             .order_by(LegalDemand.no)
@@ -45,12 +48,12 @@ def remove_demands_over(session: WriteSession, *, at: datetime) -> int:
         removed += len(over)
         audit.record(
             session,
-            actor=the_program(SiteId(site.id)),
+            actor=the_program(site.id),
             act="removed legal demands",
             subject="site",
             subject_id=site.id,
             at=at,
-            details={"count": len(over), "years": site.keep_years},
+            details={"count": len(over), "years": years},
         )
     return removed
 

@@ -62,6 +62,7 @@ from dispensary.desks import (
     helping,
     incoming,
     invited,
+    keeping,
     kiosk,
     legal_holds,
     locking,
@@ -220,6 +221,7 @@ HANDLERS: list[ControllerRouterHandler] = [
     *weekly.HANDLERS,
     *booking_setting.HANDLERS,
     *telephone.HANDLERS,
+    *keeping.HANDLERS,
     *kiosk.HANDLERS,
     *screen.HANDLERS,
 ]

@@ -1,8 +1,9 @@
-"""Erasing a client at the desk: who was erased, erasing one by number, and for how many years records are kept."""
+"""Erasing a client at the desk: who was erased, erasing one by number, and whose time is over."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 from litestar import get, post
@@ -15,17 +16,19 @@ from dispensary.clients.rules import plain_number
 from dispensary.database import Database, WriteSession
 from dispensary.desks.noting import somebody
 from dispensary.desks.window import choices
-from dispensary.erasing.rules import LONGEST_WORDS, YEARS, Ground
-from dispensary.erasing.service import erase, erasures_at, set_period
+from dispensary.erasing.letting_go import due
+from dispensary.erasing.rules import LONGEST_WORDS, Ground
+from dispensary.erasing.service import erase, erasures_at
 from dispensary.refusals import BadInput, Refusal, Refused
 from dispensary.staff.countersign import who_can_stand_by
-from dispensary.staff.models import Site
 from dispensary.staff.queries import Place
+from dispensary.staff.retention import figure_of
+from dispensary.staff.retention_rules import Kind
 from dispensary.staff.rules import Act, Actor
 from dispensary.web.doing import done_or_again
 from dispensary.web.forms import Form, secret
 from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
-from dispensary.web.guards import requires_administrator, requires_eraser
+from dispensary.web.guards import requires_eraser
 from dispensary.web.templating import page
 from dispensary.web.typed import Typed
 from dispensary.words import _
@@ -46,6 +49,7 @@ def _page(
     database: Database,
     actor: Actor,
     site: Place,
+    today: date,
     *,
     done: str = "",
     refused: Refused | None = None,
@@ -55,22 +59,24 @@ def _page(
         return page(
             "disclosure/erasing.html",
             erased=erasures_at(session, site_id=site.id),
-            years=session.get_one(Site, site.id).keep_years,
+            years=figure_of(session, site_id=site.id, kind=Kind.CLIENTS),
+            due=due(session, site_id=site.id, today=today),
             seconds=choices(who_can_stand_by(session, actor=actor)),
             grounds=ground_words(),
-            done=done if done in ("erased", "period") else "",
+            done=done if done in ("erased",) else "",
             may_set=actor.may(Act.RUN_SITE),
             longest=LONGEST_WORDS,
-            bounds=YEARS,
             refused=refused,
             typed=typed,
         )
 
 
 @get(_PAGE, sync_to_thread=True, guards=[requires_eraser])
-def erasing(database: TheDatabase, actor: TheActor, site: TheSite, done: FromQuery[str] = "") -> Template:
+def erasing(
+    database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock, done: FromQuery[str] = ""
+) -> Template:
     """Who was erased here, by number, and the form to erase somebody."""
-    return _page(database, actor, site, done=done)
+    return _page(database, actor, site, site.dose_day(clock()), done=done)
 
 
 @post(_PAGE, sync_to_thread=True, guards=[requires_eraser])
@@ -105,26 +111,8 @@ def erase_client(data: Form, database: TheDatabase, actor: TheActor, site: TheSi
         database,
         act,
         then=lambda _: f"{_PAGE}?done=erased",
-        else_again=lambda why: _page(database, actor, site, refused=why, typed=data),
+        else_again=lambda why: _page(database, actor, site, site.dose_day(now), refused=why, typed=data),
     )
 
 
-@post(f"{_PAGE}/period", sync_to_thread=True, guards=[requires_administrator])
-def set_years(data: Form, database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock) -> Response[Any]:
-    """Sets for how many years the site keeps a record after the last day of treatment."""
-
-    def act(session: WriteSession) -> object:
-        with Typed(data) as typed:
-            years = typed.whole("years", *YEARS)
-        set_period(session, actor=actor, years=years, at=clock())
-        return None
-
-    return done_or_again(
-        database,
-        act,
-        then=lambda _: f"{_PAGE}?done=period",
-        else_again=lambda why: _page(database, actor, site, refused=why, typed=data),
-    )
-
-
-HANDLERS: list[ControllerRouterHandler] = [erasing, erase_client, set_years]
+HANDLERS: list[ControllerRouterHandler] = [erasing, erase_client]

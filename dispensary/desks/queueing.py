@@ -20,6 +20,7 @@ from dispensary.database import ReadSession, WriteSession
 from dispensary.phone import front_desk, queueing
 from dispensary.refusals import Refused
 from dispensary.staff.queries import Place
+from dispensary.staff.rules import Act, Actor
 from dispensary.units import ClientId
 from dispensary.web.doing import done_or_again
 from dispensary.web.forms import Form, key_of, one
@@ -27,6 +28,7 @@ from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
 from dispensary.web.guards import requires_greeter
 from dispensary.web.templating import page
 from scheduling.models import Visit
+from scheduling.queue_rules import QueueRules
 
 
 @dataclass(frozen=True)
@@ -43,19 +45,40 @@ class InQueue:
     window_name: str
 
 
+@dataclass(frozen=True)
+class Sooner:
+    """A way to come sooner, as a button: why, for whoever may look at records, and otherwise by how much alone."""
+
+    field: str
+    value: str
+    minutes: int
+    word: str = ""
+
+    def given(self, visit: Visit) -> bool:
+        """Whether they come sooner by it now."""
+        return self.word == visit.group_word if self.word else self.minutes == visit.priority
+
+
+def sooner_for(actor: Actor, rules: QueueRules) -> list[Sooner]:
+    """What this person may choose. Reception is told of nobody that they are ill, or pregnant: some go first."""
+    if actor.may(Act.LOOK_AT_CLIENT):
+        return [Sooner("word", group.word, group.minutes, group.word) for group in rules.groups]
+    return [Sooner("minutes", str(n), n) for n in sorted({group.minutes for group in rules.groups})]
+
+
 @get("/reception/queue", sync_to_thread=True, guards=[requires_greeter])
-def queue_page(database: TheDatabase, site: TheSite, clock: TheClock) -> Template:
+def queue_page(database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock) -> Template:
     """The queue, live."""
-    return _page(database, site, clock())
+    return _page(database, actor, site, clock())
 
 
-def _page(database: TheDatabase, site: Place, now: datetime, refused: Refused | None = None) -> Template:
+def _page(database: TheDatabase, actor: Actor, site: Place, now: datetime, refused: Refused | None = None) -> Template:
     with database.reading() as session:
-        return page("reception/queue.html", refused=refused, **_queue(session, site, now))
+        return page("reception/queue.html", refused=refused, **_queue(session, actor, site, now))
 
 
 @front_desk.where_it_opens()
-def _queue(session: ReadSession, site: Place, now: datetime) -> dict[str, Any]:
+def _queue(session: ReadSession, actor: Actor, site: Place, now: datetime) -> dict[str, Any]:
     day = scheduling.queries.day_at(session, site.id, now)
     visits = scheduling.waiting.queue(session, site.id, day, now)
     known = faces(session, {ClientId(visit.holder_id) for visit in visits})
@@ -84,7 +107,8 @@ def _queue(session: ReadSession, site: Place, now: datetime) -> dict[str, Any]:
         "waiting": waiting,
         "called": called,
         "aside": aside,
-        "groups": rules.groups,
+        "sooner": sooner_for(actor, rules),
+        "sees_why": actor.may(Act.LOOK_AT_CLIENT),
         "minutes": pace.minutes(len(waiting)),
         "windows": pace.windows,
         "waits": scheduling.waiting.waits_on(session, site.id, day),
@@ -92,13 +116,13 @@ def _queue(session: ReadSession, site: Place, now: datetime) -> dict[str, Any]:
 
 
 def _does(
-    database: TheDatabase, site: Place, now: datetime, act: Callable[[WriteSession], object], onward: str
+    database: TheDatabase, actor: Actor, site: Place, now: datetime, act: Callable[[WriteSession], object], onward: str
 ) -> Response[Any]:
     return done_or_again(
         database,
         act,
         then=lambda _: onward if onward.startswith("/reception") else "/reception/queue",
-        else_again=lambda why: _page(database, site, now, why),
+        else_again=lambda why: _page(database, actor, site, now, why),
     )
 
 
@@ -106,13 +130,15 @@ def _does(
 def group(
     visit_id: FromPath[UUID], data: Form, database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock
 ) -> Response[Any]:
-    """They come sooner, by a word of the site's list, or as others do."""
-    now, word = clock(), one(data, "word")
+    """They come sooner, by a word of the site's list or by its minutes alone, or as others do."""
+    now, word, minutes = clock(), one(data, "word"), one(data, "minutes")
 
     def act(session: WriteSession) -> Visit:
+        if not word and minutes.isascii() and minutes.isdigit() and len(minutes) < 4:
+            return queueing.starts_sooner(session, actor=actor, visit_id=visit_id, minutes=int(minutes), at=now)
         return queueing.comes_sooner(session, actor=actor, visit_id=visit_id, word=word, at=now)
 
-    return _does(database, site, now, act, one(data, "onward"))
+    return _does(database, actor, site, now, act, one(data, "onward"))
 
 
 @post("/reception/queue/{visit_id:uuid}/back", sync_to_thread=True, guards=[requires_greeter])
@@ -125,7 +151,7 @@ def back(
     def act(session: WriteSession) -> Visit:
         return queueing.back_in_queue(session, actor=actor, visit_id=visit_id, at=now)
 
-    return _does(database, site, now, act, "")
+    return _does(database, actor, site, now, act, "")
 
 
 @post("/reception/queue/{visit_id:uuid}/skip", sync_to_thread=True, guards=[requires_greeter])
@@ -138,7 +164,7 @@ def skip(
     def act(session: WriteSession) -> Visit:
         return queueing.not_there(session, actor=actor, visit_id=visit_id, key=key, at=now)
 
-    return _does(database, site, now, act, "")
+    return _does(database, actor, site, now, act, "")
 
 
 @post("/reception/queue/{visit_id:uuid}/again", sync_to_thread=True, guards=[requires_greeter])
@@ -155,7 +181,7 @@ def again(
             return None  # they were put back meanwhile: there is no window to call them to
         return queueing.call_again(session, actor=actor, visit_id=visit_id, window=window, key=key, at=now)
 
-    return _does(database, site, now, act, "")
+    return _does(database, actor, site, now, act, "")
 
 
 @post("/reception/queue/{visit_id:uuid}/left", sync_to_thread=True, guards=[requires_greeter])
@@ -168,7 +194,7 @@ def left(
     def act(session: WriteSession) -> Visit:
         return queueing.has_left(session, actor=actor, visit_id=visit_id, at=now)
 
-    return _does(database, site, now, act, "")
+    return _does(database, actor, site, now, act, "")
 
 
 HANDLERS: list[ControllerRouterHandler] = [queue_page, group, back, skip, again, left]

@@ -24,6 +24,7 @@ import scheduling.waitlist
 from dispensary.clients import queries as clients
 from dispensary.clients.queries import Face
 from dispensary.database import Database, ReadSession
+from dispensary.desks.queueing import sooner_for
 from dispensary.phone import front_desk
 from dispensary.phone.tasks import Task, settle, tasks
 from dispensary.refusals import NotThere, Refusal, Refused
@@ -109,7 +110,7 @@ def _first_page(
         "waiting": [_waiting(visit, faces, booked_at, now) for visit in visits],
         "minutes": scheduling.waiting.minutes_now(session, site.id, now),
         "aside": [visit.ticket for visit in visits if visit.aside_at is not None],
-        "groups": scheduling.waiting.queue_rules(session, site.id).groups,
+        "sooner": sooner_for(actor, scheduling.waiting.queue_rules(session, site.id)),
         "greets": actor.may(Act.CHECK_IN),
         "waits": scheduling.waiting.waits_on(session, site.id, today),
         "tasks": [(task, faces[task.client_id]) for task in to_do[:TASKS_ON_THE_FIRST_PAGE]],

@@ -18,9 +18,10 @@ from dispensary.settings import Settings
 from dispensary.staff import factors, invitations, pins
 from dispensary.staff.entry_rules import DORMANT_DAYS, GLASS_HOURS, INVITED_DAYS, Entry, spelled
 from dispensary.staff.entry_settings import entry_of, set_entry
+from dispensary.staff.leaving import last_ones
 from dispensary.staff.presence import presences
 from dispensary.staff.queries import Colleague, Place, colleagues
-from dispensary.staff.rules import Role
+from dispensary.staff.rules import Actor, Role
 from dispensary.staff.service import close_account, grant, revoke
 from dispensary.supplies.printing.qr import qr_svg
 from dispensary.units import AccountId
@@ -139,7 +140,7 @@ def account(
     done: FromQuery[str] = "",
 ) -> Template:
     """One account: its roles here, how its person comes to a password, when they were here, and its end."""
-    return _account_page(database, site, account_id, clock, own=actor.account_id == account_id, done=done)
+    return _account_page(database, site, account_id, clock, actor=actor, done=done)
 
 
 def _account_page(
@@ -148,7 +149,7 @@ def _account_page(
     account_id: UUID,
     clock: Clock,
     *,
-    own: bool,
+    actor: Actor,
     done: str = "",
     refused: Refused | None = None,
 ) -> Template:
@@ -157,6 +158,7 @@ def _account_page(
         has_pin = pins.has_pin(session, person.id)
         has_factor = factors.asked_for(session, person.id)
         seen = presences(session, [person], site_id=site.id, at=clock()).get(person.id)
+        alone = last_ones(session, actor=actor, account_id=person.id)
     return page(
         "office/account.html",
         refused=refused,
@@ -165,7 +167,9 @@ def _account_page(
         has_pin=has_pin,
         has_factor=has_factor,
         roles=[role.value for role in Role],
-        own=own,
+        alone=alone,
+        site_id=site.id,
+        own=actor.account_id == account_id,
         done=done,
     )
 
@@ -200,7 +204,7 @@ def set_roles(
     try:
         database.write(act)
     except Refused as refused:
-        return _account_page(database, site, account_id, clock, own=actor.account_id == account_id, refused=refused)
+        return _account_page(database, site, account_id, clock, actor=actor, refused=refused)
     then = f"/office/staff/{account_id}?done=roles" if wanted else "/office/staff?done=roles"
     return Redirect(then, status_code=303)
 
@@ -225,7 +229,7 @@ def invite(
             )
         )
     except Refused as refused:
-        return _account_page(database, site, account_id, clock, own=actor.account_id == account_id, refused=refused)
+        return _account_page(database, site, account_id, clock, actor=actor, refused=refused)
     return _invitation_page(database, site, settings, AccountId(account_id), code, clock)
 
 
@@ -241,7 +245,7 @@ def take_back(
             lambda session: invitations.take_back(session, actor=actor, account_id=AccountId(account_id), at=now)
         )
     except Refused as refused:
-        return _account_page(database, site, account_id, clock, own=actor.account_id == account_id, refused=refused)
+        return _account_page(database, site, account_id, clock, actor=actor, refused=refused)
     return Redirect(f"/office/staff/{account_id}?done=taken-back", status_code=303)
 
 
@@ -255,7 +259,7 @@ def remove_pin(
     try:
         database.write(lambda session: pins.remove_pin(session, actor=actor, account_id=AccountId(account_id), at=now))
     except Refused as refused:
-        return _account_page(database, site, account_id, clock, own=actor.account_id == account_id, refused=refused)
+        return _account_page(database, site, account_id, clock, actor=actor, refused=refused)
     return Redirect(f"/office/staff/{account_id}?done=pin", status_code=303)
 
 
@@ -269,7 +273,7 @@ def reset_factor(
     try:
         database.write(lambda session: factors.reset(session, actor=actor, account_id=AccountId(account_id), at=now))
     except Refused as refused:
-        return _account_page(database, site, account_id, clock, own=actor.account_id == account_id, refused=refused)
+        return _account_page(database, site, account_id, clock, actor=actor, refused=refused)
     return Redirect(f"/office/staff/{account_id}?done=factor", status_code=303)
 
 
@@ -296,7 +300,7 @@ def close(
         if person.left_at is None:
             database.write(act)
     except Refused as refused:
-        return _account_page(database, site, account_id, clock, own=actor.account_id == account_id, refused=refused)
+        return _account_page(database, site, account_id, clock, actor=actor, refused=refused)
     return Redirect("/office/staff?done=closed", status_code=303)
 
 

@@ -8,7 +8,6 @@ from enum import StrEnum
 from dispensary.refusals import Refusal
 
 LONGEST_WORDS = 500
-YEARS = (1, 100)
 
 
 class Ground(StrEnum):

@@ -18,15 +18,16 @@ from dispensary.clients.legal_holds import refuse_while_held
 from dispensary.clients.models import Client, ClientGoal, ClientIndex, Episode
 from dispensary.clients.service import the_client
 from dispensary.database import ReadSession, WriteSession
-from dispensary.erasing.rules import LONGEST_WORDS, YEARS, Ground, may_erase
+from dispensary.erasing.rules import LONGEST_WORDS, Ground, may_erase
 from dispensary.monitoring.incoming_models import ResultFile
 from dispensary.phone.pins import end_pin
 from dispensary.refusals import BadInput, NotAllowed, Refusal, Refused
 from dispensary.resealing.moving import shred_what_the_house_sealed
 from dispensary.staff import audit
 from dispensary.staff.countersign import the_second_person
-from dispensary.staff.models import Site
 from dispensary.staff.queries import names_of
+from dispensary.staff.retention import figure_of
+from dispensary.staff.retention_rules import Kind
 from dispensary.staff.rules import Act, Actor
 from dispensary.supplies.agents_models import Agent
 from dispensary.units import AccountId, ClientId, SiteId
@@ -73,7 +74,7 @@ def erase(
     faults = may_erase(
         in_treatment=_in_treatment(session, client_id, today),
         last_day=_last_day(session, client),
-        keep_years=session.get_one(Site, actor.site_id).keep_years,
+        keep_years=figure_of(session, site_id=actor.site_id, kind=Kind.CLIENTS),
         ground=ground,
         authority=authority,
         today=today,
@@ -208,25 +209,3 @@ def erasures_at(session: ReadSession, *, site_id: SiteId, most: int = 200) -> Se
         )
         for erasure, number in rows
     ]
-
-
-def set_period(session: WriteSession, *, actor: Actor, years: int | None, at: datetime) -> None:
-    """For how many years after the last day of treatment the site keeps a record; nothing takes the figure away."""
-    if not actor.may(Act.RUN_SITE):
-        raise NotAllowed(Refusal("not-administrator", "An administrator of the site sets this.", "Ask one."))
-    if years is not None and not YEARS[0] <= years <= YEARS[1]:
-        raise BadInput(
-            Refusal("bad-period", "Write 1 to 100 years.", "The law of records says how many.", field="years")
-        )
-    site = session.get_one(Site, actor.site_id)
-    before, site.keep_years = site.keep_years, years
-    session.flush()
-    audit.record(
-        session,
-        actor=actor,
-        act="set period of records",
-        subject="site",
-        subject_id=actor.site_id,
-        at=at,
-        details={"from": before, "to": years},
-    )

@@ -6,7 +6,7 @@ has a key: a lost answer is asked for again, and nobody else is called by it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Final
@@ -17,7 +17,7 @@ import scheduling.waiting
 from dispensary.database import WriteSession
 from dispensary.refusals import BadInput, NotThere, Refusal
 from dispensary.staff import audit
-from dispensary.staff.rules import Actor
+from dispensary.staff.rules import Act, Actor
 from dispensary.staff.service import refuse_unless_runs_site
 from scheduling import calling
 from scheduling.models import Visit
@@ -104,14 +104,37 @@ def has_left(session: WriteSession, *, actor: Actor, visit_id: UUID, at: datetim
 
 
 def comes_sooner(session: WriteSession, *, actor: Actor, visit_id: UUID, word: str, at: datetime) -> Visit:
-    """Gives a word of the site's list, by which they come sooner, or takes it back. Raises NotThere and BadInput."""
-    before = _visit_here(session, actor, visit_id).group_word
-    words = [group.word for group in scheduling.waiting.queue_rules(session, actor.site_id).groups]
-    if word and word not in words:
-        raise BadInput(Refusal("no-group", "This site has no such group.", "Choose one of the list.", field="word"))
-    visit = calling.give_group(session, visit_id=visit_id, word=word)
-    if visit.group_word != before:
-        _write_down(session, actor, visit, "comes sooner" if word else "comes as others do", at, {})
+    """Gives a word of the site's list, by which they come sooner, or takes it back. Raises NotThere and BadInput.
+
+    A word may tell of somebody's health, so that whoever may not look at records gives none (`starts_sooner`).
+    """
+    groups = scheduling.waiting.queue_rules(session, actor.site_id).groups
+    if word and (word not in {group.word for group in groups} or not actor.may(Act.LOOK_AT_CLIENT)):
+        raise _no_group("word")
+    return _goes(session, actor, visit_id, at, lambda: calling.give_group(session, visit_id=visit_id, word=word))
+
+
+def starts_sooner(session: WriteSession, *, actor: Actor, visit_id: UUID, minutes: int, at: datetime) -> Visit:
+    """They come sooner by the minutes of one of the site's groups, and nobody says why; by 0 as others do.
+
+    It is for reception, who sees of nobody why they go first. Raises NotThere and BadInput.
+    """
+    groups = scheduling.waiting.queue_rules(session, actor.site_id).groups
+    if minutes and minutes not in {group.minutes for group in groups}:
+        raise _no_group("minutes")
+    return _goes(session, actor, visit_id, at, lambda: calling.give_start(session, visit_id=visit_id, minutes=minutes))
+
+
+def _no_group(field: str) -> BadInput:
+    return BadInput(Refusal("no-group", "This site has no such group.", "Choose one of the list.", field=field))
+
+
+def _goes(session: WriteSession, actor: Actor, visit_id: UUID, at: datetime, act: Callable[[], Visit]) -> Visit:
+    there = _visit_here(session, actor, visit_id)
+    before = there.group_word, there.priority
+    visit = act()
+    if (visit.group_word, visit.priority) != before:
+        _write_down(session, actor, visit, "comes sooner" if visit.priority else "comes as others do", at, {})
     return visit
 
 

@@ -23,7 +23,7 @@ from dispensary.staff.models import Account, RoleGrant
 from dispensary.staff.permission_rules import roles_for
 from dispensary.staff.pin_rules import WRONG_PINS
 from dispensary.staff.rules import Act, Actor
-from dispensary.staff.service import password_is_right
+from dispensary.staff.service import kept_password, password_is_right
 from dispensary.staff.sessions import on_duty_at
 from dispensary.staff.shift_models import CounterPin
 from dispensary.units import AccountId
@@ -136,7 +136,7 @@ def _not_by_password(
     except attempts.TooManyGuesses as refused:
         first = refused.first
         return Refusal(first.code, first.sentence, first.remedy, first.evidence, field="second_pin")
-    if not password_is_right(account.password_hash, password):
+    if not password_is_right(kept_password(session, second_id), password):
         return Refusal(
             "wrong-password",
             "This is not their password.",

@@ -36,7 +36,12 @@ from dispensary.staff.factor_rules import (
 )
 from dispensary.staff.models import Account, AuditEntry, RoleGrant, SignIn
 from dispensary.staff.rules import Actor
-from dispensary.staff.service import forget_factors, password_is_right, refuse_unless_runs_all_sites_of
+from dispensary.staff.service import (
+    forget_factors,
+    kept_password,
+    password_is_right,
+    refuse_unless_runs_all_sites_of,
+)
 from dispensary.units import AccountId, new_id
 
 AUTHENTICATOR, RECOVERY_CODE = "authenticator", "recovery code"
@@ -175,8 +180,7 @@ def prove(
     Otherwise whoever finds an open screen, or has a password, makes the account their own. `by_passkey`: one of theirs
     has signed for it, and no code is heard. Raises BadInput.
     """
-    account = session.get_one(Account, account_id)
-    if not password_is_right(account.password_hash, password):
+    if not password_is_right(kept_password(session, account_id), password):
         raise BadInput(Refusal("wrong-password", "The password is not right.", "Type it again.", field="password"))
     if not by_passkey and asked_for(session, account_id):
         hear(session, account_id=account_id, typed=code, at=at)

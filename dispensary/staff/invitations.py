@@ -30,8 +30,8 @@ from dispensary.staff.rules import Actor, Role, password_fits
 from dispensary.staff.service import (
     add_account,
     end_all,
+    keep_password,
     open_account,
-    password_hash,
     refuse_unless_runs_all_sites_of,
 )
 from dispensary.units import AccountId, SiteId, new_id
@@ -188,7 +188,7 @@ def accept(session: WriteSession, *, code: str, password: str, again: str, at: d
     )
     if used is None:
         raise no_invitation()
-    account.password_hash = password_hash(password)
+    keep_password(session, account.id, password)
     account.accepted_at = account.accepted_at or at
     session.flush()
     end_all(session, account_id=account.id, by=account.id, at=at)

@@ -33,7 +33,6 @@ class Site(Base):
     __table_args__ = (
         CheckConstraint("code ~ '^[A-Z0-9-]{1,12}$'", name="code"),
         CheckConstraint("missed_days_ask BETWEEN 1 AND 5", name="missed_days_ask"),
-        CheckConstraint("keep_years BETWEEN 1 AND 100", name="keep_years"),
         CheckConstraint("jump_percent BETWEEN 1 AND 100 AND jump_mg > 0", name="jump_guard"),
         CheckConstraint("num_nonnulls(area_id, main_site_id) <= 1", name="one_parent"),
         CheckConstraint("main_site_id <> id", name="not_its_own"),
@@ -65,8 +64,6 @@ class Site(Base):
     Three, as the UK guidelines (Orange Book 2017) and CPSO 2011 have it; a site may ask earlier.
     """
     opened_at: Mapped[datetime]
-    keep_years: Mapped[int | None] = mapped_column(SmallInteger)
-    """For how many years after the last day of treatment a record is kept. Nothing: nobody has said so."""
     area_id: Mapped[UUID | None] = mapped_column(ForeignKey("area.id"))
     """Where a main site lies in the programme's tree; nothing for a satellite, and for a clinic that stands alone."""
     main_site_id: Mapped[SiteId | None] = mapped_column(ForeignKey("site.id"))
@@ -86,12 +83,20 @@ class Account(Base):
     username: Mapped[str] = mapped_column(unique=True)
     name: Mapped[str]
     initials: Mapped[str]
-    password_hash: Mapped[str]
-    """argon2id; of a secret that nobody has, until its person has chosen a password."""
     accepted_at: Mapped[datetime | None]
     """When its person first had a password; nothing while they are invited alone."""
     left_at: Mapped[datetime | None]
     made_at: Mapped[datetime]
+
+
+class AccountPassword(Base):
+    """By what a person signs in. Not a column of the account, which every site reads: it stays where they work."""
+
+    __tablename__ = "account_password"
+
+    account_id: Mapped[AccountId] = mapped_column(ForeignKey("account.id"), primary_key=True)
+    hash: Mapped[str]
+    """argon2id, with its own salt and parameters in it. No row: its person has chosen no password yet."""
 
 
 class RoleGrant(Base):
@@ -202,4 +207,14 @@ class JobRun(Base):
     result: Mapped[dict[str, Any]] = mapped_column(default=dict)
 
 
-__all__ = ["Account", "AuditChain", "AuditEntry", "JobRun", "RoleGrant", "SignIn", "SignInAttempt", "Site"]
+__all__ = [
+    "Account",
+    "AccountPassword",
+    "AuditChain",
+    "AuditEntry",
+    "JobRun",
+    "RoleGrant",
+    "SignIn",
+    "SignInAttempt",
+    "Site",
+]

@@ -18,6 +18,7 @@ from dispensary.staff.models import Account
 from dispensary.staff.pin_rules import WRONG_PINS, pin_fits
 from dispensary.staff.rules import Actor
 from dispensary.staff.service import (
+    kept_password,
     password_hash,
     password_is_right,
     refuse_unless_runs_all_sites_of,
@@ -35,7 +36,7 @@ def set_pin(session: WriteSession, *, actor: Actor, password: str, pin: str, aga
     assert actor.account_id is not None, "a PIN is a person's"
     account = session.get_one(Account, actor.account_id)
     faults = list(pin_fits(pin, again))
-    if not password_is_right(account.password_hash, password):
+    if not password_is_right(kept_password(session, account.id), password):
         faults.append(Refusal("wrong-password", "The password is not right.", field="password"))
     if faults:
         raise BadInput(*faults)

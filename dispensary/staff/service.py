@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import unicodedata
 from collections.abc import Iterable
 from datetime import datetime
@@ -11,6 +10,7 @@ from uuid import UUID
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import IntegrityError
 
 from dispensary.database import ReadSession, WriteSession, broken_constraint
@@ -26,7 +26,7 @@ from dispensary.staff.factor_models import (
     RecoveryCode,
     SecondFactor,
 )
-from dispensary.staff.models import Account, RoleGrant, SignIn, Site
+from dispensary.staff.models import Account, AccountPassword, RoleGrant, SignIn, Site
 from dispensary.staff.rules import (
     Act,
     Actor,
@@ -67,6 +67,22 @@ def password_is_right(kept: str | None, password: str) -> bool:
 def wants_rehash(kept: str) -> bool:
     """Whether a hash was made with other parameters than today's."""
     return _HASHER.check_needs_rehash(kept)
+
+
+def kept_password(session: ReadSession, account_id: AccountId) -> str | None:
+    """The hash of somebody's password, for `password_is_right`; nothing while they have chosen none.
+
+    Behind the wall it is found for people who work at a site in view, and for nobody else.
+    """
+    return session.scalar(select(AccountPassword.hash).where(AccountPassword.account_id == account_id))
+
+
+def keep_password(session: WriteSession, account_id: AccountId, password: str) -> None:
+    """From now on this is the account's password, whatever it was before."""
+    kept = postgresql.insert(AccountPassword).values(account_id=account_id, hash=password_hash(password))
+    session.execute(
+        kept.on_conflict_do_update(index_elements=[AccountPassword.account_id], set_={"hash": kept.excluded.hash})
+    )
 
 
 def _mapped(reason: IntegrityError) -> Refused:
@@ -171,7 +187,6 @@ def add_account(
         username=username,
         name=name.strip(),
         initials=initials.strip(),
-        password_hash=password_hash(secrets.token_urlsafe(32) if password is None else password),
         accepted_at=None if password is None else at,
         made_at=at,
         left_at=None,
@@ -184,6 +199,8 @@ def add_account(
     session.execute(
         insert(RoleGrant), [{"account_id": account.id, "site_id": site_id, "role": role.value} for role in granted]
     )
+    if password is not None:
+        keep_password(session, AccountId(account.id), password)
     audit.record(
         session,
         actor=actor,
@@ -340,12 +357,12 @@ def set_password(session: WriteSession, *, actor: Actor, password: str, current:
     """
     assert actor.account_id is not None, "a password is a person's"
     account = open_account(session, actor.account_id)
-    if not password_is_right(account.password_hash, current):
+    if not password_is_right(kept_password(session, account.id), current):
         raise BadInput(Refusal("wrong-password", "The current password is not right.", field="current"))
     around = (account.name, session.get_one(Site, actor.site_id).name)
     if refusal := password_fits(password, username=account.username, around=around):
         raise BadInput(refusal)
-    account.password_hash = password_hash(password)
+    keep_password(session, account.id, password)
     session.flush()
     for table in (SignIn, HalfSignIn):
         session.execute(delete(table).where(table.account_id == account.id))

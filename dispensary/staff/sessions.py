@@ -25,13 +25,13 @@ from dispensary.refusals import NotAllowed, Refusal, Refused
 from dispensary.staff import attempts, audit, stations
 from dispensary.staff.attempts import Attempt
 from dispensary.staff.factor_models import HalfSignIn, PasskeyChallenge
-from dispensary.staff.models import Account, RoleGrant, SignIn, Site
+from dispensary.staff.models import Account, AccountPassword, RoleGrant, SignIn, Site
 from dispensary.staff.permission_rules import as_own
 from dispensary.staff.pin_rules import LOCK_AFTER_MINUTES, TOUCH_EVERY
 from dispensary.staff.pins import forget_wrong
 from dispensary.staff.queries import Place
 from dispensary.staff.rules import IDLE_LIMIT, LONGEST_SIGN_IN, Actor, Role
-from dispensary.staff.service import password_hash, password_is_right, wants_rehash
+from dispensary.staff.service import keep_password, kept_password, password_is_right, wants_rehash
 from dispensary.staff.shift_models import Station
 from dispensary.staff.stations import digest_of
 from dispensary.straight import Straight
@@ -103,8 +103,9 @@ def of_password(session: WriteSession, *, attempt: Attempt, password: str) -> Ac
     """
     account = _the_account(session, attempt, password)
     _sites_of(session, account)
-    if wants_rehash(account.password_hash):
-        account.password_hash = password_hash(password)
+    kept = kept_password(session, account.id)
+    if kept is not None and wants_rehash(kept):
+        keep_password(session, account.id, password)
     return account
 
 
@@ -162,9 +163,14 @@ def _sites_of(session: ReadSession, account: Account) -> list[UUID]:
 
 
 def _the_account(session: ReadSession, attempt: Attempt, password: str) -> Account:
-    account = session.scalar(select(Account).where(Account.username == attempt.username))
+    found = session.execute(  # one statement, so that the time of an answer does not tell whether there is an account
+        select(Account, AccountPassword.hash)
+        .outerjoin(AccountPassword, AccountPassword.account_id == Account.id)
+        .where(Account.username == attempt.username)
+    ).one_or_none()
+    account, kept = found or (None, None)
     known = account is not None and account.left_at is None
-    right = password_is_right(account.password_hash if account and known else None, password)
+    right = password_is_right(kept if known else None, password)
     if account is None or not right:
         raise NotSignedIn(
             Refusal(

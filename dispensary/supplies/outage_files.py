@@ -91,6 +91,15 @@ def _prune(folder: Path, code: str) -> None:
             path.unlink(missing_ok=True)
 
 
+def forget_packs(folder: Path, *, code: str, before: datetime) -> int:
+    """Removes a site's packs that are older, the newest too: where none is made any more, none stays for ever."""
+    old = [pack for pack in packs_in(folder, code) if pack.made_at < before]
+    for pack in old:
+        for ending in ENDINGS:
+            (folder / f"{pack.stem}.{ending}").unlink(missing_ok=True)
+    return len(old)
+
+
 def packs_in(folder: Path, code: str) -> list[PackFiles]:
     """A site's packs that are there in both forms, the newest first."""
     if not folder.is_dir():

@@ -20,6 +20,7 @@ from dispensary.supplies.attendance import attendance_of
 from dispensary.supplies.models import Dose
 from dispensary.supplies.printing.wording import plain_day, short_day
 from dispensary.supplies.queries import bottles_at_home
+from dispensary.supplies.told_whole import whole_of
 from dispensary.takehome.queries import decisions_of
 from dispensary.units import ClientId, DoseDay, plain
 from dispensary.words import _, ngettext
@@ -51,8 +52,9 @@ def parts_of(
 ) -> tuple[Part, ...]:
     """The parts that these kinds let through, in the language that is spoken.
 
-    The whole record holds every part and what stands in none of them alone. Names of others, reasons and remarks of the
-    staff, and what the client wants to reach, are told by none: they are nobody's to read but the programme's.
+    The whole record holds every part, and what each room knows of them besides (`told_whole.py`). Names of others,
+    reasons and remarks of the staff, and what the client wants to reach, are told by none: they are nobody's to read
+    but the programme's.
     """
     whole = Information.WHOLE in kinds
     read: dict[Information, tuple[Callable[[], str], Callable[..., Iterator[str]]]] = {
@@ -65,6 +67,8 @@ def parts_of(
     parts = [Part(read[kind][0](), tuple(read[kind][1](session, client_id, period))) for kind in chosen]
     if whole:
         parts.append(Part(_("Stays and orders"), tuple(_rest(session, client_id))))
+        beyond = whole_of(session, client_id=client_id, first=period.first, last=period.last)
+        parts += [Part(heading, lines) for heading, lines in beyond]
     return tuple(parts)
 
 

@@ -14,7 +14,7 @@ from dispensary.staff.passkey_rules import NotProven, RelyingParty, read_answer
 from dispensary.staff.passkeys import CountedBack, Purpose
 from dispensary.staff.proving import write_down_at_first_site
 from dispensary.staff.rules import Actor
-from dispensary.staff.service import password_is_right
+from dispensary.staff.service import kept_password, password_is_right
 from dispensary.units import AccountId
 
 
@@ -166,7 +166,7 @@ def come_back(
             kept = pins.count_pin(session, account_id=account_id)
         else:
             account = session.get_one(Account, account_id)
-            kept = account.password_hash
+            kept = kept_password(session, account_id)
             attempt = attempts.count_attempt(session, username=account.username, address=address, at=at)
     if not password_is_right(kept, secret):
         raise BadInput(

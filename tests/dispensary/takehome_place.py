@@ -270,7 +270,7 @@ def opened(database: Database, now: datetime) -> Place:
     """A site with its doctor and the shipped policies, none of them adopted yet."""
     with database.writing() as session:
         site = Site(code="TST", name="A clinic", zone="Asia/Kuala_Lumpur", region="MY", opened_at=now)
-        account = Account(username="lim", name="Dr. Lim", initials="L", password_hash="-", made_at=now)
+        account = Account(username="lim", name="Dr. Lim", initials="L", made_at=now)
         session.add_all([site, account])
         session.flush()
         doctor = Actor(AccountId(account.id), SiteId(site.id), frozenset({Role.DOCTOR}), "Dr. Lim", "L")

@@ -270,7 +270,10 @@ class TestTheirPeriod:
         told(named, answered, client, "doses")
         with named.database.writing() as session:
             assert remove_demands_over(session, at=named.now) == 0, "the site has set no period"
-            session.execute(text("UPDATE site SET keep_years = 7"))
+            session.execute(
+                text("""INSERT INTO retention_period (site_id, kind, figure, source, set_at)
+                SELECT id, 'clients', 7, 'the law', now() FROM site""")
+            )
         with pytest.raises(IntegrityError, match="only ever added"), named.database.writing() as session:
             session.execute(text("DELETE FROM legal_demand WHERE no = 2"))
         with named.database.writing() as session:

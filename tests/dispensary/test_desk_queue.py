@@ -180,14 +180,30 @@ class TestReceptionsQueue:
         here.clock.goes_on(minutes=1)
         client = here.place.client()
         answer = reception(here).post(f"/reception/clients/{client}/arrive")
-        assert "Comes sooner: with a child" in text_of(reception(here).get(answer.headers["location"]))
+        assert "Comes sooner: 30 min" in text_of(reception(here).get(answer.headers["location"]))
         visit = visit_of(here, client)
-        path, word = f"/reception/queue/{visit.id}/group", {"word": "with a child"}
+        path, word = f"/reception/queue/{visit.id}/group", {"minutes": "30"}
         assert reception(here).post(path, {**word, "onward": "//evil.test"}).headers["location"] == "/reception/queue"
         reception(here).post(path, word)
         assert here.acts_about(client).count("comes sooner") == 1
         assert counter(here).post("/counter/next").headers["location"].endswith(str(client))
-        assert reception(here).post(path, {"word": "a prince"}).status_code == 422
+        for strange in ({"word": "a prince"}, {"word": "with a child"}, {"minutes": "31"}):
+            assert reception(here).post(path, strange).status_code == 422
+
+    def test_whoever_may_open_records_reads_why_and_reception_that_they_go_first(self, here: Desks) -> None:
+        sets(here, groups=(Group("pregnant", 30), Group("with a child", 30), Group("ill", 60)))
+        both = here.seat(Role.RECEPTION, Role.NURSE)
+        client = here.place.client()
+        visit = comes(here, client)
+        both.post(f"/reception/queue/{visit.id}/group", {"word": "pregnant"})
+        assert visit_of(here, client).group_word == "pregnant"
+        assert "pregnant · 30 min with a child · 30 min ill · 60 min" in text_of(both.get("/reception/queue"))
+        shown = text_of(reception(here).get("/reception/queue"))
+        assert "Goes first 30 min 60 min As others" in shown
+        assert "pregnant" not in shown
+        assert "with a child" not in shown
+        reception(here).post(f"/reception/queue/{visit.id}/group", {"minutes": "0"})
+        assert (visit_of(here, client).group_word, visit_of(here, client).priority) == ("", 0)
 
     def test_who_was_not_there_too_often_is_asked_for_and_comes_back_or_has_left(self, here: Desks) -> None:
         sets(here, most_skips=1)

@@ -24,7 +24,7 @@ from dispensary.staff.audit import broken_links
 from dispensary.staff.factor_rules import Demand
 from dispensary.staff.factor_setting import ask_for
 from dispensary.staff.rules import Actor, Role, the_program
-from dispensary.staff.service import password_hash
+from dispensary.staff.service import keep_password
 from dispensary.supplies.closing import close_day
 from dispensary.units import ClientId
 from tests.builders import Clinic, clinic
@@ -42,14 +42,10 @@ def here(database: Database, now: datetime) -> Clinic:
         here.give(here.client())
     with database.writing() as session:
         close_day(session, actor=here.pharmacist, day=here.today, today=here.today, counts=None, at=here.now)
-        session.execute(
-            text("UPDATE account SET username = :n, password_hash = :p WHERE id = :i"),
-            {"n": "doctor", "p": password_hash(PASSWORD), "i": here.doctor.account_id},
-        )
-        session.execute(
-            text("UPDATE account SET username = :n, password_hash = :p WHERE id = :i"),
-            {"n": "pharmacist", "p": password_hash(PASSWORD), "i": here.pharmacist.account_id},
-        )
+        for name, actor in (("doctor", here.doctor), ("pharmacist", here.pharmacist)):
+            assert actor.account_id is not None
+            session.execute(text("UPDATE account SET username = :n WHERE id = :i"), {"n": name, "i": actor.account_id})
+            keep_password(session, actor.account_id, PASSWORD)
     return here
 
 

@@ -80,7 +80,7 @@ def here(database: Database, now: datetime) -> Clinic:
         )
         session.execute(text("UPDATE legal_hold SET lifted_at = set_at, lifted_by = set_by, lift_reason_sealed = '-'"))
         session.execute(
-            text("UPDATE account SET password_hash = :p WHERE id = :i"),
+            text("INSERT INTO account_password (account_id, hash) VALUES (:i, :p)"),
             {"p": password_hash(PASSWORD), "i": place.pharmacist.account_id},
         )
     return place

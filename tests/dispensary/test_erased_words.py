@@ -187,7 +187,7 @@ def test_no_copy_with_every_key_of_the_house_opens_a_word_of_them(place: Clinic,
     assert sum(MARK in opened(place.database.vault, field) for field in copy) > 20
 
     with place.database.writing() as session:
-        session.execute(text("UPDATE account SET password_hash = :p WHERE id = :i"), _password(place))
+        session.execute(text("INSERT INTO account_password (account_id, hash) VALUES (:i, :p)"), _password(place))
     assert erased(place, left) is not None
     place.database.vault.kept.forget(left)
     for field in [*copy, *fields(place.database)]:
@@ -229,7 +229,7 @@ def test_what_the_house_sealed_before_goes_with_them_too(place: Clinic, left: Cl
                 text(f'UPDATE "{column.table}" SET "{column.column}" = :s WHERE "{column.row}" = :r'),
                 {"s": older, "r": field.row},
             )
-        session.execute(text("UPDATE account SET password_hash = :p WHERE id = :i"), _password(place))
+        session.execute(text("INSERT INTO account_password (account_id, hash) VALUES (:i, :p)"), _password(place))
     with place.database.reading() as session:
         assert sum(count.stale for count in count_fields(session)) > 20
     erased(place, left)
@@ -260,7 +260,7 @@ def opened_by(place: Clinic, field: Field) -> bytes:
 
 def test_a_file_of_results_that_waits_may_name_them(place: Clinic, left: ClientId) -> None:
     with place.database.writing() as session:
-        session.execute(text("UPDATE account SET password_hash = :p WHERE id = :i"), _password(place))
+        session.execute(text("INSERT INTO account_password (account_id, hash) VALUES (:i, :p)"), _password(place))
         laboratory, file = uuid4(), uuid4()
         session.execute(text("SET LOCAL session_replication_role = replica"))
         session.execute(
@@ -277,7 +277,7 @@ def test_every_page_about_them_still_answers(
 ) -> None:
     """Whoever opens what is left reads that it was erased, and no page breaks at it."""
     with place.database.writing() as session:
-        session.execute(text("UPDATE account SET password_hash = :p WHERE id = :i"), _password(place))
+        session.execute(text("INSERT INTO account_password (account_id, hash) VALUES (:i, :p)"), _password(place))
     erased(place, left)
     rows = [line for line in (Path(__file__).parent / "permissions.csv").read_text().splitlines() if line[0] != "#"]
     paths = {

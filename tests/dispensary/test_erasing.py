@@ -24,12 +24,14 @@ from dispensary.clients.rules import ExitReason
 from dispensary.clients.service import begin_episode, end_episode
 from dispensary.database import Database
 from dispensary.erasing.rules import Ground, kept_until, may_erase
-from dispensary.erasing.service import erase, erasures_at, set_period
+from dispensary.erasing.service import erase, erasures_at
 from dispensary.keys import BadKeys, Erased
 from dispensary.refusals import Refused
 from dispensary.staff.audit import broken_links
+from dispensary.staff.retention import set_period
+from dispensary.staff.retention_rules import Kind
 from dispensary.staff.rules import Actor, Role
-from dispensary.staff.service import password_hash
+from dispensary.staff.service import keep_password
 from dispensary.supplies.agents import agents_of
 from dispensary.units import ClientId
 from dispensary.verification.verifying import verify
@@ -54,10 +56,8 @@ def here(database: Database, now: datetime) -> Clinic:
     place.give(stays)
     fill_every_room(place, left)
     with database.writing() as session:
-        session.execute(
-            text("UPDATE account SET password_hash = :p WHERE id = :i"),
-            {"p": password_hash(PASSWORD), "i": place.pharmacist.account_id},
-        )
+        assert place.pharmacist.account_id is not None
+        keep_password(session, place.pharmacist.account_id, PASSWORD)
         notifications.service.set_contact(
             session, vault=session.vault, recipient_id=stays, phone="+60198765432", language="en", region="MY", now=now
         )
@@ -149,7 +149,7 @@ class TestWhoMayBeErased:
         assert codes(lambda: erased(here, left, ground=Ground.PERIOD_ENDED)) == {"no-period"}
         administrator = replace(here.doctor, roles=frozenset({Role.ADMINISTRATOR}))
         with here.database.writing() as session:
-            set_period(session, actor=administrator, years=7, at=here.now)
+            set_period(session, actor=administrator, kind=Kind.CLIENTS, figure=7, source=LAW, at=here.now)
             hold = set_hold(session, actor=here.doctor, client_id=left, reason="x", authority="y", at=here.now)
         assert codes(lambda: erased(here, left)) == {"legal-hold"}
         with here.database.writing() as session:
@@ -175,7 +175,7 @@ class TestWhoMayBeErased:
 
 def administrator_sets(place: Clinic, actor: Actor, years: int) -> None:
     with place.database.writing() as session:
-        set_period(session, actor=actor, years=years, at=place.now)
+        set_period(session, actor=actor, kind=Kind.CLIENTS, figure=years, source=LAW, at=place.now)
 
 
 class TestErased:
@@ -371,6 +371,7 @@ class TestThePage:
         record = doctor.get(f"/consulting/clients/{client}").text
         assert f"erased on {at.today}" in record
         assert "Zulaikha" not in record
-        assert at.administrator.post(f"{page}/period", {"years": "7"}).status_code == 303
+        kept = {"kind": "clients", "figure clients": "7", "source clients": LAW}
+        assert at.administrator.post("/office/keeping", kept).status_code == 303
         assert "7 years after the last day of treatment." in at.administrator.get(page).text
-        assert doctor.post(f"{page}/period", {"years": "1"}).status_code == 403
+        assert doctor.post("/office/keeping", kept).status_code == 403

@@ -186,6 +186,7 @@ def test_the_clockwork_starts_sends_and_stops(place: Clinic, tmp_path: Path) -> 
             "forget demands",
             "forget sign-ins",
             "wipe texts",
+            "end of keeping",
             "monthly reports",
             "judge health",
             "pass alerts on",

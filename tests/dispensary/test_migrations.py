@@ -314,6 +314,14 @@ AFTERWARDS: dict[str, list[tuple[str, tuple[object, ...]]]] = {
     ],
     "0053b_token_pace": [("SELECT count(*) FROM token_pace", (0,))],
     "0053c_glass_looks": [("SELECT count(*) FROM look_review", (0,))],
+    "0054_passwords": [("SELECT count(*), min(hash) FROM account_password", (1, "-"))],
+    "0054b_bulk_walls": [
+        (
+            "SELECT count(*) FROM pg_policies WHERE tablename IN ('client', 'fact_client', 'fact_gap', 'fact_month')",
+            (16,),
+        ),
+    ],
+    "0054c_retention": [("SELECT count(*) FROM retention_period", (0,))],
 }
 """What each later migration leaves of a full database, oldest first."""
 CAME = """

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from dispensary.database import Database
 from dispensary.refusals import BadInput, NotAllowed, NotThere, Refused
 from dispensary.staff import audit, invitations, queries, service
-from dispensary.staff.models import Account, RoleGrant
+from dispensary.staff.models import Account, AccountPassword, RoleGrant
 from dispensary.staff.rules import Actor, Role, the_program
 from tests.dispensary.visiting import PASSWORD, acts_of, hire, open_site
 
@@ -69,7 +69,7 @@ class TestAccounts:
     def test_the_password_is_kept_as_argon2id_alone(self, database: Database, now: datetime, real_argon2: None) -> None:
         hire(database, open_site(database, now), "siti", [Role.DOCTOR], now)
         with database.reading() as session:
-            kept = session.scalar(select(Account.password_hash))
+            kept = session.scalar(select(AccountPassword.hash))
         assert kept is not None
         assert kept.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
         assert PASSWORD not in kept

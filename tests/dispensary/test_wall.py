@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
@@ -16,15 +18,23 @@ from dispensary.api import clients as api
 from dispensary.clients.models import Client
 from dispensary.clients.queries import Face, face_of, find
 from dispensary.database import Database, ReadSession
+from dispensary.looks.asking import WHOSE
+from dispensary.reporting.beside import Exports
+from dispensary.staff.queries import sites
 from dispensary.staff.rules import Role
-from dispensary.units import SiteId
+from dispensary.staff.service import keep_password, kept_password, password_is_right
+from dispensary.staff.sessions import SignedIn
+from dispensary.units import AccountId, SiteId
 from dispensary.wall import DESK, Door, behind, in_view
+from dispensary.web.asking_why import asked_of
 from tests.builders import clinic
 from tests.dispensary.desk_place import desks
+from tests.dispensary.visiting import PASSWORD, demo_settings
 
 ROOT = Path(__file__).parents[2]
 OPEN = {
-    "account": "who works where is known across sites: who acted stands on shared records; a name is no client's",
+    "account": "who works where is known across sites: who acted stands on shared records; a name is no client's, and"
+    " the password is in a table of its own",
     "alembic_version": "what the migrations keep; the role has no right to it at all",
     "area": "provinces and districts by name; written by whoever has every site of them in view",
     "branch_grant": "who works in which branch; written by whoever has every site of it in view",
@@ -42,6 +52,17 @@ OPEN = {
     "vault_key": "which keys seal, for the whole database; read to find out whether they are this database's",
 }
 """Tables that are open to all sites, and why. Whoever adds one here says it to whoever reviews it."""
+SECRETS_IN_THE_OPEN = {
+    "client_key.wrapped_sealed": "sealed by a key of the house, which is in no database",
+    "guideline_adoption.sha256": "of a text that is published",
+    "number_exchange.becomes": "never has a row",
+    "number_exchange.was": "never has a row",
+    "pin_gate.phone_index": "of a telephone number, keyed; the PINs are in `phone_pin`",
+    "policy_version.sha256": "of a text that is published",
+    "sign_in_attempt.subject": "of a name or an address that was typed, keyed; what was typed beside it is not kept",
+    "vault_key.print": "eight bytes of a digest of 32 random ones",
+}
+"""What is a digest, a hash or sealed in a table that every site reads, and why nobody enters by it."""
 
 
 def scalars(session: ReadSession, sql: str) -> list[object]:
@@ -74,6 +95,18 @@ class TestEveryTable:
             assert {right for name, right in may if name == table} == {"SELECT", "INSERT"}, table
         assert {right for name, right in may if name in ("alembic_version", "job_run")} == {"SELECT"}
         assert {right for _, right in may} == {"SELECT", "INSERT", "UPDATE", "DELETE"}
+
+    def test_that_every_site_reads_holds_nothing_by_which_somebody_enters(self, database: Database) -> None:
+        with database.reading() as session:
+            columns = scalars(
+                session,
+                """SELECT table_name || '.' || column_name FROM information_schema.columns
+                WHERE table_schema = 'public' AND table_name = ANY (:open)
+                AND (data_type = 'bytea' OR column_name ~ '(secret|password|pin_|token|sealed|hash$)')""".replace(
+                    ":open", f"'{{{','.join(OPEN)}}}'"
+                ),
+            )
+        assert sorted(map(str, columns)) == sorted(SECRETS_IN_THE_OPEN)
 
     def test_is_judged_by_guards_that_see_all_sites_and_shown_by_views_that_do_not(self, database: Database) -> None:
         with database.reading() as session:
@@ -273,3 +306,87 @@ def test_a_query_that_forgot_its_site_shows_nothing_of_another_one(
     assert answer.status_code == 200
     assert str(mine) in answer.text
     assert str(theirs) not in answer.text
+
+
+def test_a_password_is_kept_where_its_person_works_and_no_other_site_reads_or_changes_it(
+    database: Database, now: datetime
+) -> None:
+    here, there = clinic(database, now), clinic(database, now, code="KLG")
+    mine, theirs = here.pharmacist.account_id, there.pharmacist.account_id
+    assert mine is not None
+    assert theirs is not None
+    with database.writing() as session:
+        for account_id in (mine, theirs):
+            keep_password(session, account_id, PASSWORD)
+    with behind(here.site_id), database.writing() as session:
+        assert password_is_right(kept_password(session, mine), PASSWORD)
+        assert scalars(session, "SELECT account_id FROM account_password") == [mine]
+        keep_password(session, mine, "a boat on the lake")
+        with pytest.raises(DBAPIError, match="row-level security"), session.begin_nested():
+            keep_password(session, theirs, "a boat on the lake")
+        with pytest.raises(DBAPIError, match="row-level security"), session.begin_nested():
+            session.execute(text("UPDATE account SET left_at = now() WHERE id = :id"), {"id": theirs})
+    with database.reading() as session:
+        assert password_is_right(kept_password(session, mine), "a boat on the lake")
+        assert password_is_right(kept_password(session, theirs), PASSWORD)
+
+
+GLANCES = {
+    "dispensary/database.py": "a client's key, which opens nothing but what was read",
+    "dispensary/desks/locking.py": "who comes back, by their token",
+    "dispensary/web/alarm.py": "the sealed code of the site where the person is signed in",
+    "dispensary/web/asking_why.py": "whether a reason is asked first; of another site's client, as of nobody",
+    "dispensary/web/bearer.py": "for whom a program asks, by its token",
+    "dispensary/web/board.py": "tickets of the places whose screens are bound; a screen is shown its own",
+    "dispensary/web/signed_in.py": "who is signed in, by their token; and what their site's night left undone",
+}
+"""Where something is read at a glance, in no transaction and so before the wall, and why nothing leaks there."""
+
+
+class TestAGlance:
+    def test_is_taken_in_few_places_and_each_says_why(self) -> None:
+        found = {
+            str(path.relative_to(ROOT))
+            for path in (ROOT / "dispensary").rglob("*.py")
+            for node in ast.walk(ast.parse(path.read_text()))
+            if isinstance(node, ast.Attribute) and node.attr in ("glance", "glancing")
+        }
+        assert found == set(GLANCES)
+
+    def test_tells_nothing_of_another_site(self, database: Database, now: datetime, tmp_path: Path) -> None:
+        here, there = desks(database, now, tmp_path), desks(database, now, tmp_path, code="KLG")
+        mine, theirs = here.place.client(), there.place.client()
+        with database.reading() as session:
+            place = next(each for each in sites(session) if each.id == here.place.site_id)
+        who = SignedIn(here.place.doctor, place, works_elsewhere=False, seen_at=now, token_digest=b"", forms=uuid4())
+        path = "/consulting/clients/"
+        asked = [asked_of(database, who, "client_id", client, f"{path}{client}", now) for client in (mine, theirs)]
+        assert asked[0] is not None
+        assert asked[1] is None
+        # For every part of an address, of another site's client as of nobody.
+        for part in WHOSE:
+            value = "0000000000" if part == "serial" else uuid4()
+            assert asked_of(database, who, part, value, path, now) is None
+        answers = [here.doctor.get(f"/consulting/clients/{client}") for client in (theirs, uuid4())]
+        assert [answer.status_code for answer in answers] == [404, 404]
+        assert len({answer.text.split("<main")[1].split("</main>")[0] for answer in answers}) == 1
+
+
+def test_a_file_that_is_written_beside_is_written_behind_the_wall_of_whoever_asked(
+    database: Database, two_sites: tuple[SiteId, SiteId], now: datetime, tmp_path: Path
+) -> None:
+    here, _ = two_sites
+    exports, written = Exports(demo_settings(tmp_path), database, lambda: now), threading.Event()
+    seen: list[object] = []
+
+    def write(session: ReadSession, _: Path) -> None:
+        seen.extend((who_and_where(session), session.query(Client).count()))
+        written.set()
+
+    try:
+        with behind(here):
+            exports.order(owner=AccountId(uuid4()), name="rows", asked={}, write=write)
+        assert written.wait(20)
+    finally:
+        exports.close()
+    assert seen == [(False, f"{{{here}}}"), 1]

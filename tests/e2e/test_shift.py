@@ -10,7 +10,7 @@ from playwright.sync_api import Page
 from dispensary.database import Database
 from dispensary.staff.models import Account, RoleGrant
 from dispensary.staff.rules import Actor, Role
-from dispensary.staff.service import password_hash
+from dispensary.staff.service import keep_password
 from tests.builders import Clinic, clinic
 from tests.dispensary.visiting import PASSWORD, has_pin
 from tests.e2e.conftest import House, Person
@@ -27,11 +27,11 @@ def place(house: House, now: datetime) -> Clinic:
                 username=name,
                 name=name.title(),
                 initials=name[:2].upper(),
-                password_hash=password_hash(PASSWORD),
                 made_at=now,
             )
             session.add(account)
             session.flush()
+            keep_password(session, account.id, PASSWORD)
             session.add(RoleGrant(account_id=account.id, site_id=place.site_id, role=Role.PHARMACIST.value))
         has_pin(house.database, Actor(account.id, place.site_id, frozenset()), pin, now)
     return place

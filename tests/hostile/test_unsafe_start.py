@@ -13,9 +13,8 @@ from dispensary.database import Database
 from dispensary.demo.clinic import PASSWORD, STAFF
 from dispensary.demo.left import refuse_demonstration
 from dispensary.settings import BadSettings, CannotServe, settings_from
-from dispensary.staff.models import Account
 from dispensary.staff.rules import Role
-from dispensary.staff.service import password_hash
+from dispensary.staff.service import keep_password
 from tests.dispensary.visiting import hire, open_site
 
 SAFE = {
@@ -75,7 +74,7 @@ def test_a_clinic_of_the_demonstration_is_not_served(
     with database.reading() as session:
         refuse_demonstration(session)  # the name alone is nobody's fault
     with database.writing() as session:
-        session.get_one(Account, account.id).password_hash = password_hash(PASSWORD)
+        keep_password(session, account.id, PASSWORD)
     with database.reading() as session, pytest.raises(CannotServe, match=username):
         refuse_demonstration(session)
     record_property("figure", "TLS, keys, proxies, database, debug, demonstration")

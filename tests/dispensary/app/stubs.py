@@ -47,7 +47,7 @@ def refuse(kind: FromQuery[str], database: TheDatabase, site_code: FromQuery[str
         raise OperationalError("SELECT secret", {}, Exception("server closed the connection"))
     with database.writing() as session:
         if kind == "constraint":
-            again = Account(username="siti", name="x", initials="x", password_hash="-", made_at=datetime.now(UTC))
+            again = Account(username="siti", name="x", initials="x", made_at=datetime.now(UTC))
             session.add(again)
             session.flush()
         if kind == "bad data":
