@@ -10,7 +10,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from dispensary.app import create_app
 from dispensary.database import Database
-from dispensary.keys import Keyring, Ring, Vault
+from dispensary.keys import fresh_vault
 from dispensary.staff.models import Site
 from dispensary.staff.rules import Role
 from dispensary.web.guards import PUBLIC
@@ -257,7 +257,7 @@ class TestForgery:
     def test_a_cookie_of_another_key_does_not_lock_the_door(
         self, database_url: str, app: Litestar, doctor: Visitor, tmp_path: Path
     ) -> None:
-        other = Database(database_url, Vault(Keyring(Ring("k001", {"k001": b"k" * 32}, b"i" * 32, b"s" * 32))))
+        other = Database(database_url, fresh_vault())
         earlier = Visitor(create_app(demo_settings(tmp_path), other))
         earlier.get("/signin")
         other.close()
