@@ -18,7 +18,7 @@ from dispensary.database import ReadSession, WriteSession
 from dispensary.refusals import BadInput, NotThere, Refusal
 from dispensary.staff import audit
 from dispensary.staff.rules import Actor, Role
-from dispensary.units import ClientId, new_id
+from dispensary.units import ClientId, SiteId, new_id
 
 LONGEST_PLACE = 120
 ASK_AFTER = timedelta(days=14)
@@ -158,6 +158,12 @@ def referrals_of(session: ReadSession, *, client_id: ClientId) -> Sequence[Refer
     return session.scalars(
         chosen.order_by(Referral.closed_at.is_not(None), Referral.sent_on.desc(), Referral.id.desc())
     ).all()
+
+
+def waiting_referrals(session: ReadSession, *, site_id: SiteId, until: date) -> Sequence[Referral]:
+    """Open referrals of a site about which a client is to be asked by a day, the longest waiting first."""
+    chosen = select(Referral).where(Referral.site_id == site_id, Referral.closed_at.is_(None), Referral.ask_on <= until)
+    return session.scalars(chosen.order_by(Referral.ask_on, Referral.id)).all()
 
 
 def _question(referral: Referral) -> str:

@@ -1,4 +1,4 @@
-"""Screening instruments, scored from what was answered: ASSIST, DAST-10, SRQ-20 and COWS. Pure.
+"""Screening instruments, scored from what was answered: ASSIST, DAST-10, SRQ-20, COWS, PHQ-9, GAD-7 and TOP. Pure.
 
 They say where to look further; none of them is a diagnosis, and none decides about a dose.
 """
@@ -89,6 +89,26 @@ class CowsFigures(Sourced, frozen=True):
     bands: dict[str, int]
 
 
+class Phq9Figures(Sourced, frozen=True):
+    risk_question: int
+    bands: dict[str, int]
+
+
+class Gad7Figures(Sourced, frozen=True):
+    bands: dict[str, int]
+
+
+class TopFigures(Sourced, frozen=True):
+    """Days in each of four weeks, how somebody sees their own health, and what is answered by yes or no."""
+
+    weeks: int
+    days_a_week: int
+    best_health: int
+    days: tuple[str, ...]
+    health: tuple[str, ...]
+    yes_no: tuple[str, ...]
+
+
 class Screening(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The points and bands of every instrument."""
 
@@ -97,6 +117,9 @@ class Screening(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     dast10: DastFigures
     srq20: SrqFigures
     cows: CowsFigures
+    phq9: Phq9Figures
+    gad7: Gad7Figures
+    top: TopFigures
 
 
 @lru_cache(maxsize=1)
@@ -243,6 +266,94 @@ _COWS: Mapping[str, Severity] = {
     "moderately_severe": Severity.WARNING,
     "severe": Severity.URGENT,
 }
+
+
+def phq9(answers: Sequence[int]) -> Finding:
+    """Nine answers of 0 to 3, of the past two weeks. Any answer but 0 to the ninth is assessed at once. BadAnswers."""
+    by = screening().phq9
+    points = _sum_of(answers)
+    band = band_of(by.bands, points)
+    figures = {"points": points, "band": band}
+    if answers[by.risk_question - 1]:
+        return found(
+            by,
+            "phq9",
+            Severity.URGENT,
+            "risk",
+            f"PHQ-9: {points} points, and thoughts of death or of hurting themselves.",
+            advice="Assess the risk of suicide now, whatever the sum is. Do not leave them alone with it.",
+            figures=figures,
+        )
+    sentence = f"PHQ-9: {points} points, {band.replace('_', ' ')}."
+    return found(by, "phq9", _DISTRESS[band], band, sentence, advice=_LOOK[_DISTRESS[band]], figures=figures)
+
+
+def gad7(answers: Sequence[int]) -> Finding:
+    """Seven answers of 0 to 3, of the past two weeks. Raises BadAnswers."""
+    by = screening().gad7
+    points = _sum_of(answers)
+    band = band_of(by.bands, points)
+    sentence = f"GAD-7: {points} points, {band}."
+    return found(by, "gad7", _DISTRESS[band], band, sentence, advice=_LOOK[_DISTRESS[band]], figures={"points": points})
+
+
+_DISTRESS: Mapping[str, Severity] = {
+    "minimal": Severity.NONE,
+    "mild": Severity.INFO,
+    "moderate": Severity.WARNING,
+    "moderately_severe": Severity.WARNING,
+    "severe": Severity.WARNING,
+}
+_LOOK: Mapping[Severity, str] = {
+    Severity.NONE: "",
+    Severity.INFO: "Watch, and ask again later.",
+    Severity.WARNING: "Assess mental health.",
+}
+
+
+def _sum_of(answers: Sequence[int]) -> int:
+    for number, answer in enumerate(answers, start=1):
+        if answer not in _BOTHERED:
+            raise BadAnswers(f"q{number}", f"Question {number} has 0 to 3 points.", "Choose one of them.")
+    return sum(answers)
+
+
+_BOTHERED = (0, 1, 2, 3)
+
+
+def top(
+    *, days: Mapping[str, Sequence[int | None]], health: Mapping[str, int | None], yes_no: Mapping[str, bool | None]
+) -> Finding:
+    """The past four weeks as they are told: days of each week, the last week first. There is no sum and no judgement.
+
+    What was not disclosed stays open. Raises BadAnswers for more than seven days in a week, or another part.
+    """
+    by = screening().top
+    figures: dict[str, object] = {}
+    for name, weeks in days.items():
+        if name not in by.days or len(weeks) != by.weeks:
+            raise BadAnswers(name, f"{name.capitalize()} is no part of it with {by.weeks} weeks.", "Correct it.")
+        if any(each is not None and not 0 <= each <= by.days_a_week for each in weeks):
+            raise BadAnswers(name, f"A week has 0 to {by.days_a_week} days.", "Correct it.")
+        told = [each for each in weeks if each is not None]
+        if len(told) == by.weeks:
+            figures[f"{name}_days"] = sum(told)
+        elif told:
+            raise BadAnswers(name, f"{name.capitalize()} is answered for some weeks only.", "Answer all four, or none.")
+    for name, sees in health.items():
+        if name not in by.health or (sees is not None and not 0 <= sees <= by.best_health):
+            raise BadAnswers(name, f"Health is told from 0 to {by.best_health}.", "Correct it.")
+        if sees is not None:
+            figures[name] = sees
+    for name, yes in yes_no.items():
+        if name not in by.yes_no:
+            raise BadAnswers(name, f"{name.capitalize()} is no part of it.", "Leave it out.")
+        if yes is not None:
+            figures[name] = yes
+    if not figures:
+        raise BadAnswers("psychological", "Nothing was answered.", "Answer what they want to tell.")
+    sentence = "TOP: the past four weeks as they were told."
+    return found(by, "top", Severity.NONE, "told", sentence, figures=figures)
 
 
 def band_of(bands: Mapping[str, int], points: int) -> str:

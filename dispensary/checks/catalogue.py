@@ -122,6 +122,9 @@ RULES: Mapping[str, Rule] = {
         Rule("dast-10", "Problems with drugs by DAST-10.", screening_questions.Dast10, screening.of_dast10),
         Rule("srq-20", "Distress by SRQ-20.", screening_questions.Srq20, screening.of_srq20),
         Rule("cows", "Opioid withdrawal by COWS.", screening_questions.Cows, screening.of_cows),
+        Rule("phq-9", "Depression by PHQ-9.", screening_questions.Phq9, screening.of_phq9),
+        Rule("gad-7", "Anxiety by GAD-7.", screening_questions.Gad7, screening.of_gad7),
+        Rule("top", "The past four weeks by TOP.", screening_questions.Top, screening.of_top),
     )
 }
 

@@ -41,3 +41,18 @@ def of_cows(question: asked.Cows) -> Answered:
         return screening.cows(pulse=question.pulse, items=items).as_json()
     except screening.BadAnswers as reason:
         raise bad(reason.item, str(reason), reason.remedy) from None
+
+
+def of_phq9(question: asked.Phq9) -> Answered:
+    return screening.phq9(question.answers).as_json()
+
+
+def of_gad7(question: asked.Gad7) -> Answered:
+    return screening.gad7(question.answers).as_json()
+
+
+def of_top(question: asked.Top) -> Answered:
+    try:
+        return screening.top(days=question.days, health=question.health, yes_no=question.yes_no).as_json()
+    except screening.BadAnswers as reason:
+        raise bad(reason.item, str(reason), reason.remedy) from None

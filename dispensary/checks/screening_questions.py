@@ -60,3 +60,31 @@ class Cows(Question):
     yawning: Points
     anxiety: Points
     gooseflesh: Points
+
+
+Bothered = Annotated[int, msgspec.Meta(ge=0, le=3, description="From 0, not at all, to 3, nearly every day.")]
+
+
+class Phq9(Question):
+    """The nine answers in order, of the past two weeks."""
+
+    answers: Annotated[list[Bothered], msgspec.Meta(min_length=9, max_length=9)]
+
+
+class Gad7(Question):
+    """The seven answers in order, of the past two weeks."""
+
+    answers: Annotated[list[Bothered], msgspec.Meta(min_length=7, max_length=7)]
+
+
+DaysOfWeek = Annotated[int, msgspec.Meta(ge=0, le=7)]
+
+
+class Top(Question):
+    """Days in each of the past four weeks, the last week first; health from 0 to 20; yes or no. Left out: not told."""
+
+    days: Annotated[dict[str, list[DaysOfWeek]], msgspec.Meta(max_length=20)] = msgspec.field(default_factory=dict)
+    health: Annotated[dict[str, Annotated[int, msgspec.Meta(ge=0, le=20)]], msgspec.Meta(max_length=20)] = (
+        msgspec.field(default_factory=dict)
+    )
+    yes_no: Annotated[dict[str, bool], msgspec.Meta(max_length=20)] = msgspec.field(default_factory=dict)

@@ -16,6 +16,7 @@ from dispensary.database import Database, WriteSession
 from dispensary.refusals import NotThere, Refusal, Refused
 from dispensary.settings import Settings
 from dispensary.staff import factors, invitations, pins
+from dispensary.staff.accreditations import accreditations_of
 from dispensary.staff.entry_rules import DORMANT_DAYS, GLASS_HOURS, INVITED_DAYS, Entry, spelled
 from dispensary.staff.entry_settings import entry_of, set_entry
 from dispensary.staff.leaving import last_ones
@@ -140,10 +141,10 @@ def account(
     done: FromQuery[str] = "",
 ) -> Template:
     """One account: its roles here, how its person comes to a password, when they were here, and its end."""
-    return _account_page(database, site, account_id, clock, actor=actor, done=done)
+    return account_page(database, site, account_id, clock, actor=actor, done=done)
 
 
-def _account_page(
+def account_page(
     database: Database,
     site: Place,
     account_id: UUID,
@@ -152,16 +153,22 @@ def _account_page(
     actor: Actor,
     done: str = "",
     refused: Refused | None = None,
+    typed: Mapping[str, Any] | None = None,
 ) -> Template:
+    """The page of one account, with what was refused and typed when something was."""
     person = _colleague(database, site, account_id)
     with database.reading() as session:
         has_pin = pins.has_pin(session, person.id)
         has_factor = factors.asked_for(session, person.id)
         seen = presences(session, [person], site_id=site.id, at=clock()).get(person.id)
         alone = last_ones(session, actor=actor, account_id=person.id)
+        accredited = accreditations_of(session, account_id=person.id, site_id=site.id)
     return page(
         "office/account.html",
         refused=refused,
+        typed=typed,
+        accredited=accredited,
+        today=site.dose_day(clock()),
         person=person,
         seen=seen,
         has_pin=has_pin,
@@ -204,7 +211,7 @@ def set_roles(
     try:
         database.write(act)
     except Refused as refused:
-        return _account_page(database, site, account_id, clock, actor=actor, refused=refused)
+        return account_page(database, site, account_id, clock, actor=actor, refused=refused)
     then = f"/office/staff/{account_id}?done=roles" if wanted else "/office/staff?done=roles"
     return Redirect(then, status_code=303)
 
@@ -229,7 +236,7 @@ def invite(
             )
         )
     except Refused as refused:
-        return _account_page(database, site, account_id, clock, actor=actor, refused=refused)
+        return account_page(database, site, account_id, clock, actor=actor, refused=refused)
     return _invitation_page(database, site, settings, AccountId(account_id), code, clock)
 
 
@@ -245,7 +252,7 @@ def take_back(
             lambda session: invitations.take_back(session, actor=actor, account_id=AccountId(account_id), at=now)
         )
     except Refused as refused:
-        return _account_page(database, site, account_id, clock, actor=actor, refused=refused)
+        return account_page(database, site, account_id, clock, actor=actor, refused=refused)
     return Redirect(f"/office/staff/{account_id}?done=taken-back", status_code=303)
 
 
@@ -259,7 +266,7 @@ def remove_pin(
     try:
         database.write(lambda session: pins.remove_pin(session, actor=actor, account_id=AccountId(account_id), at=now))
     except Refused as refused:
-        return _account_page(database, site, account_id, clock, actor=actor, refused=refused)
+        return account_page(database, site, account_id, clock, actor=actor, refused=refused)
     return Redirect(f"/office/staff/{account_id}?done=pin", status_code=303)
 
 
@@ -273,7 +280,7 @@ def reset_factor(
     try:
         database.write(lambda session: factors.reset(session, actor=actor, account_id=AccountId(account_id), at=now))
     except Refused as refused:
-        return _account_page(database, site, account_id, clock, actor=actor, refused=refused)
+        return account_page(database, site, account_id, clock, actor=actor, refused=refused)
     return Redirect(f"/office/staff/{account_id}?done=factor", status_code=303)
 
 
@@ -300,7 +307,7 @@ def close(
         if person.left_at is None:
             database.write(act)
     except Refused as refused:
-        return _account_page(database, site, account_id, clock, actor=actor, refused=refused)
+        return account_page(database, site, account_id, clock, actor=actor, refused=refused)
     return Redirect("/office/staff?done=closed", status_code=303)
 
 

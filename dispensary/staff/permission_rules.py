@@ -40,6 +40,7 @@ class Act(StrEnum):
     HOLD = "hold"
     DECIDE_TAKE_HOME = "decide take-home"
     RESOLVE_ALERT = "resolve alert"
+    CARE = "care around the dose"
     WATCH_HEALTH = "watch health"
     SET_HEALTH = "set what is watched"
     DISPENSE = "dispense"

@@ -7,6 +7,8 @@ from datetime import date
 
 from sqlalchemy import select, union
 
+from dispensary.care.session_models import SessionState
+from dispensary.care.sessions import sessions_between
 from dispensary.database import ReadSession
 from dispensary.supplies.models import Supply
 from dispensary.units import ClientId
@@ -23,6 +25,10 @@ class Attendance:
     """Days for which a time was booked and not given up before."""
     came: tuple[date, ...]
     """Days on which they checked in or stood at a counter."""
+    sessions: tuple[date, ...] = ()
+    """Days of sessions that were agreed, marked, and not called off; a day with two stands twice."""
+    sessions_kept: tuple[date, ...] = ()
+    """Those to which they came."""
 
     @property
     def kept(self) -> tuple[date, ...]:
@@ -39,7 +45,8 @@ def attendance_of(session: ReadSession, *, client_id: ClientId, first: date, las
     """Reads them for the days from `first` to `last`, both included, at whatever site.
 
     A time that was moved counts on the day to which it was moved; one that was given up, or that a closure ended,
-    counts nowhere. Bottles that somebody else collected are no day on which the client came.
+    counts nowhere. Bottles that somebody else collected are no day on which the client came. A session counts once it
+    was marked; of what it was about nothing is read.
     """
     lies = (BookingState.BOOKED, BookingState.ARRIVED, BookingState.MISSED)
     agreed = (
@@ -56,6 +63,16 @@ def attendance_of(session: ReadSession, *, client_id: ClientId, first: date, las
             Supply.collected_by == "client",
         ),
     )
+    marked = [
+        each
+        for each in sessions_between(session, client_id=client_id, first=first, last=last)
+        if each.state != SessionState.PLANNED
+    ]
     return Attendance(
-        first, last, agreed=tuple(sorted(session.scalars(agreed))), came=tuple(sorted(session.scalars(came)))
+        first,
+        last,
+        agreed=tuple(sorted(session.scalars(agreed))),
+        came=tuple(sorted(session.scalars(came))),
+        sessions=tuple(each.on_day for each in marked),
+        sessions_kept=tuple(each.on_day for each in marked if each.state == SessionState.ATTENDED),
     )

@@ -98,6 +98,10 @@ def _came(session: ReadSession, client_id: ClientId, period: Period) -> Iterator
         yield _("no days were agreed beforehand")
         yield ngettext("came on %(num)s day", "came on %(num)s days", len(found.came)) % {"num": len(found.came)}
         yield from _days(found.came)
+    if found.sessions:
+        kept, agreed = len(found.sessions_kept), len(found.sessions)
+        yield _("came to %(kept)s of %(agreed)s sessions that were agreed", kept=kept, agreed=agreed)
+        yield from _days(found.sessions_kept)
 
 
 def _days(days: tuple[date, ...]) -> Iterator[str]:

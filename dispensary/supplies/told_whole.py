@@ -14,6 +14,7 @@ from typing import Any, Final, LiteralString
 
 from dispensary.database import ReadSession
 from dispensary.supplies.printing.wording import short_day
+from dispensary.supplies.told_care import CARE
 from dispensary.units import ClientId, plain
 from dispensary.words import _
 
@@ -53,6 +54,7 @@ NOT_TOLD: Final[Mapping[str, str]] = {
     "release": "what was told to whom has a paper of its own, for them alone",
     "release_note": "what was told to whom has a paper of its own, for them alone",
     "reported_bottle": "which bottle a report is about; the report is told",
+    "session_plan": "its sessions are told one by one",
     "standing_skip": "a week that was left out; the weekly time is told",
     "stop_flag": "remarks of the staff; that a dose was withheld is told",
     "supply": "the hand-over of doses that are told one by one",
@@ -365,6 +367,7 @@ TOLD: Final = (
             last=_("revoked") if revoked else short_day(last) if last else _("an event"),
         ),
     ),
+    *(Told(*row) for row in CARE),
 )
 
 

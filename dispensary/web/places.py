@@ -31,6 +31,7 @@ DESKS: tuple[Desk, ...] = (
         _("Order doses, decide on take-home, answer alerts."),
         (Act.ORDER, Act.ENROL),
     ),
+    Desk(_("Care"), "/care", _("Ask, offer, keep sessions: what surrounds the dose."), (Act.CARE,)),
     Desk(_("Home visits"), "/carrying", _("Bottles that you carry to a home."), (Act.CARRY,)),
     Desk(_("Reception"), "/reception", _("Book times and check people in."), (Act.BOOK, Act.CHECK_IN)),
     Desk(_("My clients"), "/peers", _("Keep in touch with those you were given."), (Act.LOOK_AFTER_OWN,)),

@@ -19,6 +19,7 @@ import scheduling.service
 from dispensary.app import create_app
 from dispensary.care.referral_models import Service
 from dispensary.care.referrals import refer
+from dispensary.care.screenings import screen
 from dispensary.clients.goals import assign, set_goal
 from dispensary.clients.tasks import open_task
 from dispensary.database import Database
@@ -183,13 +184,22 @@ class FilledPlace:
         made(f"/api/bookings/{dropped['id']}/drop")
         offer = everybody.get("/api/waits").json()[0]["offer"]
         visit = made("/api/arrivals", client_id=str(client))
+        with database.writing() as session:
+            screening = screen(
+                session,
+                instrument="dast10",
+                answers={f"q{n}": "no" for n in range(1, 11)},
+                taken_on=home.today,
+                key=uuid4(),
+                **here,
+            ).id
         ids = {
             "client_id": client, "supply_id": handed.supply_id, "pickup_id": packed[0].pickup_id,
             "carrying_id": counted, "exception_id": exception.id, "lot_id": home.lot_id, "transfer_id": transfer,
             "stay_id": stay, "goal_id": goal, "referral_id": referral, "recall_id": recall, "flag_id": flag["id"],
             "hold_id": hold["id"], "assessment_id": assessed["id"], "wait_id": wait["id"], "visit_id": visit["id"],
             "medicine_id": medicine["id"], "treatment_id": treatment["id"], "result_id": result[0]["id"],
-            "support_id": support["id"],
+            "support_id": support["id"], "screening_id": screening,
             "account_id": spare, "booking_id": booking["id"], "offer_id": offer["id"],
         }  # fmt: skip
         rows = {
@@ -208,6 +218,7 @@ class FilledPlace:
                 ids[name] = session.execute(text(query), of_here).scalars().first()
         plain = {
             "day": today, "kind": "hiv", "what": "vomited", "number": UNKNOWN, "code": "alt", "name": "pack.pdf",
+            "instrument": "dast10", "plan": "before-sentence",
             "token": "A" * 32, "gateway": "twilio", "owner": "client", "file_path": "app.css", "path": "x",
         }  # fmt: skip
         return {**{name: str(value) for name, value in ids.items()}, **plain}

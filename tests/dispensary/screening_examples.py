@@ -28,6 +28,10 @@ def calm(pulse: int) -> dict[str, int]:
     return {**dict.fromkeys(cows(), 0), "pulse": pulse}
 
 
+def _points(points: int, band: str) -> dict[str, Any]:
+    return {"points": points, "band": band}
+
+
 _OFTEN = {"craving": "daily", "problems": "daily", "concern": "past_three_months", "cut_down": "past_three_months"}
 _MOST = about("tobacco", "daily", **_OFTEN)
 _SELDOM = {"craving": "never", "problems": "never", "failed": "never"}
@@ -149,5 +153,32 @@ EXAMPLES: list[Example] = [
             "gooseflesh": 5,
         },
         {"finding": "severe", "figures": {"points": 48, "pulse_points": 4}},
+    ),
+    ("PHQ-9 4", "phq-9", {"answers": [1, 1, 1, 1, 0, 0, 0, 0, 0]}, {"finding": "minimal", "severity": "none"}),
+    ("PHQ-9 5", "phq-9", {"answers": [1, 1, 1, 1, 1, 0, 0, 0, 0]}, {"finding": "mild", "figures": _points(5, "mild")}),
+    ("PHQ-9 14", "phq-9", {"answers": [2, 2, 2, 2, 2, 2, 2, 0, 0]}, {"finding": "moderate", "severity": "warning"}),
+    ("PHQ-9 19", "phq-9", {"answers": [3, 3, 3, 3, 3, 3, 1, 0, 0]}, {"finding": "moderately_severe"}),
+    ("PHQ-9 20", "phq-9", {"answers": [3, 3, 3, 3, 3, 3, 2, 0, 0]}, {"finding": "severe"}),
+    (
+        "PHQ-9, the ninth alone",
+        "phq-9",
+        {"answers": [0, 0, 0, 0, 0, 0, 0, 0, 1]},
+        {"finding": "risk", "severity": "urgent", "figures": _points(1, "minimal")},
+    ),
+    (
+        "PHQ-9 at most",
+        "phq-9",
+        {"answers": [3] * 9},
+        {"finding": "risk", "severity": "urgent", "figures": _points(27, "severe")},
+    ),
+    ("GAD-7 4", "gad-7", {"answers": [1, 1, 1, 1, 0, 0, 0]}, {"finding": "minimal", "figures": {"points": 4}}),
+    ("GAD-7 9", "gad-7", {"answers": [3, 3, 3, 0, 0, 0, 0]}, {"finding": "mild"}),
+    ("GAD-7 10", "gad-7", {"answers": [3, 3, 3, 1, 0, 0, 0]}, {"finding": "moderate", "severity": "warning"}),
+    ("GAD-7 at most", "gad-7", {"answers": [3] * 7}, {"finding": "severe", "figures": {"points": 21}}),
+    (
+        "TOP as it was told",
+        "top",
+        {"days": {"opioids": [0, 2, 3, 7]}, "health": {"psychological": 11}, "yes_no": {"housing": False}},
+        {"finding": "told", "figures": {"opioids_days": 12, "psychological": 11, "housing": False}},
     ),
 ]

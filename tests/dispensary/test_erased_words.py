@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import text
 
 import notifications.service
+from dispensary.care.screenings import screen, take_back
 from dispensary.clients.consent_rules import Information
 from dispensary.clients.consents import consents_of, take_consent
 from dispensary.clients.contacts import note_visit_wish
@@ -153,6 +154,9 @@ def left(place: Clinic) -> ClientId:
         peer = replace(pharmacist, roles=frozenset({Role.PEER_WORKER}))
         note_contact(session, actor=peer, client_id=client, reached=True, words=f"{MARK} is well", key=uuid4(), at=at)
         note_visit_wish(session, agreed=True, where=f"Ask for {MARK} at the blue gate", today=today, **about)
+        answers = {f"q{n}": "no" for n in range(1, 11)}
+        taken = screen(session, instrument="dast10", answers=answers, taken_on=today, key=uuid4(), today=today, **about)
+        take_back(session, screening_id=taken.id, reason=f"{MARK} was not asked", **about)
         notifications.service.queue(
             session, vault=session.vault, recipient_id=client, kind="number_left", reason_key="test:1", fields={},
             zone=ZoneInfo("UTC"), now=at, valid_until=at + timedelta(hours=1),

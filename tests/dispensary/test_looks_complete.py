@@ -28,6 +28,9 @@ OF_THE_SITE = {
     "account_id",
     "demand_id",
     "passkey_id",
+    "instrument",
+    "plan",
+    "accreditation_id",
     "version_id",
     "name",
     "number",
@@ -88,7 +91,15 @@ def ids_of(clinic: Desks) -> dict[str, object]:
 
 
 def test_every_part_of_an_address_leads_to_a_client_or_is_named_as_one_that_does_not(clinic: Desks) -> None:
-    of_a_client = {"order_id", "assessment_id", "medication_id", "treatment_id", "consent_id", "code"}  # below its path
+    of_a_client = {
+        "order_id",
+        "assessment_id",
+        "medication_id",
+        "treatment_id",
+        "consent_id",
+        "code",
+        "screening_id",
+    }  # below its path
     unknown = {
         (template, name)
         for template, names in routes(clinic)

@@ -322,6 +322,11 @@ AFTERWARDS: dict[str, list[tuple[str, tuple[object, ...]]]] = {
         ),
     ],
     "0054c_retention": [("SELECT count(*) FROM retention_period", (0,))],
+    "0057_screenings": [
+        ("SELECT (SELECT count(*) FROM screening), (SELECT count(*) FROM instrument_setting)", (0, 0)),
+    ],
+    "0057b_offers": [("SELECT (SELECT count(*) FROM service_offer), (SELECT count(*) FROM pathway_setting)", (0, 0))],
+    "0057c_sessions": [("SELECT (SELECT count(*) FROM session_plan), (SELECT count(*) FROM plan_session)", (0, 0))],
 }
 """What each later migration leaves of a full database, oldest first."""
 CAME = """

@@ -69,6 +69,8 @@ ABOUT_THE_SITE = {
     "looked at list",
     "set bottle rule",
     "set follow-up",
+    "set instrument",
+    "set pathway",
     "set days before a review",
     "set disclosure notice",
     "set laboratory limit",

@@ -1,0 +1,214 @@
+"""Care around the dose, at one client's page: what was asked and what it came to, and what is due."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from babel.dates import format_date
+from litestar import get
+from litestar.params import FromPath, FromQuery
+from litestar.response import Template
+from litestar.types import ControllerRouterHandler
+
+from dispensary.care.instrument_setting import Used, in_use, may_use
+from dispensary.care.instruments import Asks, Instrument
+from dispensary.care.offers import offers_of, opens
+from dispensary.care.pathways import Offer, shipped
+from dispensary.care.plans import plans
+from dispensary.care.referrals import referrals_of
+from dispensary.care.screening import screening
+from dispensary.care.screenings import Taken, due_screenings, screenings_of
+from dispensary.care.sessions import plans_of
+from dispensary.clients.queries import face_at
+from dispensary.database import ReadSession
+from dispensary.desks.consulting import acts_of, near_day, plain_day
+from dispensary.desks.window import AtCounter
+from dispensary.monitoring.queries import open_alerts_of
+from dispensary.refusals import Refusal, Refused
+from dispensary.reporting.course import course
+from dispensary.reporting.pens import as_svg
+from dispensary.staff.rules import Act
+from dispensary.units import ClientId
+from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
+from dispensary.web.guards import requires
+from dispensary.web.templating import page
+from dispensary.words import gettext, language
+
+requires_carer = requires(Act.CARE)
+_MOST_OF = {"dast10": 10, "srq20": 20, "cows": 48, "phq9": 27, "gad7": 21, "assist": 39}
+_FOR_THE_CHART = 24
+"""The newest scores that a chart shows: more would stand on each other."""
+
+
+def _(message: str) -> str:
+    return message  # marks a message for extraction; it is translated where it is shown
+
+
+BANDS = {
+    "none": _("none"),
+    "low": _("low"),
+    "moderate": _("moderate"),
+    "high": _("high"),
+    "substantial": _("substantial"),
+    "severe": _("severe"),
+    "mild": _("mild"),
+    "minimal": _("minimal"),
+    "moderately_severe": _("moderately severe"),
+    "positive": _("positive"),
+    "negative": _("negative"),
+}
+
+
+def band_word(band: str) -> str:
+    """A band in the reader's language; nothing for none."""
+    return gettext(BANDS[band]) if band in BANDS else band
+
+
+@dataclass(frozen=True)
+class Asked:
+    """An instrument beside what it came to for a client."""
+
+    used: Used
+    refusal: Refusal | None
+    """Why the reader may not ask by it."""
+    due_on: date | None
+    taken: Sequence[Taken]
+    """The newest first, without those that were taken back."""
+    chart: str
+    """An SVG; empty for fewer than two scores."""
+
+
+def caring(here: AtCounter) -> str:
+    """The address of the client's page."""
+    return f"/care/clients/{here.client_id}"
+
+
+def _shown(session: ReadSession, here: AtCounter) -> dict[str, Any]:
+    taken = screenings_of(session, client_id=here.client_id)
+    due = {
+        each.instrument.key: each.due_on
+        for each in due_screenings(session, site_id=here.site.id, until=here.today, client_id=here.client_id)
+    }
+    asked = []
+    for key, used in in_use(session, site_id=here.site.id).items():
+        mine = [each for each in taken if each.instrument.key == key and not each.voided]
+        if used.used or mine:
+            refusal = may_use(session, used, actor=here.actor, today=here.today)
+            asked.append(Asked(used, refusal, due.get(key), mine, chart_of(used, mine)))
+    return {
+        "face": face_at(session, site_id=here.site.id, client_id=here.client_id),
+        "asked": asked,
+        "voided": [each for each in taken if each.voided],
+        "offered": offers_of(session, client_id=here.client_id),
+        "opened_offers": _opened(session, here, taken),
+        "offers": shipped().offers,
+        "running": plans_of(session, client_id=here.client_id),
+        "plans": plans(),
+        "referrals": [each for each in referrals_of(session, client_id=here.client_id) if each.closed_at is None],
+        "alerts": [each for each in open_alerts_of(session, client_id=here.client_id) if each.severity == "urgent"],
+    }
+
+
+def _opened(session: ReadSession, here: AtCounter, taken: Sequence[Taken]) -> list[tuple[Taken, list[Offer]]]:
+    """What the newest screening of each instrument opens and nobody has offered since."""
+    done = {(row.screening_id, row.offer) for row in offers_of(session, client_id=here.client_id)}
+    newest: dict[str, Taken] = {}
+    for each in taken:
+        if not each.voided:
+            newest.setdefault(each.instrument.key, each)
+    found = []
+    for each in newest.values():
+        opened = [one for one in opens(session, actor=here.actor, taken=each) if (each.id, one.key) not in done]
+        if opened:
+            found.append((each, opened))
+    return found
+
+
+def chart_of(used: Used, taken: Sequence[Taken]) -> str:
+    """The course of an instrument with one score, from two on; of ASSIST, that of the worst substance."""
+    instrument = used.instrument
+    scores = _course_of(instrument, taken)
+    if len(scores) < 2:
+        return ""
+    days = [format_date(day, "d MMM y", locale=language()) for day, _points in scores]
+    said = ", ".join(f"{day}: {points}" for day, (_day, points) in zip(days, scores, strict=True))
+    drawing = course(
+        instrument.name, scores, most=_MOST_OF[instrument.key], bands=_bands_of(used), days=days, says=said
+    )
+    return as_svg(drawing, name=f"course-{instrument.key}")
+
+
+def _course_of(instrument: Instrument, taken: Sequence[Taken]) -> list[tuple[date, int]]:
+    if instrument.asks is Asks.WEEKS:
+        return []
+    found = []
+    for each in reversed(taken[:_FOR_THE_CHART]):
+        points = [score.points for score in each.scores]
+        found.append((each.taken_on, max(points, default=0)))
+    return found
+
+
+def _bands_of(used: Used) -> Mapping[str, int]:
+    by = screening()
+    named: Mapping[str, Mapping[str, int]] = {
+        "dast10": by.dast10.bands,
+        "cows": by.cows.bands,
+        "phq9": by.phq9.bands,
+        "gad7": by.gad7.bands,
+        "assist": by.assist.bands["other"],
+        "srq20": {"positive": used.positive_from} if used.positive_from else {},
+    }
+    return {band_word(band): least for band, least in named[used.instrument.key].items()}
+
+
+def client_page(
+    here: AtCounter,
+    *,
+    done: str = "",
+    refused: Refused | None = None,
+    typed: Mapping[str, Any] | None = None,
+) -> Template:
+    """The page of one client, with what was refused and typed when something was."""
+    found = here.sees(lambda session: _shown(session, here), seen_on="care")
+    return page("care/client.html", done=done, refused=refused, typed=typed, **said(here), **found)
+
+
+def said(here: AtCounter) -> dict[str, Any]:
+    """What every page about one client is given."""
+    return {
+        "here_url": caring(here),
+        "today": here.today,
+        "can": acts_of(here.actor),
+        "band_word": band_word,
+        "near_day": near_day,
+        "plain_day": plain_day,
+        "worst": worst,
+    }
+
+
+def worst(taken: Taken) -> str:
+    """What a screening came to, in a few words: the sum and its band, or of ASSIST the substance that is worst."""
+    if taken.instrument.asks is Asks.WEEKS or not taken.scores:
+        return ""
+    score = max(taken.scores, key=lambda each: each.points)
+    return f"{score.points}" + (f" · {band_word(score.band)}" if score.band else "")
+
+
+@get("/care/clients/{client_id:uuid}", sync_to_thread=True, guards=[requires_carer])
+def client(
+    client_id: FromPath[UUID],
+    database: TheDatabase,
+    actor: TheActor,
+    site: TheSite,
+    clock: TheClock,
+    done: FromQuery[str] = "",
+) -> Template:
+    """One client: what was asked, what it came to, what is due. The look is written down."""
+    return client_page(AtCounter(database, actor, site, ClientId(client_id), clock()), done=done)
+
+
+HANDLERS: list[ControllerRouterHandler] = [client]

@@ -1,0 +1,230 @@
+"""Sessions: days of a schedule, begun with consent, marked, moved, ended; who did not come; what a report tells."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, time, timedelta
+from uuid import UUID, uuid4
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import select, text
+from sqlalchemy.exc import IntegrityError
+
+from dispensary.care.plans import BadPlan, Chosen, days_of, plans, usual
+from dispensary.care.session_models import PlanSession, SessionState
+from dispensary.care.sessions import begin_plan, end_plan, mark_session, move_session, plans_of, sessions_until
+from dispensary.clients.models import Task
+from dispensary.database import Database
+from dispensary.evaluation.queries import Period
+from dispensary.refusals import BadInput, NotThere, Refused
+from dispensary.supplies.attendance import attendance_of
+from dispensary.units import ClientId
+from tests.builders import Clinic, clinic
+from tests.dispensary.measured import asked, figures
+
+MONDAY = date(2026, 11, 2)
+
+
+@pytest.fixture
+def place(database: Database, now: datetime) -> Clinic:
+    return clinic(database, now)
+
+
+@pytest.fixture
+def client(place: Clinic) -> ClientId:
+    return place.client()
+
+
+class TestDays:
+    @pytest.mark.parametrize(
+        ("plan", "chosen", "days"),
+        [
+            ("before-sentence", [(3, 12)], ["2026-11-02", "2026-11-14", "2026-11-26"]),
+            ("before-sentence", [(4, 12)], ["2026-11-02", "2026-11-14", "2026-11-26", "2026-12-08"]),
+            ("after-sentence", [(4, 3)], ["2026-11-02", "2027-02-02", "2027-05-02", "2027-08-02"]),
+            (
+                "weekly-then-monthly",
+                [(8, 7), (4, 2)],
+                [
+                    *("2026-11-02", "2026-11-09", "2026-11-16", "2026-11-23", "2026-11-30", "2026-12-07"),
+                    *("2026-12-14", "2026-12-21", "2027-02-21", "2027-04-21", "2027-06-21", "2027-08-21"),
+                ],
+            ),
+        ],
+    )
+    def test_follow_the_published_schedules(self, plan: str, chosen: list[tuple[int, int]], days: list[str]) -> None:
+        found = days_of(plans()[plan], MONDAY, [Chosen(*each) for each in chosen])
+        assert [day.isoformat() for day in found] == days
+
+    def test_on_the_31st_do_not_drift_to_the_28th(self) -> None:
+        found = days_of(plans()["after-sentence"], date(2026, 12, 31), [Chosen(4, 1)])
+        assert [day.isoformat() for day in found] == ["2026-12-31", "2027-01-31", "2027-02-28", "2027-03-31"]
+
+    @given(st.data())
+    def test_are_as_many_as_were_chosen_in_order_and_within_the_plan_or_none(self, data: st.DataObject) -> None:
+        plan = data.draw(st.sampled_from(list(plans().values())))
+        number = st.integers(0, 13)
+        chosen = [Chosen(data.draw(number), data.draw(number)) for _ in plan.part]
+        fits = all(
+            part.times[0] <= each.times <= part.times[1] and part.every[0] <= each.every <= part.every[1]
+            for part, each in zip(plan.part, chosen, strict=True)
+        )
+        if not fits:
+            with pytest.raises(BadPlan):
+                days_of(plan, MONDAY, chosen)
+            return
+        days = days_of(plan, MONDAY, chosen)
+        assert len(days) == sum(each.times for each in chosen)
+        assert days[0] == MONDAY
+        assert days == sorted(set(days))
+
+
+def begun(place: Clinic, client: ClientId, plan: str = "before-sentence", **other: object) -> UUID:
+    shipped = plans()[plan]
+    given = {
+        "first": place.today,
+        "at_time": time(9, 30),
+        "minutes": shipped.minutes[0],
+        "chosen": usual(shipped),
+        "agreed": True,
+        "key": uuid4(),
+        **other,
+    }
+    return place.database.write(
+        lambda session: (
+            begin_plan(
+                session,
+                actor=place.doctor,
+                client_id=client,
+                plan=plan,
+                today=place.today,
+                at=place.now,
+                **given,  # type: ignore[arg-type]
+            ).id
+        )
+    )
+
+
+def sessions(place: Clinic, client: ClientId) -> list[PlanSession]:
+    with place.database.reading() as session:
+        return [each for running in plans_of(session, client_id=client) for each in running.sessions]
+
+
+def marked(place: Clinic, client: ClientId, one: PlanSession, state: SessionState) -> PlanSession:
+    with place.database.writing() as session:
+        return mark_session(
+            session,
+            actor=place.doctor,
+            client_id=client,
+            session_id=one.id,
+            state=state,
+            today=place.today,
+            at=place.now,
+        )
+
+
+def open_calls(place: Clinic) -> list[str]:
+    with place.database.reading() as session:
+        return list(session.scalars(select(Task.sentence).where(Task.done_at.is_(None))))
+
+
+class TestAPlan:
+    def test_is_begun_with_their_consent_once(self, place: Clinic, client: ClientId) -> None:
+        key = uuid4()
+        assert begun(place, client, key=key) == begun(place, client, key=key)
+        assert [each.on_day - place.today for each in sessions(place, client)] == [
+            timedelta(0),
+            timedelta(12),
+            timedelta(24),
+        ]
+        for wrong, field in (
+            ({"agreed": False}, "agreed"),
+            ({"first": place.today - timedelta(days=1)}, "first"),
+            ({"minutes": 20}, "minutes"),
+            ({"chosen": [Chosen(5, 12)]}, "times_1"),
+            ({"chosen": [Chosen(3, 11)]}, "every_1"),
+        ):
+            with pytest.raises(BadInput) as refused:
+                begun(place, client, **wrong)
+            assert [each.field for each in refused.value.refusals] == [field]
+
+    def test_that_ends_calls_off_what_is_left_and_nobody_missed_it(self, place: Clinic, client: ClientId) -> None:
+        plan = begun(place, client)
+        first, second, _ = sessions(place, client)
+        marked(place, client, first, SessionState.ATTENDED)
+        for _again in range(2):
+            with place.database.writing() as session:
+                end_plan(session, actor=place.doctor, client_id=client, plan_id=plan, at=place.now)
+        assert [each.state for each in sessions(place, client)] == ["attended", "called_off", "called_off"]
+        assert open_calls(place) == []
+        with pytest.raises(Refused), place.database.writing() as session:
+            move_session(
+                session, actor=place.doctor, client_id=client, session_id=second.id, to=place.today, at_time=None,
+                today=place.today, at=place.now,
+            )  # fmt: skip
+        for sentence in (
+            "DELETE FROM plan_session",
+            "UPDATE plan_session SET state = 'planned', marked_at = NULL, marked_by = NULL",
+            "UPDATE plan_session SET on_day = on_day - 1",
+            "UPDATE session_plan SET ended_at = NULL, ended_by = NULL",
+        ):
+            with pytest.raises(IntegrityError), place.database.writing() as session:
+                session.execute(text(sentence))
+
+
+class TestASession:
+    def test_that_was_missed_is_asked_after_until_it_is_known(self, place: Clinic, client: ClientId) -> None:
+        begun(place, client)
+        first, second, _ = sessions(place, client)
+        with pytest.raises(BadInput, match="still to come"):
+            marked(place, client, second, SessionState.NOT_ATTENDED)
+        marked(place, client, first, SessionState.NOT_ATTENDED)
+        (call,) = open_calls(place)
+        assert call.startswith(f"Did not come to the session of {place.today}")
+        marked(place, client, first, SessionState.ATTENDED)
+        assert open_calls(place) == []
+        with pytest.raises(NotThere):
+            marked(place, place.client(), first, SessionState.ATTENDED)
+
+    def test_moves_alone_and_is_on_the_list_of_its_day(self, place: Clinic, client: ClientId) -> None:
+        begun(place, client)
+        _, second, third = sessions(place, client)
+
+        def listed(ahead: int) -> list[UUID]:
+            with place.database.reading() as session:
+                day = place.today + timedelta(days=ahead)
+                return [each.id for each in sessions_until(session, site_id=place.site_id, until=day)]
+
+        assert second.id not in listed(11)
+        with place.database.writing() as session:
+            move_session(
+                session, actor=place.doctor, client_id=client, session_id=second.id,
+                to=place.today + timedelta(days=5), at_time=None, today=place.today, at=place.now,
+            )  # fmt: skip
+        assert listed(5)[-1] == second.id
+        assert third.id not in listed(23)
+        marked(place, client, sessions(place, client)[0], SessionState.ATTENDED)
+        assert len(listed(0)) == 1, "marked today, it stays on today's list"
+        assert len(listed(1)) == 0
+
+
+def test_a_report_tells_to_how_many_sessions_they_came_and_nothing_of_them(place: Clinic, client: ClientId) -> None:
+    begun(place, client)
+    begun(place, client, "weekly-then-monthly", first=place.today + timedelta(days=1))
+    first, *_rest = sorted(sessions(place, client), key=lambda each: each.on_day)
+    marked(place, client, first, SessionState.ATTENDED)
+    place.move_on(13)
+    due = [each for each in sessions(place, client) if each.on_day <= place.today and each.state == "planned"]
+    assert len(due) == 3
+    for each, state in zip(
+        due, (SessionState.NOT_ATTENDED, SessionState.CALLED_OFF, SessionState.ATTENDED), strict=True
+    ):
+        marked(place, client, each, state)
+    with place.database.reading() as session:
+        found = attendance_of(
+            session, client_id=client, first=place.today - timedelta(days=20), last=place.today + timedelta(days=300)
+        )
+    assert (len(found.sessions), len(found.sessions_kept)) == (3, 2), "neither called off nor still to come"
+    counted = figures(asked(place, "sessions", period=Period(place.today - timedelta(days=20), place.today)))
+    assert counted["attended"] == ("2", "3")
