@@ -33,7 +33,7 @@ class Door(StrEnum):
     """Why a few lines of the program step in front of the wall. Each is used where it says, and nowhere else."""
 
     GUEST_STAYS = "home and guest site agree on a stay: the number on a card, both sites' closed days, home's limit"
-    """In `dispensary/supplies/guests.py`, and where `dispensary/clients/guests.py` lists the stays of a site."""
+    """In `dispensary/supplies/guests.py` and `satellites.py`, and where `dispensary/clients/guests.py` lists stays."""
     FOUND_BOTTLE = "a bottle that was found: the code of the site to call, and no client of another site"
     """In `dispensary/supplies/scanned.py`."""
     TWO_SITES = "when an account signed in last, and at two sites within minutes: the moments, and not where else"

@@ -77,7 +77,8 @@ class StayView(msgspec.Struct):
     home: str
     guest: str
     first_day: date
-    last_day: date
+    last_day: date | None
+    """Nothing while a satellite of home gives the doses from now on."""
     bottles: bool
     reason: str
     state: StayState
@@ -97,7 +98,7 @@ def _view(shown: StayShown, today: date) -> StayView:
         home=shown.home,
         guest=shown.guest,
         first_day=row.from_day,
-        last_day=max(shown.last_day, row.from_day - timedelta(days=1)),
+        last_day=max(last, row.from_day - timedelta(days=1)) if (last := shown.last_day) else None,
         bottles=row.bottles,
         reason=row.reason,
         state=stay_state(row, today),

@@ -31,7 +31,11 @@ class GuestStay(Base):
         Index("ix_guest_stay_guest", "guest_site_id", "until_day"),
         Index("ix_guest_stay_home", "home_site_id", "until_day"),
         CheckConstraint("guest_site_id <> home_site_id", name="elsewhere"),
-        CheckConstraint("until_day - from_day BETWEEN 1 AND 28", name="length"),
+        CheckConstraint(
+            "CASE WHEN satellite THEN until_day = '9999-12-31' ELSE until_day - from_day BETWEEN 1 AND 28 END",
+            name="length",
+        ),
+        CheckConstraint("NOT satellite OR verified_at IS NOT NULL", name="satellite_is_agreed"),
         CheckConstraint("asked_at_site_id IN (home_site_id, guest_site_id)", name="asked_by_either"),
         CheckConstraint("reason <> ''", name="has_reason"),
         CheckConstraint(
@@ -61,6 +65,8 @@ class GuestStay(Base):
     """The first dose day at home again, as it was agreed."""
     days: Mapped[Days] = mapped_column(Computed("daterange(from_day, coalesce(ended_on, until_day), '[)')"))
     """The dose days of the guest site, as they are after an early end."""
+    satellite: Mapped[bool] = mapped_column(default=False)
+    """Doses are given at a satellite of home from now on: agreed as it is written, and without a last day."""
     bottles: Mapped[bool]
     """Whether bottles may be given there too, within the decision of home; else the client takes each dose there."""
     reason: Mapped[str]

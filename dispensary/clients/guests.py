@@ -97,11 +97,15 @@ def face_at_counter(session: ReadSession, *, site_id: SiteId, client_id: ClientI
 
 
 def away_on(session: ReadSession, *, client_id: ClientId, day: date) -> tuple[str, date] | None:
-    """The site at which a client is a verified guest on a day, and the first day at home again."""
+    """The site at which a client is a verified guest on a day, and the first day at home again.
+
+    Nothing for whom home's satellite gives the doses: what home calls back is brought to home.
+    """
     row = session.execute(
         select(Site.code, func.coalesce(GuestStay.ended_on, GuestStay.until_day))
         .join(Site, Site.id == GuestStay.guest_site_id)
         .where(GuestStay.client_id == client_id, GuestStay.verified_at.is_not(None), GuestStay.days.contains(day))
+        .where(~GuestStay.satellite)
     ).one_or_none()
     return None if row is None else (row[0], row[1])
 
@@ -156,8 +160,13 @@ class StayShown:
     guest: str
 
     @property
-    def last_day(self) -> date:
-        """The last dose day at the guest site; the day before the first one for a request that was withdrawn."""
+    def last_day(self) -> date | None:
+        """The last dose day at the guest site; the day before the first one for a request that was withdrawn.
+
+        Nothing while a satellite gives the doses: no last day was agreed.
+        """
+        if self.stay.satellite and self.stay.ended_on is None:
+            return None
         return (self.stay.ended_on or self.stay.until_day) - timedelta(days=1)
 
 
@@ -167,9 +176,18 @@ def stays_of(session: ReadSession, *, client_id: ClientId, until_after: date) ->
 
 
 def stays_at(session: ReadSession, *, site_id: SiteId, until_after: date) -> Sequence[StayShown]:
-    """What a site has to do with, as home or as guest site, not over before this day, the first to begin first."""
+    """What a site has to do with, as home or as guest site, not over before this day, the first to begin first.
+
+    Whoever comes to a satellite for good is no guest: the day's list and `at_satellites` have them.
+    """
     mine = or_(GuestStay.home_site_id == site_id, GuestStay.guest_site_id == site_id)
-    return _shown(session, mine, GuestStay.until_day > until_after)
+    return _shown(session, mine, ~GuestStay.satellite, GuestStay.until_day > until_after)
+
+
+def at_satellites(session: ReadSession, *, site_id: SiteId) -> Sequence[StayShown]:
+    """The clients of a main site, or of its satellite, whose doses a satellite gives now; by when it began."""
+    mine = or_(GuestStay.home_site_id == site_id, GuestStay.guest_site_id == site_id)
+    return _shown(session, mine, GuestStay.satellite, GuestStay.ended_on.is_(None))
 
 
 def stay_at(session: ReadSession, *, site_id: SiteId, stay_id: UUID) -> StayShown:

@@ -14,7 +14,7 @@ from litestar.types import ControllerRouterHandler
 
 from dispensary.clients.guest_models import GuestStay
 from dispensary.clients.guest_rules import StayState
-from dispensary.clients.guests import longest_stay, set_longest, stay_at, stays_at, stays_of
+from dispensary.clients.guests import at_satellites, longest_stay, set_longest, stay_at, stays_at, stays_of
 from dispensary.clients.queries import face_at
 from dispensary.database import ReadSession, WriteSession
 from dispensary.desks.window import AtCounter
@@ -23,6 +23,7 @@ from dispensary.staff.queries import names_of, sites
 from dispensary.staff.rules import Act, Actor
 from dispensary.supplies.guest_facts import facts_of
 from dispensary.supplies.guests import Asked, answer, arrange, ask, end, stay_state
+from dispensary.supplies.satellites import main_of, satellites_of, send_to, take_on
 from dispensary.units import ClientId, SiteId
 from dispensary.web.consultation import looked_at
 from dispensary.web.doing import done_or_again
@@ -83,6 +84,8 @@ def _list(
             for each in stays_at(session, site_id=site.id, until_after=today - _PAST_SHOWN)
         ]
         others = [place for place in sites(session) if place.id != site.id]
+        main = main_of(session, site_id=SiteId(site.id))
+        lasting = [(each, stay_state(each.stay, today)) for each in at_satellites(session, site_id=site.id)]
     live = [row for row in rows if row[1] in (StayState.ASKED, StayState.COMING, StayState.RUNNING)]
     return page(
         "counter/guests.html",
@@ -92,6 +95,8 @@ def _list(
         live=live,
         past=[row for row in rows if row not in live],
         words=_words(),
+        main=main,
+        lasting=lasting,
         others=[(place.code, f"{place.code}, {place.name}") for place in others],
         may_ask=actor.may(Act.DISPENSE) and bool(others),
         me=site.id,
@@ -268,6 +273,7 @@ def _client(here: AtCounter, refused: Refused | None = None, typed: Mapping[str,
                 until=until,
             ),
             others=[(one.code, f"{one.code}, {one.name}") for one in sites(session) if one.id != here.site.id],
+            satellites=[(one.code, f"{one.code}, {one.name}") for one in satellites_of(session, site_id=here.site.id)],
             longest=longest,
             today=here.today,
             usual_last=here.today + timedelta(days=min(_USUAL_DAYS, longest) - 1),
@@ -302,6 +308,33 @@ def arranged(
     )
 
 
+@post("/guests/clients/{client_id:uuid}/satellite", sync_to_thread=True, guards=[requires_guest_arranger])
+def sent_to_satellite(
+    client_id: FromPath[UUID], data: Form, database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock
+) -> Response[Any]:
+    """Lets a satellite of this site give the client's doses from now on."""
+    here = AtCounter(database, actor, site, ClientId(client_id), clock())
+
+    def act(session: WriteSession) -> UUID:
+        code, key = one(data, "satellite"), str(key_of(data))
+        return send_to(session, actor=actor, client_id=here.client_id, satellite=code, key=key, at=here.now).id
+
+    return here.does(
+        act, then=lambda stay_id: f"/guests/{stay_id}", else_again=lambda why: _client(here, refused=why, typed=data)
+    )
+
+
+@post("/guests/satellite", sync_to_thread=True, guards=[requires_guest_arranger])
+def taken_on(data: Form, database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock) -> Response[Any]:
+    """This satellite gives the doses of a client of its main site from now on."""
+    return done_or_again(
+        database,
+        lambda session: take_on(session, actor=actor, number=one(data, "number"), key=str(key_of(data)), at=clock()).id,
+        then=lambda stay_id: f"/guests/{stay_id}",
+        else_again=lambda why: _list(database, actor, site, clock, why, data),
+    )
+
+
 @get("/office/guests", sync_to_thread=True, guards=[requires_administrator])
 def longest_form(database: TheDatabase, site: TheSite) -> Template:
     """For how many days a client of the site may be a guest elsewhere."""
@@ -324,6 +357,6 @@ def longest_set(data: Form, database: TheDatabase, actor: TheActor, site: TheSit
 
 
 HANDLERS: list[ControllerRouterHandler] = [
-    guests, asked, stay, answered, ended, client, arranged, longest_form, longest_set,
+    guests, asked, stay, answered, ended, client, arranged, sent_to_satellite, taken_on, longest_form, longest_set,
 ]  # fmt: skip
 """Mounted at /."""

@@ -111,6 +111,7 @@ SENTENCES: dict[str, str] = {
     # Other sites
     "asked for guest stay": _("Asked whether you can have doses at another site"),
     "verified guest stay": _("Agreed to your doses at another site"),
+    "doses at satellite": _("Arranged that you have your doses at a site near you"),
     "refused guest stay": _("Did not agree to doses at another site"),
     "ended guest stay": _("Ended your doses at another site"),
     # Health

@@ -16,7 +16,7 @@ class Elsewhere:
 
     code: str
     until: date | None = None
-    """The first day after the stay, for a guest."""
+    """The first day after the stay, for a guest; nothing where home's satellite gives the doses from now on."""
     is_home: bool = False
 
 
@@ -32,6 +32,15 @@ def given_elsewhere(elsewhere: Mapping[DoseDay, Elsewhere], day: DoseDay) -> lis
                 f"The client's home site, {there.code}, gives the dose of {day}.",
                 "Give what is for the days of the stay, and no later one.",
                 {"day": day, "home": there.code},
+            )
+        ]
+    if there.until is None:
+        return [
+            Refusal(
+                "at-satellite",
+                f"The satellite {there.code} gives the dose of {day}.",
+                "If the client comes here from now on, say so under Guest doses.",
+                {"day": day, "satellite": there.code},
             )
         ]
     return [

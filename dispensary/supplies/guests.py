@@ -68,12 +68,12 @@ def ask(
         raise NotThere(
             Refusal("no-client", f"{home.code} has no client with this number.", "Read the card.", field="number")
         )
-    stay_id = _id_of(actor, client_id, key)
+    stay_id = id_of(actor, client_id, key)
     lock_for_record(session, ClientId(client_id))
     if (known := session.get(GuestStay, stay_id)) is not None:
         return known
     _asked_well(session, SiteId(home.id), actor.site_id, asked, at)
-    stay = _written(session, stay_id, ClientId(client_id), SiteId(home.id), actor.site_id, actor, asked, at)
+    stay = written(session, stay_id, ClientId(client_id), SiteId(home.id), actor.site_id, actor, asked, at)
     open_alert(
         session,
         site_id=SiteId(home.id),
@@ -110,14 +110,14 @@ def arrange(
     if guest.id == actor.site_id:
         raise BadInput(Refusal("own-site", "This is the client's home.", "Choose another site.", field="guest"))
     _answers_for(actor, actor.site_id)
-    stay_id = _id_of(actor, client_id, key)
-    _lock_sites(session, actor.site_id, SiteId(guest.id))
+    stay_id = id_of(actor, client_id, key)
+    lock_sites(session, actor.site_id, SiteId(guest.id))
     lock_client(session, client_id, actor.site_id)
     if (known := session.get(GuestStay, stay_id)) is not None:
         return known
     _asked_well(session, actor.site_id, SiteId(guest.id), asked, at)
     facts = _confirmed(session, actor, client_id, asked.first, asked.until, confirmed=confirmed, at=at)
-    stay = _written(
+    stay = written(
         session, stay_id, client_id, actor.site_id, SiteId(guest.id), actor, asked, at, verified=facts.as_json()
     )
     _write_down(session, actor, stay, "verified guest stay", at)
@@ -154,7 +154,7 @@ def answer(
             raise BadInput(Refusal("refusal", "Say why not.", "The other site reads it.", field="refusal"))
         stay.refused_by, stay.refused_at, stay.refusal = actor.account_id, at, refusal.strip()
     else:
-        first = max(stay.from_day, _first_open(session, home, guest, at))
+        first = max(stay.from_day, first_open(session, home, guest, at))
         if first >= stay.until_day:
             raise Refused(Refusal("stay-over", "Its days have closed by now.", "Let it be asked for again."))
         client_id = ClientId(stay.client_id)
@@ -204,13 +204,14 @@ def stay_state(stay: GuestStay, today: date) -> StayState:
     return state_of(Stay(stay.from_day, until, stay.verified_at is not None, stay.refused_at is not None), today)
 
 
-def _id_of(actor: Actor, client_id: UUID, key: str) -> UUID:
+def id_of(actor: Actor, client_id: UUID, key: str) -> UUID:
+    """The id of the stay that a request asks for: the same for the same key. Raises BadInput without a key."""
     if not 8 <= len(key) <= 80:
         raise BadInput(Refusal("key", "The request has no idempotency key of 8 to 80 characters.", "Send one."))
     return uuid5(actor.site_id, f"guest:{client_id}:{key}")
 
 
-def _lock_sites(session: WriteSession, *site_ids: SiteId) -> None:
+def lock_sites(session: WriteSession, *site_ids: SiteId) -> None:
     """No close of either site is under way from here on: it would freeze a day as the wrong site's."""
     session.execute(select(Site.id).where(Site.id.in_(site_ids)).order_by(Site.id).with_for_update(key_share=True))
 
@@ -220,7 +221,7 @@ def _locked(session: WriteSession, actor: Actor, stay_id: UUID) -> GuestStay:
     stay = session.get(GuestStay, stay_id)
     if stay is None or actor.site_id not in (stay.home_site_id, stay.guest_site_id):
         raise NotThere(Refusal("no-stay", "There is no such stay at this site.", "Open the list again."))
-    _lock_sites(session, SiteId(stay.home_site_id), SiteId(stay.guest_site_id))
+    lock_sites(session, SiteId(stay.home_site_id), SiteId(stay.guest_site_id))
     lock_for_record(session, ClientId(stay.client_id))
     session.refresh(stay)
     return stay
@@ -233,7 +234,7 @@ def _answers_for(actor: Actor, home_id: SiteId) -> None:
         )
 
 
-def _first_open(session: ReadSession, home: Place, guest: Place, at: datetime) -> date:
+def first_open(session: ReadSession, home: Place, guest: Place, at: datetime) -> date:
     """The first dose day that is still to be closed at both sites, and not over at either."""
     last = session.scalar(select(func.max(DayClose.dose_day)).where(DayClose.site_id.in_([home.id, guest.id])))
     today = min(home.dose_day(at), guest.dose_day(at))
@@ -242,7 +243,7 @@ def _first_open(session: ReadSession, home: Place, guest: Place, at: datetime) -
 
 def _asked_well(session: ReadSession, home_id: SiteId, guest_id: SiteId, asked: Asked, at: datetime) -> None:
     home, guest = place(session, home_id), place(session, guest_id)
-    first = _first_open(session, home, guest, at)
+    first = first_open(session, home, guest, at)
     faults = faults_of_stay(
         first=asked.first,
         until=asked.until,
@@ -301,7 +302,7 @@ def _confirmed(
     return facts
 
 
-def _written(
+def written(
     session: WriteSession,
     stay_id: UUID,
     client_id: ClientId,
@@ -312,7 +313,9 @@ def _written(
     at: datetime,
     *,
     verified: dict[str, Any] | None = None,
+    satellite: bool = False,
 ) -> GuestStay:
+    """Writes a stay down, agreed when it is `verified`. Raises Refused for days that another stay has."""
     assert actor.account_id is not None, "a person asks"
     stay = GuestStay(
         id=stay_id,
@@ -321,6 +324,7 @@ def _written(
         guest_site_id=guest_id,
         from_day=asked.first,
         until_day=asked.until,
+        satellite=satellite,
         bottles=asked.bottles,
         reason=asked.reason.strip(),
         asked_at_site_id=actor.site_id,

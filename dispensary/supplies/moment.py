@@ -195,7 +195,8 @@ def _elsewhere(found: _Found, site_id: SiteId, first: date, last: date) -> dict[
             if there == str(site_id):
                 del away[day]
             else:
-                away[day] = Elsewhere(code, until=date.fromisoformat(ends))
+                until = date.fromisoformat(ends)
+                away[day] = Elsewhere(code, until=until if until < date.max else None)
     return away
 
 
