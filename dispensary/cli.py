@@ -159,7 +159,7 @@ def _forget(database: Database) -> None:
 
 
 def _what_to_try(settings: Settings, pickups: Sequence[ToTry], others: Sequence[ToSee]) -> list[str]:
-    from dispensary.demo import guest
+    from dispensary.demo import guest, programme
     from dispensary.demo.clinic import PASSWORD, PINS, STAFF
     from dispensary.supplies.passes import spoken
 
@@ -167,6 +167,7 @@ def _what_to_try(settings: Settings, pickups: Sequence[ToTry], others: Sequence[
     lines = ["", f"Takehome is open on {base}", "", f"Sign in with the password “{PASSWORD}” as"]
     lines += [f"  {username:<14} {name}" for username, name, _, _ in STAFF]
     lines.append(f"  {guest.USERNAME:<14} the other side of a guest's stay, at the site {guest.CODE}")
+    lines.append(f"  {programme.USERNAME:<14} sees to every site of the programme: the tree, from above, the stock")
     lines.append("Their PINs: " + ", ".join(f"{username} {pin}" for username, pin in PINS.items()))
     lines.append("A downtime pack (Counter, If the system fails) opens by the same words.")
     lines += ["", "What to try"]
@@ -198,6 +199,7 @@ for each in (
     factor.reset_second_factor,
     opening.let_in,
     branches.branch_role,
+    branches.find_doubles,
     records.import_,
     records.forget_episodes,
     exporting.export,

@@ -36,6 +36,8 @@ class Door(StrEnum):
     """In `dispensary/supplies/guests.py` and `satellites.py`, and where `dispensary/clients/guests.py` lists stays."""
     FOUND_BOTTLE = "a bottle that was found: the code of the site to call, and no client of another site"
     """In `dispensary/supplies/scanned.py`."""
+    DOUBLES = "a person may be on record twice: that there is another record in treatment, and not whose or where"
+    """In `dispensary/monitoring/doubles.py`."""
     TWO_SITES = "when an account signed in last, and at two sites within minutes: the moments, and not where else"
     """In `dispensary/staff/presence.py`."""
     SHREDDING = "what is only ever added to, about one client: made unreadable when they are erased, and nothing else"

@@ -187,7 +187,7 @@ def stays_at(session: ReadSession, *, site_id: SiteId, until_after: date) -> Seq
 def at_satellites(session: ReadSession, *, site_id: SiteId) -> Sequence[StayShown]:
     """The clients of a main site, or of its satellite, whose doses a satellite gives now; by when it began."""
     mine = or_(GuestStay.home_site_id == site_id, GuestStay.guest_site_id == site_id)
-    return _shown(session, mine, GuestStay.satellite, GuestStay.ended_on.is_(None))
+    return _shown(session, mine, GuestStay.satellite.is_(True), GuestStay.ended_on.is_(None))
 
 
 def stay_at(session: ReadSession, *, site_id: SiteId, stay_id: UUID) -> StayShown:

@@ -48,10 +48,16 @@ class Client(Base):
 
 
 class ClientIndex(Base):
-    """A keyed digest of something that a client is found by: number, national id, or the beginning of a name."""
+    """A keyed digest of something that a client is found by: number, national id, or the beginning of a name.
+
+    Two kinds are alike in the whole programme, and find somebody who is enrolled twice (`monitoring/doubles.py`).
+    """
 
     __tablename__ = "client_index"
-    __table_args__ = (Index(None, "site_id", "digest"),)
+    __table_args__ = (
+        Index(None, "site_id", "digest"),
+        Index(None, "digest", postgresql_where=text("kind IN ('programme.national_id', 'programme.person')")),
+    )
 
     client_id: Mapped[ClientId] = mapped_column(ForeignKey("client.id"), primary_key=True)
     digest: Mapped[Digest] = mapped_column(primary_key=True)

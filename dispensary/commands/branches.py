@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from uuid import UUID
 
 import click
 
 import scheduling.service
 from dispensary.commands.parts import database_of, now, one_clear_line
 from dispensary.database import WriteSession
+from dispensary.monitoring.doubles import index_next, look_for_everybody
 from dispensary.refusals import BadInput, Refusal
 from dispensary.settings import settings_from
 from dispensary.staff.branch_import import import_tree
@@ -17,7 +19,7 @@ from dispensary.staff.branch_rules import read_tree
 from dispensary.staff.branches import branch_by_code, grant_at_branch
 from dispensary.staff.factor_rules import Demand
 from dispensary.staff.factor_setting import begin_with
-from dispensary.staff.queries import place
+from dispensary.staff.queries import place, sites
 from dispensary.staff.rules import Role, the_program
 from dispensary.takehome.publishing import publish_policies
 
@@ -52,6 +54,24 @@ def import_sites(file: Path, region: str, dry_run: bool) -> None:
         click.echo(f"Nobody runs {len(nobody)} of them yet, the first being {nobody[0]}: see `dispensary branch-role`.")
     if dry_run:
         click.echo("Dry run: nothing was changed.")
+
+
+@click.command(name="find-doubles")
+def find_doubles() -> None:
+    """Look for people who are enrolled twice, among all who are on record: for a programme that begins to look.
+
+    From then on each enrolment looks by itself. Both desks are told that there is another record, not where;
+    whoever runs both sites sees the two numbers under Programme, Enrolled twice.
+    """
+    with one_clear_line(), database_of(settings_from()) as database:
+        last: UUID | None = UUID(int=0)
+        while last is not None:
+            with database.writing() as session:
+                last = index_next(session, after=last)
+        with database.writing() as session:
+            actors = {each.id: the_program(each.id) for each in sites(session)}
+            found = look_for_everybody(session, actors=actors, at=now())
+    click.echo(f"{found} pairs of records that may be one person's are new.")
 
 
 @click.command(name="branch-role")

@@ -22,6 +22,7 @@ from dispensary.demo.guest import comes_by
 from dispensary.demo.health import watch
 from dispensary.demo.peers import keeps_in_touch
 from dispensary.demo.people import YEAR, people
+from dispensary.demo.programme import is_planted
 from dispensary.demo.texting import fill_answers, fill_wishes
 from dispensary.demo.unusual import Unusual
 from dispensary.demo.year import Year
@@ -132,6 +133,7 @@ def fill(database: Database, *, now: datetime, public_base_url: str, say: Callab
     besides = unusual.happens()
     _morning(database, site, actors, here, besides, today, now, public_base_url)
     comes_by(database, host=CODE, zone=zone, password=PASSWORD, today=today, now=now)
+    is_planted(database, code=CODE, password=PASSWORD, today=today, now=now)
 
 
 def _open(session: WriteSession, zone: str, began: date, opened: datetime) -> tuple[Place, dict[Role, Actor]]:

@@ -19,6 +19,7 @@ from dispensary.clients.tasks import finish_task, open_task
 from dispensary.database import WriteSession
 from dispensary.desks.consulting import Consultation, client_page
 from dispensary.desks.dosing import bottles_of
+from dispensary.monitoring.doubles import look_for
 from dispensary.monitoring.reports import Reported, report
 from dispensary.refusals import BadInput, NotThere, Refusal
 from dispensary.staff import audit
@@ -224,7 +225,7 @@ def begin(
         with Typed(data) as typed:
             began_on = typed.day("began_on")
             route = typed.choice_or_none("route", EntryRoute)
-        return begin_episode(
+        begin_episode(
             session,
             actor=actor,
             client_id=here.client_id,
@@ -233,6 +234,7 @@ def begin(
             at=here.now,
             route=route,
         )
+        return look_for(session, actor=actor, client_id=here.client_id, at=here.now)
 
     return here.does(act, then="?done=began", else_again=lambda why: client_page(here, refused=why, typed=data))
 

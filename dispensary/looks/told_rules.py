@@ -111,6 +111,8 @@ SENTENCES: dict[str, str] = {
     # Other sites
     "asked for guest stay": _("Asked whether you can have doses at another site"),
     "verified guest stay": _("Agreed to your doses at another site"),
+    "may be enrolled twice": _("Noticed that you may be on record at another site too"),
+    "settled two records": _("Found out why there are two records"),
     "doses at satellite": _("Arranged that you have your doses at a site near you"),
     "refused guest stay": _("Did not agree to doses at another site"),
     "ended guest stay": _("Ended your doses at another site"),

@@ -90,18 +90,25 @@ WITH RECURSIVE below AS (
     FROM site s LEFT JOIN site main ON main.id = s.main_site_id
     LEFT JOIN below ON below.id = coalesce(main.area_id, s.area_id)
 )
-SELECT id, kind, code, name, depth, parent, lat, lon,
-    CASE WHEN kind = 'satellite' THEN 1 ELSE (SELECT count(*) FROM branch_sites(
-        CASE WHEN kind <> 'main' THEN node.id END, CASE WHEN kind = 'main' THEN node.id END)) END AS sites
+SELECT id, kind, code, name, depth, parent, lat, lon
 FROM node ORDER BY path
 """)
 
 
 def tree(session: ReadSession) -> list[Branch]:
     """The whole tree from the top down, each branch before what lies in it; sites that lie nowhere come last."""
+    rows = session.execute(_TREE).all()
+    above = {row.code: row.parent for row in rows}
+    sites = dict.fromkeys(above, 0)
+    for row in rows:
+        if row.kind in (Kind.MAIN, Kind.SATELLITE):
+            at = row.code
+            while at:
+                sites[at] += 1
+                at = above[at]
     return [
-        Branch(row.id, Kind(row.kind), row.code, row.name, row.depth, row.parent, row.lat, row.lon, row.sites)
-        for row in session.execute(_TREE)
+        Branch(row.id, Kind(row.kind), row.code, row.name, row.depth, row.parent, row.lat, row.lon, sites[row.code])
+        for row in rows
     ]
 
 

@@ -14,6 +14,7 @@ import scheduling.service
 from dispensary.clients.guest_models import GuestStay
 from dispensary.clients.models import Client
 from dispensary.database import ReadSession, WriteSession
+from dispensary.evaluation.rollup import count_site_day
 from dispensary.refusals import BadInput, Refusal, Refused
 from dispensary.staff import audit
 from dispensary.staff.models import Site
@@ -155,6 +156,7 @@ def _close(
     )
     session.add(closed)
     session.flush()
+    count_site_day(session, site_id=actor.site_id, day=day)
     return closed
 
 

@@ -21,6 +21,7 @@ from dispensary.clients.wish_rules import Wishes
 from dispensary.clients.wishes import set_wishes
 from dispensary.database import WriteSession
 from dispensary.looks.asking import with_reason
+from dispensary.monitoring.doubles import look_for
 from dispensary.monitoring.models import Alert
 from dispensary.monitoring.service import resolve_alert
 from dispensary.refusals import BadInput, NotThere, Refusal
@@ -136,6 +137,7 @@ def enrol_client(
         reach(session, client_id=client.id, phone=phone, region=region, at=at)
         if phone.consented and phone.wishes is not None:
             set_wishes(session, actor=actor, client_id=client.id, wishes=phone.wishes, at=at)
+    look_for(session, actor=actor, client_id=ClientId(client.id), at=at)
     return client
 
 

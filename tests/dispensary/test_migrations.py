@@ -328,6 +328,8 @@ AFTERWARDS: dict[str, list[tuple[str, tuple[object, ...]]]] = {
     "0057b_offers": [("SELECT (SELECT count(*) FROM service_offer), (SELECT count(*) FROM pathway_setting)", (0, 0))],
     "0057c_sessions": [("SELECT (SELECT count(*) FROM session_plan), (SELECT count(*) FROM plan_session)", (0, 0))],
     "0055b_satellites": [("SELECT count(*) FILTER (WHERE satellite) FROM guest_stay", (0,))],
+    "0055c_rollup": [("SELECT count(*), (SELECT count(*) FROM programme_setting) FROM fact_site_day", (0, 0))],
+    "0055d_doubles": [("SELECT count(*) FROM double_enrolment", (0,))],
 }
 """What each later migration leaves of a full database, oldest first."""
 CAME = """

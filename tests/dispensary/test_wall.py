@@ -45,6 +45,7 @@ OPEN = {
     "number_exchange": "has no rows: what is put in moves a number's digest in every table, whoever's site they are",
     "pin_gate": "a telephone number's, by its keyed digest; a number may be shared by clients of two sites",
     "policy_version": "published policies, word for word",
+    "programme_setting": "four figures of the programme by which stores are run; written by whoever runs every site",
     "role_grant": "who works where; written for one's own site alone",
     "sign_in_attempt": "nobody's yet: counted before anybody is known",
     "site": "the programme's sites by name; changed by the site itself alone",

@@ -1,0 +1,190 @@
+"""Counting what a closed day of a site comes to, and reading it for a whole branch in a few looks."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from functools import cache
+from uuid import UUID
+
+from sqlalchemy import text
+
+from dispensary.database import ReadSession, WriteSession
+from dispensary.evaluation.rollup_models import ProgrammeSetting
+from dispensary.evaluation.rollup_rules import SILENT_HOURS, SiteFigures, voice_of
+from dispensary.staff.rules import dose_day
+from dispensary.straight import Straight
+from dispensary.units import SiteId
+
+SPAN = 28
+"""Days that a branch is told of."""
+_BACK = 35
+_AGAIN = 7
+"""Days that each close counts again: by then what is voided or entered late is in."""
+CLOSED_BY = timedelta(hours=2, minutes=30)
+"""How long after the day boundary the day before should be closed: the night closes it after two hours."""
+
+_DAYS = """
+WITH d AS (
+    SELECT c.dose_day, c.closed_at FROM day_close c
+    LEFT JOIN fact_site_day f ON f.site_id = c.site_id AND f.dose_day = c.dose_day
+    WHERE c.site_id = %(site)s AND c.dose_day > %(day)s::date - %(back)s AND c.dose_day <= %(day)s
+        AND (f.dose_day IS NULL OR c.dose_day > %(day)s::date - %(again)s)
+)
+"""
+_COUNT_DAYS = f"""
+{_DAYS}
+INSERT INTO fact_site_day AS f (site_id, dose_day, closed_at, active, began, ended, doses, waits, wait_seconds,
+    alerts_late)
+SELECT %(site)s, d.dose_day, d.closed_at, stays.active, stays.began, stays.ended,
+    (SELECT count(*) FROM supply s JOIN dose ON dose.supply_id = s.id AND dose.voided_at IS NULL
+        WHERE s.site_id = %(site)s AND s.dose_day = d.dose_day),
+    called.visits, coalesce(called.seconds, 0),
+    (SELECT count(*) FROM alert a WHERE a.site_id = %(site)s AND a.escalated_at <= d.closed_at
+        AND (a.resolved_at IS NULL OR a.resolved_at > d.closed_at))
+FROM d
+CROSS JOIN LATERAL (SELECT count(*) FILTER (WHERE e.ended_on IS NULL OR e.ended_on > d.dose_day) AS active,
+        count(*) FILTER (WHERE e.began_on = d.dose_day) AS began,
+        count(*) FILTER (WHERE e.ended_on = d.dose_day) AS ended
+    FROM episode e WHERE e.site_id = %(site)s AND e.began_on <= d.dose_day
+        AND (e.ended_on IS NULL OR e.ended_on >= d.dose_day)) AS stays
+CROSS JOIN LATERAL (SELECT count(*) AS visits,
+        sum(greatest(extract(epoch FROM v.called_at - v.arrived_at), 0))::bigint AS seconds
+    FROM visit v WHERE v.place_id = %(site)s AND v.day = d.dose_day AND v.called_at IS NOT NULL) AS called
+ON CONFLICT (site_id, dose_day) DO UPDATE SET closed_at = excluded.closed_at, active = excluded.active,
+    began = excluded.began, ended = excluded.ended, doses = excluded.doses, waits = excluded.waits,
+    wait_seconds = excluded.wait_seconds, alerts_late = excluded.alerts_late
+"""
+# What stood in the safe on an earlier day is no longer known by lot: the register's balance of that day stands for it.
+_COUNT_STOCK = f"""
+{_DAYS.replace("fact_site_day", "fact_stock_day")}
+INSERT INTO fact_stock_day AS f (site_id, dose_day, product, out_ml, left_ml)
+SELECT DISTINCT ON (d.dose_day, b.product) %(site)s, d.dose_day, b.product,
+    (SELECT coalesce(-sum(l.ml), 0) FROM register_line l LEFT JOIN register_line was ON was.id = l.corrects_id
+        WHERE l.book_id = b.id AND l.dose_day = d.dose_day AND 'supplied' IN (l.kind, was.kind)),
+    CASE WHEN d.dose_day = %(day)s
+        THEN (SELECT coalesce(sum(lot.balance), 0) FROM lot WHERE lot.book_id = b.id AND lot.expires_on > d.dose_day)
+        ELSE coalesce((SELECT l.balance FROM register_line l WHERE l.book_id = b.id AND l.dose_day <= d.dose_day
+            ORDER BY l.seq DESC LIMIT 1), 0) END
+FROM d CROSS JOIN register_book b WHERE b.site_id = %(site)s
+ORDER BY d.dose_day, b.product
+ON CONFLICT (site_id, dose_day, product) DO UPDATE SET out_ml = excluded.out_ml,
+    left_ml = CASE WHEN f.dose_day = %(day)s THEN excluded.left_ml ELSE f.left_ml END
+"""
+
+
+def count_site_day(session: WriteSession, *, site_id: SiteId, day: date) -> None:
+    """Counts a day of a site as it closes, the week before it again, and whatever closed day of five weeks is missing.
+
+    Call it when the close is written.
+    """
+    values = {"site": site_id, "day": day, "back": _BACK, "again": _AGAIN}
+    session.run(_COUNT_DAYS, values)
+    session.run(_COUNT_STOCK, values)
+
+
+_FIGURES = text("""
+SELECT s.id, s.code, s.name, s.zone, s.day_starts, s.lat, s.lon, last.dose_day, last.active, last.alerts_late,
+    span.began, span.ended, span.doses, span.waits, span.wait_seconds
+FROM site s
+LEFT JOIN LATERAL (SELECT f.dose_day, f.active, f.alerts_late FROM fact_site_day f WHERE f.site_id = s.id
+    ORDER BY f.dose_day DESC LIMIT 1) last ON true
+LEFT JOIN (SELECT f.site_id, sum(began) AS began, sum(ended) AS ended, sum(doses) AS doses, sum(waits) AS waits,
+        sum(wait_seconds) AS wait_seconds
+    FROM fact_site_day f WHERE f.dose_day > CAST(:until AS date) - :span AND f.dose_day <= CAST(:until AS date)
+    GROUP BY f.site_id) span ON span.site_id = s.id
+WHERE s.id = ANY(CAST(:sites AS uuid[]))
+""")
+_STOCK = text("""
+SELECT last.site_id, last.product, last.left_ml, coalesce(span.out_ml, 0) / :span AS daily_ml
+FROM (SELECT DISTINCT ON (site_id, product) site_id, product, left_ml FROM fact_stock_day
+    WHERE dose_day > CAST(:until AS date) - :span AND site_id = ANY(CAST(:sites AS uuid[]))
+    ORDER BY site_id, product, dose_day DESC) last
+LEFT JOIN (SELECT site_id, product, greatest(sum(out_ml), 0) AS out_ml FROM fact_stock_day
+    WHERE dose_day > CAST(:until AS date) - :span AND dose_day <= CAST(:until AS date)
+    GROUP BY site_id, product) span USING (site_id, product)
+""")
+_SEEN = "SELECT site_id, max(seen_at) FROM sign_in WHERE site_id = ANY(%(sites)s) GROUP BY site_id"
+
+
+@dataclass(frozen=True)
+class Stocked:
+    """A product at a site by its last closed day: what is left, and what goes out on a day on average, in mL."""
+
+    site_id: SiteId
+    product: str
+    left_ml: Decimal
+    daily_ml: Decimal
+
+
+def last_seen(glance: Straight, *, site_ids: Iterable[UUID]) -> dict[UUID, datetime]:
+    """When somebody who is still signed in at a site did something there last."""
+    return dict(glance.run(_SEEN, {"sites": list(site_ids)}).fetchall())
+
+
+def stocked(session: ReadSession, *, site_ids: Collection[UUID], until: date) -> list[Stocked]:
+    """What the sites have of each product, by the facts of their closed days of four weeks."""
+    values = {"sites": list(site_ids), "until": until, "span": SPAN}
+    return [
+        Stocked(SiteId(row.site_id), row.product, row.left_ml, Decimal(row.daily_ml).quantize(Decimal("0.001")))
+        for row in session.execute(_STOCK, values)
+    ]
+
+
+def site_figures(
+    session: ReadSession,
+    *,
+    site_ids: Collection[UUID],
+    seen: Mapping[UUID, datetime],
+    now: datetime,
+    silent_hours: int = SILENT_HOURS,
+) -> list[SiteFigures]:
+    """The figures of each of these sites, by code: four weeks up to the last day that is over everywhere."""
+    until = last_day(now)
+    least: dict[UUID, Decimal] = {}
+    for each in stocked(session, site_ids=site_ids, until=until):
+        if each.daily_ml > 0:
+            days = (each.left_ml / each.daily_ml).quantize(Decimal("0.1"))
+            least[each.site_id] = min(days, least.get(each.site_id, days))
+    due_in = cache(lambda zone, day_starts: dose_day(zone, day_starts, now - CLOSED_BY) - timedelta(days=1))
+    found = []
+    for row in session.execute(_FIGURES, {"sites": list(site_ids), "until": until, "span": SPAN}):
+        voice = voice_of(
+            last_day=row.dose_day,
+            due=due_in(row.zone, row.day_starts),
+            seen_at=seen.get(row.id),
+            now=now,
+            silent_hours=silent_hours,
+        )
+        found.append(
+            SiteFigures(
+                site_id=row.id,
+                code=row.code,
+                name=row.name,
+                last_day=row.dose_day,
+                active=row.active or 0,
+                began=int(row.began or 0),
+                ended=int(row.ended or 0),
+                doses=int(row.doses or 0),
+                waits=int(row.waits or 0),
+                wait_seconds=int(row.wait_seconds or 0),
+                alerts_late=row.alerts_late or 0,
+                stock_days=least.get(row.id),
+                voice=voice,
+                lat=row.lat,
+                lon=row.lon,
+            )
+        )
+    return sorted(found, key=lambda site: site.code)
+
+
+def last_day(now: datetime) -> date:
+    """The last calendar day that is over in every zone of the earth but its latest: where four weeks end."""
+    return (now + timedelta(hours=12)).date() - timedelta(days=1)
+
+
+def setting_of(session: ReadSession) -> ProgrammeSetting | None:
+    """What the programme has set for reading its figures; nothing while the house's own hold."""
+    return session.get(ProgrammeSetting, True)
