@@ -214,11 +214,8 @@ HANDLERS: list[ControllerRouterHandler] = [
     *paper.HANDLERS,
     *staffing.HANDLERS,
     *branches.HANDLERS,
-<<<<<<< HEAD
     *accrediting.HANDLERS,
-=======
     *programme.HANDLERS,
->>>>>>> e6470a6 (The programme from above: figures of a branch as days close, a map, sites that do not report, transfers that would help; and whoever is enrolled twice is found without being shown)
     *glass.HANDLERS,
     *tokens.HANDLERS,
     *permitting.HANDLERS,
