@@ -458,4 +458,13 @@ UNUSUAL_DAMAGES: list[tuple[str, str]] = [
         "skips, left_unserved) SELECT id, id, id, '2026-11-24', 901, now(), now(), '', 0, 0, 0, false FROM place",
         r"ticket 901 of 2026-11-24 at .* was called 0 times",
     ),
+    (
+        "UPDATE role_grant SET direct = false WHERE role = 'doctor'",
+        r"has the role of doctor at site \w+ by a branch, and by no branch",
+    ),
+    (
+        "INSERT INTO branch_grant (id, account_id, site_id, role, granted_at) "
+        "SELECT gen_random_uuid(), account_id, site_id, 'nurse', now() FROM role_grant WHERE role = 'doctor'",
+        r"has the role of nurse at a branch, and not at its site",
+    ),
 ]
