@@ -65,7 +65,8 @@ def drawn(sites: Sequence[SiteFigures], *, title: str) -> Drawing | None:
     counted = [(voice, sum(site.voice is voice for site in placed)) for voice in Voice]
     says = "; ".join(f"{said_of(voice)}: {number}" for voice, number in counted if number)
     if lacking:
-        says += ". " + ngettext("%(num)s site has no coordinates.", "%(num)s sites have no coordinates.", lacking)
+        lack = ngettext("%(num)s site has no coordinates.", "%(num)s sites have no coordinates.", lacking)
+        says += ". " + lack % {"num": lacking}
     return Drawing(WIDTH, height + _KEY, title, says, tuple(shapes))
 
 

@@ -62,7 +62,7 @@ class TestAClosedDay:
         assert counted(place) == [(3, 3, 0, 3)]
         with place.database.reading() as session:
             stock = session.execute(text("SELECT product, out_ml, left_ml FROM fact_stock_day")).all()
-        assert stock == [("methadone 5 mg/mL", Decimal(36), Decimal(4964))]
+        assert stock == [("methadone oral solution 5 mg/mL", Decimal(36), Decimal(4964))]
 
         place.move_on()
         has_pin(place.database, place.doctor, "271828", place.now)
