@@ -114,7 +114,7 @@ def programme(database: TheDatabase, actor: TheActor, clock: TheClock, at: FromQ
         for branch, ids in view.groups
     ]
     rolled = rolled_up(groups, name=name, code=view.at.code if view.at else "", shielded=view.shielded, least=LEAST)
-    picture = drawn(figures, title=_("Map of %(name)s") % {"name": name} if view.at else _("Map of your sites"))
+    picture = drawn(figures, title=_("Map of %(name)s", name=name) if view.at else _("Map of your sites"))
     if view.shielded:
         with database.writing() as session:
             asked = {"at": view.at.code if view.at else "", "until": last_day(now)}
