@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 import time
 from datetime import UTC, date, datetime, timedelta
@@ -278,6 +279,7 @@ def test_a_country_of_790_sites_is_shown_within_300_ms(database: Database, now: 
     assert "Province 63" in answer.text
     assert "90,735" in text_of(answer), "115 in treatment at each of 789 sites; one never closed a day"
     assert min(took) < 0.3, took
+    assert len(gzip.compress(answer.content)) < 60 * 1024, "as it goes over the wire"
     print(
         f"\nprogramme page, 790 sites, 180 days: {sorted(took)[2] * 1000:.0f} ms, {len(answer.content) / 1024:.0f} kB"
     )
