@@ -130,7 +130,7 @@ def test_the_handbook_explains_every_refusal_that_the_counter_can_show() -> None
         "mishaps",
         "wrong_doses",
     )
-    flagged = ("flags", "flags_rules", "safety_rules", "elsewhere", "guests")
+    flagged = ("flags", "flags_rules", "safety_rules", "elsewhere", "guests", "satellites")
     bottles = ("returns", "recalls", "full_bottles", "voiding", "scanned", "bringing", "losses", "batch")
     files = [
         *(f"dispensary/supplies/{room}.py" for room in (*usual, *unusual, *bottles, *flagged)),

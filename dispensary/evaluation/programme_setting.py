@@ -35,7 +35,7 @@ def set_programme(
                 field="target_days",
             )
         )
-    setting = setting_of(session) or ProgrammeSetting(only_one=True)
+    setting = setting_of(session) or ProgrammeSetting(only_one=1)
     setting.low_days, setting.target_days, setting.keep_days = low, target, keep
     setting.silent_hours, setting.set_by, setting.set_at = silent_hours, actor.account_id, at
     session.add(setting)

@@ -187,4 +187,4 @@ def last_day(now: datetime) -> date:
 
 def setting_of(session: ReadSession) -> ProgrammeSetting | None:
     """What the programme has set for reading its figures; nothing while the house's own hold."""
-    return session.get(ProgrammeSetting, True)
+    return session.get(ProgrammeSetting, 1)

@@ -58,14 +58,14 @@ class ProgrammeSetting(Base):
 
     __tablename__ = "programme_setting"
     __table_args__ = (
-        CheckConstraint("only_one", name="only_one"),
+        CheckConstraint("only_one = 1", name="only_one"),
         CheckConstraint(
             "1 <= low_days AND low_days <= target_days AND target_days <= keep_days AND keep_days <= 365", name="days"
         ),
         CheckConstraint("silent_hours BETWEEN 1 AND 240", name="silent_hours"),
     )
 
-    only_one: Mapped[bool] = mapped_column(primary_key=True, default=True)
+    only_one: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
     low_days: Mapped[int] = mapped_column(SmallInteger)
     target_days: Mapped[int] = mapped_column(SmallInteger)
     keep_days: Mapped[int] = mapped_column(SmallInteger)

@@ -275,7 +275,12 @@ class TestADoor:
                 if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "Door":
                     used.setdefault(node.attr, set()).add(str(path.relative_to(ROOT)))
         assert used == {
-            "GUEST_STAYS": {"dispensary/supplies/guests.py", "dispensary/clients/guests.py"},
+            "GUEST_STAYS": {
+                "dispensary/supplies/guests.py",
+                "dispensary/supplies/satellites.py",
+                "dispensary/clients/guests.py",
+            },
+            "DOUBLES": {"dispensary/monitoring/doubles.py"},
             "FOUND_BOTTLE": {"dispensary/supplies/scanned.py"},
             "TWO_SITES": {"dispensary/staff/presence.py"},
             "SHREDDING": {"dispensary/erasing/service.py"},

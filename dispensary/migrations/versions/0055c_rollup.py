@@ -36,7 +36,7 @@ CREATE TABLE fact_stock_day (
     CONSTRAINT fk_fact_stock_day_site_id FOREIGN KEY(site_id) REFERENCES site (id)
 );
 CREATE TABLE programme_setting (
-    only_one BOOLEAN NOT NULL,
+    only_one SMALLINT NOT NULL,
     low_days SMALLINT NOT NULL,
     target_days SMALLINT NOT NULL,
     keep_days SMALLINT NOT NULL,
@@ -45,7 +45,7 @@ CREATE TABLE programme_setting (
     set_at TIMESTAMP WITH TIME ZONE NOT NULL,
     CONSTRAINT pk_programme_setting PRIMARY KEY (only_one),
     CONSTRAINT fk_programme_setting_set_by FOREIGN KEY(set_by) REFERENCES account (id),
-    CONSTRAINT ck_programme_setting_only_one CHECK (only_one),
+    CONSTRAINT ck_programme_setting_only_one CHECK (only_one = 1),
     CONSTRAINT ck_programme_setting_days
         CHECK (1 <= low_days AND low_days <= target_days AND target_days <= keep_days AND keep_days <= 365),
     CONSTRAINT ck_programme_setting_silent_hours CHECK (silent_hours BETWEEN 1 AND 240)
