@@ -99,6 +99,20 @@ def plain_number(number: str) -> str:
     return number.strip().upper()
 
 
+PROGRAMME_KINDS = ("programme.national_id", "programme.person")
+"""By which somebody is found in the whole programme: the national id; the whole name with the day of birth."""
+
+
+def known_everywhere(name: str, born: str, national_id: str) -> dict[str, str]:
+    """What is looked for in the whole programme, by kind, however it is written; nothing of what is not known."""
+    said = {}
+    if number := "".join(each for each in plain_number(national_id) if each.isalnum()):
+        said["programme.national_id"] = number
+    if born and (words := folded(name).split()):
+        said["programme.person"] = f"{' '.join(sorted(words))}|{date.fromisoformat(born)}"
+    return said
+
+
 def faults_of(identity: Identity, *, number: str, began_on: date, today: date) -> list[Refusal]:
     """What is wrong with an enrolment, field by field; nothing when it can be kept."""
     faults = []

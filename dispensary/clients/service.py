@@ -12,7 +12,16 @@ from sqlalchemy.exc import IntegrityError
 from dispensary.clients.models import Client, ClientIndex, Episode
 from dispensary.clients.not_here import not_here
 from dispensary.clients.own_keys import refuse_erased
-from dispensary.clients.rules import EntryRoute, ExitReason, Identity, faults_of, name_beginnings, plain_number
+from dispensary.clients.rules import (
+    PROGRAMME_KINDS,
+    EntryRoute,
+    ExitReason,
+    Identity,
+    faults_of,
+    known_everywhere,
+    name_beginnings,
+    plain_number,
+)
 from dispensary.database import ReadSession, WriteSession, broken_constraint
 from dispensary.keys import Vault
 from dispensary.refusals import BadInput, NotThere, Refusal, Refused
@@ -126,6 +135,36 @@ def index_client(session: WriteSession, *, client_id: ClientId) -> None:
         )
     session.execute(delete(ClientIndex).where(ClientIndex.client_id == client_id))
     session.execute(insert(ClientIndex), _index_rows(vault, client, found_by))
+    if kinds & set(PROGRAMME_KINDS):
+        index_everywhere(session, client_id=client_id)
+
+
+def index_everywhere(session: WriteSession, *, client_id: ClientId) -> dict[str, str]:
+    """Makes the digests by which a client is found in the whole programme, where there are none yet.
+
+    Returns what they are found by. Raises BadKeys when a sealed field does not open.
+    """
+    client = session.get_one(Client, client_id)
+    vault = session.vault
+    name, born, national_id = (
+        vault.open(f"client.{column}", client_id, sealed) if sealed else ""
+        for column, sealed in (
+            ("name", client.name_sealed),
+            ("born", client.born_sealed),
+            ("national_id", client.national_id_sealed),
+        )
+    )
+    said = known_everywhere(name, born, national_id)
+    kinds = select(ClientIndex.kind).where(ClientIndex.client_id == client_id, ClientIndex.kind.in_(PROGRAMME_KINDS))
+    present = set(session.scalars(kinds))
+    fresh = [
+        {"client_id": client_id, "site_id": client.site_id, "kind": kind, "digest": vault.blind(kind, value)}
+        for kind, value in said.items()
+        if kind not in present
+    ]
+    if fresh:
+        session.execute(insert(ClientIndex), fresh)
+    return said
 
 
 def _named(name: str) -> list[tuple[str, str]]:

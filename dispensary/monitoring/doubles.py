@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -15,8 +15,8 @@ from uuid import UUID
 from sqlalchemy import insert, select, text, update
 
 from dispensary.clients.double_models import DoubleEnrolment
-from dispensary.clients.models import Client, ClientIndex
-from dispensary.clients.rules import folded, plain_number
+from dispensary.clients.models import Client
+from dispensary.clients.service import index_everywhere
 from dispensary.database import ReadSession, WriteSession
 from dispensary.monitoring.models import Alert
 from dispensary.monitoring.service import open_alert
@@ -29,18 +29,15 @@ from dispensary.wall import Door
 
 TOLD = "This person may be enrolled at another site too. Ask them, or whoever runs the programme."
 TWICE = "This person is enrolled at another site too. One site alone may give a day's dose: decide with them which."
-_KINDS = ("programme.national_id", "programme.person")
 
 _SAME = """
-SELECT DISTINCT ON (other.client_id) other.client_id, c.site_id, mine.kind
-FROM client_index mine
-JOIN client_index other ON other.digest = mine.digest AND other.kind = mine.kind AND other.client_id <> mine.client_id
+SELECT DISTINCT ON (other.client_id) other.client_id, c.site_id, other.kind
+FROM client_index other JOIN client c ON c.id = other.client_id
+WHERE other.digest = ANY(%(digests)s) AND other.client_id <> %(client)s
     AND other.kind IN ('programme.national_id', 'programme.person')
-JOIN client c ON c.id = other.client_id
-WHERE mine.client_id = %(client)s AND mine.kind IN ('programme.national_id', 'programme.person')
     AND EXISTS (SELECT FROM episode e WHERE e.client_id = other.client_id AND e.ended_on IS NULL)
     AND EXISTS (SELECT FROM episode e WHERE e.client_id = %(client)s AND e.ended_on IS NULL)
-ORDER BY other.client_id, mine.kind
+ORDER BY other.client_id, other.kind
 """
 _UNINDEXED = """
 SELECT c.id FROM client c WHERE c.id > :after AND NOT EXISTS (SELECT FROM erasure WHERE erasure.client_id = c.id)
@@ -77,9 +74,12 @@ def look_for(session: WriteSession, *, actor: Actor, client_id: ClientId, at: da
     Neither desk learns the other's site, or that record's number. Whoever was found and settled before is not told
     again.
     """
-    _index(session, client_id)
+    said = index_everywhere(session, client_id=client_id)
+    digests = sorted(digest for kind, value in said.items() for digest in session.vault.blinds(kind, value))
+    for digest in digests:  # of two sites at once the second sees the first
+        session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:digest, 0))"), {"digest": digest.hex()})
     with session.before_the_wall(Door.DOUBLES):
-        found = session.run(_SAME, {"client": client_id}).fetchall()
+        found = session.run(_SAME, {"client": client_id, "digests": digests}).fetchall()
         new = [_pair(session, actor.site_id, client_id, row, at) for row in found]
     if any(new):
         audit.record(
@@ -117,45 +117,12 @@ def _tell(
     )  # fmt: skip
 
 
-def _index(session: WriteSession, client_id: ClientId) -> bool:
-    """The digests by which a person is found in the whole programme, from what is on record. Says whether there are."""
-    client = session.get_one(Client, client_id)
-    vault = session.vault
-    kept = {
-        name: vault.open(f"client.{name}", client.id, sealed)
-        for name in ("name", "born", "national_id")
-        if (sealed := getattr(client, f"{name}_sealed")) is not None
-    }
-    digests = {kind: vault.blind(kind, said) for kind, said in _said_of(kept).items()}
-    kinds = select(ClientIndex.kind).where(ClientIndex.client_id == client_id, ClientIndex.kind.in_(_KINDS))
-    present = set(session.scalars(kinds))
-    fresh = [
-        {"client_id": client_id, "site_id": client.site_id, "kind": kind, "digest": digest}
-        for kind, digest in digests.items()
-        if kind not in present
-    ]
-    for digest in sorted(digests.values()):  # of two sites at once the second sees the first
-        session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:digest, 0))"), {"digest": digest.hex()})
-    if fresh:
-        session.execute(insert(ClientIndex), fresh)
-    return bool(digests)
-
-
-def _said_of(kept: Mapping[str, str]) -> dict[str, str]:
-    said = {}
-    if number := "".join(each for each in plain_number(kept.get("national_id", "")) if each.isalnum()):
-        said["programme.national_id"] = number
-    if kept.get("born") and (name := folded(kept["name"])):
-        said["programme.person"] = f"{' '.join(sorted(name.split()))}|{date.fromisoformat(kept['born'])}"
-    return said
-
-
 def index_next(session: WriteSession, *, after: UUID) -> UUID | None:
     """Indexes some of those whom nobody has looked for yet, after this client; nothing when there is none."""
     chosen = session.scalars(text(_UNINDEXED), {"after": after}).all()
     session.vault.know(chosen)
     for client_id in chosen:
-        _index(session, ClientId(client_id))
+        index_everywhere(session, client_id=ClientId(client_id))
     return UUID(str(chosen[-1])) if chosen else None
 
 
