@@ -33,6 +33,7 @@ NOT_TOLD: Final[Mapping[str, str]] = {
     "day_correction": "the day is told as it was corrected",
     "disclosure": "what was told to whom has a paper of its own, for them alone",
     "dose_part": "from which bottle of stock a dose was poured",
+    "double_enrolment": "names another record, which may be somebody else's; that it was looked into is told",
     "erasure": "of whoever was erased nothing is left to tell",
     "fact_client": "counted from the days",
     "fact_gap": "counted from the days",

@@ -340,6 +340,7 @@ def test_a_password_is_kept_where_its_person_works_and_no_other_site_reads_or_ch
 GLANCES = {
     "dispensary/database.py": "a client's key, which opens nothing but what was read",
     "dispensary/desks/locking.py": "who comes back, by their token",
+    "dispensary/desks/programme.py": "when somebody was last at work at the sites that the person sees to",
     "dispensary/web/alarm.py": "the sealed code of the site where the person is signed in",
     "dispensary/web/asking_why.py": "whether a reason is asked first; of another site's client, as of nobody",
     "dispensary/web/bearer.py": "for whom a program asks, by its token",
