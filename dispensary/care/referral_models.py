@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from enum import StrEnum
+from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -53,6 +54,7 @@ class Referral(Base):
         CheckConstraint("attended_on >= sent_on", name="attended_after_sent"),
         Index(None, "client_id", "sent_on"),
         Index(None, "site_id"),
+        Index(None, "centre_id"),
         Index(
             "uq_referral_open",
             "client_id",
@@ -69,6 +71,8 @@ class Referral(Base):
     service: Mapped[str]
     place: Mapped[str]
     """The name of the place, as staff write it; of no person there."""
+    centre_id: Mapped[UUID | None] = mapped_column(ForeignKey("health_centre.id"))
+    """The place of the site's directory that has this name; nothing where it has none."""
     sent_on: Mapped[date]
     sent_at: Mapped[datetime]
     sent_by: Mapped[AccountId] = mapped_column(ForeignKey("account.id"))

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import func, select
 
+from dispensary.care.centres import centre_named
 from dispensary.care.referral_models import Outcome, Referral, Service
 from dispensary.clients.service import lock_client
 from dispensary.clients.tasks import finish_task, open_task, tasks_of
@@ -72,12 +73,14 @@ def refer(
     if known is not None:
         return known
     assert actor.account_id is not None, "people refer"
+    centre = centre_named(session, site_id=actor.site_id, name=named)
     referral = Referral(
         id=new_id(),
         client_id=client_id,
         site_id=actor.site_id,
         service=service.value,
-        place=named,
+        place=centre.name if centre else named,
+        centre_id=centre.id if centre else None,
         sent_on=today,
         sent_at=at,
         sent_by=actor.account_id,

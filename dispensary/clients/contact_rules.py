@@ -14,6 +14,8 @@ class How(StrEnum):
     CALL = "call"
     VISIT = "visit"
     """At their home, by their consent alone."""
+    SCREEN = "screen"
+    """Over a screen, in place of a visit."""
 
 
 class CameOf(StrEnum):

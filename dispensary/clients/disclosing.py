@@ -175,7 +175,8 @@ def put_on_register(
     )
     session.add(release)
     session.flush()
-    session.execute(insert(Disclosure), [{"release_id": release_id, "client_id": each} for each in clients])
+    if clients:  # nobody where it is about a person who is no client yet
+        session.execute(insert(Disclosure), [{"release_id": release_id, "client_id": each} for each in clients])
     details = {"release": release_id, "what": line.what, "ground": line.ground.value}
     for client_id in clients:
         audit.record(
@@ -240,7 +241,7 @@ def _read(session: ReadSession, releases: Sequence[Release]) -> list[Released]:
             authority=opened(release, "authority"),
             recipient=opened(release, "recipient"),
             reason=opened(release, "reason"),
-            clients=counts[release.id],
+            clients=counts.get(release.id, 0),
             release_id=release.id,
             kinds=tuple(kind for kind in Information if kind.value in release.kinds),
             notice=release.notice,

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from uuid import UUID
 
 from sqlalchemy import select
 
+from dispensary.care.centre_models import HealthCentre
+from dispensary.care.centres import centres_of
 from dispensary.care.referral_models import Referral
+from dispensary.care.referral_words import Word, words_of
 from dispensary.care.referrals import ASK_AFTER, referrals_of
 from dispensary.clients.contacts import Contact, contacts_of
 from dispensary.clients.disclosing import Released, disclosures_of
@@ -49,12 +53,17 @@ class Around:
     """What a peer worker noted of keeping in touch, the newest first."""
     referrals: Sequence[Referral]
     """Open ones first."""
+    heard: Mapping[UUID, Sequence[Word]]
+    """What was heard of each of them."""
+    centres: Sequence[HealthCentre]
+    """The places of the site's directory."""
     ask_on: date
     """When whoever is referred today is asked whether they went, unless somebody says otherwise."""
 
 
-def around(session: ReadSession, *, client_id: ClientId, today: date) -> Around:
-    """Reads it for one client."""
+def around(session: ReadSession, *, client_id: ClientId, site_id: SiteId, today: date) -> Around:
+    """Reads it for one client, with the places that this site refers to."""
+    referrals = referrals_of(session, client_id=client_id)
     mishaps = select(DoseException).where(DoseException.client_id == client_id, DoseException.closed_at.is_(None))
     assigned = session.get(ClientAssignment, client_id)
     return Around(
@@ -70,7 +79,9 @@ def around(session: ReadSession, *, client_id: ClientId, today: date) -> Around:
         disclosed=disclosures_of(session, client_id=client_id),
         held=held(session, client_id),
         contacts=contacts_of(session, client_id=client_id),
-        referrals=referrals_of(session, client_id=client_id),
+        referrals=referrals,
+        heard=words_of(session, [each.id for each in referrals]),
+        centres=centres_of(session, site_id=site_id),
         ask_on=today + ASK_AFTER,
     )
 

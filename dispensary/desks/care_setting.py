@@ -10,6 +10,7 @@ from litestar.params import FromQuery
 from litestar.response import Response, Template
 from litestar.types import ControllerRouterHandler
 
+from dispensary.care.settings import BOUNDS, Reminders, reminders_of, set_reminders
 from dispensary.clients.contact_rules import DAYS, FollowUp
 from dispensary.clients.contacts import follow_up_of, set_follow_up
 from dispensary.database import Database, WriteSession
@@ -34,8 +35,8 @@ def _page(
     typed: Mapping[str, Any] | None = None,
 ) -> Template:
     with database.reading() as session:
-        follow_up = follow_up_of(session, site.id)
-    return page("office/care.html", done=done, refused=refused, typed=typed, follow_up=follow_up)
+        follow_up, reminders = follow_up_of(session, site.id), reminders_of(session, site.id)
+    return page("office/care.html", done=done, refused=refused, typed=typed, follow_up=follow_up, reminders=reminders)
 
 
 @get(HERE, sync_to_thread=True, guards=[requires_administrator])
@@ -67,4 +68,23 @@ def change_follow_up(
     )
 
 
-HANDLERS: list[ControllerRouterHandler] = [setting, change_follow_up]
+@post(f"{HERE}/reminders", sync_to_thread=True, guards=[requires_administrator])
+def change_reminders(
+    data: Form, database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock
+) -> Response[Any]:
+    """Sets after how many days a step to treatment is stuck, and a referral is lost."""
+
+    def act(session: WriteSession) -> None:
+        with Typed(data) as typed:
+            days = Reminders(stuck_days=typed.whole("stuck_days", *BOUNDS), lost_days=typed.whole("lost_days", *BOUNDS))
+        set_reminders(session, actor=actor, days=days, at=clock())
+
+    return done_or_again(
+        database,
+        act,
+        then=lambda _: f"{HERE}?done=changed",
+        else_again=lambda why: _page(database, site, refused=why, typed=data),
+    )
+
+
+HANDLERS: list[ControllerRouterHandler] = [setting, change_follow_up, change_reminders]

@@ -242,6 +242,7 @@ def client_page(
         weekday_names=weekday_names(),
         decision=window.reading.decision,
         amount=amount,
+        offers_naloxone=opened.offers_naloxone,
     )
 
 

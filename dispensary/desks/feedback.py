@@ -12,9 +12,14 @@ from litestar.types import ControllerRouterHandler
 
 from dispensary.phone.feedback import BANDS, LEAST_SHOWN, Told, told
 from dispensary.staff import audit
+from dispensary.staff.models import Site
+from dispensary.supplies.printing.told_us import SaidInMonth, told_us_pdf
 from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
 from dispensary.web.guards import requires_evaluator
 from dispensary.web.templating import page
+
+SHOWN_TO_ALL = 6
+"""The newest months that stand on the sheet for the waiting room."""
 
 
 @get("/evaluation/feedback", sync_to_thread=True, guards=[requires_evaluator])
@@ -42,6 +47,24 @@ def feedback_file(database: TheDatabase, actor: TheActor, site: TheSite, clock: 
     return Response(written.getvalue(), media_type="text/csv", headers=headers)
 
 
+@get("/evaluation/feedback.pdf", sync_to_thread=True, guards=[requires_evaluator])
+def feedback_poster(database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock) -> Response[bytes]:
+    """The same for the waiting room, on one sheet: who was asked hears what came of it."""
+    now = clock()
+    with database.writing() as session:
+        months = [
+            SaidInMonth(each.month, each.answered, each.visit, each.wait)
+            for each in told(session, site=site).months
+            if each.visit
+        ]
+        content = told_us_pdf(months[:SHOWN_TO_ALL], site=session.get_one(Site, site.id), printed_at=now)
+        audit.record(
+            session, actor=actor, act="printed feedback", subject="site", subject_id=site.id, at=now, details={}
+        )
+    headers = {"content-disposition": f'inline; filename="told-us-{site.code}.pdf"'}
+    return Response(content, media_type="application/pdf", headers=headers)
+
+
 def _rows(found: Told) -> Iterator[Sequence[object]]:
     for each in found.months:
         month = f"{each.month:%Y-%m}"
@@ -59,4 +82,4 @@ def _rows(found: Told) -> Iterator[Sequence[object]]:
             yield ["", band, "wait", answer, people]
 
 
-HANDLERS: list[ControllerRouterHandler] = [feedback, feedback_file]
+HANDLERS: list[ControllerRouterHandler] = [feedback, feedback_file, feedback_poster]

@@ -152,7 +152,7 @@ def read_record(
     followed = policy_of(session, place.id, today)
     photo = photo_of(session, site_id=place.id, client_id=client_id) if window.face.has_photo else None
     plans = session.scalars(select(DosePlan).where(DosePlan.client_id == client_id)).all()
-    besides = around(session, client_id=client_id, today=today)
+    besides = around(session, client_id=client_id, site_id=place.id, today=today)
     chart = timeline_of(
         session,
         place=place,

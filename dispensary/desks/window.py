@@ -27,6 +27,7 @@ from dispensary.supplies.calls import prescribers
 from dispensary.supplies.guests import stay_state
 from dispensary.supplies.queries import AtTheWindow, at_the_window
 from dispensary.supplies.unusual import Unusual, awaiting_review, to_see_again
+from dispensary.takehome.naloxone import offers_naloxone
 from dispensary.units import ClientId, DoseDay, SiteId, plain
 from dispensary.web.consultation import looked_at
 from dispensary.web.doing import done_or_again
@@ -54,6 +55,8 @@ class Opened:
     """Whether another site is the client's home."""
     called: Visit | None
     """Their visit of today, when they were called to a window and are not known to be there."""
+    offers_naloxone: bool
+    """Whether they carry doses home, and have neither a kit nor said that they want none."""
 
     @property
     def asks_for_call(self) -> bool:
@@ -114,6 +117,7 @@ class AtCounter:
             seconds=who_can_stand_by(session, actor=self.actor),
             needs_second=bool(on_duty(session, actor=self.actor, at=self.now)),
             agreed=_agreed(session, self.client_id),
+            offers_naloxone=offers_naloxone(session, client_id=self.client_id, today=self.today),
         )
 
     def does(

@@ -57,6 +57,7 @@ WHOSE: dict[str, LiteralString] = {
     "client_id": "SELECT %(id)s",
     "pickup_id": "SELECT client_id FROM pickup WHERE id = %(id)s",
     "supply_id": "SELECT client_id FROM supply WHERE id = %(id)s",
+    "home_visit_id": "SELECT client_id FROM home_visit WHERE id = %(id)s",
     "carrying_id": "SELECT client_id FROM carrying WHERE id = %(id)s",
     "stay_id": "SELECT client_id FROM guest_stay WHERE id = %(id)s",
     "report_id": "SELECT client_id FROM bottle_report WHERE id = %(id)s",

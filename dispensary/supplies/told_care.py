@@ -39,6 +39,19 @@ def _asked(day: date, instrument: str, voided: bool) -> str:
     return f"{short_day(day)}: {said}" + (f" ({_('taken back')})" if voided else "")
 
 
+def _step(day: date, disease: str, step: str, voided: bool) -> str:
+    said = f"{short_day(day)}: {disease.upper()}, {step.replace('_', ' ')}"
+    return said + (f" ({_('taken back')})" if voided else "")
+
+
+def _kits(day: date, kits: int) -> str:
+    return f"{short_day(day)}: " + _("naloxone, %(kits)s", kits=kits)
+
+
+def _life(aspect: str, word: str, day: date) -> str:
+    return _("%(aspect)s: %(word)s, since %(day)s", aspect=aspect, word=word, day=short_day(day))
+
+
 CARE: Final[tuple[tuple[str, Callable[[], str], LiteralString, Callable[..., Any]], ...]] = (
     (
         "screening",
@@ -66,6 +79,25 @@ CARE: Final[tuple[tuple[str, Callable[[], str], LiteralString, Callable[..., Any
         lambda: _("Sessions"),
         "SELECT on_day, state FROM plan_session WHERE client_id = %(client)s ORDER BY on_day DESC, seq",
         _session,
+    ),
+    (
+        "linkage_step",
+        lambda: _("From test to treatment"),
+        """SELECT on_day, disease, step, voided_at IS NOT NULL FROM linkage_step WHERE client_id = %(client)s
+        ORDER BY on_day DESC""",
+        _step,
+    ),
+    (
+        "naloxone_kit",
+        lambda: _("What was offered"),
+        "SELECT given_on, kits FROM naloxone_kit WHERE client_id = %(client)s ORDER BY given_at DESC",
+        _kits,
+    ),
+    (
+        "life_status",
+        lambda: _("Work and home"),
+        "SELECT aspect, word, from_day FROM life_status WHERE client_id = %(client)s ORDER BY from_day DESC",
+        _life,
     ),
 )
 """Table, heading, what is asked of it, and the line of a row: as `told_whole.Told` has them."""

@@ -60,6 +60,13 @@ NOT_TOLD: Final[Mapping[str, str]] = {
     "stop_flag": "remarks of the staff; that a dose was withheld is told",
     "supply": "the hand-over of doses that are told one by one",
     "task": "what the staff were asked to do",
+    "home_visit": "the contact that came of a visit is told",
+    "intake": "what named them before is gone; how they came stands with the stay",
+    "intake_part": "what they said before they were a client is theirs",
+    "intake_release": "what was told to whom has a paper of its own, for them alone",
+    "naloxone_answer": "an offer that was not taken",
+    "naloxone_use": "for whom a kit was used is nobody's to tell",
+    "referral_word": "remarks about a referral; what became of it is told",
     "watched_record": "that looks at the record are read through by a second person",
 }
 """Tables that know of a client and are not told, and why."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from datetime import datetime
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 from litestar import Litestar
+from pypdf import PdfReader
 from sqlalchemy import text
 
 from dispensary.clients.wish_rules import Wishes
@@ -131,4 +133,8 @@ def test_the_evaluator_sees_counts_and_takes_them_away_and_reception_sees_none(a
     assert "HRP,2026-11,,visit,good,6" in rows
     assert "HRP,,30,wait,too long,6" in rows
     assert counted(here, "SELECT count(*) FROM audit_entry WHERE act = 'exported feedback'") == 1
+    sheet = evaluator.get("/evaluation/feedback.pdf")
+    words = "".join(each.extract_text() for each in PdfReader(io.BytesIO(sheet.content)).pages)
+    assert "What you told us" in words
+    assert "November 2026" in words
     assert works(app, here, Role.RECEPTION).get("/evaluation/feedback").status_code == 403

@@ -14,6 +14,11 @@ import pytest
 from sqlalchemy import text
 
 import notifications.service
+from dispensary.care.intakes import Heard, Outcome, Part, assess_part, close_intake, take_in
+from dispensary.care.referral_models import Service
+from dispensary.care.referral_words import Heard as Word
+from dispensary.care.referral_words import note_word
+from dispensary.care.referrals import refer
 from dispensary.care.screenings import screen, take_back
 from dispensary.clients.consent_rules import Information
 from dispensary.clients.consents import consents_of, take_consent
@@ -24,7 +29,7 @@ from dispensary.clients.goals import assign, set_goal
 from dispensary.clients.legal_holds import holds_of, lift_hold, set_hold
 from dispensary.clients.models import Episode
 from dispensary.clients.own import note_contact
-from dispensary.clients.rules import ExitReason, Identity
+from dispensary.clients.rules import EntryRoute, ExitReason, Identity
 from dispensary.clients.service import end_episode, enrol
 from dispensary.clients.telling import tell_in_emergency, words_of, write_what_it_was
 from dispensary.database import Database
@@ -128,6 +133,19 @@ def left(place: Clinic) -> ClientId:
             at=at,
         )
         set_goal(session, words=f"{MARK} at the harbour", today=today, **about)
+        came = take_in(session, actor=doctor, heard=Heard(MARK, EntryRoute.POLICE, referrer=MARK), today=today, at=at)
+        assess_part(
+            session, actor=doctor, intake_id=came.id, part=Part.HEALTH, words=f"{MARK} sleeps badly", services=[],
+            key=uuid4(), today=today, at=at,
+        )  # fmt: skip
+        close_intake(session, actor=doctor, intake_id=came.id, outcome=Outcome.ENROLLED, client_id=client, at=at)
+        sent = refer(
+            session, service=Service.STI, place="Hospital", agreed=True, ask_on=today, today=today, **about
+        )  # fmt: skip
+        note_word(
+            session, referral_id=sent.id, heard=Word.FEEDBACK, words=f"{MARK} liked it", on=today, key=uuid4(),
+            today=today, **about,
+        )  # fmt: skip
         disclose(
             session, actor=doctor, clients=[client], what="x", at=at,
             told=replace(TOLD, recipient=f"{MARK} clinic", reason=f"{MARK} asked", authority=f"{MARK} 7"),

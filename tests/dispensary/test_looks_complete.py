@@ -27,6 +27,7 @@ OF_THE_SITE = {
     "book_id",
     "account_id",
     "demand_id",
+    "intake_id",
     "passkey_id",
     "instrument",
     "plan",

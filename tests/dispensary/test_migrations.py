@@ -330,6 +330,12 @@ AFTERWARDS: dict[str, list[tuple[str, tuple[object, ...]]]] = {
     "0055b_satellites": [("SELECT count(*) FILTER (WHERE satellite) FROM guest_stay", (0,))],
     "0055c_rollup": [("SELECT count(*), (SELECT count(*) FROM programme_setting) FROM fact_site_day", (0, 0))],
     "0055d_doubles": [("SELECT count(*) FROM double_enrolment", (0,))],
+    "0058b_naloxone": [("SELECT count(*), (SELECT count(*) FROM naloxone_lot) FROM naloxone_kit", (0, 0))],
+    "0058c_linkage": [("SELECT count(*), (SELECT count(*) FROM care_setting) FROM linkage_step", (0, 0))],
+    "0058d_directory": [("SELECT count(*), (SELECT count(centre_id) FROM referral) FROM referral_word", (0, 0))],
+    "0058e_intakes": [("SELECT count(*), (SELECT count(*) FROM intake_part) FROM intake", (0, 0))],
+    "0058f_visits": [("SELECT count(*), (SELECT count(*) FROM on_call) FROM home_visit", (0, 0))],
+    "0058g_outreach": [("SELECT count(*), (SELECT count(*) FROM life_status) FROM outreach_contact", (0, 0))],
 }
 """What each later migration leaves of a full database, oldest first."""
 CAME = """

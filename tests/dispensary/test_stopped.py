@@ -97,6 +97,12 @@ class TestAText:
         assert self.told(here, 2.1) == 1
         assert [self.told(here, days) for days in (2.2, 3.1, 6.1)] == [0, 0, 0]
 
+    def test_is_answered_by_a_digit_that_asks_for_a_talk(self, here: Line) -> None:
+        client = self.away(here)
+        assert self.told(here, 2.1) == 1
+        here.at += timedelta(days=2.2)
+        assert "talk with you soon" in here.says(client, "1")
+
     def test_goes_again_in_the_next_absence_and_never_to_whoever_was_reached_or_is_withheld(self, here: Line) -> None:
         client, reached, held = self.away(here), self.away(here), self.away(here)
         with here.database.writing() as session:

@@ -39,8 +39,8 @@ MEASURE = Measure(
     source="Takehome; naloxone is offered at each start and renewal of take-home",
     says="Decisions of the period that begin or renew take-home, and whether the offer of naloxone was answered. Of"
     " each client who was offered it the best answer counts: given, or they have one already, or declined. A"
-    " suspension, a limit of the law and the rest of a grant after them offer nothing. Overdoses that were reversed are"
-    " not on record.",
+    " suspension, a limit of the law and the rest of a grant after them offer nothing. What was handed"
+    " out of the cupboard, to whomever, and lives that were told of are in the measure “naloxone-kits”.",
     numerator="decisions, clients or kits",
     denominator="decisions that begin or renew take-home; clients who were offered naloxone",
     indicators=(

@@ -8,12 +8,16 @@ from dispensary.evaluation.strata import EVERY_STRATUM
 QUERY = """
     WITH sent AS (
         SELECT r.client_id, r.service, CASE WHEN r.closed_at <= :as_of THEN r.outcome ELSE '' END AS outcome,
-            r.ask_on, r.attended_on - r.sent_on AS days, person.on_day
+            r.ask_on, r.attended_on - r.sent_on AS days, person.on_day,
+            EXISTS (SELECT FROM referral_word w WHERE w.referral_id = r.id AND w.kind = 'accepted'
+                AND w.noted_at <= :as_of) AS accepted
         FROM referral r JOIN person ON person.client_id = r.client_id
         WHERE r.sent_at <= :as_of AND r.sent_on >= :from_day AND r.sent_on < :until_day
     )
     SELECT 'sent' AS indicator, client_id, 1 AS numerator, CAST(NULL AS integer) AS denominator, service FROM sent
     UNION ALL SELECT 'known', client_id, CASE WHEN outcome <> '' THEN 1 ELSE 0 END, 1, service FROM sent
+    UNION ALL SELECT 'accepted', client_id, CASE WHEN accepted OR outcome = 'attended' THEN 1 ELSE 0 END, 1, service
+    FROM sent
     UNION ALL SELECT 'attended', client_id, CASE WHEN outcome = 'attended' THEN 1 ELSE 0 END, 1, service FROM sent
     UNION ALL SELECT 'overdue', client_id, CASE WHEN outcome = '' AND ask_on < on_day THEN 1 ELSE 0 END, 1, service
     FROM sent
@@ -33,6 +37,7 @@ MEASURE = Measure(
     indicators=(
         Indicator("sent", "referrals made in the period", Figure.COUNT, unit="referrals", people=False),
         Indicator("known", "referrals of which it is known what became of them, of all", people=False),
+        Indicator("accepted", "referrals whose place expected the client, or saw them, of all", people=False),
         Indicator("attended", "referrals whose client went, of all", people=False),
         Indicator("overdue", "referrals whose day for asking has passed without an answer, of all", people=False),
         Indicator(

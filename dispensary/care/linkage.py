@@ -1,0 +1,182 @@
+"""Testing and linkage: each client's steps, from what is written here and what results and treatments say."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from uuid import UUID
+
+from sqlalchemy import text
+
+from dispensary.care.linkage_models import LinkageStep
+from dispensary.care.linkage_rules import Dated, Disease, Standing, Step, standing
+from dispensary.care.settings import reminders_of
+from dispensary.clients.service import lock_client
+from dispensary.database import ReadSession, WriteSession
+from dispensary.refusals import BadInput, NotAllowed, NotThere, Refusal
+from dispensary.staff import audit
+from dispensary.staff.rules import Act, Actor
+from dispensary.units import ClientId, SiteId
+
+EARLIEST = date(1990, 1, 1)
+
+STEPS = """
+    SELECT l.client_id, l.disease, l.step, l.on_day, CAST(NULL AS boolean) AS positive, l.id AS step_id,
+        l.noted_at AS known_at
+    FROM linkage_step l WHERE l.voided_at IS NULL
+    UNION ALL
+    SELECT r.client_id, CASE r.analyte WHEN 'hiv_test' THEN 'hiv' WHEN 'viral_load' THEN 'hiv' WHEN 'hbsag' THEN 'hbv'
+            WHEN 'tb_test' THEN 'tb' ELSE 'hcv' END, 'tested', r.taken_on,
+        CASE WHEN r.analyte = 'viral_load' THEN true
+            WHEN r.analyte = 'hcv_rna' THEN r.comparator <> '<' AND r.number > 0
+            WHEN r.choice = 'indeterminate' THEN NULL ELSE r.choice = 'positive' END, NULL, r.entered_at
+    FROM health_result r
+    WHERE r.analyte IN ('hiv_test', 'viral_load', 'hcv_antibody', 'hcv_rna', 'hcv_rna_test', 'hbsag', 'tb_test')
+        AND num_nonnulls(r.number, r.choice) = 1
+        AND NOT EXISTS (SELECT FROM health_result n WHERE n.replaces = r.id)
+    UNION ALL
+    SELECT f.client_id, CASE f.service WHEN 'art' THEN 'hiv' WHEN 'hepatitis_c' THEN 'hcv' ELSE 'tb' END, 'linked',
+        f.attended_on, NULL, NULL, f.closed_at
+    FROM referral f WHERE f.outcome = 'attended' AND f.service IN ('art', 'hepatitis_c', 'tuberculosis')
+    UNION ALL
+    SELECT t.client_id, CASE t.kind WHEN 'art' THEN 'hiv' ELSE t.kind END, 'on_treatment', t.started_on, NULL, NULL,
+        t.entered_at
+    FROM treatment t
+"""
+"""Every step that is known, wherever it is kept: client_id, disease, step, on_day, positive, step_id where it was
+written by hand, and since when it is known. A viral load is taken of whoever has HIV."""
+
+_OF_CLIENT = text(f"SELECT * FROM ({STEPS}) AS known WHERE client_id = :client ORDER BY on_day, known_at")
+_OF_SITE = text(f"""
+SELECT known.* FROM ({STEPS}) AS known JOIN client c ON c.id = known.client_id
+WHERE c.site_id = :site AND EXISTS (SELECT FROM episode e WHERE e.client_id = c.id AND e.ended_on IS NULL)
+""")
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A step of one client, and its id where it was written by hand and can be set aside."""
+
+    disease: Disease
+    step: Step
+    on: date
+    positive: bool | None
+    step_id: UUID | None
+
+
+def note_step(
+    session: WriteSession,
+    *,
+    actor: Actor,
+    client_id: ClientId,
+    disease: Disease,
+    step: Step,
+    on: date,
+    key: UUID,
+    today: date,
+    at: datetime,
+) -> None:
+    """Writes a step down. The same one of the same day is found, not doubled.
+
+    Raises BadInput for a day that is to come or long ago, NotAllowed, NotThere.
+    """
+    _refuse_others(actor)
+    if not EARLIEST <= on <= today:
+        raise BadInput(
+            Refusal("step-day", "It was taken today or on an earlier day.", "Correct the day.", field="on_day")
+        )
+    lock_client(session, client_id, actor.site_id)
+    known = steps_of(session, client_id=client_id)
+    if any((each.disease, each.step, each.on) == (disease, step, on) for each in known):
+        return
+    assert actor.account_id is not None, "people take steps"
+    session.add(
+        LinkageStep(
+            id=key,
+            client_id=client_id,
+            site_id=actor.site_id,
+            disease=disease.value,
+            step=step.value,
+            on_day=on,
+            noted_by=actor.account_id,
+            noted_at=at,
+        )
+    )
+    session.flush()
+    details = {"disease": disease.value, "step": step.value, "on": on}
+    audit.record(
+        session,
+        actor=actor,
+        act="noted step to treatment",
+        subject="client",
+        subject_id=client_id,
+        at=at,
+        details=details,
+    )
+
+
+def set_aside(session: WriteSession, *, actor: Actor, client_id: ClientId, step_id: UUID, at: datetime) -> None:
+    """Sets a step aside that was written in error; once it is, it stays so. Raises NotAllowed, NotThere."""
+    _refuse_others(actor)
+    lock_client(session, client_id, actor.site_id)
+    step = session.get(LinkageStep, step_id, with_for_update=True)
+    if step is None or step.client_id != client_id:
+        raise NotThere(Refusal("no-step", "There is no such step.", "Look at the page again."))
+    if step.voided_at is not None:
+        return
+    step.voided_at, step.voided_by = at, actor.account_id
+    session.flush()
+    details = {"disease": step.disease, "step": step.step, "on": step.on_day}
+    audit.record(
+        session,
+        actor=actor,
+        act="set step to treatment aside",
+        subject="client",
+        subject_id=client_id,
+        at=at,
+        details=details,
+    )
+
+
+def steps_of(session: ReadSession, *, client_id: ClientId) -> list[Taken]:
+    """Everything that is known of a client's steps, in the order of their days."""
+    return [
+        Taken(Disease(row.disease), Step(row.step), row.on_day, row.positive, row.step_id)
+        for row in session.execute(_OF_CLIENT, {"client": client_id})
+    ]
+
+
+def standings(taken: list[Taken]) -> Mapping[Disease, Standing]:
+    """How far a client has come with each disease."""
+    return {
+        disease: standing(Dated(each.step, each.on, each.positive) for each in taken if each.disease is disease)
+        for disease in Disease
+    }
+
+
+@dataclass(frozen=True)
+class Stuck:
+    """A client of whom the next step has been out for too long."""
+
+    client_id: ClientId
+    disease: Disease
+    standing: Standing
+
+
+def stuck(session: ReadSession, *, site_id: SiteId, today: date) -> list[Stuck]:
+    """Everybody in treatment at the site for whom a step is out for more than the site's days, the longest first."""
+    days = reminders_of(session, site_id).stuck_days
+    steps: dict[tuple[ClientId, Disease], list[Dated]] = defaultdict(list)
+    for row in session.execute(_OF_SITE, {"site": site_id}):
+        key = (ClientId(row.client_id), Disease(row.disease))
+        steps[key].append(Dated(Step(row.step), row.on_day, row.positive))
+    found = [Stuck(client_id, disease, standing(dated)) for (client_id, disease), dated in steps.items()]
+    late = [each for each in found if each.standing.stuck(today, days)]
+    return sorted(late, key=lambda each: (each.standing.since or today, each.client_id, each.disease))
+
+
+def _refuse_others(actor: Actor) -> None:
+    if actor.account_id is None or not actor.may(Act.WATCH_HEALTH):
+        raise NotAllowed(Refusal("no-health", "Your work at this site does not include this.", "Ask a colleague."))

@@ -1,0 +1,260 @@
+"""Entry from outside: who came and is no client yet, what was assessed, and what whoever sent them may hear."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from litestar import get, post
+from litestar.params import FromPath, FromQuery
+from litestar.response import Response, Template
+from litestar.types import ControllerRouterHandler
+from sqlalchemy import select
+
+from dispensary.care.centres import SERVICES
+from dispensary.care.intakes import (
+    LONGEST_LINE,
+    LONGEST_WORDS,
+    Heard,
+    Outcome,
+    Part,
+    assess_part,
+    close_intake,
+    intakes_open,
+    parts_of,
+    take_in,
+    tell_referrer,
+    the_intake,
+)
+from dispensary.clients.models import Client
+from dispensary.clients.queries import face_at
+from dispensary.clients.rules import LONGEST_NAME, EntryRoute, plain_number
+from dispensary.database import Database, ReadSession, WriteSession
+from dispensary.desks.consulting import Consultation, acts_of, plain_day
+from dispensary.refusals import Refused
+from dispensary.staff import audit
+from dispensary.staff.queries import Place
+from dispensary.staff.rules import Act, Actor
+from dispensary.units import ClientId
+from dispensary.web.consultation import looked_at
+from dispensary.web.doing import done_or_again
+from dispensary.web.forms import Form, key_of, one, several
+from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
+from dispensary.web.guards import requires
+from dispensary.web.templating import page
+from dispensary.web.typed import Typed
+
+HERE = "/care/intakes"
+_WHO = requires(Act.ENROL)
+
+
+@dataclass(frozen=True)
+class _At:
+    """Somebody of the staff, at this moment."""
+
+    database: Database
+    actor: Actor
+    site: Place
+    now: datetime
+
+    def listed(
+        self, *, done: str = "", refused: Refused | None = None, typed: Mapping[str, Any] | None = None
+    ) -> Template:
+        with self.database.writing() as session:
+            rows = intakes_open(session, site_id=self.site.id)
+            if rows:
+                details: dict[str, object] = {"list": "intakes", "clients": len(rows)}
+                audit.record(
+                    session,
+                    actor=self.actor,
+                    act="looked at list",
+                    subject="site",
+                    subject_id=self.site.id,
+                    at=self.now,
+                    details=details,
+                )
+        return page(
+            "care/intakes.html",
+            rows=rows,
+            done=done,
+            refused=refused,
+            typed=typed,
+            routes=list(EntryRoute),
+            longest=LONGEST_LINE,
+            longest_name=LONGEST_NAME,
+            longest_words=LONGEST_WORDS,
+            today=self.site.dose_day(self.now),
+            plain_day=plain_day,
+            can=acts_of(self.actor),
+        )
+
+    def shown(
+        self, intake_id: UUID, *, done: str = "", refused: Refused | None = None, typed: Mapping[str, Any] | None = None
+    ) -> Template:
+        with self.database.writing() as session:
+            found = the_intake(session, site_id=self.site.id, intake_id=intake_id)
+            audit.record(
+                session,
+                actor=self.actor,
+                act="looked at intake",
+                subject="intake",
+                subject_id=intake_id,
+                at=self.now,
+                details={},
+            )
+        return page(
+            "care/intake.html",
+            found=found,
+            done=done,
+            refused=refused,
+            typed=typed,
+            services=SERVICES,
+            longest_words=LONGEST_WORDS,
+            plain_day=plain_day,
+            can=acts_of(self.actor),
+        )
+
+
+@get(HERE, sync_to_thread=True, guards=[_WHO])
+def intakes(
+    database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock, done: FromQuery[str] = ""
+) -> Template:
+    """Who came and is not a client yet, the oldest first, and somebody new."""
+    return _At(database, actor, site, clock()).listed(done=done)
+
+
+@post(HERE, sync_to_thread=True, guards=[_WHO])
+def add(data: Form, database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock) -> Response[Any]:
+    """Writes down that somebody came."""
+    here = _At(database, actor, site, clock())
+
+    def act(session: WriteSession) -> UUID:
+        with Typed(data) as typed:
+            heard = Heard(
+                typed.text("name", most=LONGEST_NAME),
+                typed.choice("route", EntryRoute),
+                typed.text("reach", most=LONGEST_LINE, required=False),
+                typed.text("words", most=LONGEST_WORDS, required=False),
+                typed.text("referrer", most=LONGEST_LINE, required=False),
+                typed.text("consent", most=LONGEST_LINE, required=False),
+            )
+        return take_in(session, actor=actor, heard=heard, today=site.dose_day(here.now), at=here.now).id
+
+    return done_or_again(
+        database,
+        act,
+        then=lambda intake_id: f"{HERE}/{intake_id}?done=taken",
+        else_again=lambda why: here.listed(refused=why, typed=data),
+    )
+
+
+@get(f"{HERE}/{{intake_id:uuid}}", sync_to_thread=True, guards=[_WHO])
+def intake(
+    intake_id: FromPath[UUID],
+    database: TheDatabase,
+    actor: TheActor,
+    site: TheSite,
+    clock: TheClock,
+    done: FromQuery[str] = "",
+) -> Template:
+    """One of them: what they said, the three assessments, and what may be told. The look is written down."""
+    return _At(database, actor, site, clock()).shown(intake_id, done=done)
+
+
+@post(f"{HERE}/{{intake_id:uuid}}/parts", sync_to_thread=True, guards=[_WHO])
+def part(
+    intake_id: FromPath[UUID], data: Form, database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock
+) -> Response[Any]:
+    """Writes down an assessment, and the services that were offered for it."""
+    here = _At(database, actor, site, clock())
+
+    def act(session: WriteSession) -> None:
+        with Typed(data) as typed:
+            kind = typed.choice("part", Part)
+            words = typed.text("part_words", most=LONGEST_WORDS)
+        assess_part(
+            session,
+            actor=actor,
+            intake_id=intake_id,
+            part=kind,
+            words=words,
+            services=several(data, "services"),
+            key=key_of(data),
+            today=site.dose_day(here.now),
+            at=here.now,
+        )
+
+    return done_or_again(
+        database,
+        act,
+        then=lambda _: f"{HERE}/{intake_id}?done=part",
+        else_again=lambda why: here.shown(intake_id, refused=why, typed=data),
+    )
+
+
+@post(f"{HERE}/{{intake_id:uuid}}/tell", sync_to_thread=True, guards=[requires(Act.REPORT_PROGRESS)])
+def tell(
+    intake_id: FromPath[UUID], data: Form, database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock
+) -> Response[Any]:
+    """Puts on the register that whoever sent them hears that they came; the page then has the sentence to say."""
+    here = _At(database, actor, site, clock())
+
+    def act(session: WriteSession) -> object:
+        days = one(data, "days") == "yes"
+        return tell_referrer(session, actor=actor, intake_id=intake_id, days=days, key=key_of(data), at=here.now)
+
+    return done_or_again(
+        database,
+        act,
+        then=lambda _: f"{HERE}/{intake_id}?done={'told-days' if one(data, 'days') == 'yes' else 'told'}",
+        else_again=lambda why: here.shown(intake_id, refused=why, typed=data),
+    )
+
+
+@post(f"{HERE}/{{intake_id:uuid}}/close", sync_to_thread=True, guards=[_WHO])
+def close(
+    intake_id: FromPath[UUID], data: Form, database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock
+) -> Response[Any]:
+    """Closes it; what names them is wiped. Whoever was enrolled is named by their number."""
+    here = _At(database, actor, site, clock())
+
+    def act(session: WriteSession) -> None:
+        with Typed(data) as typed:
+            outcome = typed.choice("outcome", Outcome)
+            client_id = None
+            if outcome is Outcome.ENROLLED and one(data, "number"):
+                client_id = _numbered(session, site, one(data, "number"))
+                if client_id is None:
+                    typed.fault("number", "no-such-number", "No client of this site has this number.", "Enrol them.")
+        close_intake(session, actor=actor, intake_id=intake_id, outcome=outcome, client_id=client_id, at=here.now)
+
+    return done_or_again(
+        database,
+        act,
+        then=lambda _: f"{HERE}?done=closed",
+        else_again=lambda why: here.shown(intake_id, refused=why, typed=data),
+    )
+
+
+def _numbered(session: ReadSession, site: Place, number: str) -> ClientId | None:
+    found = session.scalar(select(Client.id).where(Client.site_id == site.id, Client.number == plain_number(number)))
+    return ClientId(found) if found else None
+
+
+@get(f"{HERE}/of/{{client_id:uuid}}", sync_to_thread=True, guards=[_WHO])
+def of_client(
+    client_id: FromPath[UUID], database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock
+) -> Template:
+    """The assessments by which a client came, in their words of then."""
+    here = Consultation(database, actor, site, ClientId(client_id), clock())
+    with database.writing() as session:
+        face = face_at(session, site_id=site.id, client_id=here.client_id)
+        parts = parts_of(session, client_id=here.client_id)
+        looked_at(session, actor=actor, client_id=here.client_id, at=here.now, page="how they came")
+    return page("care/came.html", face=face, parts_=parts, plain_day=plain_day, can=acts_of(actor))
+
+
+HANDLERS: list[ControllerRouterHandler] = [intakes, add, intake, part, tell, close, of_client]
