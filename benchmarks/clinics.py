@@ -144,7 +144,7 @@ def signs_in(port: int) -> Browser:
         return Browser({"X-CSRFToken": signed_in.json()["csrf_token"], "Cookie": cookies})
 
 
-def sits_down(port: int) -> Browser:
+def sits_down(port: int, username: str = USERNAME) -> Browser:
     """Signs in on the page, as a person does; what is posted then says for whom its page was drawn, as each form does.
 
     A token of the API opens no page.
@@ -153,7 +153,7 @@ def sits_down(port: int) -> Browser:
         opened = client.get("/api/session")
         jar = _cookies(opened)
         headers = {"X-CSRFToken": opened.json()["csrf_token"]}
-        form = {"username": USERNAME, "password": PASSWORD}
+        form = {"username": username, "password": PASSWORD}
         entered = client.post("/signin", data=form, headers={**headers, "Cookie": _line(jar)})
         if entered.status_code != 303:
             raise RuntimeError(f"nobody signed in: {entered.status_code}")

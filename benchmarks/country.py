@@ -111,19 +111,22 @@ class Country:
     now: datetime
 
 
-def build(database: Database, *, clients: int, years: int) -> Country:
-    """Writes a country into an empty database. Its last day is today, which is not closed."""
+def build(database: Database, *, clients: int, years: float, sites: int = 0) -> Country:
+    """Writes a country into an empty database. Its last day is today, which is not closed.
+
+    It has as many sites as China would for so many clients, unless a number is given.
+    """
     now = datetime.now(UTC)
     length = round(years * 365.25)
     place = clinic(database, now - timedelta(days=length), zone=noon_zone(now), ml="900000")
     place.move_on(length)
-    first, sites = DoseDay(place.today - timedelta(days=length)), -(-clients // CLIENTS_OF_A_SITE)
+    first, sites = DoseDay(place.today - timedelta(days=length)), sites or -(-clients // CLIENTS_OF_A_SITE)
     asked = {"clients": clients, "sites": sites, "first": first, "days": length + 1, "today": place.today}
-    _run(database, _SITES, asked)
-    _run(database, _PEOPLE, asked)
-    _run(database, _RECORDS, asked)
+    run_past(database, _SITES, asked)
+    run_past(database, _PEOPLE, asked)
+    run_past(database, _RECORDS, asked)
     for after in range(0, clients, _AT_ONCE):
-        _run(database, _DAYS, asked | {"after": after, "upto": after + _AT_ONCE})
+        run_past(database, _DAYS, asked | {"after": after, "upto": after + _AT_ONCE})
         say(f"a country of {clients:,}: the days of {min(after + _AT_ONCE, clients):,} are written")
     with psycopg.connect(database.url.replace("+psycopg", ""), autocommit=True) as connection:
         connection.execute("VACUUM (ANALYZE)")
@@ -132,8 +135,15 @@ def build(database: Database, *, clients: int, years: int) -> Country:
     return Country(clients, int(row[0]), first, place.today, now)
 
 
-def _run(database: Database, sql: str, asked: dict[str, object]) -> None:
+def run_past(database: Database, sql: str, asked: dict[str, object]) -> None:
+    """Runs statements that end with `;` at the ends of lines, in one transaction and beside the triggers."""
     with database.engine.begin() as connection:
         connection.execute(text("SET LOCAL session_replication_role = replica"))  # the past obeys; nobody asks again
         for statement in sql.split(";\n"):
             connection.execute(text(statement), {key: value for key, value in asked.items() if f":{key}" in statement})
+
+
+if __name__ == "__main__":
+    from benchmarks.peak import main
+
+    main()

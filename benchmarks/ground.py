@@ -130,9 +130,12 @@ def serving(*command: str, environment: Mapping[str, str], complaints: Path) -> 
 
 
 @contextmanager
-def takehome(ground: Ground, database: str, *, program: str = "dispensary.cli") -> Iterator[Server]:
-    """The program as a clinic runs it in production, on this database; the jobs run elsewhere (`dispensary worker`)."""
-    data = ground.folder / f"data-{database}"
+def takehome(ground: Ground, database: str, *, program: str = "dispensary.cli", another: str = "") -> Iterator[Server]:
+    """The program as a clinic runs it in production, on this database; the jobs run elsewhere (`dispensary worker`).
+
+    `another` tells a second program on the same database from the first.
+    """
+    data = ground.folder / f"data-{database}{another}"
     environment = {
         "DISPENSARY_ENV": "production",
         "DISPENSARY_DATA": str(data),
@@ -141,7 +144,7 @@ def takehome(ground: Ground, database: str, *, program: str = "dispensary.cli") 
         "PUBLIC_BASE_URL": "https://clinic.example.org",
         "DISPENSARY_PROXIES": "127.0.0.1",
     }
-    log = ground.folder / f"{database}.log"
+    log = ground.folder / f"{database}{another}.log"
     with serving(program, "serve", "--no-jobs", environment=environment, complaints=log) as server:
         yield server
 

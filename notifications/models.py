@@ -99,6 +99,7 @@ class Contact(Base):
     __table_args__ = (
         CheckConstraint(f"wording IN ({_WORDINGS})", name="wording"),
         Index(None, "phone_index"),
+        Index("ix_contact_opted_out", "opted_out_at", postgresql_where=text("opted_out_at IS NOT NULL")),
     )
 
     recipient_id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -131,6 +132,7 @@ class Message(Base):
         Index(None, "recipient_id"),
         Index(None, "state", "changed_at"),
         Index(None, "created_at"),
+        Index(None, "place_id", "created_at"),
         Index("ix_message_charged", "place_id", "charged_on", postgresql_where=text("charged_on IS NOT NULL")),
         CheckConstraint("(charged_on IS NULL) = (charge IS NULL)", name="charged"),
         CheckConstraint(

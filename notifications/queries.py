@@ -167,9 +167,17 @@ def texts_with(session: Session, *, vault: Vault, phone: str) -> list[Text]:
     return sorted(texts, key=lambda text: (text.at, not text.from_phone, text.id))
 
 
-def counts(session: Session) -> Mapping[State, int]:
-    """How many messages are in each state; every state is named."""
-    rows = session.execute(select(Message.state, func.count()).group_by(Message.state)).all()
+def counts(session: Session, *, place_id: UUID | None = None, since: datetime | None = None) -> Mapping[State, int]:
+    """How many messages are in each state, of one place and written since a moment where these are given.
+
+    Every state is named.
+    """
+    asked = select(Message.state, func.count()).group_by(Message.state)
+    if place_id is not None:
+        asked = asked.where(Message.place_id == place_id)
+    if since is not None:
+        asked = asked.where(Message.created_at >= since)
+    rows = session.execute(asked).all()
     found = {row[0]: row[1] for row in rows}
     return {state: found.get(state, 0) for state in State}
 

@@ -26,6 +26,7 @@ from dispensary.web.templating import page
 from scheduling.rules import NotFound
 
 FAILURES_OF = timedelta(days=7)
+TEXTS_OF = timedelta(days=30)
 MOST_BROKEN = 20
 """Broken links that are named at once; where one is, the next hundred follow from it."""
 
@@ -54,7 +55,8 @@ def office(database: TheDatabase, site: TheSite, clock: TheClock) -> Template:
             homeless=homeless,
             has_pack=has_password(session, site_id=site.id),
             jobs=oversight.jobs(session, since=now - FAILURES_OF),
-            texts=notifications.queries.counts(session),
+            texts=notifications.queries.counts(session, place_id=site.id, since=now - TEXTS_OF),
+            texts_of=TEXTS_OF.days,
             entries=oversight.length_of_chain(session, site_id=site.id),
         )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import func, or_, select, text, update
+from sqlalchemy import func, select, text, union, update
 from sqlalchemy.dialects.postgresql import Range
 
 import scheduling.service
@@ -112,8 +112,9 @@ def _lock_clients(session: WriteSession, site_id: SiteId, days: Range[date]) -> 
     guests = select(GuestStay.client_id).where(
         GuestStay.guest_site_id == site_id, GuestStay.verified_at.is_not(None), GuestStay.days.overlaps(days)
     )
-    whose = or_(Client.site_id == site_id, Client.id.in_(guests))
-    session.execute(select(Client.id).where(whose).order_by(Client.id).with_for_update(key_share=True))
+    whose = union(select(Client.id).where(Client.site_id == site_id), guests)  # each by its index: not one OR of both
+    locked = select(Client.id).where(Client.id.in_(whose)).order_by(Client.id)
+    session.execute(locked.with_for_update(key_share=True))
 
 
 def left_open(session: ReadSession, *, site_id: SiteId, before: date) -> list[DoseDay]:

@@ -25,11 +25,15 @@ WHERE o.voided_at IS NULL AND o.days @> CAST(:day AS date)
 # What each day still needs from bulk: as ordered, less what the client has for it, less what stands in a bottle.
 # Whoever is a guest elsewhere on the day needs nothing here; the site's own guests do.
 _NEEDS = text("""
+WITH treated AS (
+    SELECT id FROM episode WHERE site_id = :site AND (ended_on IS NULL OR ended_on > :first)
+    UNION SELECT e.id FROM guest_stay v JOIN episode e ON e.client_id = v.client_id
+        WHERE v.guest_site_id = :site AND v.until_day >= :first
+)
 SELECT day::date AS day, sum(greatest(o.mg - coalesce(had.mg, 0) - coalesce(stands.mg, 0), 0)) AS mg
-FROM generate_series(CAST(:first AS date), CAST(:last AS date), interval '1 day') AS day
-JOIN dose_order o ON o.days @> day::date AND o.voided_at IS NULL
-JOIN episode e ON e.id = o.episode_id AND (e.site_id = :site OR EXISTS (SELECT 1 FROM guest_stay v
-    WHERE v.client_id = o.client_id AND v.guest_site_id = :site AND v.until_day >= :first))
+FROM treated JOIN episode e ON e.id = treated.id
+JOIN dose_order o ON o.episode_id = e.id AND o.voided_at IS NULL
+JOIN generate_series(CAST(:first AS date), CAST(:last AS date), interval '1 day') AS day ON o.days @> day::date
     AND (e.ended_on IS NULL OR e.ended_on > day::date)
 LEFT JOIN guest_stay g ON g.client_id = o.client_id AND g.verified_at IS NOT NULL AND g.days @> day::date
 LEFT JOIN LATERAL (SELECT sum(d.mg) AS mg FROM dose d

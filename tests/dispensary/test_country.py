@@ -1,0 +1,19 @@
+"""The benchmark of a country runs at a size that a test can wait for: every act is answered, every figure is there."""
+
+from __future__ import annotations
+
+from benchmarks.ground import ground
+from benchmarks.peak import ACTS, Asked, run
+
+
+def test_a_small_country_s_morning_is_replayed_and_its_doses_set_beside_pgbench_s() -> None:
+    with ground() as here:
+        figures = run(here, Asked(sites=8, clients=160, years=0.06, seconds=2, doses=32, rounds=1, times=[3]))
+
+    told = {figure.what: figure.value for figure in figures}
+    assert {f"{act} at 3 x the peak, p99" for act in ACTS} <= told.keys()
+    assert told["CPU of both servers at 3 x the peak, for each dose with all around it"] > 0
+    assert told["a dose adds to tables and indexes"] >= 0
+    assert told["a client-year"] > 0
+    assert told["the same rows by pgbench, 32 at once"] > 0
+    assert told["pgbench's doses for each of ours"] > 0

@@ -1,0 +1,231 @@
+"""What PostgreSQL reads for what is done at a counter all day: a few rows by an index, in however large a country.
+
+`auto_explain` tells every statement's plan as it was run, those within triggers too, with the rows that each step read.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import psycopg
+import pytest
+from psycopg.errors import Diagnostic
+from sqlalchemy import event, text
+
+from benchmarks.clinics import PASSWORD
+from benchmarks.country import build
+from benchmarks.country_life import due_today, live, open_for_bookings
+from dispensary import jobs
+from dispensary.app import create_app
+from dispensary.database import Database
+from dispensary.evaluation.facts import count_behind
+from dispensary.keys import Vault
+from dispensary.staff.rules import the_program
+from dispensary.supplies.closing import close_day
+from dispensary.units import SiteId
+from notifications.gateways.console import ConsoleGateway
+from tests.dispensary.visiting import Visitor, demo_settings
+
+SITES, CLIENTS, YEARS = 40, 1600, 0.07
+GROWING = (
+    *("client", "client_key", "contact", "episode", "dose_order"),
+    *("supply", "dose", "day_outcome", "day_close", "register_line", "audit_entry"),
+    *("message", "booking", "visit", "fact_client", "fact_month"),
+)
+"""Tables with a row or more for each client, day or act."""
+ENOUGH = 900
+"""Rows that each has here, so that reading all of them stands out."""
+AT_A_SITE = 120
+"""Rows of one table that a statement may read for a page: everybody at a site, and their things of today."""
+HEAVY = {
+    "/evaluation": "figures of all sites: they read facts of everybody",
+    "/telephone": "the demonstration's telephone, of one site with 96 clients",
+    "/office/looks": "everything that was looked at in its month",
+    "/office/advice": "all visits of its weeks",
+    "/office/texts": "all texts of its month",
+    "/consulting/health": "everybody's orders and results are judged",
+    "/office": "all texts of its month",
+    "/counter/stock": "ninety days ahead of everybody at the site",
+    "/api/stock/forecast": "the same",
+}
+"""Pages that read a period of their own, or everybody, by their nature; no table as a whole even so."""
+WHOLE = ("/evaluation", "/telephone")
+APART = ("/screen", "/kiosk", "/schema", "/lock", "/sign", "/invited", "/break-glass", "/pin", "/password")
+
+
+@dataclass
+class Told:
+    """The plans of every statement, by what it was run for."""
+
+    about: str = ""
+    plans: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+
+    def hear(self, notice: Diagnostic) -> None:
+        if "plan:" in (notice.message_primary or ""):
+            self.plans.append((self.about, json.loads(str(notice.message_primary).split("plan:", 1)[1])))
+
+    def attach(self, connection: psycopg.Connection[Any], record: object) -> None:
+        settings = {"min_duration": "0", "analyze": "on", "timing": "off", "format": "json", "nested_statements": "on"}
+        connection.execute("LOAD 'auto_explain'")
+        for name, value in (settings | {"level": "notice"}).items():
+            connection.execute(f"SET auto_explain.log_{name} = '{value}'")
+        connection.execute("SET client_min_messages = notice")
+        # A table as small as here is quickly read as a whole. A statement that reads all of it even so has no index.
+        for whole in ("seqscan", "hashjoin", "mergejoin"):
+            connection.execute(f"SET enable_{whole} = off")
+        connection.commit()
+        connection.add_notice_handler(self.hear)
+
+    def of(self, about: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Each step that read a growing table, with the statement that it was a step of."""
+        for said, plan in self.plans:
+            if said == about:
+                for step in steps(plan["Plan"]):
+                    if step.get("Relation Name") in GROWING:
+                        yield " ".join(plan["Query Text"].split())[:300], step
+
+    def too_much(self, about: str, most: int) -> list[str]:
+        """The statements that read a growing table as a whole, or more of its rows than so many."""
+        found = set()
+        for statement, step in self.of(about):
+            read = step["Actual Rows"] + step.get("Rows Removed by Filter", 0)
+            read = int((read + step.get("Rows Removed by Index Recheck", 0)) * step["Actual Loops"])
+            if (step["Node Type"] == "Seq Scan" and read >= ENOUGH) or read > most:
+                found.add(f"{about}: {step['Node Type']} of {step['Relation Name']} read {read} rows: {statement}")
+        return sorted(found)
+
+
+def steps(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for each in plan.get("Plans", ()):
+        yield from steps(each)
+
+
+@dataclass
+class Country:
+    told: Told
+    database: Database
+    visitor: Visitor
+    clients: list[UUID]
+    site: SiteId
+
+    def does(self, about: str, act: Callable[[], object]) -> object:
+        self.told.about = about
+        try:
+            return act()
+        finally:
+            self.told.about = ""
+
+
+@pytest.fixture
+def country(database_url: str, vault: Vault, tmp_path: Path) -> Iterator[Country]:
+    """A small country with a past, whose plans are told; somebody with every role is signed in at one of its sites."""
+    plain = Database(database_url, vault)
+    made = build(plain, clients=CLIENTS, years=YEARS, sites=SITES)
+    live(plain, made)
+    count_behind(plain)
+    people = due_today(plain)
+    site = SiteId(people[0][2])
+    open_for_bookings(plain, made, [site])
+    with psycopg.connect(database_url.replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute("""
+            INSERT INTO role_grant (id, account_id, site_id, role)
+            SELECT gen_random_uuid(), account_id, site_id, role FROM (SELECT account_id, site_id FROM role_grant
+                WHERE role = 'pharmacist') AS people
+            CROSS JOIN unnest(ARRAY['doctor', 'nurse', 'reception', 'evaluator', 'administrator']) AS role
+            ON CONFLICT DO NOTHING""")
+        connection.execute("ANALYZE")
+        counts = {name: connection.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in GROWING}
+    plain.close()
+    assert min(counts.values()) >= ENOUGH, counts
+    told = Told()
+    database = Database(database_url, vault)
+    for engine in database._engines:
+        event.listen(engine, "connect", told.attach)
+    visitor = Visitor(create_app(demo_settings(tmp_path), database))
+    with visitor.client:
+        assert visitor.signs_in(f"at-{people[0][1].lower()}", PASSWORD).status_code == 303
+        yield Country(told, database, visitor, [each[0] for each in people if each[2] == site], site)
+    database.close()
+
+
+def pages() -> list[str]:
+    """Every page and answer that needs no more than its address."""
+    table = Path(__file__).with_name("permissions.csv").read_text("utf-8").splitlines()
+    rows = [row for row in csv.reader(table) if row and row[0] == "GET"]
+    paths = {row[1] for row in rows if "{" not in row[1] and not row[1].endswith((".pdf", ".zip", ".csv", ".json"))}
+    return sorted(path for path in paths if not path.startswith(APART))
+
+
+def test_no_act_of_the_day_and_no_page_reads_a_growing_table_as_a_whole(country: Country) -> None:
+    visitor, clients, wrong = country.visitor, country.clients, []
+    client, other = clients[0], clients[1]
+    asks: dict[str, Callable[[], Any]] = {
+        "who is signed in": lambda: visitor.get("/api/queue"),
+        "an arrival": lambda: visitor.send("POST", "/api/arrivals", {"client_id": str(client)}),
+        "the counter's page after a scan": lambda: visitor.get(f"/counter/clients/{client}"),
+        "a dose, with its register line and its entry in the trail": lambda: visitor.send(
+            "POST",
+            f"/api/clients/{client}/supplies",
+            {"key": "a dose to explain", "observed": True, "identified_by": "photo", "well": True},
+        ),
+        "a client's times": lambda: visitor.get(f"/reception/clients/{client}"),
+        "a booking": lambda: visitor.send(
+            "POST", "/api/bookings", {"client_id": str(other), "starts_at": tomorrow(country)}
+        ),
+        "the record as the doctor reads it": lambda: visitor.get(f"/consulting/clients/{client}"),
+        "a name that is looked for": lambda: visitor.post("/counter/find", {"sought": "C12"}),
+    }
+    for about, ask in asks.items():
+        answer = country.does(about, ask)
+        assert answer.status_code < 400, (about, answer.status_code, answer.text[:400])
+        assert about in {said for said, _ in country.told.plans}, f"{about}: no plan was told"
+        wrong += country.told.too_much(about, AT_A_SITE)
+
+    now = datetime.now(UTC)
+    clockwork = {
+        "the outbox is looked at": lambda: jobs.send_texts(country.database, ConsoleGateway(), lambda: now),
+        "reminders are queued": lambda: jobs.queue_reminders(country.database, lambda: now),
+        "who must not travel in vain": lambda: jobs.warn_before_travel(country.database, lambda: now),
+        "alerts are passed on": lambda: jobs.pass_alerts_on(country.database, lambda: now),
+        "a day is closed and counted": lambda: closes(country, now),
+    }
+    for about, work in clockwork.items():
+        country.does(about, work)
+        wrong += country.told.too_much(about, AT_A_SITE if about != "a day is closed and counted" else AT_A_SITE * 30)
+
+    for path in pages():
+        answer = country.does(path, lambda path=path: visitor.get(path))
+        assert answer.status_code < 500, (path, answer.text[:400])
+        if not path.startswith(WHOLE):
+            heavy = any(path == each or path.startswith(f"{each}/") for each in HEAVY)
+            wrong += country.told.too_much(path, 10**9 if heavy else AT_A_SITE)
+    assert not wrong, "\n".join(wrong)
+
+    with country.database.reading() as session:
+        country.does("no index", lambda: session.scalar(text("SELECT count(*) FROM client WHERE sex = 'other'")))
+    assert country.told.too_much("no index", AT_A_SITE), "what has no index is found"
+
+
+def tomorrow(country: Country) -> str:
+    with country.database.reading() as session:
+        starts = session.scalar(text("SELECT zone FROM place WHERE id = :site"), {"site": country.site})
+    at = datetime.now(ZoneInfo(str(starts))) + timedelta(days=1)
+    return at.replace(hour=9, minute=0, second=0, microsecond=0).isoformat()
+
+
+def closes(country: Country, now: datetime) -> None:
+    with country.database.reading() as session:
+        day = session.scalar(
+            text("SELECT max(dose_day) + 1 FROM day_close WHERE site_id = :site"), {"site": country.site}
+        )
+    with country.database.writing() as session:
+        close_day(session, actor=the_program(country.site), day=day, today=day, counts=None, at=now)
