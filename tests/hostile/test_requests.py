@@ -34,7 +34,7 @@ class TestSomebodyElsesCookie:
         assert thief.get("/consulting").status_code == 200, "until then it is the sign-in itself"
         here.doctor.post("/signout")
         assert thief.get("/consulting").headers["location"].startswith("/signin")
-        assert thief.client.get("/api/clients").status_code == 401
+        assert thief.client.get("/api/slots?day=2026-11-24").status_code == 401
 
     def test_a_program_s_opens_no_page_and_a_page_s_cookie_is_not_what_the_server_keeps(self, here: Desks) -> None:
         assert here.doctor.get("/consulting").status_code == 200
@@ -79,7 +79,7 @@ class TestAnotherOrigin:
             assert visitor.get("/counter").status_code == 200, "nobody was signed out"
 
     def test_reads_no_answer(self, here: Desks) -> None:
-        for path in ("/api/session", "/counter", "/api/clients?q=x"):
+        for path in ("/api/session", "/counter", "/api/slots?day=2026-11-24"):
             answer = here.doctor.client.get(path, headers={"Origin": "https://evil.example"})
             assert not [name for name in answer.headers if name.lower().startswith("access-control")]
             assert answer.headers["cross-origin-resource-policy"] == "same-origin"
@@ -110,8 +110,8 @@ class TestPathsAndHeads:
         "/p/x%2f..%2f..%2fconsulting",
         "/kiosk/../consulting",
         "/api/../consulting",
-        "/api//session/../clients",
-        "/schema/../api/clients",
+        "/api//session/../slots",
+        "/schema/../api/slots",
         "/signin/../consulting",
     )
     HEADS = (
