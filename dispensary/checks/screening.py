@@ -55,4 +55,5 @@ def of_top(question: asked.Top) -> Answered:
     try:
         return screening.top(days=question.days, health=question.health, yes_no=question.yes_no).as_json()
     except screening.BadAnswers as reason:
-        raise bad(reason.item, str(reason), reason.remedy) from None
+        asked_in = [name for name in question.__struct_fields__ if reason.item in getattr(question, name)]
+        raise bad(asked_in[0] if asked_in else "days", str(reason), reason.remedy) from None
