@@ -87,7 +87,8 @@ def test_after_midnight_nothing_leaves_from_yesterdays_page(here: Desks, client:
     here.days_pass(1)
     at_counter(here).signs_in("pharmacist")
 
-    status, said = hands_over(here, client, form)
+    assert hands_over(here, client, form)[0] == 403, "it was drawn for the sign-in before"
+    status, said = hands_over(here, client, form, **at_counter(here).drawn())
 
     assert status == 409
     assert "Look at what is due today, then hand over." in said
