@@ -12,6 +12,7 @@ import scheduling.service
 from dispensary.clients.rules import Identity
 from dispensary.clients.service import enrol
 from dispensary.database import Database, WriteSession
+from dispensary.keys import Held, Keyring, Ring, Vault
 from dispensary.prescribing.service import order_dose
 from dispensary.staff.models import Account, RoleGrant, Site
 from dispensary.staff.rules import Actor, Role, dose_day
@@ -173,3 +174,10 @@ def decided(
         at=place.now,
     )
     return decision.id
+
+
+def known_vault() -> Vault:
+    """A vault whose keys are the same in every run, so that what is signed and drawn by them is too."""
+    nothing, counted = bytes(32), bytes(range(32))
+    held = (Held("k001", {"k001": nothing}), Held("i001", {"i001": nothing}), Held("s001", {"s001": counted}))
+    return Vault(Keyring(Ring(*held)))

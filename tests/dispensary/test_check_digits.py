@@ -8,11 +8,11 @@ from collections.abc import Iterator
 import pytest
 from stdnum import damm
 
-from dispensary.keys import Keyring, Ring, Vault
 from dispensary.supplies.passes import CODE_DIGITS, Reading, read
 from dispensary.supplies.serials import SERIAL_DIGITS, bottle_code, checked_serial, serial_in, spoken_serial
+from tests.builders import known_vault
 
-KEYS = Vault(Keyring(Ring("k001", {"k001": bytes(32)}, bytes(32), bytes(range(32)))))
+KEYS = known_vault()
 DIGITS = range(10)
 
 

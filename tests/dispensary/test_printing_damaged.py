@@ -13,16 +13,16 @@ import pytest
 import zxingcpp
 from PIL import Image, ImageDraw, ImageFilter
 
-from dispensary.keys import Keyring, Ring, Vault
 from dispensary.supplies.passes import code_of, token_of
 from dispensary.supplies.printing.label_drawing import STOCKS
 from dispensary.supplies.printing.passcard import CardPaper, pass_card, qr_png
 from dispensary.supplies.printing.qr import modules
 from dispensary.supplies.printing.sheet import Sheet, printed
 from dispensary.supplies.serials import bottle_code
+from tests.builders import known_vault
 from tests.paper import DPI, codes_in, painted_squares
 
-KEYS = Vault(Keyring(Ring("k001", {"k001": bytes(32)}, bytes(32), bytes(range(32)))))
+KEYS = known_vault()
 """Always the same, so that each code is damaged in the same way whenever the test runs."""
 HOW_MANY = 25
 DAY = date(2026, 11, 25)

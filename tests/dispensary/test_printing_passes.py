@@ -14,17 +14,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageFilter
 
-from dispensary.keys import Keyring, Ring, Vault
 from dispensary.supplies.passes import code_of, spoken, token_of
 from dispensary.supplies.printing.passcard import CardPaper, pass_card, qr_png, qr_svg
 from dispensary.supplies.printing.qr import QUIET_ZONE, modules
+from tests.builders import known_vault
 from tests.paper import PAINTERS, Painter, codes_in, pages_of, painted_squares, words_of
 
 DAY = date(2026, 11, 25)
 BASE32 = st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", min_size=1, max_size=60)
 
 
-KEYS = Vault(Keyring(Ring("k001", {"k001": bytes(32)}, bytes(32), bytes(range(32)))))
+KEYS = known_vault()
 """Always the same, so that a damaged card is damaged in the same way whenever the test runs."""
 
 
