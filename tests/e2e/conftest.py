@@ -103,6 +103,11 @@ class Person:
         self.page.keyboard.type(text, delay=2)
         self.page.keyboard.press("Enter")
 
+    def types(self, text: str) -> None:
+        """What a person does: looks where the cursor is, then types; a page that has come may not have set it yet."""
+        self.page.locator("input:focus, textarea:focus").wait_for()
+        self.page.keyboard.type(text)
+
     def presses(self, *keys: str) -> None:
         """What a person does: one key after the other."""
         for key in keys:

@@ -55,9 +55,9 @@ def test_a_dose_is_changed_by_keyboard_alone(chromium: Browser, house: House, pl
     doctor.page.wait_for_url(f"**/consulting/clients/{second}")
 
     doctor.presses("1")
-    doctor.page.keyboard.type("85")
+    doctor.types("85")
     doctor.presses("Tab")
-    doctor.page.keyboard.type("titration: craving")
+    doctor.types("titration: craving")
     doctor.presses("Enter")
 
     doctor.sees("The order is written. The counter sees it at once.")
@@ -85,18 +85,18 @@ def test_a_plan_is_proposed_changed_and_signed_by_keyboard_alone(
     doctor.presses("4")
     doctor.page.wait_for_url(f"**/consulting/clients/{client_id}/plan")
     for figure in ("90", "5", "7"):  # up to, step, days between: the site follows no guideline
-        doctor.page.keyboard.type(figure)
+        doctor.types(figure)
         doctor.presses("Tab")
     doctor.presses("Enter")
     doctor.page.get_by_label("Step 2: mg a day").select_text()
-    doctor.page.keyboard.type("92.5")
+    doctor.types("92.5")
     with doctor.page.expect_response("**/plan/look"):
         doctor.presses("Enter")
     doctor.page.locator("form[inert]").wait_for(state="detached")
     doctor.sees("One more step")
     assert doctor.page.get_by_label("Step 2: mg a day").input_value() == "92.5"
     doctor.page.get_by_label("Reason").focus()
-    doctor.page.keyboard.type("titration: craving")
+    doctor.types("titration: craving")
     doctor.page.get_by_role("button", name="Sign the plan").focus()
     doctor.picture("doctor-plan")
     doctor.presses("Enter")

@@ -34,7 +34,7 @@ def test_efavirenz_starts_is_looked_after_stops_and_is_spoken_of_again(
     doctor.page.wait_for_url("**/health")
     doctor.presses("2")
     doctor.page.wait_for_url("**/health/medicines")
-    doctor.page.keyboard.type("efavirens")
+    doctor.types("efavirens")
     doctor.presses("Enter")
     doctor.sees("Did you mean efavirenz?")
     doctor.page.get_by_label("Name of the substance").fill("efavirenz")
@@ -73,7 +73,7 @@ def test_an_alt_of_six_times_its_limit_is_urgent_until_somebody_says_what_was_do
 
     doctor.presses("1")
     doctor.page.wait_for_url("**/health/results")
-    doctor.page.keyboard.type("240")
+    doctor.types("240")
     doctor.page.get_by_label("Upper limit of ALT").fill("40")
     doctor.presses("Enter")
     doctor.sees("The results are kept.", "ALT 240 U/L, 6 times the upper limit", "Urgent review.")

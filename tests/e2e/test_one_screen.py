@@ -253,9 +253,9 @@ def test_days_without_a_dose_with_a_call_a_prepared_pickup_a_stop_and_a_message(
     fits(counter)
 
     counter.presses("8")
-    counter.page.keyboard.type("50")
+    counter.types("50")
     counter.presses("Tab")
-    counter.page.keyboard.type("half of it, see me tomorrow")
+    counter.types("half of it, see me tomorrow")
     counter.page.keyboard.press("Enter")
     counter.sees("as agreed with Dr. Lim Wei", "6 prepared bottles")
     counter.picture("counter-worst-called")
