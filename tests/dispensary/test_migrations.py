@@ -336,6 +336,7 @@ AFTERWARDS: dict[str, list[tuple[str, tuple[object, ...]]]] = {
     "0058e_intakes": [("SELECT count(*), (SELECT count(*) FROM intake_part) FROM intake", (0, 0))],
     "0058f_visits": [("SELECT count(*), (SELECT count(*) FROM on_call) FROM home_visit", (0, 0))],
     "0058g_outreach": [("SELECT count(*), (SELECT count(*) FROM life_status) FROM outreach_contact", (0, 0))],
+    "0061_kits_together": [("SELECT count(*), (SELECT count(*) FROM naloxone_kit) FROM naloxone_lot", (0, 0))],
     "0056_hot_queries": [("SELECT count(*) FROM message", (200,))],
 }
 """What each later migration leaves of a full database, oldest first."""

@@ -138,6 +138,16 @@ class TestALot:
         with pytest.raises(Refused, match="5 of these are left"), place.database.writing() as session:
             discard_kits(session, actor=place.pharmacist, lot_id=kits, kits=6, reason="lost", at=place.now)
 
+    def test_gifts_of_one_unit_of_work_add_up(self, place: Clinic) -> None:
+        kits = lot(place)
+        with place.database.writing() as session:
+            for code in ("a", "b", "c"):
+                give_kit(
+                    session, actor=place.pharmacist, lot_id=kits, to_whom=ToWhom.PEER, client_id=None, code=code,
+                    kits=2, trained=True, key=uuid4(), today=place.today, at=place.now,
+                )  # fmt: skip
+        assert left(place) == 4
+
     def test_what_is_wrong_is_refused(self, place: Clinic) -> None:
         kits = lot(place, days=1)
         with pytest.raises(BadInput, match="here already"):
