@@ -21,13 +21,14 @@ from dispensary.commands import (
     keeping,
     keys,
     opening,
+    programmes,
     records,
     reporting,
     retaining,
     simulating,
     verifying,
 )
-from dispensary.commands.parts import bar, database_of, now, one_clear_line
+from dispensary.commands.parts import bar, database_of, forget, now, one_clear_line
 from dispensary.database import Database, kept_running
 from dispensary.jobs import start_jobs
 from dispensary.schema import migrate as migrate_database
@@ -116,13 +117,24 @@ def worker() -> None:
 
 @main.command()
 @click.option("--fresh", is_flag=True, help="Forget the clinic that was made before and make a new one.")
-def demo(fresh: bool) -> None:
-    """A clinic of 96 clients with a year of history, to try."""
+@click.option(
+    "--programme", metavar="NAME|FOLDER", help="Another programme instead: one that comes with it, or a folder."
+)
+@click.option(
+    "--table", is_flag=True, help="Print the programme's figures beside the published ones, and serve nothing."
+)
+def demo(fresh: bool, programme: str | None, table: bool) -> None:
+    """A clinic of 96 clients with a year of history, or a programme, to try."""
     with one_clear_line():
         settings = settings_from()
         if settings.production or settings.database_url is not None:
             raise BadSettings("The demo uses its own embedded database: unset DATABASE_URL and DISPENSARY_ENV.")
-        _demo(settings, fresh=fresh)
+        if table and not programme:
+            raise BadSettings("Say of which programme: --programme NAME.")
+        if programme:
+            programmes.demonstrate(settings, programme, fresh=fresh, table=table, serve=_serve)
+        else:
+            _demo(settings, fresh=fresh)
 
 
 def _demo(settings: Settings, *, fresh: bool) -> None:
@@ -130,8 +142,7 @@ def _demo(settings: Settings, *, fresh: bool) -> None:
 
     def prepare(database: Database) -> None:
         if fresh:
-            _forget(database)
-            migrate_database(database)
+            forget(database)
         with database.reading() as session:
             filled, last = clinic.is_filled(session), clinic.last_open(session)
         if not filled:
@@ -150,12 +161,6 @@ def _demo(settings: Settings, *, fresh: bool) -> None:
 
     lines: list[str] = []
     _serve(settings, jobs=True, prepare=prepare, ready=lambda: click.echo("\n".join(lines)))
-
-
-def _forget(database: Database) -> None:
-    with database.engine.begin() as connection:
-        connection.exec_driver_sql("DROP SCHEMA public CASCADE")
-        connection.exec_driver_sql("CREATE SCHEMA public")
 
 
 def _what_to_try(settings: Settings, pickups: Sequence[ToTry], others: Sequence[ToSee]) -> list[str]:

@@ -19,7 +19,7 @@ from dispensary.key_sources import vault_of
 from dispensary.keys import BadKeys
 from dispensary.refusals import Refused
 from dispensary.resealing.prints import must_fit
-from dispensary.schema import behind
+from dispensary.schema import behind, migrate
 from dispensary.settings import BadSettings, CannotServe, Settings
 
 MISTAKE = 2
@@ -65,6 +65,14 @@ def database_of(settings: Settings, *, ready: bool = True) -> Iterator[Database]
         yield database
     finally:
         database.close()
+
+
+def forget(database: Database) -> None:
+    """Empties a demonstration's own database, for a new one."""
+    with database.engine.begin() as connection:
+        connection.exec_driver_sql("DROP SCHEMA public CASCADE")
+        connection.exec_driver_sql("CREATE SCHEMA public")
+    migrate(database)
 
 
 def bar(about: str, unit: str = "") -> Callable[[int, int], None]:

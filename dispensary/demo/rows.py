@@ -57,6 +57,20 @@ class HistoryLot:
 
     id: UUID
     balance: Decimal
+    strength: Decimal = STRENGTH
+    """mg/mL"""
+
+
+@dataclass(frozen=True)
+class Opening:
+    """When the counter is open, how its slots are cut, and how many of those who come have booked one."""
+
+    first: time = FIRST_SLOT
+    slot: timedelta = SLOT
+    per_slot: int = PER_SLOT
+    slots: int = SLOTS
+    windows: int = 2
+    booked: float = 0.85
 
 
 @dataclass
@@ -67,6 +81,7 @@ class Writer:
     book_id: UUID
     zone: ZoneInfo
     lots: list[HistoryLot] = field(default_factory=list)
+    opening: Opening = Opening()
     rows: dict[str, list[tuple[Any, ...]]] = field(default_factory=lambda: {table: [] for table in _COLUMNS})
 
     def moment(self, day: date, at: time) -> datetime:
@@ -74,11 +89,16 @@ class Writer:
 
     def day(self, day: date, lives: Sequence[Life], came: Sequence[tuple[Life, Came]], random: Random) -> None:
         """One day of the clinic: who came in which order, what left the safe, what was missed, the close."""
+        self.counter(day, lives, came, random)
+        self._close(day, lives)
+
+    def counter(self, day: date, lives: Sequence[Life], came: Sequence[tuple[Life, Came]], random: Random) -> None:
+        """One day of the counter, up to its close."""
         taken: dict[datetime, int] = {}
         visits = sorted(
             ((*self._arrival(day, life, taken, random), life, visit) for life, visit in came), key=lambda v: v[0]
         )
-        free_at = [self.moment(day, FIRST_SLOT)] * 2
+        free_at = [self.moment(day, self.opening.first)] * self.opening.windows
         for ticket, (arrived, booked, life, visit) in enumerate(visits, start=1):
             window = free_at.index(min(free_at))
             started = max(arrived, free_at[window]) + timedelta(seconds=random.randint(5, 40))
@@ -90,27 +110,29 @@ class Writer:
             if day not in life.covered:
                 self._missed_booking(day, life, taken, random)
         for start, booked_people in taken.items():
-            slot = (self.actor.site_id, start, start + SLOT, day, PER_SLOT, booked_people, "{}", "{}")
+            ends, most = start + self.opening.slot, self.opening.per_slot
+            slot = (self.actor.site_id, start, ends, day, most, booked_people, "{}", "{}")
             self.rows["slot"].append(slot)
         if visits:
             self.rows["ticket_counter"].append((self.actor.site_id, day, len(visits)))
-        self._close(day, lives)
 
     def _arrival(
         self, day: date, life: Life, taken: dict[datetime, int], random: Random
     ) -> tuple[datetime, datetime | None]:
-        booked = random.random() < 0.85
+        booked = random.random() < self.opening.booked
         start = self._free_slot(day, life.person.prefers, taken) if booked else None
         if start is None:
             minutes = min(random.expovariate(1 / 60), 600)
-            return self.moment(day, FIRST_SLOT) + timedelta(minutes=minutes), None
+            return self.moment(day, self.opening.first) + timedelta(minutes=minutes), None
         taken[start] = taken.get(start, 0) + 1
-        return max(self.moment(day, time(6, 5)), start + timedelta(minutes=random.gauss(-4, 6))), start
+        earliest = self.moment(day, self.opening.first) - timedelta(minutes=25)
+        return max(earliest, start + timedelta(minutes=random.gauss(-4, 6))), start
 
     def _free_slot(self, day: date, prefers: int, taken: dict[datetime, int]) -> datetime | None:
-        for ahead in range(SLOTS):
-            start = self.moment(day, FIRST_SLOT) + ((prefers + ahead) % SLOTS) * SLOT
-            if taken.get(start, 0) < PER_SLOT:
+        opening = self.opening
+        for ahead in range(opening.slots):
+            start = self.moment(day, opening.first) + ((prefers + ahead) % opening.slots) * opening.slot
+            if taken.get(start, 0) < opening.per_slot:
                 return start
         return None
 
@@ -142,21 +164,25 @@ class Writer:
         return booking_id
 
     def _missed_booking(self, day: date, life: Life, taken: dict[datetime, int], random: Random) -> None:
-        if random.random() < 0.5 and (start := self._free_slot(day, life.person.prefers, taken)):
+        if (
+            self.opening.booked
+            and random.random() < 0.5
+            and (start := self._free_slot(day, life.person.prefers, taken))
+        ):
             taken[start] = taken.get(start, 0) + 1
             self._booking(day, life, start, "missed", self.moment(day, time(18, 40)))
 
     def _supply(self, life: Life, visit: Came, at: datetime) -> None:
         order, site, supply_id = visit.order, self.actor.site_id, new_id()
         plans = [(visit.day, 1, "observed"), *((day, portion, "take_home") for day, portion in visit.bottles)]
-        volumes = [order.parts[portion - 1] / STRENGTH for _, portion, _ in plans]
         drawn: dict[int, list[Decimal]] = {}
         doses = []
-        for (day, portion, kind), ml in zip(plans, volumes, strict=True):
+        for day, portion, kind in plans:
             dose_id, mg = new_id(), order.parts[portion - 1]
             of = len(order.parts)
-            place = next(n for n, lot in enumerate(self.lots) if lot.balance >= ml)
+            place = next(n for n, lot in enumerate(self.lots) if lot.balance >= mg / lot.strength)
             lot = self.lots[place]
+            ml = mg / lot.strength
             lot.balance -= ml
             drawn.setdefault(place, [Decimal(0), Decimal(0)])[kind == "take_home"] += ml
             self.rows["dose"].append(

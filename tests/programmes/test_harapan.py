@@ -1,0 +1,36 @@
+"""Harapan, Kuala Lumpur: flexible doses, take-away for up to two weeks, ART and liver watched beside the dose."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlalchemy import text
+
+from tests.programmes.conftest import Built
+
+
+def test_harapan_runs_and_its_figures_are_the_published_ones(built: Callable[[str], Built]) -> None:
+    harapan = built("harapan")
+    assert harapan.not_equal() == {}
+    assert {key: line.ours for key, line in harapan.table.items() if line.figure.unit == "people"} == {
+        "registered": 1000,
+        "active": 96,
+        "retained": 92,
+    }
+    with harapan.database.reading() as session:
+
+        def one(sql: str) -> object:
+            return session.execute(text(sql)).one()
+
+        lowest, highest = "SELECT min(mg), max(mg) FROM dose_order WHERE upper_inf(days)", (20, 250)
+        assert tuple(one(lowest)) == highest, "doses are flexible from 20 to 250 mg"
+        decided = "SELECT max(per_supply), count(*) FROM decision WHERE voided_at IS NULL AND upper_inf(days)"
+        assert tuple(one(decided)) == (14, 60), "up to two weeks, for those whose health and work are stable"
+        carried = "SELECT max(n) FROM (SELECT count(*) AS n FROM dose WHERE kind = 'take_home' GROUP BY supply_id) AS s"
+        assert tuple(one(carried)) == (14,)
+        booked = "SELECT count(*) FROM booking WHERE state = 'arrived'"
+        assert session.execute(text(booked)).scalar_one() > 500, "most come at the time that they booked"
+        languages = set(session.scalars(text("SELECT language FROM contact")))
+        assert languages == {"ms", "zh_Hans", "ta", "en"}
+        liver = "SELECT count(DISTINCT taken_on) FROM health_result WHERE analyte = 'alt' GROUP BY client_id"
+        assert set(session.scalars(text(liver))) == {2}, "twice a year"
