@@ -154,11 +154,12 @@ def _people(
             grant_at_branch(
                 session, actor=the_program(site_id), username=each.username, branch=each.branch, role=role, at=at
             )
+    for each in table.staff:
         for kind in each.accredited:
             accredit(
                 session,
-                actor=the_program(site_id),
-                account_id=AccountId(account.id),
+                actor=next((one for one in actors.values() if Role.ADMINISTRATOR in one.roles), actors[each.username]),
+                account_id=_account(actors[each.username]),
                 kind=kind,
                 seen="as the programme's file has it",
                 from_day=at.date(),
@@ -166,6 +167,11 @@ def _people(
                 at=at,
             )
     return actors
+
+
+def _account(actor: Actor) -> AccountId:
+    assert actor.account_id is not None, "whoever works at a site has an account"
+    return actor.account_id
 
 
 def _settings(

@@ -1,0 +1,84 @@
+"""The client flow of the Philippines: who may ask what, a draft that stays off, and nobody at low risk led anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from uuid import uuid4
+
+import pytest
+
+from dispensary.care.instruments import instruments, questions
+from dispensary.care.offers import follow_pathway, offers_of, opens, pathway_of
+from dispensary.care.pathways import OfferKind, shipped
+from dispensary.care.screening import Ever, assist_injecting, srq20
+from dispensary.care.screenings import screen, screenings_of
+from dispensary.clients.tasks import tasks_of
+from dispensary.refusals import NotAllowed
+from dispensary.staff.permissions import own_of
+from tests.programmes.conftest import Built
+
+
+def test_risk_and_role_decide_what_is_offered_and_nothing_is_forced(built: Callable[[str], Built]) -> None:
+    flow = built("philippines")
+    assert flow.not_equal() == {}
+    here, staff = flow.house.sites["RHU"], flow.house.staff["RHU"]
+    low, more = flow.house.groups["low"], flow.house.groups["more"]
+    today = here.dose_day(flow.now)
+
+    def asks(username: str, instrument: str) -> None:
+        with flow.database.writing() as session:
+            screen(
+                session,
+                actor=replace(staff[username], own=own_of(session, here.id)),
+                client_id=low[1],
+                instrument=instrument,
+                answers={each.name: "no" for each in questions(instruments()[instrument])},
+                taken_on=today,
+                key=uuid4(),
+                today=today,
+                at=flow.now,
+            )
+
+    for anybody in ("nurse", "pharmacist", "doctor.new"):
+        asks(anybody, "dast10")
+    for instrument in ("assist", "srq20"):
+        with pytest.raises(NotAllowed, match="asked here by: doctor"):
+            asks("nurse", instrument)
+        with pytest.raises(NotAllowed, match="accredited for"):
+            asks("doctor.new", instrument)
+        asks("doctor", instrument)
+
+    def opened(n: int, people: dict[int, object], instrument: str, username: str) -> list[str]:
+        with flow.database.reading() as session:
+            taken = screenings_of(session, client_id=people[n])  # type: ignore[arg-type]
+            one = next(each for each in reversed(taken) if each.instrument.key == instrument)
+            return [each.key for each in opens(session, actor=staff[username], taken=one)]
+
+    # The pathway is a draft: until a doctor signs for it the site follows none, and what is uncertain is the doctor's.
+    assert not shipped().pathways["ph-client-flow"].used
+    with flow.database.reading() as session:
+        assert pathway_of(session, site_id=here.id) is None
+    assert opened(1, more, "dast10", "nurse") == opened(1, more, "assist", "doctor") == []
+    assert srq20([False] * 20).finding == "refer_to_prescriber"
+    injecting = assist_injecting(Ever.PAST_THREE_MONTHS, 5)
+    assert injecting is not None
+    assert injecting.finding == "refer_to_prescriber"
+
+    with flow.database.writing() as session:
+        follow_pathway(
+            session, actor=staff["doctor"], pathway="ph-client-flow", reason="The flow in force", at=flow.now
+        )
+    assert opened(7, low, "dast10", "nurse") == ["result", "leaflet"]
+    assert {shipped().offers[each].kind for each in ("result", "leaflet")} == {OfferKind.INFORMATION}
+    assert opened(1, more, "dast10", "nurse") == ["result", "severity"]
+    assert opened(1, more, "assist", "doctor") == ["result", "sessions", "specialist", "support_group"]
+    assert opened(1, more, "assist", "nurse") == [], "severity opens nothing by whoever did not assess it"
+
+    with flow.database.reading() as session:
+        for client in low.values():
+            assert {each.offer for each in offers_of(session, client_id=client)} == {"result"}
+        for n in (9, 10):
+            assert [each.answer for each in offers_of(session, client_id=more[n])] == ["declined"]
+            assert tasks_of(session, client_id=more[n]) == []
+            assert [each.instrument.key for each in screenings_of(session, client_id=more[n])] == ["dast10"]
