@@ -52,6 +52,7 @@ _RECORDS = """
 INSERT INTO client (id, site_id, number, name_sealed, sex, made_at)
     SELECT id, site_id, 'C' || n, '', CASE n % 5 WHEN 0 THEN 'female' ELSE 'male' END, began_on + time '01:00'
     FROM country_person ORDER BY n;
+INSERT INTO client_home (client_id, no, site_id, number) SELECT id, 1, site_id, number FROM client;
 INSERT INTO episode (id, client_id, site_id, began_on, origin)
     SELECT id, id, site_id, began_on, 'clinic' FROM country_person ORDER BY n;
 INSERT INTO dose_order (id, episode_id, client_id, site_id, days, mg, portions, reason, ordered_at, origin)

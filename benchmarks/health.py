@@ -28,6 +28,8 @@ CREATE TEMP TABLE people AS
 INSERT INTO client (id, site_id, number, name_sealed, sex, birth_year, made_at)
     SELECT id, :site, 'B' || n, '\\x00',
         CASE n % 4 WHEN 0 THEN 'female' ELSE 'male' END, 1970 + n % 30, :at FROM people;
+INSERT INTO client_home (client_id, no, site_id, number) SELECT id, 1, site_id, number FROM client
+    WHERE NOT EXISTS (SELECT FROM client_home WHERE client_id = client.id);
 INSERT INTO episode (id, client_id, site_id, began_on, origin)
     SELECT episode, id, :site, CAST(:on AS date) - 1825, 'import' FROM people;
 INSERT INTO client_condition (client_id, kind, noted_on)

@@ -42,6 +42,15 @@ class Door(StrEnum):
     """In `dispensary/staff/presence.py`."""
     SHREDDING = "what is only ever added to, about one client: made unreadable when they are erased, and nothing else"
     """In `dispensary/erasing/service.py`."""
+    OWN_PAPERS = "a site's own papers of its past days: the number and name of whom it gave doses, and who moved since"
+    """In `dispensary/supplies/printing/reading.py` and `register_rows.py`, `dispensary/supplies/unusual.py` and
+    `dispensary/looks/unusual.py`."""
+    FIGURES = "figures and exports of a past moment, of whoever was a site's then: counts and pseudonyms"
+    """In `dispensary/evaluation/exports.py`, `fhir.py`, `tracker.py`, `retention.py` and `answering.py`."""
+    MOVES = "a client goes from one site to another: what follows them, and what the one that they leave takes back"
+    """In `dispensary/homes/`."""
+    TOLD = "what was done with a client's record is told to them: at the sites that were their home before too"
+    """In `dispensary/looks/told.py`."""
     NIGHT = "an administrator starts the night's jobs of the site by hand: they do what they do by the clock"
     """In `dispensary/desks/night.py`."""
 

@@ -87,6 +87,13 @@ def set_contact(
         opt_out(session, index=index, now=now)
 
 
+def go_over(session: Session, *, recipient_id: UUID, place_id: UUID, now: datetime) -> None:
+    """The rules of another place hold for texts to this recipient from now on. Nobody is known: nothing is done."""
+    session.execute(
+        update(Contact).where(Contact.recipient_id == recipient_id).values(place_id=place_id, changed_at=now)
+    )
+
+
 def _readdress(session: Session, vault: Vault, recipient_id: UUID, number: str) -> None:
     waiting = select(Message).where(Message.recipient_id == recipient_id, Message.state == State.QUEUED)
     for message in session.scalars(waiting.with_for_update()):

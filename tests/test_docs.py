@@ -138,6 +138,9 @@ def test_the_handbook_explains_every_refusal_that_the_counter_can_show() -> None
             f"dispensary/{room}.py"
             for room in (
                 "staff/countersign",
+                "homes/rules",
+                "homes/asking",
+                "homes/going",
                 "clients/guest_rules",
                 "clients/not_here",
                 "web/unusual_acts",

@@ -12,6 +12,7 @@ from dispensary.care.offer_models import Answer, PathwaySetting, ServiceOffer
 from dispensary.care.pathways import Offer, Pathway, opened_by, shipped
 from dispensary.care.screening_models import ScreeningTaken
 from dispensary.care.screenings import Taken
+from dispensary.clients.homes import clients_of
 from dispensary.clients.service import lock_client
 from dispensary.database import ReadSession, WriteSession
 from dispensary.refusals import BadInput, NotAllowed, NotThere, Refusal, Refused
@@ -148,7 +149,9 @@ def offers_of(session: ReadSession, *, client_id: ClientId) -> Sequence[ServiceO
 
 def open_offers(session: ReadSession, *, site_id: SiteId) -> Sequence[ServiceOffer]:
     """Offers of a site that clients are still thinking about, the oldest first."""
-    chosen = select(ServiceOffer).where(ServiceOffer.site_id == site_id, ServiceOffer.answered_at.is_(None))
+    chosen = select(ServiceOffer).where(
+        ServiceOffer.client_id.in_(clients_of(site_id)), ServiceOffer.answered_at.is_(None)
+    )
     return session.scalars(chosen.order_by(ServiceOffer.offered_at, ServiceOffer.id)).all()
 
 

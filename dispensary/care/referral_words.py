@@ -14,6 +14,7 @@ from sqlalchemy import func, select
 from dispensary.care.centre_models import ReferralWord
 from dispensary.care.referral_models import Referral
 from dispensary.care.settings import reminders_of
+from dispensary.clients.homes import clients_of
 from dispensary.clients.service import lock_client
 from dispensary.database import ReadSession, WriteSession
 from dispensary.keys import ERASED
@@ -125,7 +126,7 @@ def lost(session: ReadSession, *, site_id: SiteId, today: date) -> list[Lost]:
     rows = session.execute(
         select(Referral, last, accepted)
         .outerjoin(ReferralWord, ReferralWord.referral_id == Referral.id)
-        .where(Referral.site_id == site_id, Referral.closed_at.is_(None))
+        .where(Referral.client_id.in_(clients_of(site_id)), Referral.closed_at.is_(None))
         .group_by(Referral.id)
         .having(last < today - timedelta(days=reminders_of(session, site_id).lost_days))
         .order_by(last, Referral.id)
@@ -135,5 +136,5 @@ def lost(session: ReadSession, *, site_id: SiteId, today: date) -> list[Lost]:
 
 def open_referrals(session: ReadSession, *, site_id: SiteId) -> int:
     """How many of the site's referrals are open."""
-    counted = select(func.count()).where(Referral.site_id == site_id, Referral.closed_at.is_(None))
+    counted = select(func.count()).where(Referral.client_id.in_(clients_of(site_id)), Referral.closed_at.is_(None))
     return session.scalar(counted) or 0

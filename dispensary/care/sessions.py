@@ -14,6 +14,7 @@ from sqlalchemy import select, update
 
 from dispensary.care.plans import BadPlan, Chosen, SessionPlan, days_of, plans
 from dispensary.care.session_models import PlanBegun, PlanSession, SessionState
+from dispensary.clients.homes import clients_of
 from dispensary.clients.service import lock_client
 from dispensary.clients.tasks import finish_task, open_task, tasks_of
 from dispensary.database import ReadSession, WriteSession
@@ -199,7 +200,7 @@ def plans_of(session: ReadSession, *, client_id: ClientId) -> list[Running]:
 
 def sessions_until(session: ReadSession, *, site_id: SiteId, until: date) -> Sequence[PlanSession]:
     """Sessions of a site that are planned for a day up to this one, and those of this day however they were marked."""
-    chosen = select(PlanSession).where(PlanSession.site_id == site_id, PlanSession.on_day <= until)
+    chosen = select(PlanSession).where(PlanSession.client_id.in_(clients_of(site_id)), PlanSession.on_day <= until)
     waiting = (PlanSession.state == SessionState.PLANNED.value) | (
         (PlanSession.on_day == until) & (PlanSession.state != SessionState.CALLED_OFF.value)
     )

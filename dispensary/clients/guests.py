@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import aliased
 
 from dispensary.clients.guest_models import GuestSetting, GuestStay
@@ -80,12 +80,6 @@ def served_at(site_id: SiteId, day: date) -> ColumnElement[bool]:
     """Whether this counter serves the client on this day, as a condition on `Client`."""
     guests = select(GuestStay.client_id).where(guest_at(site_id, day))
     return or_(Client.site_id == site_id, Client.id.in_(guests))
-
-
-def number_at(site_id: SiteId) -> ColumnElement[str]:
-    """The client's number as this site's papers have it: another site's client with the code of home, `H0001@HRP`."""
-    home = select(Site.code).where(Site.id == Client.site_id).correlate(Client).scalar_subquery()
-    return case((Client.site_id == site_id, Client.number), else_=Client.number + "@" + home)
 
 
 def face_at_counter(session: ReadSession, *, site_id: SiteId, client_id: ClientId, today: date) -> Face:

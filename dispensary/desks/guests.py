@@ -18,6 +18,7 @@ from dispensary.clients.guests import at_satellites, longest_stay, set_longest, 
 from dispensary.clients.queries import face_at
 from dispensary.database import ReadSession, WriteSession
 from dispensary.desks.window import AtCounter
+from dispensary.homes.queries import arriving
 from dispensary.refusals import Refused
 from dispensary.staff.queries import names_of, sites
 from dispensary.staff.rules import Act, Actor
@@ -85,6 +86,7 @@ def _list(
         ]
         others = [place for place in sites(session) if place.id != site.id]
         main = main_of(session, site_id=SiteId(site.id))
+        coming = arriving(session, site_id=site.id)
         lasting = [(each, stay_state(each.stay, today)) for each in at_satellites(session, site_id=site.id)]
     live = [row for row in rows if row[1] in (StayState.ASKED, StayState.COMING, StayState.RUNNING)]
     return page(
@@ -97,6 +99,7 @@ def _list(
         words=_words(),
         main=main,
         lasting=lasting,
+        arriving=coming,
         others=[(place.code, f"{place.code}, {place.name}") for place in others],
         may_ask=actor.may(Act.DISPENSE) and bool(others),
         me=site.id,

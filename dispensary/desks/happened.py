@@ -11,6 +11,7 @@ from decimal import Decimal
 from sqlalchemy import or_, select
 from sqlalchemy.dialects.postgresql import Range
 
+from dispensary.clients.home_models import ClientHome
 from dispensary.clients.models import Episode, Task
 from dispensary.database import ReadSession
 from dispensary.desks.timeline import (
@@ -229,3 +230,9 @@ def _stays(asked: _Asked) -> Iterator[Happening]:
         yield Happening(Lane.STAY, "began", stay.began_on, stay.began_on, None, "", stay.enrolled_by)
         if stay.ended_on:
             yield Happening(Lane.STAY, f"ended {stay.exit_reason}", stay.ended_on, stay.ended_on)
+    homes = select(ClientHome.site_id, ClientHome.from_day).where(
+        ClientHome.client_id == asked.client_id, ClientHome.from_day.is_not(None)
+    )
+    for site_id, day in asked.session.execute(homes.order_by(ClientHome.no)):
+        assert day is not None, "the first home alone has no day"
+        yield Happening(Lane.STAY, "moved" if site_id == asked.place.id else "left", day, day)

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import text
 
-from dispensary.database import ReadSession
+from dispensary.database import ReadSession, through
 from dispensary.evaluation.crowds import told_of
 from dispensary.evaluation.known import SITE_DAY
 from dispensary.evaluation.measure import Figure, Indicator, Measure, Value
@@ -22,6 +22,7 @@ from dispensary.evaluation.strata import MOST_STRATA, PERSON, STRATA
 from dispensary.evaluation.tables import Column, Columns, figure, whole
 from dispensary.refusals import BadInput, Refusal
 from dispensary.staff.queries import Place
+from dispensary.wall import Door
 
 ALL = "all"
 _PLACES = Decimal("0.00000001")
@@ -134,6 +135,7 @@ def ask(
     return Asked(measure, tuple(places), period, as_of, tuple(by), values, least)
 
 
+@through(Door.FIGURES)
 def answer(session: ReadSession, asked: Asked) -> Answer:
     """The figures over all and split by the strata that were asked for, from the facts of the as-of moment."""
     groups, excluded = _added_up(session, asked)
@@ -324,4 +326,4 @@ def _plain(value: Decimal | int | None) -> Decimal | None:
     if value is None:
         return None
     exact = Decimal(value)
-    return exact.quantize(Decimal(1)) if exact == exact.to_integral_value() else exact.normalize()
+    return exact.quantize(Decimal(1)) if exact == exact.to_integral_value() else exact.quantize(_PLACES).normalize()

@@ -44,8 +44,13 @@ def levels_on(
     rows = session.execute(
         text(f"""
             WITH person AS (
-                SELECT asked.client_id, asked.number, client.site_id, asked.today, asked.on_day
-                FROM ({_ON_DAYS}) AS asked JOIN client ON client.id = asked.client_id
+                SELECT asked.client_id, asked.number, home.site_id, asked.today, asked.on_day
+                FROM ({_ON_DAYS}) AS asked
+                CROSS JOIN LATERAL (
+                    SELECT h.site_id FROM client_home h
+                    WHERE h.client_id = asked.client_id AND coalesce(h.since <= :as_of, true)
+                        AND coalesce(h.from_day <= asked.on_day, true)
+                    ORDER BY h.no DESC LIMIT 1) AS home
             )
             SELECT person.client_id, person.number{values}
             FROM person

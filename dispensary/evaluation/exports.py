@@ -14,7 +14,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from dispensary.database import ReadSession
+from dispensary.database import ReadSession, through
 from dispensary.evaluation import queries
 from dispensary.evaluation.answering import Answer, Asked, answer
 from dispensary.evaluation.cox import cox
@@ -33,6 +33,7 @@ from dispensary.evaluation.tables import Column, Columns, amount, whole
 from dispensary.evaluation.whom import CLIENTS, shown, windows_of
 from dispensary.staff.queries import Place
 from dispensary.staff.vault_keys import signer_at
+from dispensary.wall import Door
 
 DOSE_DAYS: Columns = {
     "client": Column("pseudonym of the client, in this export alone"),
@@ -62,6 +63,7 @@ class DoseDayFigures:
     """Client days of the period that are outside their client's window: not in the rows, nor in the figures."""
 
 
+@through(Door.FIGURES)
 def export_dose_days(
     session: ReadSession,
     *,

@@ -17,12 +17,12 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from dispensary.database import ReadSession
+from dispensary.database import ReadSession, through
 from dispensary.evaluation import fhir_resources as fhir
 from dispensary.evaluation.crowds import SHIELDED, UNTOLD, Shield, Traits, told_of
 from dispensary.evaluation.fhir_resources import Resource, Tested, Who
 from dispensary.evaluation.files import Export, Table
-from dispensary.evaluation.known import DAYS, EPISODES, ORDER_UNTIL, SITE_DAY
+from dispensary.evaluation.known import DAYS, EPISODES, HOMES_BEFORE, ORDER_UNTIL, SITE_DAY
 from dispensary.evaluation.queries import Period
 from dispensary.evaluation.retention import check_moment
 from dispensary.evaluation.stating import pseudonym, purpose_of, statement
@@ -30,6 +30,7 @@ from dispensary.evaluation.whom import left_out_says, windows_of
 from dispensary.keys import Vault
 from dispensary.staff.queries import Place
 from dispensary.staff.vault_keys import signer_at
+from dispensary.wall import Door
 
 _ROWS_AT_ONCE = 5000
 
@@ -37,8 +38,9 @@ _PEOPLE = f"""
 WITH site_day AS ({SITE_DAY}), known AS ({EPISODES})
 SELECT client.id, client.sex, site.code AS site, min(known.began_on) AS entry
 FROM client
-JOIN site ON site.id = client.site_id
-JOIN site_day ON site_day.site_id = client.site_id
+JOIN ({HOMES_BEFORE}) AS home ON home.client_id = client.id
+JOIN site ON site.id = home.site_id
+JOIN site_day ON site_day.site_id = home.site_id
 JOIN known ON known.client_id = client.id AND known.began_on <= site_day.today
 WHERE client.made_at <= :as_of
 GROUP BY client.id, client.sex, site.code
@@ -156,6 +158,7 @@ class FhirFigures:
     resources: Mapping[str, int]
 
 
+@through(Door.FIGURES)
 def export_fhir(
     session: ReadSession,
     *,

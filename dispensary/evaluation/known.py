@@ -165,6 +165,23 @@ HIV = f"""
 """
 """Everybody in care who lives with HIV by a noted condition, a treatment, or a positive test."""
 
+# A first home has neither moment nor day, since it was theirs for all time before; the others are few, and have an
+# index of their own.
+_HOMES = """
+    SELECT h.client_id, h.site_id FROM client_home h
+    WHERE coalesce(h.since <= :as_of, true){begun}
+        AND NOT EXISTS (SELECT 1 FROM client_home n WHERE n.client_id = h.client_id AND n.no > 1 AND n.no > h.no
+            AND n.since <= :as_of{next_begun})
+"""
+
+HOMES = _HOMES.format(begun="", next_begun="")
+"""Each client's home (client_id, site_id) as it was known: one row for everybody who was ever enrolled."""
+
+HOMES_BEFORE = _HOMES.format(
+    begun=" AND coalesce(h.from_day < :until_day, true)", next_begun=" AND n.from_day < :until_day"
+)
+"""The same on the last day of the period, which is where its figures are counted: who moves later was there then."""
+
 SITE_DAY = """
     SELECT known.site_id, known.today, least(known.today, CAST(:until_day AS date) - 1) AS on_day
     FROM unnest(CAST(:sites AS uuid[]), CAST(:days AS date[])) AS known (site_id, today)

@@ -16,7 +16,7 @@ from uuid import UUID
 from sqlalchemy import text
 
 from dispensary.database import ReadSession
-from dispensary.evaluation.known import DAYS, GIVEN
+from dispensary.evaluation.known import DAYS, GIVEN, HOMES_BEFORE
 from dispensary.evaluation.rules import Stay
 from dispensary.evaluation.summed import NEVER_DOSED, STAYS
 from dispensary.staff.queries import Place
@@ -63,15 +63,16 @@ _NOT_CLOSED = text(f"""
 SELECT count(*)
 FROM (SELECT DISTINCT given.client_id, given.dose_day
       FROM ({GIVEN}) AS given
-      JOIN client ON client.id = given.client_id AND client.site_id = ANY(CAST(:sites AS uuid[]))
+      JOIN ({HOMES_BEFORE}) AS home ON home.client_id = given.client_id
+          AND home.site_id = ANY(CAST(:sites AS uuid[]))
       WHERE given.dose_day >= :from_day AND given.dose_day < :until_day
         AND NOT EXISTS (SELECT 1 FROM day_outcome o WHERE o.client_id = given.client_id
                         AND o.dose_day = given.dose_day AND o.frozen_at <= :as_of)) AS still_open
 """)
 
-_CLIENTS = text("""
-SELECT id FROM client
-WHERE site_id = ANY(CAST(:sites AS uuid[])) AND made_at <= :as_of AND EXISTS (
+_CLIENTS = text(f"""
+SELECT client.id FROM client JOIN ({HOMES_BEFORE}) AS home ON home.client_id = client.id
+WHERE home.site_id = ANY(CAST(:sites AS uuid[])) AND client.made_at <= :as_of AND EXISTS (
     SELECT 1 FROM day_outcome o WHERE o.client_id = client.id AND o.dose_day >= :from_day AND o.dose_day < :until_day
         AND o.frozen_at <= :as_of)
 """)
@@ -105,13 +106,17 @@ class Period:
     until_day: date
 
 
-def stays(session: ReadSession, *, places: Sequence[Place], gap_days: int, as_of: datetime) -> list[Stay]:
-    """Every stay of the clients of these sites, whichever site gave the doses, client by client in order.
+def stays(
+    session: ReadSession, *, places: Sequence[Place], gap_days: int, until_day: date, as_of: datetime
+) -> list[Stay]:
+    """Every stay of those whose home was one of these sites on the last day before `until_day`, client by client.
+
+    Whichever site gave the doses: who moves within the programme has not left it, and no stay ends by it.
 
     A stay goes on over a gap of at most `gap_days` whole days without a dose.
     """
     session.execute(text("SET LOCAL jit = off"))  # many small reads are not worth compiling
-    rows = session.execute(_STAYS, {**_at(places, as_of), "gap_days": gap_days})
+    rows = session.execute(_STAYS, {**_at(places, as_of), "gap_days": gap_days, "until_day": until_day})
     return [Stay(*row) for row in rows]
 
 

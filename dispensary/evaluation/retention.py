@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
-from dispensary.database import ReadSession
+from dispensary.database import ReadSession, through
 from dispensary.evaluation import entry, queries
 from dispensary.evaluation.cohorts import Cohort, Seen, Split, both, split
 from dispensary.evaluation.queries import Period
@@ -16,6 +16,7 @@ from dispensary.evaluation.small_cells import LEAST
 from dispensary.evaluation.strata import MOST_STRATA, STRATA
 from dispensary.refusals import BadInput, Refusal
 from dispensary.staff.queries import Place
+from dispensary.wall import Door
 
 NAME = "retention"
 DEFAULT_GAP = 30
@@ -99,13 +100,20 @@ class Retention:
         return definition(self.question, of_clinic=self.records is None)
 
 
+@through(Door.FIGURES)
 def retention(session: ReadSession, *, places: Sequence[Place], question: Question, now: datetime) -> Retention:
     """Answers the question from the facts on record at its as-of moment. Raises BadInput for one without an answer."""
     check_moment(question.period, question.as_of, now)
     faults = faults_of(question, strata=STRATA, reasons=DEFAULT_ROLES)
     if faults:
         raise BadInput(*faults)
-    every = queries.stays(session, places=places, gap_days=question.gap_days, as_of=question.as_of)
+    every = queries.stays(
+        session,
+        places=places,
+        gap_days=question.gap_days,
+        until_day=question.period.until_day,
+        as_of=question.as_of,
+    )
     inside = [stay for stay in every if question.period.from_day <= stay.first_day < question.period.until_day]
     observed, left_out = taken(
         question,

@@ -48,8 +48,11 @@ FROM d
 CROSS JOIN LATERAL (SELECT count(*) FILTER (WHERE e.ended_on IS NULL OR e.ended_on > d.dose_day) AS active,
         count(*) FILTER (WHERE e.began_on = d.dose_day) AS began,
         count(*) FILTER (WHERE e.ended_on = d.dose_day) AS ended
-    FROM episode e WHERE e.site_id = %(site)s AND e.began_on <= d.dose_day
-        AND (e.ended_on IS NULL OR e.ended_on >= d.dose_day)) AS stays
+    FROM client_home h JOIN episode e ON e.client_id = h.client_id
+    WHERE h.site_id = %(site)s AND (h.from_day IS NULL OR h.from_day <= d.dose_day)
+        AND NOT EXISTS (SELECT FROM client_home n WHERE n.client_id = h.client_id AND n.no > 1 AND n.no > h.no
+            AND n.from_day <= d.dose_day)
+        AND e.began_on <= d.dose_day AND (e.ended_on IS NULL OR e.ended_on >= d.dose_day)) AS stays
 CROSS JOIN LATERAL (SELECT count(*) AS visits,
         sum(greatest(extract(epoch FROM v.called_at - v.arrived_at), 0))::bigint AS seconds
     FROM visit v WHERE v.place_id = %(site)s AND v.day = d.dose_day AND v.called_at IS NOT NULL) AS called

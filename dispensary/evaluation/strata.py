@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from dispensary.evaluation.known import EPISODES, ORDERS, TREATMENTS
+from dispensary.evaluation.known import EPISODES, HOMES_BEFORE, ORDERS, TREATMENTS
 
 UNKNOWN = "unknown"
 MOST_STRATA = 3
 """By more at once no group is large enough to be shown."""
 
-PERSON = """
-    SELECT client.id AS client_id, client.site_id, site_day.today, site_day.on_day
-    FROM client JOIN site_day ON site_day.site_id = client.site_id WHERE client.made_at <= :as_of
+PERSON = f"""
+    SELECT client.id AS client_id, home.site_id, site_day.today, site_day.on_day
+    FROM client JOIN ({HOMES_BEFORE}) AS home ON home.client_id = client.id
+    JOIN site_day ON site_day.site_id = home.site_id WHERE client.made_at <= :as_of
 """
-"""Everybody who was on record; needs the table `site_day` (site_id, today, on_day)."""
+"""Everybody on record, at their home on the last day of the period; needs `site_day` (site_id, today, on_day)."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ _KM = said("distance_km", "integer")
 STRATA: Mapping[str, Stratum] = {
     stratum.key: stratum
     for stratum in (
-        Stratum("site", "Site", "Code of the client's home site.", "site.code"),
+        Stratum("site", "Site", "Code of the client's home site on the last day of the period.", "site.code"),
         Stratum("sex", "Sex", "As the record has it.", "client.sex"),
         Stratum(
             "age",

@@ -7,16 +7,16 @@ all other clients, are read from the records, so that an answer never depends on
 
 from __future__ import annotations
 
-from dispensary.evaluation.known import days, given
+from dispensary.evaluation.known import HOMES, HOMES_BEFORE, days, given
 
 _OF_SPAN = " AND {0}.client_id = span.client_id AND {0}.dose_day >= span.from_day AND {0}.dose_day < span.until_day"
 
-COUNTED = """
+COUNTED = f"""
     SELECT f.client_id, f.through, f.first_day, f.last_day, f.first_home,
         CAST(date_trunc('month', f.through + 1) AS date) AS open_month
     FROM fact_client f
-    JOIN client ON client.id = f.client_id
-    JOIN site_day ON site_day.site_id = client.site_id
+    JOIN ({HOMES}) AS home ON home.client_id = f.client_id
+    JOIN site_day ON site_day.site_id = home.site_id
     WHERE NOT f.touched AND f.known_at <= :as_of AND f.through <= site_day.today
 """
 """Clients whose facts answer for the as-of moment; needs the table `site_day` (site_id, today)."""
@@ -124,7 +124,8 @@ MONTHS = f"""
 NEVER_DOSED = f"""
     SELECT DISTINCT client.id AS client_id
     FROM client
-    JOIN site_day ON site_day.site_id = client.site_id
+    JOIN ({HOMES_BEFORE}) AS home ON home.client_id = client.id
+    JOIN site_day ON site_day.site_id = home.site_id
     JOIN episode ON episode.client_id = client.id
     LEFT JOIN ({COUNTED}) AS c ON c.client_id = client.id
     LEFT JOIN LATERAL (
@@ -178,16 +179,16 @@ STAYS = f"""
                         UNION ALL
                         SELECT span.client_id, given.dose_day, given.dose_day
                         FROM (
-                            SELECT client.id AS client_id, coalesce(c.through + 1, '-infinity') AS from_day,
+                            SELECT home.client_id, coalesce(c.through + 1, '-infinity') AS from_day,
                                 site_day.today + 1 AS until_day
-                            FROM client
-                            JOIN site_day ON site_day.site_id = client.site_id
-                            LEFT JOIN counted c ON c.client_id = client.id
+                            FROM ({HOMES_BEFORE}) AS home
+                            JOIN site_day ON site_day.site_id = home.site_id
+                            LEFT JOIN counted c ON c.client_id = home.client_id
                         ) AS span
                         CROSS JOIN LATERAL (SELECT DISTINCT dose_day FROM ({GIVEN_IN_SPAN}) AS of_records) AS given
                     ) AS stretch
-                    JOIN client ON client.id = stretch.client_id
-                    JOIN site_day ON site_day.site_id = client.site_id
+                    JOIN ({HOMES_BEFORE}) AS home ON home.client_id = stretch.client_id
+                    JOIN site_day ON site_day.site_id = home.site_id
                     WINDOW one AS (PARTITION BY stretch.client_id ORDER BY first_day)
                 ) AS marked
             ) AS numbered

@@ -42,7 +42,7 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import text
 
-from dispensary.database import ReadSession
+from dispensary.database import ReadSession, through
 from dispensary.evaluation import queries
 from dispensary.evaluation.crowds import SHIELDED, UNTOLD, Shield, Traits
 from dispensary.evaluation.dhis2 import UID
@@ -57,6 +57,7 @@ from dispensary.keys import Vault
 from dispensary.refusals import BadInput, Refusal
 from dispensary.staff.queries import Place
 from dispensary.staff.vault_keys import signer_at
+from dispensary.wall import Door
 
 _SPAN = 28
 _LETTERS = string.ascii_letters
@@ -148,6 +149,7 @@ def read_tracker_mapping(path: Path) -> Mapped:
     return mapping
 
 
+@through(Door.FIGURES)
 def export_tracker(
     session: ReadSession,
     *,

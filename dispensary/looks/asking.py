@@ -60,6 +60,7 @@ WHOSE: dict[str, LiteralString] = {
     "home_visit_id": "SELECT client_id FROM home_visit WHERE id = %(id)s",
     "carrying_id": "SELECT client_id FROM carrying WHERE id = %(id)s",
     "stay_id": "SELECT client_id FROM guest_stay WHERE id = %(id)s",
+    "move_id": "SELECT client_id FROM client_move WHERE id = %(id)s",
     "report_id": "SELECT client_id FROM bottle_report WHERE id = %(id)s",
     "agent_id": "SELECT client_id FROM agent WHERE id = %(id)s",
     "serial": "SELECT client_id FROM bottle WHERE serial = %(id)s",

@@ -15,8 +15,9 @@ from uuid import UUID
 from sqlalchemy import select
 
 from dispensary.clients.disclosing import Released, disclosures_of
+from dispensary.clients.homes import in_the_chain_of_home
 from dispensary.clients.models import Client
-from dispensary.database import ReadSession, WriteSession
+from dispensary.database import ReadSession, WriteSession, through
 from dispensary.looks.settings import thresholds_of
 from dispensary.looks.told_rules import (
     LOOKED,
@@ -33,6 +34,7 @@ from dispensary.staff.models import AuditEntry, RoleGrant
 from dispensary.staff.queries import Place, names_of
 from dispensary.staff.rules import Actor
 from dispensary.units import ClientId
+from dispensary.wall import Door
 from dispensary.words import _
 
 USUAL_DAYS = 90
@@ -70,15 +72,16 @@ class Told:
     by_name: bool
 
 
+@through(Door.TOLD)
 def told_of(session: ReadSession, *, site: Place, client_id: ClientId, since: date, until: date) -> Told:
     """What the trail says of a client of the site from one day to another, in the language of this moment.
 
-    It reads the chain of home, where what other sites did with a guest stands too.
+    It reads the chain of each moment's home, where what other sites did with a guest stands too.
     """
     first, last = site.window_of(since)[0], site.window_of(until)[1]
     rows = session.scalars(
         select(AuditEntry)
-        .where(AuditEntry.subject_id == client_id, AuditEntry.site_id == site.id)
+        .where(AuditEntry.subject_id == client_id, in_the_chain_of_home(AuditEntry))
         .where(AuditEntry.at >= first, AuditEntry.at < last)
         .order_by(AuditEntry.at, AuditEntry.seq)
     ).all()

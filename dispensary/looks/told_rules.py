@@ -127,6 +127,11 @@ SENTENCES: dict[str, str] = {
     "doses at satellite": _("Arranged that you have your doses at a site near you"),
     "refused guest stay": _("Did not agree to doses at another site"),
     "ended guest stay": _("Ended your doses at another site"),
+    "wrote a move": _("Wrote that you move to another site"),
+    "withdrew a move": _("Wrote that you stay at your site"),
+    "refused a move": _("Wrote that you did not come to the other site"),
+    "moved here": _("Moved you to another site, where your doses, orders and times go on"),
+    "undid a move": _("Took your move back the same day"),
     # Health
     "entered results": _("Entered results of a test"),
     "corrected result": _("Corrected a result of a test"),

@@ -16,8 +16,8 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select, text
 
 import scheduling.queries
-from dispensary.clients.models import Client
-from dispensary.database import ReadSession, WriteSession
+from dispensary.clients.homes import number_then
+from dispensary.database import ReadSession, WriteSession, through
 from dispensary.looks.models import LookReason, LookReview
 from dispensary.looks.rules import LONGEST_WORDS, Kind, Thresholds, many
 from dispensary.looks.settings import thresholds_of
@@ -29,7 +29,8 @@ from dispensary.staff.models import Account, RoleGrant
 from dispensary.staff.permission_rules import Act
 from dispensary.staff.queries import Place, names_of
 from dispensary.staff.rules import Actor
-from dispensary.units import AccountId, new_id
+from dispensary.units import AccountId, SiteId, new_id
+from dispensary.wall import Door
 
 USUAL_OF = timedelta(days=60)
 """How far back one's usual day is measured (the house's own figure)."""
@@ -191,12 +192,12 @@ def _kind_of(one: Watch, account_id: UUID) -> Kind:
     return Kind.COLLEAGUE if one.kind is WatchKind.STAFF else Kind.WATCHED
 
 
+@through(Door.OWN_PAPERS)
 def _reasons(session: ReadSession, site: Place, first: date, last: date) -> dict[tuple[UUID, date, Kind], list[str]]:
     kinds = {"other": Kind.OTHER_REASON, "emergency": Kind.EMERGENCY}
     found: dict[tuple[UUID, date, Kind], list[str]] = defaultdict(list)
     rows = session.execute(
-        select(LookReason, Client.number)
-        .join(Client, Client.id == LookReason.client_id)
+        select(LookReason, number_then(SiteId(site.id), LookReason.client_id, LookReason.given_at))
         .where(LookReason.site_id == site.id, LookReason.day.between(first, last), LookReason.reason.in_(kinds))
         .order_by(LookReason.given_at)
     )

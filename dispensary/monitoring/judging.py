@@ -81,7 +81,8 @@ SELECT id, client_id, analyte, taken_on, number, comparator, choice, upper, pane
         PARTITION BY r.client_id, r.analyte ORDER BY r.taken_on DESC, r.entered_at DESC, r.id DESC
     ) AS newest
     FROM health_result r
-    WHERE r.site_id = :site AND (:everybody OR r.client_id = ANY(:clients)) AND r.taken_on <= :on
+    WHERE r.client_id IN (SELECT id FROM client WHERE site_id = :site)
+        AND (:everybody OR r.client_id = ANY(:clients)) AND r.taken_on <= :on
         AND (r.number IS NOT NULL OR r.choice IS NOT NULL)
         AND NOT EXISTS (SELECT FROM health_result newer WHERE newer.replaces = r.id)
 ) AS numbered
@@ -121,7 +122,8 @@ WHERE medication.site_id = :site AND (:everybody OR medication.client_id = ANY(:
 
 _SUPPORT = """
 SELECT id, client_id, on_day FROM adherence_support
-WHERE site_id = :site AND (:everybody OR client_id = ANY(:clients)) AND voided_at IS NULL
+WHERE client_id IN (SELECT id FROM client WHERE site_id = :site)
+    AND (:everybody OR client_id = ANY(:clients)) AND voided_at IS NULL
     AND on_day <= :on AND on_day > CAST(:on AS date) - 800
 ORDER BY on_day
 """
@@ -133,7 +135,8 @@ SELECT client_id, max(began) AS since FROM (
         last_value(o.mg) OVER (PARTITION BY o.client_id ORDER BY lower(o.days)
             ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS now_mg
     FROM dose_order o
-    WHERE o.site_id = :site AND (:everybody OR o.client_id = ANY(:clients)) AND o.voided_at IS NULL
+    WHERE o.client_id IN (SELECT id FROM client WHERE site_id = :site)
+        AND (:everybody OR o.client_id = ANY(:clients)) AND o.voided_at IS NULL
         AND lower(o.days) <= :on
     WINDOW w AS (PARTITION BY o.client_id ORDER BY lower(o.days))
 ) AS orders WHERE now_mg > 100 AND mg > 100 GROUP BY client_id

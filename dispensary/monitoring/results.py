@@ -12,6 +12,7 @@ from uuid import UUID
 from sqlalchemy import Select, and_, or_, select, text
 from sqlalchemy.orm import aliased
 
+from dispensary.clients.homes import clients_of
 from dispensary.clients.models import Client
 from dispensary.clients.service import lock_client
 from dispensary.database import ReadSession, WriteSession
@@ -144,7 +145,7 @@ def correct_result(
     meanwhile, or NotThere.
     """
     wrong = session.get(HealthResult, result_id)
-    if wrong is None or wrong.site_id != actor.site_id:
+    if wrong is None:
         raise NotThere(Refusal("no-result", "There is no such result here.", "Look at the client's results again."))
     lock_client(session, wrong.client_id, actor.site_id)
     typed = f"{value} {unit}".strip()
@@ -201,7 +202,7 @@ def standing(*, client_ids: Iterable[ClientId] | None = None, site_id: SiteId | 
     )
     if client_ids is not None:
         found = found.where(HealthResult.client_id.in_(list(client_ids)))
-    return found if site_id is None else found.where(HealthResult.site_id == site_id)
+    return found if site_id is None else found.where(HealthResult.client_id.in_(clients_of(site_id)))
 
 
 def results_of(session: ReadSession, *, client_id: ClientId) -> Sequence[HealthResult]:

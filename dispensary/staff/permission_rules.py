@@ -46,6 +46,7 @@ class Act(StrEnum):
     DISPENSE = "dispense"
     PREPARE_PICKUP = "prepare pickup"
     ARRANGE_GUEST = "arrange guest doses"
+    MOVE_CLIENT = "move client to another site"
     CARRY = "carry to a home"
     CLOSE_DAY = "close day"
     RECEIVE_STOCK = "receive stock"

@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import Select, select
 from sqlalchemy.exc import IntegrityError
 
+from dispensary.clients.homes import clients_of
 from dispensary.clients.service import lock_client
 from dispensary.database import ReadSession, WriteSession, broken_constraint
 from dispensary.refusals import BadInput, NotThere, Refusal, Refused
@@ -263,7 +264,9 @@ def agents_of(session: ReadSession, *, client_id: ClientId, today: date) -> list
 
 def agent_photo(session: ReadSession, *, agent_id: UUID, site_id: SiteId) -> bytes | None:
     """The photo (JPEG) of an agent of the site's clients, opened."""
-    sealed = session.scalar(select(Agent.photo_sealed).where(Agent.id == agent_id, Agent.site_id == site_id))
+    sealed = session.scalar(
+        select(Agent.photo_sealed).where(Agent.id == agent_id, Agent.client_id.in_(clients_of(site_id)))
+    )
     return session.vault.open_bytes("agent.photo", agent_id, sealed) if sealed else None
 
 

@@ -21,12 +21,12 @@ _OF_SITE = """
         AND NOT EXISTS (SELECT 1 FROM guest_stay g WHERE g.client_id = e.client_id AND g.verified_at IS NOT NULL
             AND g.days @> CAST(:day AS date))
     UNION ALL
-    SELECT e.id, e.ended_on, e.site_id FROM guest_stay g JOIN episode e ON e.client_id = g.client_id
+    SELECT e.id, e.ended_on, home_on(e.client_id, :day) FROM guest_stay g JOIN episode e ON e.client_id = g.client_id
         AND e.began_on <= :day AND (e.ended_on IS NULL OR e.ended_on >= :day)
     WHERE g.guest_site_id = :site AND g.verified_at IS NOT NULL AND g.days @> CAST(:day AS date)
 """
 _OF_CLIENT = """
-    SELECT e.id, e.ended_on, e.site_id FROM episode e
+    SELECT e.id, e.ended_on, home_on(e.client_id, :day) AS site_id FROM episode e
     WHERE e.client_id = :client AND e.began_on <= :day AND (e.ended_on IS NULL OR e.ended_on >= :day)
 """
 

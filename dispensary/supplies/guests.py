@@ -182,7 +182,26 @@ def end(session: WriteSession, *, actor: Actor, stay_id: UUID, reason: str, at: 
     today = place(session, actor.site_id).dose_day(at)
     if stay_state(stay, today) in (StayState.OVER, StayState.REFUSED, StayState.LAPSED):
         raise Refused(Refusal("stay-over", "This stay is over.", "Open the client again."))
-    stay.ended_by, stay.ended_at, stay.end_reason = actor.account_id, at, reason.strip()
+    return _ended(session, actor, stay, reason.strip(), today, at)
+
+
+def end_with_the_move(session: WriteSession, *, actor: Actor, client_id: ClientId, day: date, at: datetime) -> None:
+    """Ends whatever a client's stays have left from the day on which they move, and withdraws what waits for an answer.
+
+    The caller has locked both sites and the client, and has refused a move of whoever is a guest at a third site.
+    """
+    rows = select(GuestStay).where(
+        GuestStay.client_id == client_id,
+        GuestStay.refused_at.is_(None),
+        GuestStay.ended_at.is_(None),
+        GuestStay.until_day > day,
+    )
+    for stay in session.scalars(rows.order_by(GuestStay.from_day)).all():
+        _ended(session, actor, stay, "the client moves to another site", day, at)
+
+
+def _ended(session: WriteSession, actor: Actor, stay: GuestStay, reason: str, today: date, at: datetime) -> GuestStay:
+    stay.ended_by, stay.ended_at, stay.end_reason = actor.account_id, at, reason
     stay.ended_on = stay.from_day if stay.verified_at is None else max(stay.from_day, today)
     session.flush()
     if stay.verified_at is not None:
@@ -193,7 +212,7 @@ def end(session: WriteSession, *, actor: Actor, stay_id: UUID, reason: str, at: 
         )
         for day in session.scalars(closed.order_by(DayClose.dose_day)).all():
             freeze_for(session, client_id=ClientId(stay.client_id), day=day, at=at)
-    _settle(session, actor, stay, f"withdrawn: {reason.strip()}", at)
+    _settle(session, actor, stay, f"withdrawn: {reason}", at)
     _write_down(session, actor, stay, "ended guest stay", at)
     return stay
 

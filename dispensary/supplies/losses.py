@@ -13,6 +13,7 @@ from uuid import UUID
 
 from sqlalchemy import select, text
 
+from dispensary.clients.homes import clients_of
 from dispensary.clients.service import lock_client
 from dispensary.database import ReadSession, WriteSession
 from dispensary.monitoring.models import Alert
@@ -188,7 +189,9 @@ def decide_loss(
     somebody has decided otherwise.
     """
     client_id = session.scalar(
-        select(BottleReport.client_id).where(BottleReport.id == report_id, BottleReport.site_id == actor.site_id)
+        select(BottleReport.client_id).where(
+            BottleReport.id == report_id, BottleReport.client_id.in_(clients_of(actor.site_id))
+        )
     )
     if client_id is None:
         raise NotThere(Refusal("no-report", "There is no such report at this site.", "Open the client again."))
@@ -268,8 +271,10 @@ def reports_of(session: ReadSession, *, client_id: ClientId) -> Sequence[Reporte
 
 def the_report(session: ReadSession, *, site_id: UUID, report_id: UUID) -> Reported:
     """One report of a site. Raises NotThere."""
-    report = session.get(BottleReport, report_id)
-    if report is None or report.site_id != site_id:
+    report = session.scalar(
+        select(BottleReport).where(BottleReport.id == report_id, BottleReport.client_id.in_(clients_of(site_id)))
+    )
+    if report is None:
         raise NotThere(Refusal("no-report", "There is no such report at this site.", "Open the client again."))
     return Reported(report, _bottles(session, report_id))
 

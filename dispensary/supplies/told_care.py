@@ -99,5 +99,12 @@ CARE: Final[tuple[tuple[str, Callable[[], str], LiteralString, Callable[..., Any
         "SELECT aspect, word, from_day FROM life_status WHERE client_id = %(client)s ORDER BY from_day DESC",
         _life,
     ),
+    (
+        "client_home",
+        lambda: _("Sites"),
+        """SELECT s.name, h.from_day FROM client_home h JOIN site s ON s.id = h.site_id WHERE h.client_id = %(client)s
+        ORDER BY h.no DESC""",
+        lambda name, first: name if first is None else _("%(site)s, from %(day)s", site=name, day=short_day(first)),
+    ),
 )
 """Table, heading, what is asked of it, and the line of a row: as `told_whole.Told` has them."""

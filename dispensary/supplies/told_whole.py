@@ -26,6 +26,7 @@ NOT_TOLD: Final[Mapping[str, str]] = {
     "alert": "what the staff were asked to do; what it rests on is told",
     "bottle_event": "the steps of a bottle, of which the last is told",
     "client_assignment": "who of the staff looks after them",
+    "client_move": "why they moved and who wrote it; from when they were of which site is told",
     "client_goal": "what they want to reach is theirs",
     "client_index": "digests by which their name is found",
     "client_key": "a random key",

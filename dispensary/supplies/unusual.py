@@ -8,16 +8,18 @@ from datetime import date, datetime
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import Select, or_, select
+from sqlalchemy import ColumnElement, Select, or_, select
 from sqlalchemy.orm import aliased
 
 from dispensary.clients.guests import served_at
+from dispensary.clients.homes import number_then
 from dispensary.clients.models import Client
-from dispensary.database import ReadSession
+from dispensary.database import ReadSession, through
 from dispensary.staff.models import Account
 from dispensary.supplies.exceptions_rules import SEEN_AGAIN
 from dispensary.supplies.models import Dose, DoseException, ExtraDose, Supply
 from dispensary.units import ClientId, SiteId
+from dispensary.wall import Door
 
 
 @dataclass(frozen=True)
@@ -72,10 +74,12 @@ class Unusual:
 _WORDS = ("observation", "reason", "note", "happened")
 
 
-def _unusual() -> Select[DoseException, str, str, str, ExtraDose]:
+def _unusual(
+    number: ColumnElement[str] | None = None,
+) -> Select[DoseException, str, str, str, ExtraDose]:
     prescriber = aliased(Account)
     return (
-        select(DoseException, Client.number, Account.initials, prescriber.name, ExtraDose)
+        select(DoseException, Client.number if number is None else number, Account.initials, prescriber.name, ExtraDose)
         .join(Client, Client.id == DoseException.client_id)
         .join(Account, Account.id == DoseException.recorded_by)
         .outerjoin(prescriber, prescriber.id == DoseException.prescriber_id)
@@ -100,9 +104,11 @@ def unusual_of(session: ReadSession, *, client_id: ClientId, today: date) -> Seq
     return _read(session, chosen)
 
 
+@through(Door.OWN_PAPERS)
 def unusual_on(session: ReadSession, *, site_id: SiteId, day: date) -> Sequence[Unusual]:
     """Everything of a site's dose day that was not as usual, in the order of the clock."""
-    chosen = _unusual().where(DoseException.site_id == site_id, DoseException.dose_day == day)
+    number = number_then(site_id, DoseException.client_id, DoseException.recorded_at)
+    chosen = _unusual(number).where(DoseException.site_id == site_id, DoseException.dose_day == day)
     return _read(session, chosen)
 
 

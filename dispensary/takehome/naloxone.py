@@ -20,13 +20,17 @@ SELECT d.client_id, (begun.decided_at AT TIME ZONE s.zone)::date AS since, begun
             WHERE u.client_id = d.client_id AND u.told_by = 'client' AND u.noted_at >= k.given_at)) AS kit_until,
     (SELECT max(a.said_on) FROM naloxone_answer a WHERE a.client_id = d.client_id) AS answered_on
 FROM decision d
-JOIN site s ON s.id = d.site_id
+JOIN client c ON c.id = d.client_id
+JOIN site s ON s.id = c.site_id
 JOIN decision begun ON begun.id = coalesce(d.continues_id, d.id)
 WHERE {whose} AND d.voided_at IS NULL AND d.days @> CAST(:today AS date) AND d.per_supply > 0
-    AND begun.decided_at >= (SELECT min(received_at) FROM naloxone_lot l WHERE l.site_id = d.site_id)
+    AND begun.decided_at >= (SELECT min(received_at) FROM naloxone_lot l WHERE l.site_id = c.site_id)
 """
 _OF_CLIENT = text(_CARRIES.format(whose="d.client_id = :client"))
-_OF_SITE = text(_CARRIES.format(whose="d.site_id = :site") + " ORDER BY since, d.client_id")
+_OF_SITE = text(
+    _CARRIES.format(whose="d.client_id IN (SELECT id FROM client WHERE site_id = :site)")
+    + " ORDER BY since, d.client_id"
+)
 
 
 def offers_naloxone(session: ReadSession, *, client_id: ClientId, today: date) -> bool:

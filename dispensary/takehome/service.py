@@ -159,7 +159,7 @@ def end_decisions(
     """
     standing = session.scalars(
         select(Decision)
-        .where(Decision.client_id == client_id, Decision.site_id == actor.site_id, Decision.voided_at.is_(None))
+        .where(Decision.client_id == client_id, Decision.voided_at.is_(None))
         .where(Decision.days.overlaps(Range(from_day, None, bounds="[)")))
         .order_by(Decision.days)
         .with_for_update()

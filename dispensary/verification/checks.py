@@ -14,6 +14,7 @@ from dispensary.verification.facts import FACTS
 from dispensary.verification.guests import GUESTS
 from dispensary.verification.hands import HANDS
 from dispensary.verification.health import HEALTH
+from dispensary.verification.homes import HOMES
 from dispensary.verification.in_date import IN_DATE
 from dispensary.verification.late import JUDGED, KNOWN_THEN, LATE, RECORDED
 from dispensary.verification.phone_pins import PHONE_PINS
@@ -130,7 +131,10 @@ OUTCOMES = (
         "{dose_day} is closed at site {site_id}, and portion {portion} of client {client_id} has no outcome",
         """
         SELECT c.dose_day, c.site_id, part.portion, o.client_id FROM day_close c
-        JOIN episode e ON e.site_id = c.site_id AND e.began_on <= c.dose_day
+        JOIN client_home h ON h.site_id = c.site_id AND coalesce(h.from_day <= c.dose_day, true)
+            AND NOT EXISTS (SELECT 1 FROM client_home n WHERE n.client_id = h.client_id AND n.no > 1 AND n.no > h.no
+                AND n.from_day <= c.dose_day)
+        JOIN episode e ON e.client_id = h.client_id AND e.began_on <= c.dose_day
             AND (e.ended_on IS NULL OR e.ended_on > c.dose_day)
         JOIN dose_order o ON o.episode_id = e.id AND o.voided_at IS NULL AND o.days @> c.dose_day
             AND o.ordered_at <= c.closed_at
@@ -253,6 +257,7 @@ CHECKS = (
     *SHIFT,
     *QUEUE,
     *GUESTS,
+    *HOMES,
     *HANDS,
     *LATE,
     *SLOTS,

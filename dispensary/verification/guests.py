@@ -14,6 +14,10 @@ _STAY = """SELECT 1 FROM guest_stay g WHERE g.client_id = h.client_id AND h.day 
     AND g.verified_at {verified} h.at"""
 _POSSIBLY = _STAY.format(ended=">=", verified="<=")
 _CERTAINLY = _STAY.format(ended=">", verified="<")
+# Whether a hand-over was at the client's home as it was at that moment: who moved afterwards was dosed at home all the
+# same, on the day of the move too. Of the moment of the move itself either was.
+_HOME = """EXISTS (SELECT 1 FROM client_home o WHERE o.client_id = h.client_id AND o.site_id = h.site_id
+    AND coalesce(o.since <= h.at, true) AND coalesce(o.until >= h.at, true))"""
 
 GUESTS = (
     Check(
@@ -28,10 +32,10 @@ GUESTS = (
             WHERE s.origin <> 'import' AND d.voided_at IS NULL
         )
         SELECT DISTINCT h.id, h.client_id, h.day, site.code FROM h
-        JOIN client c ON c.id = h.client_id JOIN site ON site.id = h.site_id
+        JOIN site ON site.id = h.site_id
         WHERE (EXISTS ({_CERTAINLY} AND g.guest_site_id <> h.site_id)
-           OR (h.site_id <> c.site_id AND NOT EXISTS ({_POSSIBLY} AND g.guest_site_id = h.site_id)))
-          AND NOT (h.by_paper AND h.site_id = c.site_id)
+           OR (NOT {_HOME} AND NOT EXISTS ({_POSSIBLY} AND g.guest_site_id = h.site_id)))
+          AND NOT (h.by_paper AND {_HOME})
         ORDER BY 1, 3
         """,
     ),
@@ -41,7 +45,8 @@ GUESTS = (
         """
         SELECT d.id, d.client_id, d.dose_day AS day FROM dose d JOIN supply s ON s.id = d.supply_id
         JOIN guest_stay g ON g.client_id = d.client_id AND g.guest_site_id = s.site_id AND g.verified_at <= s.at
-            AND d.dose_day >= g.from_day AND d.dose_day < g.until_day AND NOT g.bottles
+            AND d.dose_day >= g.from_day AND NOT g.bottles
+            AND d.dose_day < CASE WHEN g.ended_at <= s.at THEN g.ended_on ELSE g.until_day END
         WHERE d.kind = 'take_home' AND d.voided_at IS NULL AND s.origin <> 'import' ORDER BY 1
         """,
     ),
@@ -58,8 +63,9 @@ GUESTS = (
         19,
         "stay {id} names a home that is not the home of client {client_id}",
         """
-        SELECT g.id, g.client_id FROM guest_stay g JOIN client c ON c.id = g.client_id
-        WHERE c.site_id <> g.home_site_id ORDER BY 1
+        SELECT g.id, g.client_id FROM guest_stay g WHERE NOT EXISTS (SELECT 1 FROM client_home o
+            WHERE o.client_id = g.client_id AND o.site_id = g.home_site_id
+            AND coalesce(o.since <= g.asked_at, true) AND coalesce(o.until >= g.asked_at, true)) ORDER BY 1
         """,
     ),
     Check(

@@ -52,6 +52,7 @@ INVARIANTS = {
     20: "a call in the queue is counted, and is one window's",
     21: "a PIN of the phone line is for one client and their number",
     22: "a site has somebody who can run it, and an opened code is answered for",
+    25: "a client has one home at a moment, and what follows them is of it",
 }
 """The rules that are verified, by their number in the design. The others do not show in the tables."""
 

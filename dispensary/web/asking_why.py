@@ -27,7 +27,7 @@ from dispensary.web.looked import begins
 
 OPEN = "asks_no_reason"
 """The opt of a handler that shows nothing of the client, such as the one that asks."""
-AT_COUNTER = ("/counter/", "/guests", "/carrying")
+AT_COUNTER = ("/counter/", "/guests", "/moves", "/carrying")
 _KNOWN_FOR = timedelta(seconds=60)
 _MOST_KNOWN = 4096
 _Key = tuple[UUID | None, UUID, str, object]

@@ -36,9 +36,9 @@ QUARTER = Period(YEAR.from_day.replace(month=10), YEAR.until_day)
 
 
 def export_all(here: Clinic, folder: Path, as_of: datetime) -> dict[str, bytes]:
-    """Every export that there is, in each of its formats."""
+    """Every export that there is of the site, in each of its formats."""
     with here.database.reading() as session:
-        there, now = sites(session), here.now
+        there, now = [each for each in sites(session) if each.id == here.site_id], here.now
         for suffix in TABLES:
             (folder / suffix).mkdir(parents=True)
             asked = {"places": there, "period": YEAR, "as_of": as_of, "now": now}

@@ -275,6 +275,7 @@ def test_a_long_uncounted_past_is_left_for_later_by_the_close_and_read_from_the_
 MANY = """
 INSERT INTO client (id, site_id, number, name_sealed, sex, made_at)
     SELECT gen_random_uuid(), :site, 'N' || n, '', 'male', '2020-01-01' FROM generate_series(1, 20) AS n;
+INSERT INTO client_home (client_id, no, site_id, number) SELECT id, 1, site_id, number FROM client;
 INSERT INTO episode (id, client_id, site_id, began_on, origin)
     SELECT id, id, site_id, '2020-01-01', 'clinic' FROM client;
 INSERT INTO dose_order (id, episode_id, client_id, site_id, days, mg, portions, reason, ordered_at, origin)

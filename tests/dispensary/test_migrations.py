@@ -338,6 +338,14 @@ AFTERWARDS: dict[str, list[tuple[str, tuple[object, ...]]]] = {
     "0058g_outreach": [("SELECT count(*), (SELECT count(*) FROM life_status) FROM outreach_contact", (0, 0))],
     "0061_kits_together": [("SELECT count(*), (SELECT count(*) FROM naloxone_kit) FROM naloxone_lot", (0, 0))],
     "0056_hot_queries": [("SELECT count(*) FROM message", (200,))],
+    "0059_homes": [
+        (
+            "SELECT count(*), bool_and(h.no = 1 AND h.until IS NULL AND h.site_id = c.site_id AND h.number = c.number"
+            " AND site_of_day(c.id, '2026-02-02') = c.site_id) FROM client c LEFT JOIN client_home h"
+            " ON h.client_id = c.id",
+            (200, True),
+        ),
+    ],
 }
 """What each later migration leaves of a full database, oldest first."""
 CAME = """

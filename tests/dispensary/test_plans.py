@@ -36,7 +36,7 @@ from tests.dispensary.visiting import Visitor, demo_settings
 
 SITES, CLIENTS, YEARS = 40, 1600, 0.07
 GROWING = (
-    *("client", "client_key", "contact", "episode", "dose_order"),
+    *("client", "client_home", "client_key", "contact", "episode", "dose_order"),
     *("supply", "dose", "day_outcome", "day_close", "register_line", "audit_entry"),
     *("message", "booking", "visit", "fact_client", "fact_month"),
 )

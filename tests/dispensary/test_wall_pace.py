@@ -191,5 +191,7 @@ def test_pages_are_found_by_an_index_and_the_wall_is_asked_once_for_a_statement(
         with watching(database) as watched:
             assert desk.get(path).status_code == 200
         assert len(watched.plans) > 3, path
-        assert any("takehome.sites" in step.get("Filter", "") for _, step in watched.steps()), path
+        # Figures step before the wall: who has moved away since is counted where they were.
+        behind_it = any("takehome.sites" in step.get("Filter", "") for _, step in watched.steps())
+        assert behind_it or path.startswith("/evaluation"), path
         assert (path, asked_anew(watched), read_through(watched, tables)) == (path, [], [])

@@ -8,9 +8,8 @@ from decimal import Decimal
 
 from sqlalchemy import Subquery, case, exists, func, literal, select, union_all
 
-from dispensary.clients.guests import number_at
-from dispensary.clients.models import Client
-from dispensary.database import ReadSession
+from dispensary.clients.homes import number_then
+from dispensary.database import ReadSession, through
 from dispensary.staff.models import Account
 from dispensary.stock.models import Lot, RegisterBook, StockCount
 from dispensary.supplies.models import Bottle, DayClose, Dose, ExtraDose, Supply
@@ -18,6 +17,7 @@ from dispensary.supplies.outage_models import LateEntry
 from dispensary.supplies.part_models import DosePart
 from dispensary.supplies.printing.labels import with_strength
 from dispensary.units import AccountId, SiteId
+from dispensary.wall import Door
 
 EXTRA = ("replacement", "top_up", "in_error")
 """What may be consumed beside the day's dose, each by a named exception."""
@@ -104,6 +104,7 @@ def _given() -> Subquery:
     return union_all(doses, beside).subquery("given")
 
 
+@through(Door.OWN_PAPERS)
 def dispensed_on(session: ReadSession, *, site_id: SiteId, day: date) -> list[Dispensed]:
     """Each supply of the day in the order of the clock; voided ones stay in the list."""
     given = _given()
@@ -111,7 +112,7 @@ def dispensed_on(session: ReadSession, *, site_id: SiteId, day: date) -> list[Di
         select(
             Supply,
             given,
-            number_at(site_id).label("number"),
+            number_then(site_id, Supply.client_id, Supply.at).label("number"),
             RegisterBook.product,
             Lot.strength,
             Lot.batch,
@@ -119,7 +120,6 @@ def dispensed_on(session: ReadSession, *, site_id: SiteId, day: date) -> list[Di
             LateEntry.supply_id.is_not(None).label("late"),
         )
         .join(given, given.c.supply_id == Supply.id)
-        .join(Client, Client.id == Supply.client_id)
         .outerjoin(Lot, Lot.id == given.c.lot_id)
         .outerjoin(RegisterBook, RegisterBook.id == Lot.book_id)
         .outerjoin(Account, Account.id == Supply.dispensed_by)

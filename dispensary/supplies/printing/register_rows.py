@@ -13,9 +13,9 @@ from sqlalchemy import Row, Select, Text, and_, cast, func, or_, select
 from sqlalchemy.orm import aliased
 
 from dispensary.clients.client_key_models import Erasure
-from dispensary.clients.guests import number_at
+from dispensary.clients.homes import number_then
 from dispensary.clients.models import Client
-from dispensary.database import ReadSession
+from dispensary.database import ReadSession, through
 from dispensary.keys import ERASED
 from dispensary.prescribing.models import DoseOrder
 from dispensary.staff.models import Account, Site
@@ -25,6 +25,7 @@ from dispensary.supplies.agents_models import Agent
 from dispensary.supplies.models import Bottle, Dose, Supply
 from dispensary.supplies.printing.labels import initials_of
 from dispensary.units import SiteId
+from dispensary.wall import Door
 
 _SHORT = 8
 
@@ -87,6 +88,7 @@ class BookPages:
     balance: Decimal
 
 
+@through(Door.OWN_PAPERS)
 def book_between(
     session: ReadSession, *, book: RegisterBook, first: date, last: date, names: bool = False
 ) -> BookPages:
@@ -159,7 +161,7 @@ def _lines(book: RegisterBook, first: date, last: date) -> Select[*tuple[Any, ..
         select(
             RegisterLine,
             Client,
-            number_at(SiteId(book.site_id)).label("number"),
+            number_then(SiteId(book.site_id), Supply.client_id, Supply.at).label("number"),
             Supply,
             Agent,
             Delivery,
