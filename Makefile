@@ -7,7 +7,7 @@ ITSELF := install --no-index --no-deps --no-build-isolation --editable .
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--custom-compile-command "make lock" --group build
 
-.PHONY: demo test bench attack dictionary measures permissions licences sbom lock format clean
+.PHONY: demo test bench attack dictionary measures acts permissions licences sbom lock format clean
 
 demo: .venv/.installed  ## A clinic to try, on this computer alone.
 	@$(BIN)/dispensary demo
@@ -36,6 +36,9 @@ licences: .venv/.installed-for-tests  ## Writes docs/licences.md from what is in
 
 sbom: .venv/.installed-for-tests  ## Writes build/takehome.cdx.json, the bill of materials of what a clinic installs.
 	$(BIN)/python docs/supply_chain.py sbom build/takehome.cdx.json
+
+acts: .venv/.installed  ## Writes docs/acts.md from the acts of programmes as they are.
+	$(BIN)/python docs/acts.py
 
 permissions: .venv/.installed  ## Writes docs/permissions.md from the document as it is.
 	$(BIN)/python docs/permissions.py

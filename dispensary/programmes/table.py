@@ -80,8 +80,6 @@ def printed(programme: Programme, lines: Sequence[Line]) -> list[str]:
     """The table as it is printed: one figure a line, its source below where that is another one than above."""
     told = [line.told() for line in lines]
     wide = [max(len(row[column]) for row in told) for column in range(3)] if told else [0, 0, 0]
-    heads = ("published", "", "ours")
-    wide = [max(one, len(head)) for one, head in zip(wide, heads, strict=True)]
     said = [programme.head.title, programme.head.says, ""]
     source = ""
     for line, (says, value, mine, equal, of) in zip(lines, told, strict=True):

@@ -1,0 +1,103 @@
+"""A new programme by data alone: the page's own example is built, and what is wrong with a folder is told at once."""
+
+from __future__ import annotations
+
+import re
+import runpy
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from dispensary.programmes.reading import FILES, BadProgramme, read_programme, shipped
+from dispensary.programmes.table import printed
+from tests.programmes.conftest import Built
+
+DOCS = Path(__file__).parent.parent.parent / "docs"
+PAGE = (DOCS / "new-programme.md").read_text("utf-8")
+
+
+def example(folder: Path) -> Path:
+    """The three files of the page, in a folder."""
+    folder.mkdir()
+    tables = re.findall(r"^```toml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    for name, words in zip(FILES, tables, strict=True):
+        (folder / name).write_text(words, "utf-8")
+    return folder
+
+
+def test_the_example_of_the_page_runs_and_prints_the_table_of_the_page(
+    built: Callable[[Path], Built], tmp_path: Path
+) -> None:
+    village = built(example(tmp_path / "my-folder"))
+    lines = printed(village.programme, list(village.table.values()))
+    (table,) = re.findall(r"^```text\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+
+    assert "\n".join(lines) + "\n" == table
+    assert village.not_equal() == {}
+
+
+def test_every_programme_that_comes_with_the_program_is_read_and_the_page_of_acts_is_current() -> None:
+    assert {"harapan", "ping-an"} <= set(shipped())
+    for name in shipped():
+        programme = read_programme(name)
+        assert programme.published, f"{name} says what was published"
+        assert all(figure.source for figure in programme.published)
+    assert (DOCS / "acts.md").read_text("utf-8") == runpy.run_path(str(DOCS / "acts.py"))["page"](), "make acts"
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "told"),
+    [
+        (
+            "programme.toml",
+            'languages = ["ms", "en"]',
+            'langauges = ["ms"]',
+            "programme.toml, [[site]] EX: “langauges” means nothing here. It knows code, name, parent",
+        ),
+        ("programme.toml", 'title = "Two villages, an example"', "", "[programme]: “title” is missing. Add it."),
+        ("programme.toml", "[[area]]", "[[area", "programme.toml, the file: it is not TOML"),
+        (
+            "programme.toml",
+            'roles = ["pharmacist"]',
+            'roles = ["chemist"]',
+            "invalid enum value 'chemist'. Choose one of pharmacist, doctor",
+        ),
+        ("programme.toml", 'parent = "EX"', 'parent = "EY"', "[[site]] EX-K: it lies in “EY”, which is nowhere."),
+        ("programme.toml", 'username = "kampung"', 'username = "doctor"', "the account doctor is there twice"),
+        ("records.toml", 'act = "life"', 'act = "live"', "there is no act “live”. Choose one of"),
+        ("records.toml", 'step = "tested"', 'step = "testd"', "act 3 (“linkage”): step: invalid enum value 'testd'."),
+        ("records.toml", "who = { every = 2 }", "who = { each = 2 }", "who: “each” means nothing here. It knows first"),
+        ("records.toml", "day = 30", 'day = "soon"', "“soon” is no day. Write a number of days ago"),
+        ("records.toml", 'site = "EX"\nprefix = "E"', 'site = "XX"\nprefix = "E"', "there is no site “XX”."),
+        ("published.toml", 'measure = "programme"\n', "", "in-treatment: nothing of ours answers it"),
+    ],
+)
+def test_a_mistake_is_told_with_its_file_its_table_and_what_to_do(
+    file: str, old: str, new: str, told: str, tmp_path: Path
+) -> None:
+    folder = example(tmp_path / "mine")
+    words = (folder / file).read_text("utf-8")
+    assert old in words
+    (folder / file).write_text(words.replace(old, new, 1), "utf-8")
+
+    with pytest.raises(BadProgramme) as bad:
+        read_programme(str(folder))
+
+    assert told in str(bad.value)
+
+
+def test_what_a_service_refuses_names_the_act_the_person_and_the_day(
+    built: Callable[[Path], Built], tmp_path: Path
+) -> None:
+    folder = example(tmp_path / "mine")
+    words = (folder / "records.toml").read_text("utf-8")
+    (folder / "records.toml").write_text(words.replace("day = 5\nwho = { last = 10 }", "day = 13"), "utf-8")
+
+    with pytest.raises(BadProgramme, match=r"act 2 \(“take-home”\), number 1, 13 days ago: EXAMPLE-WEEKLY allows"):
+        built(folder)
+
+
+def test_there_is_no_programme_by_another_name() -> None:
+    with pytest.raises(BadProgramme, match=r"no programme and no folder “nowhere”\. Those that come with it: harapan"):
+        read_programme("nowhere")
