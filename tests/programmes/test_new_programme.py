@@ -99,5 +99,5 @@ def test_what_a_service_refuses_names_the_act_the_person_and_the_day(
 
 
 def test_there_is_no_programme_by_another_name() -> None:
-    with pytest.raises(BadProgramme, match=r"no programme and no folder “nowhere”\. Those that come with it: .*harapan"):
+    with pytest.raises(BadProgramme, match=r"no folder “nowhere”\. Those that come with it: .*harapan"):
         read_programme("nowhere")

@@ -29,7 +29,7 @@ def test_entry_plan_follow_up_and_satisfaction_are_on_record(built: Callable[[st
         monthly = plans_of(session, client_id=groups["moderate"][1])[0]
         assert (len(monthly.sessions), {each.state for each in monthly.sessions}) == (12, {"attended"})
         missed = plans_of(session, client_id=groups["moderate"][8])[0]
-        assert [each.state for each in missed.sessions[8:]] == ["not_attended", "planned", "planned", "planned"]
+        assert [each.state for each in missed.sessions[8:]] == ["not_attended", "attended", "attended", "attended"]
         assert [each.kind for each in tasks_of(session, client_id=groups["moderate"][8])] == ["call"]
         ended = plans_of(session, client_id=groups["high"][6])[0]
         assert ended.over

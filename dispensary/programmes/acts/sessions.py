@@ -47,7 +47,7 @@ class BeginPlan(Act, frozen=True):
 
 @act("session")
 class Marked(Act, frozen=True):
-    """The longest planned session whose day has come is marked."""
+    """The earliest session that is planned, and whose day has come, is marked."""
 
     plan: str
     state: SessionState = SessionState.ATTENDED

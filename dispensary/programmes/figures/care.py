@@ -122,7 +122,7 @@ def session_months(session: ReadSession, question: Question) -> Decimal:
 
 @figure("sessions-of-plan")
 def sessions_of_plan(session: ReadSession, question: Question) -> Decimal:
-    """How many sessions a `plan` had that was begun in the period: the least or the most."""
+    """How many sessions a `plan` has: the least or the most."""
     counted = select(func.count()).select_from(PlanSession).join(PlanBegun, PlanBegun.id == PlanSession.plan_id)
     of = counted.where(PlanBegun.site_id.in_(_sites(question)), PlanBegun.plan == question.figure.parameters["plan"])
     return _chosen(question, session.scalars(of.group_by(PlanSession.plan_id)))
@@ -160,7 +160,7 @@ def _chosen(question: Question, found: Iterable[int]) -> Decimal:
 
 @figure("told-besides")
 def told_besides(session: ReadSession, question: Question) -> Decimal:
-    """What was told to a `recipient` by consent in the period that names another kind of information than `kinds`."""
+    """What was told to a `recipient` by consent that names another kind of information than `kinds`."""
     told = (
         select(func.count(func.distinct(Release.id)))
         .join(Disclosure, Disclosure.release_id == Release.id)
