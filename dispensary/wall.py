@@ -43,8 +43,12 @@ class Door(StrEnum):
     SHREDDING = "what is only ever added to, about one client: made unreadable when they are erased, and nothing else"
     """In `dispensary/erasing/service.py`."""
     OWN_PAPERS = "a site's own papers of its past days: the number and name of whom it gave doses, and who moved since"
-    """In `dispensary/supplies/printing/reading.py` and `register_rows.py`, `dispensary/supplies/unusual.py` and
-    `dispensary/looks/unusual.py`."""
+    """In `dispensary/supplies/printing/reading.py` and `register_rows.py`, `dispensary/supplies/unusual.py`,
+    `dispensary/looks/unusual.py`, and where `dispensary/clients/queries.py` reads faces by ids that a site has read."""
+    OWN_ACTS = (
+        "what a site gave is voided by it, and what came back to it destroyed, wherever its client is treated now"
+    )
+    """In `dispensary/supplies/voiding.py` and `full_bottles.py`."""
     FIGURES = "figures and exports of a past moment, of whoever was a site's then: counts and pseudonyms"
     """In `dispensary/evaluation/exports.py`, `fhir.py`, `tracker.py`, `retention.py` and `answering.py`."""
     MOVES = "a client goes from one site to another: what follows them, and what the one that they leave takes back"

@@ -11,9 +11,10 @@ from sqlalchemy import ColumnElement, func, select
 from dispensary.clients.models import Client, ClientIndex, Episode
 from dispensary.clients.not_here import not_here
 from dispensary.clients.rules import plain_number, sought
-from dispensary.database import ReadSession
+from dispensary.database import ReadSession, through
 from dispensary.keys import Vault
 from dispensary.units import ClientId, SiteId
+from dispensary.wall import Door
 
 MOST_FOUND = 20
 
@@ -107,6 +108,7 @@ def named_by(words: Sequence[Sequence[bytes]]) -> list[ColumnElement[bool]]:
     return [ClientIndex.kind == "name", ClientIndex.digest.in_([each for word in words for each in word])]
 
 
+@through(Door.OWN_PAPERS)
 def faces(session: ReadSession, client_ids: Collection[ClientId]) -> dict[ClientId, Face]:
     """The identities of several clients at once, by id. Of whatever site: ask with ids that were read there."""
     if not client_ids:

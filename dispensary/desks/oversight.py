@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import select, text
 
 import scheduling.queries
-from dispensary.clients.models import Client
+from dispensary.clients.home_models import ClientHome
 from dispensary.database import ReadSession
 from dispensary.looks.told_rules import LOOKED
 from dispensary.staff.models import AuditChain, AuditEntry
@@ -108,6 +108,6 @@ def bookings_outside_hours(session: ReadSession, *, site_id: SiteId, today: date
 
 
 def _numbers(session: ReadSession, ids: Collection[UUID]) -> dict[UUID, str]:
-    """The client numbers of those ids that are clients'."""
-    rows = session.execute(select(Client.id, Client.number).where(Client.id.in_(ids))).all()
-    return dict(rows)
+    """The client numbers of those ids that are clients', also of who has moved: as the sites in view know them."""
+    homes = select(ClientHome.client_id, ClientHome.number).where(ClientHome.client_id.in_(ids))
+    return dict(session.execute(homes.order_by(ClientHome.no)).tuples().all())

@@ -11,7 +11,7 @@ from dispensary.clients.guest_models import GuestStay
 from dispensary.clients.home_models import ClientMove, MoveState
 from dispensary.clients.legal_holds import held
 from dispensary.clients.models import Episode
-from dispensary.clients.own_keys import refuse_erased
+from dispensary.clients.own_keys import refuse_erased, sealed_for
 from dispensary.clients.service import lock_client
 from dispensary.database import ReadSession, WriteSession, through
 from dispensary.homes.rules import Standing, faults_of_reason, may_be_asked
@@ -89,9 +89,9 @@ def turn_down(session: WriteSession, *, actor: Actor, move_id: UUID, reason: str
         raise answered()
     if faults := faults_of_reason(reason, "answer"):
         raise BadInput(*faults)
+    whose = sealed_for(session, ClientId(move.client_id))  # a move may wait for somebody who was erased meanwhile
     move.state, move.answered_by, move.answered_at = state.value, actor.account_id, at
-    client_id = ClientId(move.client_id)
-    move.answer_sealed = session.vault.seal("client_move.answer", move.id, reason.strip(), of=client_id)
+    move.answer_sealed = session.vault.seal("client_move.answer", move.id, reason.strip(), of=whose)
     session.flush()
     write_down(session, actor, "refused a move" if refused else "withdrew a move", move, at)
     return move

@@ -14,6 +14,7 @@ from dispensary.clients.home_models import ClientHome, ClientMove, MoveState
 from dispensary.clients.models import Client
 from dispensary.clients.queries import Face, face_of
 from dispensary.database import ReadSession, through
+from dispensary.keys import ERASED
 from dispensary.refusals import NotThere, Refusal
 from dispensary.staff.models import Account, Site
 from dispensary.units import ClientId, SiteId
@@ -93,8 +94,9 @@ def _shown(session: ReadSession, *which: ColumnElement[bool]) -> list[MoveShown]
 
 
 def _words(session: ReadSession, move: ClientMove) -> tuple[str, str]:
-    reason = session.vault.open("client_move.reason", move.id, move.reason_sealed)
-    answer = session.vault.open("client_move.answer", move.id, move.answer_sealed) if move.answer_sealed else ""
+    vault = session.vault
+    reason = vault.open_unless_erased("client_move.reason", move.id, move.reason_sealed, gone=ERASED)
+    answer = vault.open_unless_erased("client_move.answer", move.id, move.answer_sealed)
     return reason, answer
 
 

@@ -17,7 +17,7 @@ from sqlalchemy.orm import aliased
 
 from dispensary.clients.models import Client
 from dispensary.clients.service import lock_client
-from dispensary.database import ReadSession, WriteSession
+from dispensary.database import ReadSession, WriteSession, through
 from dispensary.refusals import BadInput, NotThere, Refusal, Refused
 from dispensary.staff import audit
 from dispensary.staff.countersign import the_second_person
@@ -30,6 +30,7 @@ from dispensary.supplies.bottle_rules import BottleState
 from dispensary.supplies.bottle_states import move_bottles
 from dispensary.supplies.models import Bottle, BottleReturn
 from dispensary.units import AccountId, ClientId, DoseDay, SiteId, plain
+from dispensary.wall import Door
 
 DESTROY: Final = "destroy"
 RESTOCK: Final = "restock"
@@ -49,6 +50,7 @@ class Awaiting:
     """The code of another site whose safe filled it: it can be destroyed here, and never put into this safe."""
 
 
+@through(Door.OWN_ACTS)
 def awaiting(session: ReadSession, *, site_id: SiteId) -> Sequence[Awaiting]:
     """The full bottles at a site that wait to be destroyed or put back, the longest here first."""
     rows = session.execute(
@@ -138,6 +140,7 @@ def set_rule(session: WriteSession, *, actor: Actor, full_returns: str, source: 
     )
 
 
+@through(Door.OWN_ACTS)
 def destroy_bottles(
     session: WriteSession,
     *,
@@ -174,6 +177,7 @@ def destroy_bottles(
     return len(found)
 
 
+@through(Door.OWN_ACTS)
 def restock_bottles(
     session: WriteSession, *, actor: Actor, bottle_ids: Sequence[UUID], reason: str, day: DoseDay, at: datetime
 ) -> int:

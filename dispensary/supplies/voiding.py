@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import aliased
 
 from dispensary.clients.guests import home_of, lock_for_record
-from dispensary.database import ReadSession, WriteSession
+from dispensary.database import ReadSession, WriteSession, through
 from dispensary.monitoring.service import open_alert
 from dispensary.prescribing.corrections import day_was_otherwise, is_closed
 from dispensary.refusals import BadInput, NotThere, Refusal, Refused
@@ -28,8 +28,10 @@ from dispensary.supplies.models import Bottle, Dose, DoseException, ExtraDose, P
 from dispensary.supplies.refilling import take_back_refills
 from dispensary.supplies.writing import request_digest, told_as_refusals
 from dispensary.units import AccountId, ClientId, DoseDay, Milligrams, SiteId
+from dispensary.wall import Door
 
 
+@through(Door.OWN_ACTS)
 def void_supply(
     session: WriteSession,
     *,

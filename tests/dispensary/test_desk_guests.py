@@ -7,6 +7,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import text
 
 from dispensary.clients.models import Client
 from dispensary.database import Database
@@ -184,3 +185,57 @@ def test_the_api_says_the_same(home: Desks, counter: Visitor, there: Visitor, cl
         "POST", f"/api/clients/{client}/guests", {**wanted, "key": "api-key-02", "guest": "KLG", "confirmed": True}
     )
     assert arranged.json()["state"] == "running"
+
+
+def test_a_move_is_written_by_the_old_site_and_confirmed_by_the_new_one_on_their_pages(
+    home: Desks, guest: Clinic, counter: Visitor, there: Visitor, client: ClientId
+) -> None:
+    number = number_of(home, client)
+    form = f"/moves/clients/{client}"
+    assert "Move to another site" in text_of(counter.get(f"/guests/clients/{client}"))
+    assert "80" in text_of(counter.get(form))
+    assert "Say why." in text_of(counter.post(form, {"to": "KLG", "reason": " ", "key": str(uuid4())}))
+    sent = counter.post(form, {"to": "KLG", "reason": "lives there", "key": str(uuid4())})
+    assert sent.status_code == 303, text_of(sent)
+    move = sent.headers["location"]
+    assert "Nothing has changed" in text_of(counter.get(move))
+
+    given = home.place.give(client).supply_id
+
+    # The new site sees who is to come, on this page alone.
+    assert "Moves between sites: 1 to arrive" in text_of(there.get("/guests"))
+    assert f"{number}@HRP" in text_of(there.get("/moves"))
+    assert "03 Apr 1985" in text_of(there.get(move)) or "3 Apr 1985" in text_of(there.get(move))
+    assert there.get(f"/counter/clients/{client}").status_code == 404
+    assert there.get(f"{move}/photo").status_code == 404  # there is none
+    assert "Nobody has said" in text_of(there.post(f"{move}/take-on", {"number": "K1", "key": str(uuid4())}))
+    taken = there.post(f"{move}/take-on", {"number": "K1", "seen": "yes", "key": str(uuid4())})
+    assert taken.status_code == 303, text_of(taken)
+
+    # From now on the record is there, with the move in its course and in what the client is told; and not here.
+    assert "has moved" in text_of(counter.get(move))
+    assert counter.get(f"/counter/clients/{client}").status_code == 404
+    assert counter.get(form).status_code == 404
+    assert "handed over" not in (gives(home, there, client), gives(home, counter, client))  # had today's at the old one
+    hire(home.database, site_of(home, guest), "dr.mei", [Role.DOCTOR], home.place.now)
+    doctor = Visitor(home.app)
+    assert doctor.signs_in("dr.mei").status_code == 303
+    assert "moved to this site" in text_of(doctor.get(f"/consulting/clients/{client}"))
+    # What the old site gave stays its own to read, and to void when it was entered in error.
+    assert "Ahmad" in text_of(counter.get(f"/counter/supplies/{given}"))
+    voided = counter.post(f"/counter/supplies/{given}/void", {"reason": "another client's", "key": str(uuid4())})
+    assert voided.status_code == 303, text_of(voided)
+    with home.database.reading() as session:
+        assert session.scalar(text("SELECT count(*) FROM dose WHERE voided_at IS NULL")) == 0
+    assert number in text_of(home.administrator.get("/office/audit"))
+    assert gives(home, there, client) == "handed over"
+    assert "Take the move back" in text_of(there.get(move))
+    assert there.post(f"{move}/undo", {"key": str(uuid4())}).status_code == 303
+    assert "taken back the same day" in text_of(counter.get(move))
+    assert counter.get(f"/counter/clients/{client}").status_code == 200
+    assert findings(home.database, home.place.now) == []
+
+
+def site_of(home: Desks, place: Clinic) -> Site:
+    with home.database.reading() as session:
+        return session.get_one(Site, place.site_id)

@@ -17,6 +17,7 @@ from sqlalchemy.exc import IntegrityError
 import notifications.service
 import scheduling.service
 import scheduling.standing
+from dispensary.clients.client_key_models import Erasure
 from dispensary.clients.homes import home_as_of
 from dispensary.clients.legal_holds import lift_hold, set_hold
 from dispensary.clients.models import Episode
@@ -24,10 +25,13 @@ from dispensary.clients.queries import find
 from dispensary.clients.rules import ExitReason
 from dispensary.clients.service import end_episode
 from dispensary.database import Database, broken_constraint
+from dispensary.erasing.rules import Ground
+from dispensary.erasing.service import shred
 from dispensary.homes.asking import turn_down, write_move
 from dispensary.homes.going import take_on, undo
-from dispensary.homes.queries import arriving_face, moves_at
+from dispensary.homes.queries import arriving_face, moves_at, moves_of
 from dispensary.homes.rules import Days, Standing, may_be_asked, may_go
+from dispensary.keys import ERASED
 from dispensary.looks.told import told_of
 from dispensary.monitoring.queries import open_alerts
 from dispensary.monitoring.service import open_alert
@@ -317,6 +321,26 @@ def test_a_move_is_refused_undone_or_ended_and_loses_nothing(sites: TwoSites) ->
         with pytest.raises(IntegrityError) as broken, database.writing() as session:
             session.execute(text(statement), {"site": home.site_id, "client": client})
         assert constraint in str(broken.value.orig) or broken_constraint(broken.value) == constraint, statement
+
+    # The words of a move go with the client's own key; that they moved stays, since figures and papers rest on it.
+    sites.guest.now += timedelta(hours=1)
+    sites.home.now += timedelta(hours=1)
+    with behind(guest.site_id), database.writing() as session:
+        waits = write_move(
+            session, actor=guest.doctor, client_id=client, to_code="HRP", reason="back again", key="the-way-back",
+            at=guest.now,
+        ).id  # fmt: skip
+    with database.writing() as session:
+        shred(session, client_id=client, day=home.today, at=home.now)
+        session.add(
+            Erasure(
+                client_id=client, site_id=guest.site_id, at=home.now, ground=next(iter(Ground)).value,
+                authority_sealed=b"x", account_id=guest.doctor.account_id, second_id=guest.pharmacist.account_id,
+            )
+        )  # fmt: skip
+    with database.reading() as session:
+        assert {each.reason for each in moves_of(session, client_id=client)} == {ERASED}
+    assert turn_down_at(guest, waits, "erased") == "withdrawn"
 
 
 def turn_down_at(place: Clinic, move: UUID, reason: str) -> str:
