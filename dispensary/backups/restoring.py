@@ -75,7 +75,7 @@ def drill(
             try:
                 _own_keys(database, said, file, secret_keys(keys), now)
                 with database.reading() as session:
-                    findings = tuple(verify(session, now=now, progress=lambda done, of, what: tell(what, done, of)))
+                    findings = tuple(verify(session, now=now, progress=lambda done, of, _: tell("verifying", done, of)))
                     last = session.scalar(_LAST_ACT)
             finally:
                 database.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -75,18 +76,31 @@ def forget(database: Database) -> None:
     migrate(database)
 
 
-def bar(about: str, unit: str = "") -> Callable[[int, int], None]:
-    """A progress bar that is told how much is done of how much; quiet when nobody watches."""
-    shown: tqdm[Any] | None = None
+SAID_EVERY = 30.0
+"""Seconds between two lines of progress where no terminal draws a bar."""
 
-    def tell(done: int, total: int) -> None:
-        nonlocal shown
+
+def bar(about: str, unit: str = "") -> Callable[..., None]:
+    """A progress bar that is told how much is done of how much, and in what the work is just now.
+
+    Where there is no terminal, such as in a log, long work says a line each half minute, and short work nothing.
+    """
+    shown: tqdm[Any] | None = None
+    said = time.monotonic()
+
+    def tell(done: int, total: int, within: str = "") -> None:
+        nonlocal shown, said
         if shown is None:
             shown = tqdm(
                 total=total, desc=about, unit=unit, file=sys.stderr, disable=not sys.stderr.isatty(), leave=False
             )
         shown.total = total
         shown.update(done - shown.n)
+        if within:
+            shown.set_postfix_str(within)
+        if shown.disable and time.monotonic() - said >= SAID_EVERY:
+            said = time.monotonic()
+            click.echo(f"{about}: {done:,} of {total:,}{f' ({within})' if within else ''}", err=True)
         if done >= total:
             shown.close()
 

@@ -17,6 +17,9 @@ from dispensary.staff.queries import sites
 from dispensary.staff.stamping import NoStamp, stamped_file
 from dispensary.supplies.nightwatch import CLOSE_AFTER
 
+STOPPED = 130
+"""What a shell says of a command that was stopped by Ctrl-C: neither that all is well, nor that a row breaks a rule."""
+
 
 @click.command()
 @click.option(
@@ -34,10 +37,13 @@ def verify(path: Path | None, lines: tuple[str, ...]) -> None:
     with one_clear_line():
         anchors = [*_typed(lines), *_in_files(path)]
         with database_of(settings_from()) as database, database.reading() as session:
-            tell = bar("looks")
-            for finding in look(session, now=now(), progress=lambda done, total, about: tell(done, total)):
-                found += 1
-                click.echo(str(finding))
+            try:
+                for finding in look(session, now=now(), progress=bar("looks")):
+                    found += 1
+                    click.echo(str(finding))
+            except KeyboardInterrupt:
+                click.echo(f"Stopped before the end: {found} rows break a rule so far.", err=True)
+                sys.exit(STOPPED)
             for sentence in [*unlike_anchors(session, anchors), *(_unlike_stamps(path, anchors) if path else ())]:
                 found += 1
                 click.echo(f"the audit trail is what it was: {sentence}")

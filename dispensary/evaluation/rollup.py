@@ -21,7 +21,7 @@ from dispensary.units import SiteId
 SPAN = 28
 """Days that a branch is told of."""
 _BACK = 35
-_AGAIN = 7
+AGAIN = 7
 """Days that each close counts again: by then what is voided or entered late is in."""
 CLOSED_BY = timedelta(hours=2, minutes=30)
 """How long after the day boundary the day before should be closed: the night closes it after two hours."""
@@ -83,7 +83,7 @@ def count_site_day(session: WriteSession, *, site_id: SiteId, day: date) -> None
 
     Call it when the close is written.
     """
-    values = {"site": site_id, "day": day, "back": _BACK, "again": _AGAIN}
+    values = {"site": site_id, "day": day, "back": _BACK, "again": AGAIN}
     session.run(_COUNT_DAYS, values)
     session.run(_COUNT_STOCK, values)
 

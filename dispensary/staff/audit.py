@@ -23,6 +23,7 @@ _ENTRY = """
 INSERT INTO audit_entry (site_id, seq, at, account_id, act, subject, subject_id, details, previous, hash)
 VALUES (%(site_id)s, 0, %(at)s, %(account_id)s, %(act)s, %(subject)s, %(subject_id)s, %(details)s, '', '')
 """
+ENTRIES_AT_ONCE = 2000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -83,7 +84,7 @@ def broken_links(session: ReadSession, *, site_id: SiteId) -> Iterator[str]:
         select(AuditEntry)
         .where(AuditEntry.site_id == site_id)
         .order_by(AuditEntry.seq)
-        .execution_options(yield_per=2000)
+        .execution_options(yield_per=ENTRIES_AT_ONCE)
     )
     for entry in entries:
         if entry.seq != expected:

@@ -6,29 +6,35 @@ restored backup, a repair by hand, a fault of the disk.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
+from uuid import UUID
 
 from sqlalchemy import select, text
 
 import notifications.queries
 import scheduling.queries
+from dispensary.client_keys import UnitVault
 from dispensary.clients.models import Client, ClientIndex
 from dispensary.clients.rules import plain_number
 from dispensary.database import ReadSession
 from dispensary.keys import BadKeys
 from dispensary.staff import audit
 from dispensary.staff.anchoring import unlike_table
-from dispensary.staff.models import Site
+from dispensary.staff.models import AuditChain, Site
 from dispensary.supplies.agents_models import Agent
 from dispensary.takehome.models import Assessment
 from dispensary.takehome.service import replay
-from dispensary.units import SiteId
+from dispensary.units import ClientId, SiteId
 from dispensary.verification.checks import CHECKS
 from dispensary.verification.safe import Check
 
-_ROWS_AT_ONCE = 1000
+ROWS_AT_ONCE = 1000
+ASSESSMENTS_AT_ONCE = 200
+"""Each holds a history of its own."""
 _SEALED = ("name", "born", "national_id", "photo", "second_identifier")
 
 INVARIANTS = {
@@ -68,12 +74,16 @@ class Finding:
         return f"{INVARIANTS[self.invariant]}: {self.sentence}"
 
 
+Tell = Callable[[str], None]
+"""Is told how far one look has come."""
+
+
 @dataclass(frozen=True)
 class _Look:
     """One part of the verification, with what it is about."""
 
     about: str
-    find: Callable[[ReadSession], Iterator[Finding]]
+    find: Callable[[ReadSession, Tell], Iterator[Finding]]
 
 
 def verify(
@@ -82,18 +92,22 @@ def verify(
     """Every finding, rule by rule; none when all is well.
 
     The whole is one snapshot of the database when the session is fresh: what is handed over meanwhile is not half seen.
-    `progress` is told how many of the looks are done, of how many, and what comes next.
+    However large a country, so many rows at a time are in hand. `progress` is told how many of the looks are done, of
+    how many, and what is looked at: within a long look again and again, with how far it has come.
     """
     if not session.in_transaction():
         session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
     session.execute(text("SET LOCAL cursor_tuple_fraction = 1"))
     looks = _looks(now)
+    say = progress or (lambda done, total, about: None)
     for done, look in enumerate(looks):
-        if progress:
-            progress(done, len(looks), look.about)
-        yield from look.find(session)
-    if progress:
-        progress(len(looks), len(looks), "done")
+        say(done, len(looks), look.about)
+        yield from look.find(session, partial(_within, say, done, len(looks), look.about))
+    say(len(looks), len(looks), "done")
+
+
+def _within(say: Callable[[int, int, str], None], done: int, total: int, about: str, how_far: str) -> None:
+    say(done, total, f"{about}: {how_far}")
 
 
 def _looks(now: datetime) -> list[_Look]:
@@ -102,34 +116,39 @@ def _looks(now: datetime) -> list[_Look]:
         *tables,
         _Look(INVARIANTS[7], _replayed),
         _Look(INVARIANTS[8], _slots),
-        _Look(INVARIANTS[10], lambda session: _texts(session, now)),
+        _Look(INVARIANTS[10], lambda session, tell: _texts(session, now)),
         _Look(INVARIANTS[12], _audit),
         _Look(INVARIANTS[13], _sealed),
         _Look(INVARIANTS[13], _agents_sealed),
     ]
 
 
-def _asking(check: Check) -> Callable[[ReadSession], Iterator[Finding]]:
-    def find(session: ReadSession) -> Iterator[Finding]:
-        rows = session.execute(text(check.sql), execution_options={"yield_per": _ROWS_AT_ONCE})
+def _asking(check: Check) -> Callable[[ReadSession, Tell], Iterator[Finding]]:
+    def find(session: ReadSession, tell: Tell) -> Iterator[Finding]:
+        rows = session.execute(text(check.sql), execution_options={"yield_per": ROWS_AT_ONCE})
         for row in rows.mappings():
             yield Finding(check.invariant, check.sentence.format(**row))
 
     return find
 
 
-def _replayed(session: ReadSession) -> Iterator[Finding]:
-    for assessment_id in session.scalars(select(Assessment.id).order_by(Assessment.id)).all():
-        try:
-            same = replay(session, assessment_id)
-        except (ValueError, KeyError, TypeError, AttributeError):
-            same = False
-        if not same:
-            yield Finding(7, f"assessment {assessment_id} gives another answer when it is replayed")
+def _replayed(session: ReadSession, tell: Tell) -> Iterator[Finding]:
+    last, seen = UUID(int=0), 0
+    following = select(Assessment).order_by(Assessment.id).limit(ASSESSMENTS_AT_ONCE)
+    while some := session.scalars(following.where(Assessment.id > last)).all():
+        tell(f"{seen:,} assessments")
+        last, seen = some[-1].id, seen + len(some)
+        for assessment in some:
+            try:
+                same = replay(session, assessment.id)
+            except (ValueError, KeyError, TypeError, AttributeError):
+                same = False
+            if not same:
+                yield Finding(7, f"assessment {assessment.id} gives another answer when it is replayed")
         session.expunge_all()
 
 
-def _slots(session: ReadSession) -> Iterator[Finding]:
+def _slots(session: ReadSession, tell: Tell) -> Iterator[Finding]:
     for slot in scheduling.queries.discrepancies(session):
         yield Finding(
             8,
@@ -143,46 +162,62 @@ def _texts(session: ReadSession, now: datetime) -> Iterator[Finding]:
         yield Finding(10, text_.sentence.rstrip("."))
 
 
-def _audit(session: ReadSession) -> Iterator[Finding]:
-    for site_id in session.scalars(select(Site.id).order_by(Site.code)).all():
+def _audit(session: ReadSession, tell: Tell) -> Iterator[Finding]:
+    places = session.scalars(select(Site.id).order_by(Site.code)).all()
+    entries = 0
+    for number, site_id in enumerate(places, start=1):
+        tell(f"site {number:,} of {len(places):,}, {entries:,} entries")
         for sentence in audit.broken_links(session, site_id=SiteId(site_id)):
             yield Finding(12, sentence)
         for sentence in unlike_table(session, site_id=SiteId(site_id)):
             yield Finding(12, sentence)
+        chain = session.get(AuditChain, site_id)
+        entries += chain.length if chain else 0
+        session.expunge_all()
 
 
-def _sealed(session: ReadSession) -> Iterator[Finding]:
+def _sealed(session: ReadSession, tell: Tell) -> Iterator[Finding]:
     """Each sealed field opens in its own row, and the number's digest finds its client."""
-    vault = session.vault
+    vault, seen = session.vault, 0
     by_number = select(ClientIndex.client_id, ClientIndex.digest).where(ClientIndex.kind == "number").subquery()
     rows = session.execute(
         select(Client, by_number.c.digest)
         .outerjoin(by_number, by_number.c.client_id == Client.id)
         .order_by(Client.id)
-        .execution_options(yield_per=_ROWS_AT_ONCE)
+        .execution_options(yield_per=ROWS_AT_ONCE)
     )
-    for client, digest in rows:
-        for column in _SEALED:
-            sealed = getattr(client, f"{column}_sealed")
-            if sealed is None:
-                continue
-            try:
-                vault.open_bytes(f"client.{column}", client.id, sealed)
-            except BadKeys as reason:
-                yield Finding(13, str(reason).rstrip("."))
-        if digest not in vault.blinds(f"client.number|{client.site_id}", plain_number(client.number)):
-            yield Finding(13, f"client {client.id} is not found by its own number")
-        session.expunge(client)
+    for some in rows.partitions():
+        tell(f"{seen:,} clients")
+        _know(vault, [client.id for client, _ in some])
+        for client, digest in some:
+            yield from _unopened(vault, "client", client, _SEALED)
+            if digest not in vault.blinds(f"client.number|{client.site_id}", plain_number(client.number)):
+                yield Finding(13, f"client {client.id} is not found by its own number")
+            session.expunge(client)
+        seen += len(some)
 
 
-def _agents_sealed(session: ReadSession) -> Iterator[Finding]:
+def _agents_sealed(session: ReadSession, tell: Tell) -> Iterator[Finding]:
     """Each sealed field of an agent opens in its own row."""
-    for agent in session.scalars(select(Agent).order_by(Agent.id).execution_options(yield_per=_ROWS_AT_ONCE)):
-        for column in ("name", "document", "born", "photo"):
-            sealed = getattr(agent, f"{column}_sealed")
-            try:
-                if sealed is not None:
-                    session.vault.open_bytes(f"agent.{column}", agent.id, sealed)
-            except BadKeys as reason:
-                yield Finding(13, str(reason).rstrip("."))
-        session.expunge(agent)
+    rows = session.scalars(select(Agent).order_by(Agent.id).execution_options(yield_per=ROWS_AT_ONCE))
+    for some in rows.partitions():
+        _know(session.vault, [agent.client_id for agent in some])
+        for agent in some:
+            yield from _unopened(session.vault, "agent", agent, ("name", "document", "born", "photo"))
+            session.expunge(agent)
+
+
+def _know(vault: UnitVault, clients: Collection[ClientId]) -> None:
+    """Fetches their own keys at once. One that does not open is left to the fields that lie under it, to say so."""
+    with suppress(BadKeys):
+        vault.know(clients)
+
+
+def _unopened(vault: UnitVault, table: str, row: Client | Agent, columns: Iterable[str]) -> Iterator[Finding]:
+    for column in columns:
+        sealed = getattr(row, f"{column}_sealed")
+        try:
+            if sealed is not None:
+                vault.open_bytes(f"{table}.{column}", row.id, sealed)
+        except BadKeys as reason:
+            yield Finding(13, str(reason).rstrip("."))

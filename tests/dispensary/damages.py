@@ -307,6 +307,21 @@ DAMAGES: list[tuple[str, str]] = [
         "UPDATE day_outcome SET outcome = 'held' WHERE outcome = 'missed'",
         r"counted otherwise than their records say",
     ),
+    ("UPDATE fact_site_day SET doses = doses + 1", r"2026-11-24 of site .* is counted with 9 doses, and its records"),
+    (
+        "UPDATE day_close SET closed_at = closed_at + interval '1 hour'; "
+        "UPDATE fact_site_day SET closed_at = closed_at + interval '1 hour', doses = doses - 1",
+        r"2026-11-24 of site .* is counted with 7 doses, and its records say 8 to 8",
+    ),
+    ("UPDATE fact_site_day SET waits = 3", r"2026-11-24 of site .* is counted with 3 waits, and its records"),
+    (
+        "UPDATE fact_site_day SET closed_at = closed_at - interval '1 hour'",
+        r"2026-11-24 of site .* is counted, and was not closed then",
+    ),
+    (
+        "UPDATE fact_site_day SET dose_day = dose_day - 1",
+        r"2026-11-24 of site .* is closed, and is not counted",
+    ),
     # 13
     (
         "UPDATE client SET name_sealed = (SELECT name_sealed FROM client WHERE number = 'OLD-1') WHERE "

@@ -26,6 +26,7 @@ from dispensary.staff.rules import Role
 from dispensary.stock.sharing_rules import Figures, OnHand, proposals
 from dispensary.supplies.closing import close_day
 from dispensary.supplies.voiding import void_supply
+from dispensary.verification.verifying import verify
 from tests.builders import Clinic
 from tests.dispensary.branch_place import Programme, programme
 from tests.dispensary.lending import lent_app
@@ -75,6 +76,16 @@ class TestAClosedDay:
         place.give(clients[1])
         close(place)
         assert counted(place) == [(3, 3, 0, 2), (3, 0, 0, 1)]
+        assert verified(place) == []
+        with place.database.writing() as session:
+            session.execute(text("UPDATE fact_site_day SET active = 4 WHERE dose_day = :day"), {"day": place.today})
+        (found,) = verified(place)
+        assert f"has 4 in treatment on {place.today}: the day before, who began and who left make 3" in found
+
+
+def verified(place: Clinic) -> list[str]:
+    with place.database.reading() as session:
+        return [str(finding) for finding in verify(session, now=place.now)]
 
 
 def figures(code: str, *, active: int = 20, began: int = 0, ended: int = 0, voice: Voice = Voice.REPORTS,
