@@ -76,6 +76,11 @@ Sealed = Annotated[bytes, mapped_column(BYTEA)]
 Digest = Annotated[bytes, mapped_column(BYTEA)]
 
 _STATES = ", ".join(f"'{state}'" for state in State)
+LOST = (
+    f"state IN ('{State.FAILED}', '{State.UNDELIVERED}', '{State.EXPIRED}')"
+    f" OR (state = '{State.UNKNOWN}' AND next_attempt_at IS NULL)"
+)
+"""A text that was not or may not have been received: reception tells the client some other way."""
 _WORDINGS = ", ".join(f"'{wording}'" for wording in Wording)
 
 
@@ -133,6 +138,7 @@ class Message(Base):
         Index(None, "state", "changed_at"),
         Index(None, "created_at"),
         Index(None, "place_id", "created_at"),
+        Index("ix_message_lost", "recipient_id", "changed_at", postgresql_where=text(LOST)),
         Index("ix_message_charged", "place_id", "charged_on", postgresql_where=text("charged_on IS NOT NULL")),
         CheckConstraint("(charged_on IS NULL) = (charge IS NULL)", name="charged"),
         CheckConstraint(

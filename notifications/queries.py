@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ARRAY, cast, exists, func, or_, select
+from sqlalchemy import ARRAY, Uuid, any_, cast, exists, func, literal, select, text
 from sqlalchemy import Text as Tag
 from sqlalchemy.orm import Session
 
-from notifications.models import Contact, Inbound, Message, State
+from notifications.models import LOST, Contact, Inbound, Message, State
 from notifications.sealing import CONTACT_PHONE, INBOUND_BODY, MESSAGE_BODY, Vault, phone_digests
 from notifications.texts import CATALOGUES, Status, language_for
 
@@ -127,16 +127,17 @@ def opted_out_since(session: Session, index: bytes) -> datetime | None:
     return last.received_at if last is not None and last.outcome == OPTED_OUT_OUTCOME else None
 
 
-def undelivered(session: Session, *, since: datetime | None = None) -> list[NotReached]:
+def undelivered(
+    session: Session, *, since: datetime | None = None, recipients: Collection[UUID] | None = None
+) -> list[NotReached]:
     """The texts that were not or may not have been received, oldest first: reception tells the client some other way.
 
-    Failed, undelivered and expired texts, and those whose fate stayed unknown until the last look-up.
+    Failed, undelivered and expired texts, and those whose fate stayed unknown until the last look-up. To these
+    recipients alone where some are given: however many were lost in the country, theirs are found by an index.
     """
-    lost = or_(
-        Message.state.in_((State.FAILED, State.UNDELIVERED, State.EXPIRED)),
-        (Message.state == State.UNKNOWN) & Message.next_attempt_at.is_(None),
-    )
-    rows = select(Message).where(lost).order_by(Message.changed_at, Message.id)
+    rows = select(Message).where(text(f"({LOST})")).order_by(Message.changed_at, Message.id)
+    if recipients is not None:
+        rows = rows.where(Message.recipient_id == any_(literal(list(recipients), ARRAY(Uuid))))
     if since is not None:
         rows = rows.where(Message.changed_at >= since)
     return [
@@ -145,9 +146,11 @@ def undelivered(session: Session, *, since: datetime | None = None) -> list[NotR
     ]
 
 
-def opted_out(session: Session) -> list[OptedOut]:
-    """The recipients who get no texts because their number asked for none, the latest last."""
+def opted_out(session: Session, *, recipients: Collection[UUID] | None = None) -> list[OptedOut]:
+    """Those of these recipients, or of all, who get no texts because their number asked for none, the latest last."""
     rows = select(Contact.recipient_id, Contact.opted_out_at).where(Contact.opted_out_at.is_not(None))
+    if recipients is not None:
+        rows = rows.where(Contact.recipient_id == any_(literal(list(recipients), ARRAY(Uuid))))
     return [
         OptedOut(recipient_id, at)
         for recipient_id, at in session.execute(rows.order_by(Contact.opted_out_at, Contact.recipient_id))

@@ -119,14 +119,15 @@ def tasks(session: ReadSession, *, site_id: SiteId, at: datetime) -> list[Task]:
         select(Alert).where(Alert.site_id == site_id, Alert.role == Role.RECEPTION, Alert.resolved_at.is_(None))
     )
     found = [Task(alert.cause, ClientId(alert.client_id), alert.opened_at, alert.sentence) for alert in waiting]
+    here = [ClientId(each) for each in session.scalars(select(Client.id).where(Client.site_id == site_id))]
     lost = [
         (ClientId(text.recipient_id), text.at)
-        for text in notifications.queries.undelivered(session, since=at - LOOK_BACK)
+        for text in notifications.queries.undelivered(session, since=at - LOOK_BACK, recipients=here)
         if text.recipient_id is not None
         and text.kind not in NOT_MISSED
         and text.code not in (NOT_SENT_BECAUSE_OPTED_OUT, WITHDRAWN)
     ]
-    ended = [(ClientId(one.recipient_id), one.at) for one in notifications.queries.opted_out(session)]
+    ended = [(ClientId(one.recipient_id), one.at) for one in notifications.queries.opted_out(session, recipients=here)]
     found += _unsettled(session, site_id, NOT_RECEIVED, lost)
     found += _unsettled(session, site_id, OPTED_OUT, ended)
     return sorted(found, key=lambda task: (task.since, task.cause, task.client_id))
@@ -135,20 +136,17 @@ def tasks(session: ReadSession, *, site_id: SiteId, at: datetime) -> list[Task]:
 def _unsettled(
     session: ReadSession, site_id: SiteId, cause: str, happened: Sequence[tuple[ClientId, datetime]]
 ) -> list[Task]:
-    """What happened to clients of the site since such a task of theirs was last settled, once for each of them."""
+    """What happened to these clients of the site since such a task of theirs was last settled, once for each."""
     ids = {client_id for client_id, _ in happened}
-    here = (
-        set(session.scalars(select(Client.id).where(Client.site_id == site_id, Client.id.in_(ids)))) if ids else set()
-    )
     rows = session.execute(
         select(Alert.client_id, func.max(Alert.resolved_at))
-        .where(Alert.site_id == site_id, Alert.cause == cause, Alert.client_id.in_(here))
+        .where(Alert.site_id == site_id, Alert.cause == cause, Alert.client_id.in_(ids))
         .group_by(Alert.client_id)
     )
     settled = {client_id: resolved_at for client_id, resolved_at in rows if resolved_at is not None}
     since: dict[ClientId, datetime] = {}
     for client_id, when in happened:
-        if client_id in here and not (client_id in settled and when <= settled[client_id]):
+        if not (client_id in settled and when <= settled[client_id]):
             since[client_id] = min(when, since.get(client_id, when))
     return [Task(cause, client_id, when, _SENTENCES[cause]) for client_id, when in since.items()]
 

@@ -346,6 +346,7 @@ AFTERWARDS: dict[str, list[tuple[str, tuple[object, ...]]]] = {
             (200, True),
         ),
     ],
+    "0063_lost_texts": [("SELECT count(*) FROM message", (200,))],
 }
 """What each later migration leaves of a full database, oldest first."""
 CAME = """

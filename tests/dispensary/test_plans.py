@@ -142,6 +142,9 @@ def country(database_url: str, vault: Vault, tmp_path: Path) -> Iterator[Country
                 WHERE role = 'pharmacist') AS people
             CROSS JOIN unnest(ARRAY['doctor', 'nurse', 'reception', 'evaluator', 'administrator']) AS role
             ON CONFLICT DO NOTHING""")
+        lost = "UPDATE message SET state = 'failed', changed_at = now() WHERE abs(hashtext(reason_key)) % 3 = 0"
+        connection.execute("SET session_replication_role = replica")
+        assert connection.execute(lost).rowcount > ENOUGH, "texts are lost everywhere"
         connection.execute("ANALYZE")
         counts = {name: connection.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in GROWING}
     plain.close()
