@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import exists, or_, select, text
+from sqlalchemy import exists, select, text
 from sqlalchemy.orm import Session
 
 from scheduling.models import HOLDS_A_PLACE, Booking, BookingState, Closure, Opening, Place, Slot, Visit
@@ -53,8 +53,12 @@ def place_of(session: Session, place_id: UUID) -> Place:
     """The place of this id. Raises NotFound."""
     place = session.get(Place, place_id)
     if place is None:
-        raise NotFound("no-place", "There is no such place.")
+        raise _no_place()
     return place
+
+
+def _no_place() -> NotFound:
+    return NotFound("no-place", "There is no such place.")
 
 
 def is_place(session: Session, place_id: UUID) -> bool:
@@ -68,27 +72,35 @@ def day_at(session: Session, place_id: UUID, moment: datetime) -> date:
 
 
 def timetable(session: Session, place_id: UUID, first: date, last: date) -> Timetable:
-    """The place's hours and closures of the days from first to last, in three reads. Raises NotFound."""
-    place = place_of(session, place_id)
-    openings = session.scalars(
-        select(Opening).where(
-            Opening.place_id == place_id,
-            Opening.from_day <= last,
-            or_(Opening.until_day.is_(None), Opening.until_day > first),
-        )
-    )
+    """The place's hours and closures of the days from first to last, in two reads. Raises NotFound."""
+    return _timetable(session, place_id, first, last)[0]
+
+
+def _timetable(session: Session, place_id: UUID, first: date, last: date) -> tuple[Timetable, bool]:
+    """And whether the place has ever had hours. Those of all time are few: whoever sets them, sets a week."""
+    rows = session.execute(
+        select(Place, Opening).outerjoin(Opening, Opening.place_id == Place.id).where(Place.id == place_id)
+    ).all()
+    if not rows:
+        raise _no_place()
+    place, openings = rows[0][0], [opening for _, opening in rows if opening is not None]
     closures = session.scalars(
         select(Closure)
         .where(Closure.place_id == place_id, Closure.first_day <= last, Closure.last_day >= first)
         .order_by(Closure.first_day, Closure.id)
     )
-    return Timetable(
+    known = Timetable(
         zone_named(place.zone),
-        tuple(InForce(hours_of(opening), opening.from_day, opening.until_day) for opening in openings),
+        tuple(
+            InForce(hours_of(each), each.from_day, each.until_day)
+            for each in openings
+            if each.from_day <= last and (each.until_day is None or each.until_day > first)
+        ),
         tuple(Shut(each.first_day, each.last_day, each.reason, each.id) for each in closures),
         timedelta(minutes=place.lead_minutes),
         place.horizon_days,
     )
+    return known, bool(openings)
 
 
 def hours_of(row: Opening) -> Hours:
@@ -187,8 +199,7 @@ def closed_days(session: Session, place_id: UUID, first: date, last: date) -> li
 
     A place whose hours nobody has set has no days of rest, only closures: what is not known to be closed is open.
     """
-    known = timetable(session, place_id, first, last)
-    rests = session.scalar(select(exists().where(Opening.place_id == place_id)))
+    known, rests = _timetable(session, place_id, first, last)
     return [day for day in days(first, last) if known.shut_on(day) or (rests and not known.hours_on(day))]
 
 

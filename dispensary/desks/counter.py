@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -21,10 +21,13 @@ from dispensary.clients.guests import find_at_counter, photo_at_counter, stays_a
 from dispensary.database import ReadSession, WriteSession
 from dispensary.desks.calling import next_to
 from dispensary.desks.camera import MAY_LOOK
-from dispensary.desks.window import AtCounter, amount, choices, seen_again
+from dispensary.desks.window import AtCounter, Opened, amount, choices, seen_again
 from dispensary.desks.with_methadone import courses_at
+from dispensary.monitoring.with_methadone import CourseHere
 from dispensary.refusals import NotThere, Refusal, Refused
+from dispensary.staff.countersign import Somebody
 from dispensary.supplies import passes, queries
+from dispensary.supplies.calls import prescribers
 from dispensary.supplies.day_list import day_list
 from dispensary.supplies.guests import stay_state
 from dispensary.supplies.outage_settings import has_password
@@ -202,8 +205,14 @@ def client_page(
     typed: Mapping[str, Any] | None = None,
 ) -> Template:
     """The screen of one client, with what was refused and typed when something was."""
-    opened, today = here.opened(seen_on="counter"), here.today
-    window = opened.window
+
+    def read(session: WriteSession) -> tuple[Opened, Sequence[Somebody], Sequence[CourseHere]]:
+        found = here.opened(session)
+        to_call = prescribers(session, site_id=found.window.reading.home_id) if found.asks_for_call else ()
+        return found, to_call, courses_at(session, here, found)
+
+    opened, to_call, courses = here.sees(read, seen_on="counter")
+    window, today = opened.window, here.today
     ready = next((w for w in window.waiting if w.pickup.collect_on == today), None)
     absence = next((refusal for refusal in window.refusals if refusal.code in _OF_ABSENCE), None)
     stopped = bool(absence or window.reading.moment.blocked)  # nothing leaves until a prescriber has spoken
@@ -222,7 +231,7 @@ def client_page(
         today=today,
         now=here.now,
         ready=ready,
-        courses=courses_at(here, opened),
+        courses=courses,
         chosen=bool(chosen) and ready is not None and chosen == str(ready.pickup.id),
         absence=absence,
         proposed=() if stopped else window.proposed,
@@ -230,7 +239,7 @@ def client_page(
         may_dose=window.due_mg is not None and not any(r.code != "second-look" for r in window.refusals),
         asks_for_call=opened.asks_for_call,
         called=opened.called,
-        prescribers=choices(opened.prescribers, only_one_is_chosen=True),
+        prescribers=choices(to_call, only_one_is_chosen=True),
         agreed=opened.agreed,
         stays=opened.stays,
         is_guest=opened.is_guest,

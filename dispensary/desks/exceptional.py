@@ -15,7 +15,7 @@ from litestar.types import ControllerRouterHandler
 from dispensary.database import WriteSession
 from dispensary.desks.counter import client_page
 from dispensary.desks.noting import WRITES, somebody
-from dispensary.desks.window import AtCounter, Opened, amount, choices
+from dispensary.desks.window import AtCounter, Opened, StandingBy, amount, choices
 from dispensary.refusals import NotThere, Refusal, Refused
 from dispensary.staff.rules import Act
 from dispensary.supplies import exceptions
@@ -61,7 +61,12 @@ def unusual_page(
     typed: Mapping[str, Any] | None = None,
 ) -> Template:
     """The page with one form open: of what is written down now (`what`), or of what is done about an exception."""
-    opened = here.opened(seen_on="not as usual")
+
+    def read(session: WriteSession) -> tuple[Opened, StandingBy]:
+        found = here.opened(session)
+        return found, here.standing_by(session, found)
+
+    opened, standing_by = here.sees(read, seen_on="not as usual")
     window = opened.window
     possible = _possible(opened)
     chosen = what if what in possible and (refused or possible[ExceptionKind(what)]) else ""
@@ -83,10 +88,10 @@ def unusual_page(
         done=done,
         may_close=shown is not None and (not shown.row.blocks or here.actor.may(Act.ORDER)),
         poured_mg=_poured(opened),
-        prescribers=choices(opened.prescribers, only_one_is_chosen=True),
-        anybody=choices(opened.prescribers),
-        seconds=choices(opened.seconds) if opened.seconds else [],
-        needs_second=opened.needs_second,
+        prescribers=choices(standing_by.prescribers, only_one_is_chosen=True),
+        anybody=choices(standing_by.prescribers),
+        seconds=choices(standing_by.seconds) if standing_by.seconds else [],
+        needs_second=standing_by.needs_second,
         amount=amount,
     )
 

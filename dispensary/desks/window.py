@@ -39,14 +39,9 @@ Done = TypeVar("Done")
 
 @dataclass(frozen=True)
 class Opened:
-    """What the counter sees of the client, and who may be called or stand by."""
+    """What the counter sees of the client."""
 
     window: AtTheWindow
-    prescribers: Sequence[Somebody]
-    seconds: Sequence[Somebody]
-    """Who else can look at a loss."""
-    needs_second: bool
-    """Whether one of them is on duty, so that a loss is not written off alone."""
     agreed: tuple[Reduction, str] | None
     """Less than the order, as agreed by telephone, and with whom."""
     stays: Sequence[StayShown]
@@ -69,6 +64,17 @@ class Opened:
 
 
 @dataclass(frozen=True)
+class StandingBy:
+    """Who may be called or stand by."""
+
+    prescribers: Sequence[Somebody]
+    seconds: Sequence[Somebody]
+    """Who else can look at a loss."""
+    needs_second: bool
+    """Whether one of them is on duty, so that a loss is not written off alone."""
+
+
+@dataclass(frozen=True)
 class AtCounter:
     """Who works at the counter, when, and which client stands before them."""
 
@@ -86,12 +92,8 @@ class AtCounter:
     def url(self) -> str:
         return f"/counter/clients/{self.client_id}"
 
-    def opened(self, *, seen_on: str) -> Opened:
-        """Reads the client, and writes down that somebody saw them, and on which page. Raises NotThere."""
-        return self.sees(self._opened, seen_on=seen_on)
-
     def sees(self, read: Callable[[WriteSession], Done], *, seen_on: str) -> Done:
-        """Reads something of the client, and writes the look down with it."""
+        """Reads something of the client, and writes down with it that somebody saw them, and on which page."""
 
         def look(session: WriteSession) -> Done:
             read_so = read(session)
@@ -100,24 +102,34 @@ class AtCounter:
 
         return self.database.write(look)
 
-    def _opened(self, session: ReadSession) -> Opened:
+    def opened(self, session: ReadSession) -> Opened:
+        """Reads the client as the counter sees them. Raises NotThere."""
         window = at_the_window(session, site_id=self.site.id, client_id=self.client_id, today=self.today, guests=True)
-        home_id = window.reading.home_id
+        decision = window.reading.decision
         return Opened(
             window=window,
-            prescribers=prescribers(session, site_id=home_id),
-            stays=[
-                each
-                for each in stays_of(session, client_id=self.client_id, until_after=self.today)
-                if self.site.id in (each.stay.home_site_id, each.stay.guest_site_id)
-                and stay_state(each.stay, self.today) in (StayState.ASKED, StayState.COMING, StayState.RUNNING)
-            ],
-            is_guest=home_id != self.site.id,
+            stays=self._stays(session) if window.there.stays else (),
+            is_guest=window.reading.home_id != self.site.id,
             called=_called(session, self.site, self.client_id, self.now),
+            agreed=_agreed(session, self.client_id) if window.reading.moment.reduction else None,
+            offers_naloxone=bool(decision and decision.per_supply)
+            and offers_naloxone(session, client_id=self.client_id, today=self.today),
+        )
+
+    def _stays(self, session: ReadSession) -> list[StayShown]:
+        return [
+            each
+            for each in stays_of(session, client_id=self.client_id, until_after=self.today)
+            if self.site.id in (each.stay.home_site_id, each.stay.guest_site_id)
+            and stay_state(each.stay, self.today) in (StayState.ASKED, StayState.COMING, StayState.RUNNING)
+        ]
+
+    def standing_by(self, session: ReadSession, opened: Opened) -> StandingBy:
+        """Who may be called about this client, and who can stand by a loss."""
+        return StandingBy(
+            prescribers=prescribers(session, site_id=opened.window.reading.home_id),
             seconds=who_can_stand_by(session, actor=self.actor),
             needs_second=bool(on_duty(session, actor=self.actor, at=self.now)),
-            agreed=_agreed(session, self.client_id),
-            offers_naloxone=offers_naloxone(session, client_id=self.client_id, today=self.today),
         )
 
     def does(

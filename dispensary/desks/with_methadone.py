@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from dispensary.database import ReadSession
 from dispensary.desks.next_time import next_time
 from dispensary.desks.window import AtCounter, Opened
 from dispensary.monitoring.refill_rules import WithIt
@@ -16,30 +17,29 @@ from dispensary.web.forms import one, several
 from dispensary.web.typed import Typed
 
 
-def courses_at(here: AtCounter, opened: Opened) -> Sequence[CourseHere]:
+def courses_at(session: ReadSession, here: AtCounter, opened: Opened) -> Sequence[CourseHere]:
     """The client's treatments that run, held against the next day on which they come. A guest's are not shown.
 
     Prepared bottles of today leave today: the next day is the one after them.
     """
-    if opened.is_guest:
-        return ()
     window, today = opened.window, here.today
+    if opened.is_guest or not window.there.treatments:
+        return ()
     given = set(window.reading.moment.covered)
     given |= {bottle.dose_day for each in window.waiting if each.pickup.collect_on == today for bottle in each.bottles}
     tomorrow = first_free = today + timedelta(days=1)
     while first_free in given:
         first_free += timedelta(days=1)
-    with here.database.reading() as session:
-        comes = next_time(
-            session,
-            place=here.site,
-            client_id=here.client_id,
-            waiting=window.waiting,
-            first_free=first_free,
-            earliest=tomorrow,
-            now=here.now,
-        )
-        return courses_here(session, site_id=here.site.id, client_id=here.client_id, today=today, next_day=comes.day)
+    comes = next_time(
+        session,
+        place=here.site,
+        client_id=here.client_id,
+        waiting=window.waiting,
+        first_free=first_free,
+        earliest=tomorrow,
+        now=here.now,
+    )
+    return courses_here(session, site_id=here.site.id, client_id=here.client_id, today=today, next_day=comes.day)
 
 
 def refills_typed(typed: Typed, data: Mapping[str, Any]) -> tuple[WithIt, ...]:

@@ -26,7 +26,7 @@ from dispensary.straight import Straight
 from dispensary.units import ClientId, new_id
 
 _STANDING = """
-SELECT c.site_id = %(site)s,
+SELECT c.id, c.site_id = %(site)s,
     EXISTS (SELECT 1 FROM guest_stay g WHERE g.client_id = c.id AND g.guest_site_id = %(site)s
         AND g.until_day > %(since)s AND (g.ended_on IS NULL OR g.ended_on > %(since)s)),
     EXISTS (SELECT 1 FROM watched_record w WHERE w.client_id = c.id AND w.ended_at IS NULL),
@@ -50,11 +50,10 @@ SELECT c.site_id = %(site)s,
     EXISTS (SELECT 1 FROM client_assignment m WHERE m.client_id = c.id AND m.account_id = %(account)s),
     (SELECT reason FROM look_reason l WHERE l.account_id = %(account)s AND l.client_id = c.id
         AND l.site_id = %(site)s AND l.day = %(today)s)
-FROM client c WHERE c.id = %(client)s
-"""
+FROM client c WHERE c.id ="""
 
 WHOSE: dict[str, LiteralString] = {
-    "client_id": "SELECT %(id)s",
+    "client_id": "SELECT %(id)s::uuid",
     "pickup_id": "SELECT client_id FROM pickup WHERE id = %(id)s",
     "supply_id": "SELECT client_id FROM supply WHERE id = %(id)s",
     "home_visit_id": "SELECT client_id FROM home_visit WHERE id = %(id)s",
@@ -66,6 +65,7 @@ WHOSE: dict[str, LiteralString] = {
     "serial": "SELECT client_id FROM bottle WHERE serial = %(id)s",
 }
 """By which part of an address a record is opened, and whose it is."""
+_ASKED: dict[str, LiteralString] = {name: f"{_STANDING} ({whose})" for name, whose in WHOSE.items()}
 
 _reason: ContextVar[str] = ContextVar("reason for looking", default="")
 
@@ -90,30 +90,29 @@ def reason_asked(
 
     One query outside any transaction: it is asked for every page about a client.
     """
-    whose = glance.run(WHOSE[opened_by], {"id": value}).fetchone()
-    if whose is None or whose[0] is None or actor.account_id is None:
+    if actor.account_id is None:
         return None
     asked = {
-        "client": whose[0],
+        "id": value,
         "site": actor.site_id,
         "account": actor.account_id,
         "today": today,
         "since": today - timedelta(days=RECENT_DAYS),
     }
-    row = glance.run(_STANDING, asked).fetchone()
+    row = glance.run(_ASKED[opened_by], asked).fetchone()
     if row is None:
         return None
-    *known, given = row
+    client_id, *known, given = row
     home, guest, watched, here, due, is_open, recent, mine = known
     standing = Standing(home, guest, watched, here, due, is_open, recent, mine)
-    if not home and not guest and not _ever_here(glance, asked):
+    if not home and not guest and not _ever_here(glance, client_id, actor):
         return None  # another site's client, as unknown here as nobody: the page itself says so
-    return Asked(ClientId(whose[0]), asked_why(standing, at_counter=at_counter), given or "")
+    return Asked(ClientId(client_id), asked_why(standing, at_counter=at_counter), given or "")
 
 
-def _ever_here(glance: Straight, asked: dict[str, object]) -> bool:
+def _ever_here(glance: Straight, client_id: ClientId, actor: Actor) -> bool:
     stay = "SELECT 1 FROM guest_stay WHERE client_id = %(client)s AND guest_site_id = %(site)s LIMIT 1"
-    return glance.run(stay, asked).fetchone() is not None
+    return glance.run(stay, {"client": client_id, "site": actor.site_id}).fetchone() is not None
 
 
 def give_reason(

@@ -26,10 +26,11 @@ from dispensary.supplies.calls import the_call
 from dispensary.supplies.exception_rows import locked_exception, still_open, write_exception
 from dispensary.supplies.exceptions_rules import ExceptionKind, OrderedSince, top_up_left
 from dispensary.supplies.identity import how_known
-from dispensary.supplies.models import Dose, DoseException, ExtraDose, Supply
+from dispensary.supplies.models import Dose, DoseException, ExtraDose
 from dispensary.supplies.moment import Reading, read_moment
 from dispensary.supplies.packing import Packed, pack
 from dispensary.supplies.rules import DosePlan, due_portions, may_give_extra
+from dispensary.supplies.unusual import HadToday, had_today
 from dispensary.supplies.writing import (
     Handed,
     answer_of,
@@ -103,17 +104,13 @@ class ToppedUp:
     taken_mg: Decimal
 
 
-def top_up_today(session: ReadSession, *, client_id: ClientId, reading: Reading) -> ToppedUp:
-    """What is left to top up today; 0 before the day's dose was taken, and when nothing was increased since."""
+def top_up_today(session: ReadSession, *, client_id: ClientId, reading: Reading, had: Sequence[HadToday]) -> ToppedUp:
+    """What is left to top up of what the client had today; 0 before all of it, and when nothing was increased since."""
     moment = reading.moment
     today = moment.today
-    doses = session.execute(
-        select(Dose.mg, Supply.at)
-        .join(Supply, Supply.id == Dose.supply_id)
-        .where(Dose.client_id == client_id, Dose.dose_day == today, Dose.voided_at.is_(None))
-    ).all()
-    if not doses or due_portions(moment, today):
-        return ToppedUp(Decimal(0), sum((mg for mg, _ in doses), Decimal(0)))
+    given = sum((dose.mg for dose in had), Decimal(0))
+    if not had or due_portions(moment, today):
+        return ToppedUp(Decimal(0), given)
     extra = session.scalar(
         select(func.coalesce(func.sum(ExtraDose.mg), 0)).where(
             ExtraDose.client_id == client_id,
@@ -122,11 +119,11 @@ def top_up_today(session: ReadSession, *, client_id: ClientId, reading: Reading)
             ExtraDose.voided_at.is_(None),
         )
     )
-    taken = sum((mg for mg, _ in doses), Decimal(0)) + Decimal(extra or 0)
+    taken = given + Decimal(extra or 0)
     left = top_up_left(
         _orders_for(session, client_id, today),
         taken_mg=taken,
-        taken_at=max(at for _, at in doses),
+        taken_at=max(dose.at for dose in had),
         most_today=moment.reduction.mg if moment.reduction else None,
     )
     return ToppedUp(left, taken)
@@ -170,7 +167,8 @@ def top_up(
     if reading.earlier:
         return answered(reading.earlier, digest)
     faults = list(the_call(session, site_id=reading.home_id, prescriber_id=prescriber_id, said=said))
-    room = top_up_today(session, client_id=client_id, reading=reading)
+    had = had_today(session, client_id=client_id, today=today)
+    room = top_up_today(session, client_id=client_id, reading=reading, had=had)
     if not 0 < mg <= room.left_mg:
         faults.append(
             Refusal(

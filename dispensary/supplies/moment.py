@@ -10,8 +10,6 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import text
-
 import scheduling.queries
 from dispensary.database import ReadSession
 from dispensary.prescribing.adopting import guideline_of
@@ -60,7 +58,10 @@ SELECT h.jump_percent, h.jump_mg, h.missed_days_ask, latest.dose_day AS last_day
     (SELECT jsonb_agg(jsonb_build_array(g.guest_site_id, there.code, lower(g.days), upper(g.days), g.bottles))
        FROM guest_stay g JOIN site there ON there.id = g.guest_site_id
        WHERE g.client_id = c.id AND g.verified_at IS NOT NULL
-        AND g.days && daterange(%(today)s, %(last)s, '[]')) AS stays
+        AND g.days && daterange(%(today)s, %(last)s, '[]')) AS stays,
+    CASE WHEN %(carries)s THEN (SELECT jsonb_agg(jsonb_build_array(d.dose_day, d.closed_day))
+       FROM dose d WHERE d.client_id = %(client)s AND d.kind = 'take_home' AND d.voided_at IS NULL
+        AND d.dose_day >= date_trunc('week', %(today)s)::date) END AS carried
 FROM site s
 JOIN client c ON c.id = %(client)s
 JOIN site h ON h.id = c.site_id
@@ -104,6 +105,7 @@ class _Found(NamedTuple):
     home_id: SiteId
     home_code: str
     stays: list[list[Any]] | None
+    carried: list[list[Any]] | None
 
 
 @dataclass(frozen=True)
@@ -144,7 +146,7 @@ def read_moment(
     farthest = DoseDay(today + timedelta(days=LONGEST_SUPPLY))
     ahead = sorted(day for day in days if day <= farthest)
     last = max([today, *ahead])
-    values = {"site": site_id, "client": client_id, "today": today, "last": last, "key": key}
+    values = {"site": site_id, "client": client_id, "today": today, "last": last, "key": key, "carries": bool(ahead)}
     row = session.run(_READ, values).fetchone()
     assert row is not None, "somebody is signed in at this site"
     found = _Found._make(row)
@@ -163,9 +165,7 @@ def read_moment(
         guard=JumpGuard(found.jump_percent, found.jump_mg),
         missed_days_ask=found.missed_days_ask,
         limits=limits_of(decision) if decision else None,
-        carried=_carried(session, client_id, today, apart=bool(decision and decision.closed_days_apart))
-        if ahead
-        else frozenset(),
+        carried=_carried(found.carried or [], apart=bool(decision and decision.closed_days_apart)),
         closed_days=_closed_days(session, site_id, today, last, decision) if ahead else frozenset(),
         day_closed=found.day_closed,
         reduction=_reduced(found.reduction),
@@ -296,13 +296,6 @@ def _first_of_runs(days: Collection[date], most: int | None) -> frozenset[date]:
     return frozenset(kept)
 
 
-_CARRIED = text("""
-SELECT DISTINCT dose_day FROM dose
-WHERE client_id = :client AND kind = 'take_home' AND voided_at IS NULL AND NOT (closed_day AND :apart)
-  AND dose_day >= date_trunc('week', CAST(:today AS date))::date
-""")
-
-
-def _carried(session: ReadSession, client_id: ClientId, today: date, *, apart: bool) -> frozenset[DoseDay]:
-    found = session.execute(_CARRIED, {"client": client_id, "apart": apart, "today": today})
-    return frozenset(DoseDay(day) for (day,) in found)
+def _carried(rows: list[list[Any]], *, apart: bool) -> frozenset[DoseDay]:
+    """The days of this week on that bottles were handed over for; without closed days, where those count apart."""
+    return frozenset(DoseDay(date.fromisoformat(day)) for day, closed in rows if not (closed and apart))

@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select
 
 from dispensary.clients.guests import face_at_counter
 from dispensary.clients.queries import Face, face_at
@@ -49,8 +49,8 @@ from dispensary.supplies.rules import (
     ruling_on,
 )
 from dispensary.supplies.shown import proposed_days
+from dispensary.supplies.there import There, what_is_there
 from dispensary.supplies.unusual import HadToday, Unusual, had_today, unusual_of
-from dispensary.takehome.models import Assessment
 from dispensary.units import ClientId, DoseDay, SiteId
 
 
@@ -85,6 +85,7 @@ class AtTheWindow:
 
     face: Face
     reading: Reading
+    there: There
     refusals: tuple[Refusal, ...]
     """Why today's dose may not be given, once identity and safety are confirmed; empty when it may."""
     proposed: tuple[DoseDay, ...]
@@ -95,9 +96,6 @@ class AtTheWindow:
     looks: Sequence[ScheduledLook]
     """Days to look that have come, for the effect of another medicine on methadone; none at a guest's counter."""
     last_supply: Supply | None
-    missed_in_30_days: int
-    level: str
-    """The level that the policy gave when the decision in force was made; empty without a decision."""
     unusual: Sequence[Unusual]
     """What was not as usual today, and what is open of earlier days."""
     recall: Recall | None
@@ -148,6 +146,15 @@ class AtTheWindow:
         return [one for one in self.unusual if one.row.closed_at is None and one.row.kind in ("vomited", "wrong_dose")]
 
     @property
+    def missed_in_30_days(self) -> int:
+        return self.there.missed_in_30_days
+
+    @property
+    def level(self) -> str:
+        """The level that the policy gave when the decision in force was made; empty without a decision."""
+        return self.there.level
+
+    @property
     def days_without(self) -> int:
         return days_without(self.reading.moment)
 
@@ -170,24 +177,27 @@ def at_the_window(
         face = face_at(session, site_id=site_id, client_id=client_id)
     ahead = [DoseDay(today + timedelta(days=n)) for n in range(1, LONGEST_SUPPLY + 1)]
     reading = read_moment(session, site_id=site_id, client_id=client_id, today=today, days=ahead)
+    there = what_is_there(session, client_id=client_id, today=today)
     usual = Wanted(observed=True, identified_by=face.identified_by, well=True)
     here = portion_here(reading.moment)
     due_mg = portions_on(reading.moment, today)[here - 1] if here else None
+    had = had_today(session, client_id=client_id, today=today) if today in reading.moment.covered else ()
     return AtTheWindow(
         face=face,
         reading=reading,
+        there=there,
         refusals=may_dispense(reading.moment, usual),
         proposed=proposed_days(reading.moment),
-        at_home=bottles_at_home(session, client_id=client_id, today=today),
-        waiting=pickups_waiting(session, client_id=client_id, site_id=site_id),
+        at_home=bottles_at_home(session, client_id=client_id, today=today) if there.bottles else (),
+        waiting=pickups_waiting(session, client_id=client_id, site_id=site_id) if there.pickups else (),
         alerts=[
             each
-            for each in open_alerts_of(session, client_id=client_id)
+            for each in (open_alerts_of(session, client_id=client_id) if there.alerts else ())
             if reading.home_id == site_id or (each.severity == "urgent" and each.rule in _FOR_A_GUESTS_COUNTER)
         ],
         looks=[
             each
-            for each in open_looks_of(session, client_id=client_id)
+            for each in (open_looks_of(session, client_id=client_id) if there.looks else ())
             if reading.home_id == site_id and each.on_day <= today
         ],
         last_supply=session.scalar(
@@ -196,22 +206,14 @@ def at_the_window(
             .order_by(Supply.at.desc())
             .limit(1)
         ),
-        missed_in_30_days=_missed(session, client_id, today),
-        level=_level(session, reading),
-        unusual=unusual_of(session, client_id=client_id, today=today),
-        recall=open_recall(session, client_id=client_id),
-        had_today=had_today(session, client_id=client_id, today=today),
-        top_up=top_up_today(session, client_id=client_id, reading=reading),
-        flags=standing(flags_of(session, client_id=client_id), on=today),
-        found_last=found_last(session, client_id=client_id, today=today),
+        unusual=unusual_of(session, client_id=client_id, today=today) if there.unusual else (),
+        recall=open_recall(session, client_id=client_id) if there.recall else None,
+        had_today=had,
+        top_up=top_up_today(session, client_id=client_id, reading=reading, had=had),
+        flags=standing(flags_of(session, client_id=client_id), on=today) if there.flags else (),
+        found_last=found_last(session, client_id=client_id, today=today) if there.found else None,
         pours=to_pour(session, site_id=site_id, mg=due_mg, day=today) if due_mg else (),
     )
-
-
-def _level(session: ReadSession, reading: Reading) -> str:
-    if reading.decision is None:
-        return ""
-    return session.scalar(select(Assessment.level).where(Assessment.id == reading.decision.assessment_id)) or ""
 
 
 def bottles_at_home(session: ReadSession, *, client_id: ClientId, today: date) -> list[AtHome]:
@@ -312,15 +314,6 @@ def _with_bottles(session: ReadSession, pickups: Sequence[Pickup]) -> list[Waiti
         .order_by(Bottle.dose_day, Bottle.portion)
     ).all()
     return [Waiting(pickup, [b for b in bottles if b.pickup_id == pickup.id]) for pickup in pickups]
-
-
-def _missed(session: ReadSession, client_id: ClientId, today: date) -> int:
-    found = session.scalar(
-        text("""SELECT count(DISTINCT dose_day) FROM day_as_known
-                WHERE client_id = :client AND outcome = 'missed' AND dose_day >= :first"""),
-        {"client": client_id, "first": today - timedelta(days=30)},
-    )
-    return int(found or 0)
 
 
 @dataclass(frozen=True)
