@@ -12,6 +12,7 @@ from sqlalchemy import select
 from dispensary.commands.parts import bar, database_of, forget, now
 from dispensary.database import Database, ReadSession
 from dispensary.demo.clinic import PASSWORD
+from dispensary.nights import assess_sites, judge_sites
 from dispensary.programmes.building import build
 from dispensary.programmes.opening import pins
 from dispensary.programmes.reading import BadProgramme, read_programme
@@ -77,6 +78,8 @@ def _made(database: Database, programme: Programme) -> None:
     click.echo(f"Making the programme {programme.key}: its sites, its people, and their days, once.")
     try:
         build(database, programme, now=now(), say=bar("days", " days"))
+        assess_sites(database, now)
+        judge_sites(database, now)
     except BadProgramme as bad:
         forget(database)
         raise BadSettings(str(bad)) from None
@@ -103,7 +106,8 @@ def _who(settings: Settings, programme: Programme) -> list[str]:
             )
     texts = ", ".join(dict.fromkeys(tag for site in programme.sites for tag in site.languages))
     if language in catalogues():
-        lines += ["", f"Its screens are in “{language}”; texts to clients in {texts}. Translations are drafts."]
+        told = f"Its screens are in “{language}” as far as they are translated, and in English else"
+        lines += ["", f"{told}; texts to clients in {texts}. Translations are drafts."]
     else:
         lines += ["", f"There are no screens in “{language}” yet: they are in English; texts to clients in {texts}."]
     lines += [f"Play a client's phone on {base}/telephone. Stop it with Ctrl-C.", ""]

@@ -13,7 +13,7 @@ from random import Random
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import select
+from sqlalchemy import exists, select
 
 from dispensary.clients.models import Episode
 from dispensary.clients.rules import Sex
@@ -29,6 +29,7 @@ from dispensary.takehome.carrying import DecisionLimits, take_home_allowed
 from dispensary.takehome.models import Decision
 from dispensary.takehome.queries import limits_of
 from dispensary.units import ClientId, plain
+from scheduling.models import Visit
 
 FARTHEST = 28
 """Days ahead that bottles are looked for: what a decision allows at most."""
@@ -77,6 +78,14 @@ class Bulk:
         here = {who: pair for who, pair in self.lives.items() if pair[1].first <= day <= pair[1].last}
         if not here:
             return
+        if session.scalar(select(exists().where(Visit.place_id == self.pharmacist.site_id, Visit.day == day))):
+            raise Refused(
+                Refusal(
+                    "days-together",
+                    "An act checked somebody in on this day, whose visits are written together with its doses.",
+                    "Do that act on a day before or after the `doses` of the groups of this site.",
+                )
+            )
         orders, decisions = _orders(session, here, day), _decisions(session, here, day)
         came = []
         for client_id, (life, habit) in here.items():
