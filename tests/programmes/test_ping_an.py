@@ -44,7 +44,7 @@ def test_ping_an_runs_and_its_figures_are_the_published_ones(built: Callable[[st
 
 
 def _the_satellite_shares_the_ledger(centre: Built) -> None:
-    main, satellite = centre.house.sites["PA"], centre.house.sites["CH"]
+    main, satellite = centre.house.sites["PA"], centre.house.sites["PA-C"]
     with centre.database.reading() as session:
         moved = """SELECT l.site_id, r.kind, r.ml FROM register_line r JOIN lot l ON l.id = r.lot_id
             WHERE transfer_id IS NOT NULL"""
@@ -71,6 +71,6 @@ def _the_satellite_shares_the_ledger(centre: Built) -> None:
                 at=centre.now + timedelta(seconds=5),
             )
 
-    with pytest.raises(Refused, match=r"CH|Chunhui"):
+    with pytest.raises(Refused, match=r"PA-C|Chunhui"):
         gives("PA")
-    gives("CH")
+    gives("PA-C")
