@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 from litestar import Litestar
+from sqlalchemy import select
 
 from dispensary import __version__
 from dispensary.commands import (
@@ -33,6 +34,7 @@ from dispensary.database import Database, kept_running
 from dispensary.jobs import start_jobs
 from dispensary.schema import migrate as migrate_database
 from dispensary.settings import BadSettings, Settings, settings_from
+from dispensary.staff.models import Site
 from dispensary.staff.queries import place, site_by_code
 
 if TYPE_CHECKING:
@@ -145,6 +147,9 @@ def _demo(settings: Settings, *, fresh: bool) -> None:
             forget(database)
         with database.reading() as session:
             filled, last = clinic.is_filled(session), clinic.last_open(session)
+            codes = set(session.scalars(select(Site.code)))
+        if codes and not filled:
+            raise programmes.another(codes)
         if not filled:
             click.echo("Making the clinic and its year of history. This takes about half a minute, once.")
             clinic.fill(

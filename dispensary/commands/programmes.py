@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import timedelta
 from typing import Protocol
 
@@ -62,27 +62,34 @@ def demonstrate(settings: Settings, name: str, *, fresh: bool, table: bool, serv
 
 
 def _made(database: Database, programme: Programme) -> None:
+    codes = {site.code for site in programme.sites}
     with database.reading() as session:
         there = set(session.scalars(select(Site.code)))
-        old = _days_old(session, programme) if there else 0
-    codes = {site.code for site in programme.sites}
-    if there and not there >= codes:
-        raise BadSettings(
-            f"Another clinic is in this data folder ({', '.join(sorted(there)[:5])}): add --fresh, which forgets it, or"
-            " set DISPENSARY_DATA to another folder."
-        )
-    if there:
-        if old > 1:
-            click.echo(f"It was made {old} days ago, and its days count from then: add --fresh for one as of today.")
-        return
+        if there and there != codes:
+            raise another(there)
+        if there:
+            old = _days_old(session, programme)
+            if old > 1:
+                click.echo(
+                    f"It was made {old} days ago, and its days count from then: add --fresh for one as of today."
+                )
+            return
     click.echo(f"Making the programme {programme.key}: its sites, its people, and their days, once.")
     try:
         build(database, programme, now=now(), say=bar("days", " days"))
-        assess_sites(database, now)
-        judge_sites(database, now)
     except BadProgramme as bad:
         forget(database)
         raise BadSettings(str(bad)) from None
+    assess_sites(database, now)
+    judge_sites(database, now)
+
+
+def another(codes: Collection[str]) -> BadSettings:
+    """What is said where a demonstration's data folder has another one."""
+    return BadSettings(
+        f"Another clinic is in this data folder ({', '.join(sorted(codes)[:5])}): add --fresh, which forgets it, or set"
+        " DISPENSARY_DATA to another folder."
+    )
 
 
 def _days_old(session: ReadSession, programme: Programme) -> int:

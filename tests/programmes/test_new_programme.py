@@ -5,12 +5,17 @@ from __future__ import annotations
 import re
 import runpy
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from dispensary.commands.programmes import demonstrate
+from dispensary.database import Database
 from dispensary.programmes.reading import FILES, BadProgramme, read_programme, shipped
-from dispensary.programmes.table import printed
+from dispensary.settings import BadSettings, Settings
+from dispensary.verification.verifying import verify
+from tests.dispensary.visiting import demo_settings
 from tests.programmes.conftest import Built
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
@@ -27,14 +32,33 @@ def example(folder: Path) -> Path:
 
 
 def test_the_example_of_the_page_runs_and_prints_the_table_of_the_page(
-    built: Callable[[Path], Built], tmp_path: Path
+    database: Database, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    village = built(example(tmp_path / "my-folder"))
-    lines = printed(village.programme, list(village.table.values()))
+    """By the command itself, which is told to serve this test's database; another programme is not built over it."""
+    folder = str(example(tmp_path / "my-folder"))
     (table,) = re.findall(r"^```text\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 
-    assert "\n".join(lines) + "\n" == table
-    assert village.not_equal() == {}
+    def serves(
+        settings: Settings, *, jobs: bool, ready: Callable[[], None], prepare: Callable[[Database], None]
+    ) -> None:
+        prepare(database)
+        ready()
+
+    def demonstrates(name: str) -> str:
+        demonstrate(demo_settings(tmp_path), name, fresh=False, table=False, serve=serves)
+        return capsys.readouterr().out
+
+    first, second = demonstrates(folder), demonstrates(folder)
+
+    assert table in first
+    assert table in second, "what is there already is not made again"
+    assert "NOT EQUAL" not in first
+    assert "kampung          Lina binti Said, pharmacist at Kampung, a satellite (EX-K), PIN " in first
+    assert "There are no screens in" not in first, "it is in English"
+    with pytest.raises(BadSettings, match=r"Another clinic is in this data folder \(EX, EX-K\): add --fresh"):
+        demonstrates("harapan")
+    with database.reading() as session:
+        assert [str(finding) for finding in verify(session, now=datetime.now(UTC))] == []
 
 
 def test_every_programme_that_comes_with_the_program_is_read_and_the_page_of_acts_is_current() -> None:
