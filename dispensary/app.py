@@ -23,6 +23,7 @@ from dispensary.reporting.beside import Exports
 from dispensary.settings import Settings
 from dispensary.web import health, problem
 from dispensary.web.alarm import glass_alarm
+from dispensary.web.apart import apart_of
 from dispensary.web.asking_why import asks_why
 from dispensary.web.backed_up import backed_up
 from dispensary.web.board import Board
@@ -93,6 +94,7 @@ def create_app(
             [desk for desk in DESKS if desk.path in paths],
             backed_up(settings, database, clock),
             glass_alarm(settings, database),
+            apart_of(database, clock),
         ),
         request_class=StrictRequest,
         request_max_body_size=LARGEST_BODY,

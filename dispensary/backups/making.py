@@ -33,7 +33,7 @@ from dispensary.backups.sums import Sums, differing, sums
 from dispensary.backups.trying import one_at_a_time, spare_server, tool
 from dispensary.database import Database, WriteSession
 from dispensary.staff import audit
-from dispensary.staff.queries import sites
+from dispensary.staff.queries import sites_here
 from dispensary.staff.rules import the_program
 
 Progress = Callable[[str, int, int], None]
@@ -125,7 +125,7 @@ def back_up(
 def note_at_each_site(session: WriteSession, *, act: str, said: Said, by: str, at: datetime) -> None:
     """Each site's audit trail says that a person made or restored this backup, under which account of the computer."""
     details = {"made_at": said.made_at, "sha256": said.sha256, "computer_account": by}
-    for site in sites(session):
+    for site in sites_here(session):
         audit.record(
             session,
             actor=the_program(site.id),

@@ -13,7 +13,7 @@ from dispensary.refusals import BadInput, Refusal
 from dispensary.settings import settings_from
 from dispensary.staff.anchor_rules import Anchor, BadAnchor, read_anchor
 from dispensary.staff.anchoring import file_name, make_anchor, read_files, unlike_anchors
-from dispensary.staff.queries import sites
+from dispensary.staff.queries import sites_here
 from dispensary.staff.stamping import NoStamp, stamped_file
 from dispensary.supplies.nightwatch import CLOSE_AFTER
 
@@ -92,7 +92,7 @@ def anchor() -> None:
     with one_clear_line(), database_of(settings_from()) as database:
         at = now()
         with database.reading() as session:
-            places = sites(session)
+            places = sites_here(session)
         for site in places:
             day = site.dose_day(at - CLOSE_AFTER)
             with database.writing() as session:

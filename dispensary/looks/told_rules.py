@@ -125,6 +125,9 @@ SENTENCES: dict[str, str] = {
     "may be enrolled twice": _("Noticed that you may be on record at another site too"),
     "settled two records": _("Found out why there are two records"),
     "doses at satellite": _("Arranged that you have your doses at a site near you"),
+    "found another dose while apart": _(
+        "Found, when two sites were joined, something about your doses that one did not know"
+    ),
     "refused guest stay": _("Did not agree to doses at another site"),
     "ended guest stay": _("Ended your doses at another site"),
     "wrote a move": _("Wrote that you move to another site"),

@@ -20,7 +20,7 @@ from dispensary.phone.moved import settle_open
 from dispensary.phone.offering import tell_offers
 from dispensary.phone.regulars import make_for
 from dispensary.phone.reminding import tell_reviews
-from dispensary.staff.queries import Place, sites
+from dispensary.staff.queries import Place, sites_here
 from dispensary.staff.rules import the_program
 from dispensary.units import ClientId
 from scheduling.waiting_models import Offer
@@ -29,7 +29,7 @@ from scheduling.waiting_models import Offer
 def bookable_sites(database: Database) -> list[Place]:
     """The sites that somebody can book at."""
     with database.reading() as session:
-        return [site for site in sites(session) if scheduling.queries.is_place(session, site.id)]
+        return [site for site in sites_here(session) if scheduling.queries.is_place(session, site.id)]
 
 
 def work_waiting_list(database: Database, now: datetime) -> int:

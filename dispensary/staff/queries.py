@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from dispensary.database import ReadSession
 from dispensary.refusals import NotThere, Refusal
+from dispensary.staff.apart_models import SiteApart
 from dispensary.staff.models import Account, JobRun, RoleGrant, Site
 from dispensary.staff.rules import Role, day_begins, dose_day
 from dispensary.units import AccountId, DoseDay, SiteId
@@ -69,6 +70,12 @@ def last_backup(session: ReadSession) -> datetime | None:
 def sites(session: ReadSession) -> list[Place]:
     """All sites, by code."""
     return [Place(*row) for row in session.execute(select(*_PLACE).order_by(Site.code))]
+
+
+def sites_here(session: ReadSession) -> list[Place]:
+    """The sites that are written on this server: all, but those that have a server of their own."""
+    apart = select(SiteApart.site_id).where(SiteApart.until.is_(None))
+    return [Place(*row) for row in session.execute(select(*_PLACE).where(Site.id.not_in(apart)).order_by(Site.code))]
 
 
 def site_by_code(session: ReadSession, code: str) -> Site:

@@ -17,6 +17,11 @@ from dispensary.units import SiteId, new_id
 _NAMED = text("SELECT kind, subject, sentence FROM stock_discrepancy WHERE site_id = :site ORDER BY kind, subject")
 
 
+def named(session: ReadSession, *, site_id: SiteId) -> Sequence[str]:
+    """Each discrepancy in a site's safe as it is now, in words; nothing is kept of the look."""
+    return [row.sentence for row in session.execute(_NAMED, {"site": site_id})]
+
+
 def look(session: WriteSession, *, actor: Actor, at: datetime) -> Sequence[StockFinding]:
     """Names every discrepancy in the safe of the actor's site anew: what is there, and what has gone since.
 

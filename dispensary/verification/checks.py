@@ -7,6 +7,7 @@ do not make it wrong.
 
 from __future__ import annotations
 
+from dispensary.verification.apart import not_known
 from dispensary.verification.bottles import BOTTLES
 from dispensary.verification.collecting import COLLECTING
 from dispensary.verification.entry import ENTRY
@@ -97,13 +98,15 @@ DOSES = (
     Check(
         5,
         "dose {id} of client {client_id} for {dose_day} {wrong}",
-        """
+        f"""
         SELECT id, client_id, dose_day, wrong FROM (
             SELECT d.id, d.client_id, d.dose_day, CASE
                 WHEN o.client_id <> d.client_id THEN 'was given on another client''s order'
-                WHEN o.voided_at <= s.at THEN 'was given on an order that had been set aside'
+                WHEN o.voided_at <= s.at AND NOT {not_known("d.site_id", "o.voided_at", "s.at")}
+                    THEN 'was given on an order that had been set aside'
                 WHEN NOT o.days @> d.dose_day AND NOT coalesce(s.origin <> 'import' AND o.ended_at >= s.at
-                    AND d.dose_day >= upper(o.days), false) THEN 'lies outside the days of its order'
+                    AND d.dose_day >= upper(o.days), false)
+                    AND NOT {not_known("d.site_id", "o.ended_at", "s.at")} THEN 'lies outside the days of its order'
                 WHEN d.portions <> cardinality(o.portions) THEN 'is split otherwise than its order'
                 WHEN d.mg > o.portions[d.portion]
                     THEN format('is %s mg where the order says %s mg', d.mg, o.portions[d.portion])
@@ -116,11 +119,12 @@ DOSES = (
     Check(
         5,
         "dose {id} of client {client_id} for {dose_day} was given while a prescriber held it",
-        """
+        f"""
         SELECT d.id, d.client_id, d.dose_day FROM hold h
         JOIN dose d ON d.client_id = h.client_id AND h.days @> d.dose_day AND d.voided_at IS NULL
         JOIN supply s ON s.id = d.supply_id AND s.origin <> 'import' AND s.at > h.placed_at
-            AND (h.released_at IS NULL OR s.at < h.released_at) ORDER BY 1
+            AND (h.released_at IS NULL OR s.at < h.released_at)
+        WHERE NOT {not_known("d.site_id", "h.placed_at", "s.at")} ORDER BY 1
         """,
     ),
 )
@@ -187,7 +191,8 @@ TAKE_HOME = (
         SELECT DISTINCT s.id, s.client_id FROM supply s
         JOIN dose d ON d.supply_id = s.id AND d.kind = 'take_home' AND d.voided_at IS NULL
         LEFT JOIN decision c ON c.id = s.decision_id
-        WHERE {JUDGED} AND (c.id IS NULL OR c.client_id <> s.client_id OR c.voided_at < s.at
+        WHERE {JUDGED} AND (c.id IS NULL OR c.client_id <> s.client_id
+            OR (c.voided_at < s.at AND NOT {not_known("s.site_id", "c.voided_at", "s.at")})
             OR s.dose_day < lower(c.days)
             OR (s.dose_day >= upper(c.days) AND NOT EXISTS (
                 SELECT 1 FROM decision later WHERE later.episode_id = c.episode_id AND later.decided_at >= s.at

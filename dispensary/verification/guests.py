@@ -6,6 +6,7 @@ make it wrong. What home gave on paper while its client was a guest elsewhere is
 
 from __future__ import annotations
 
+from dispensary.verification.apart import not_known
 from dispensary.verification.safe import Check
 
 # Stays that may have been in force at the moment and day of a hand-over, and those that certainly were.
@@ -18,6 +19,8 @@ _CERTAINLY = _STAY.format(ended=">", verified="<")
 # same, on the day of the move too. Of the moment of the move itself either was.
 _HOME = """EXISTS (SELECT 1 FROM client_home o WHERE o.client_id = h.client_id AND o.site_id = h.site_id
     AND coalesce(o.since <= h.at, true) AND coalesce(o.until >= h.at, true))"""
+_AS_IT_KNEW = f"""SELECT 1 FROM guest_stay g WHERE g.client_id = h.client_id AND g.guest_site_id = h.site_id
+    AND h.day >= g.from_day AND h.day < g.until_day AND {not_known("h.site_id", "g.ended_at", "h.at")}"""
 
 GUESTS = (
     Check(
@@ -34,7 +37,8 @@ GUESTS = (
         SELECT DISTINCT h.id, h.client_id, h.day, site.code FROM h
         JOIN site ON site.id = h.site_id
         WHERE (EXISTS ({_CERTAINLY} AND g.guest_site_id <> h.site_id)
-           OR (NOT {_HOME} AND NOT EXISTS ({_POSSIBLY} AND g.guest_site_id = h.site_id)))
+           OR (NOT {_HOME} AND NOT EXISTS ({_POSSIBLY} AND g.guest_site_id = h.site_id)
+               AND NOT EXISTS ({_AS_IT_KNEW})))
           AND NOT (h.by_paper AND {_HOME})
         ORDER BY 1, 3
         """,

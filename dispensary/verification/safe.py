@@ -81,12 +81,17 @@ SUPPLIES = (
 )
 
 
-# The view looks by itself every night and after each close, and names what it finds to the counter.
+# The view looks by itself every night and after each close, and names what it finds to the counter. On a satellite's
+# own server only what concerns its clients is there of other safes, whose lines are the centre's to check.
 REGISTER = tuple(
     Check(
         invariant,
         "{sentence}",
-        f"SELECT sentence FROM stock_discrepancy WHERE invariant = {invariant} ORDER BY kind, subject",
+        f"""
+        SELECT sentence FROM stock_discrepancy d WHERE invariant = {invariant}
+            AND NOT EXISTS (SELECT FROM site_apart a WHERE a.site_id = d.site_id AND NOT a.whole AND a.until IS NULL)
+        ORDER BY kind, subject
+        """,
     )
     for invariant in (1, 3)
 )

@@ -5,6 +5,7 @@ Each query finds the rows that break one rule, and finds nothing when all is wel
 
 from __future__ import annotations
 
+from dispensary.verification.apart import not_known
 from dispensary.verification.late import JUDGED, KNOWN_THEN
 from dispensary.verification.safe import Check
 
@@ -56,12 +57,12 @@ EXTRA = (
     Check(
         5,
         "dose {id} of client {client_id} for {dose_day} was given before a wrong dose was reviewed",
-        """
+        f"""
         SELECT d.id, d.client_id, d.dose_day FROM dose_exception e
         JOIN dose d ON d.client_id = e.client_id AND d.dose_day >= e.dose_day AND d.voided_at IS NULL
         JOIN supply s ON s.id = d.supply_id AND s.origin <> 'import' AND s.at > e.recorded_at
             AND (e.closed_at IS NULL OR s.at < e.closed_at)
-        WHERE e.blocks ORDER BY 1
+        WHERE e.blocks AND NOT {not_known("d.site_id", "e.recorded_at", "s.at")} ORDER BY 1
         """,
     ),
 )

@@ -26,6 +26,7 @@ from dispensary.settings import Settings
 from dispensary.staff.sessions import SignedIn
 from dispensary.units import SiteId, new_id, plain
 from dispensary.web.alarm import Alarm
+from dispensary.web.apart import Apart
 from dispensary.web.backed_up import BackedUp
 from dispensary.web.guards import opens
 from dispensary.web.places import Desk, desks_open_to
@@ -138,6 +139,7 @@ def templates(
     desks: Sequence[Desk],
     backups: Callable[[], BackedUp],
     sealed_code: Callable[[SiteId], Alarm],
+    apart: Callable[[SiteId], Apart | None],
 ) -> TemplateConfig[JinjaTemplateEngine]:
     """The environment of all pages: everything escaped, an unknown name is an error, words translated."""
     environment = Environment(
@@ -162,6 +164,7 @@ def templates(
         open_desks=open_desks,
         backed_up=backups,
         sealed_code=sealed_code,
+        apart=apart,
         language=words.language,
         # A sentence that a rule has made may quote what somebody typed. `_()` is for what stands in the template: Jinja
         # takes what comes out of it for markup of ours, and its per cent signs for places to fill in.

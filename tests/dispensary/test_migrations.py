@@ -347,6 +347,9 @@ AFTERWARDS: dict[str, list[tuple[str, tuple[object, ...]]]] = {
         ),
     ],
     "0063_lost_texts": [("SELECT count(*) FROM message", (200,))],
+    "0062_alone": [
+        ("SELECT count(*), (SELECT count(*) FROM pg_trigger WHERE tgenabled = 'R') FROM site_apart", (0, 16))
+    ],
 }
 """What each later migration leaves of a full database, oldest first."""
 CAME = """

@@ -1,0 +1,1 @@
+"""A site with a server of its own: what it takes along, what comes back from it, and who writes what meanwhile."""

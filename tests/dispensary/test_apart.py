@@ -1,0 +1,70 @@
+"""Servers apart: every table has one writer, and a counter is warned by its site's figure or a prescriber's alone."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+import psycopg
+import pytest
+
+from dispensary.apart import joining
+from dispensary.apart.tables import AWAY, BROUGHT, CENTRE, COUNTER, EACH, WRITTEN
+from dispensary.database import Database
+from dispensary.schema import all_metadata
+from dispensary.web.apart import is_old
+from tests.builders import clinic
+
+NOW = datetime(2026, 11, 30, 1, 0, tzinfo=UTC)
+
+
+def test_every_table_has_one_writer_while_a_site_is_apart() -> None:
+    every = [table.name for metadata in all_metadata() for table in metadata.sorted_tables]
+    placed = [*COUNTER, *CENTRE, *BROUGHT, *EACH, *AWAY]
+    assert sorted(placed) == sorted([*every, "alembic_version"]), "say in dispensary/apart/tables.py who writes it"
+    assert len(WRITTEN) == len(placed)
+
+
+@pytest.mark.parametrize(
+    ("days", "warn_after", "first_review", "old"),
+    [
+        (3, None, None, False),
+        (300, None, None, False),
+        (3, None, date(2026, 12, 1), False),
+        (3, None, date(2026, 11, 30), True),
+        (3, 5, date(2026, 11, 1), False),
+        (6, 5, None, True),
+    ],
+)
+def test_a_counter_is_warned_by_the_sites_days_or_the_first_review_that_is_due(
+    days: int, warn_after: int | None, first_review: date | None, old: bool
+) -> None:
+    known_at = NOW - timedelta(days=days)
+    assert is_old(known_at=known_at, warn_after=warn_after, first_review=first_review, now=NOW) is old
+
+
+def test_a_trail_that_somebody_changed_at_the_satellite_is_not_taken_in_and_is_named(
+    database: Database, now: datetime
+) -> None:
+    place = clinic(database, now, code="KLG")
+    place.client()
+    address = database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    again = "INSERT INTO audit_entry SELECT site_id, seq + 1, at, account_id, act, subject, subject_id, {}"
+    again += " FROM audit_entry WHERE site_id = %s ORDER BY seq DESC LIMIT 1"
+    true = """details, hash, sha256(hash || convert_to(concat_ws('|', site_id, seq + 1,
+        (extract(epoch FROM at) * 1000000)::bigint, coalesce(account_id::text, ''), act, subject,
+        coalesce(subject_id::text, ''), details), 'UTF8'))"""
+    with psycopg.connect(address, autocommit=True) as arriving:
+        arriving.execute("SET session_replication_role = replica")  # as a subscription's rows arrive
+        arriving.execute("INSERT INTO site_apart VALUES (%s, %s, %s, true)", [place.site_id, now, now])
+        for changed in (true.replace("details,", "'{}',", 1), true.replace("hash, sha", "previous, sha", 1)):
+            with pytest.raises(psycopg.errors.CheckViolation, match="does not fit the chain"):
+                arriving.execute(again.format(changed), [place.site_id])
+        arriving.execute(again.format(true), [place.site_id])
+        for line in ("audit_entry SET act = 'x'", "register_line SET ml = -1"):
+            with pytest.raises(psycopg.errors.CheckViolation, match="only ever added to"):
+                arriving.execute(f"UPDATE {line}")
+
+        arriving.execute("DELETE FROM site_apart")  # and as it looks on the satellite's own server
+        assert "Not all of KLG came" in joining._why_not(arriving, place.site_id, "KLG", 1)
+        arriving.execute("UPDATE audit_entry SET details = '{}' WHERE site_id = %s AND seq = 2", [place.site_id])
+        assert "Entry 2 of the audit trail of KLG" in joining._why_not(arriving, place.site_id, "KLG", 1)
