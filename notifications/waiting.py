@@ -16,7 +16,8 @@ PRICE_CAP = "price-cap"
 CAN_WAIT = frozenset(
     (
         *("welcome", "booking_confirmed", "booking_moved", "booking_dropped", "booking_reminder"),
-        *("booking_reminder_longer", "missed_today", "caring", "review_due", "news", "feedback_visit"),
+        *("booking_reminder_longer", "meeting_reminder", "meeting_reminder_day"),
+        *("missed_today", "caring", "review_due", "news", "feedback_visit"),
     ),
 )
 """The kinds that wait for the next day once a day's money is spent.

@@ -64,7 +64,8 @@ AWAY = (
     *("legal_demand_step", "legal_hold", "life_status", "linkage_step", "news", "number_change"),
     *("outreach_contact", "outreach_material", "phone_pin", "plan_session", "referral", "referral_word", "release"),
     *("release_note", "result_file", "result_mapping", "screening", "screening_score", "service_offer"),
-    *("session_plan", "watched_record"),
+    *("session_plan", "watched_record", "group_meeting", "group_attendance"),
+    *("survey", "survey_answer", "survey_ticket"),
 )
 WRITTEN = {
     **dict.fromkeys(COUNTER, Written.COUNTER),

@@ -110,31 +110,39 @@ def words_of(session: ReadSession, referrals: Collection[UUID]) -> Mapping[UUID,
 
 
 @dataclass(frozen=True)
-class Lost:
-    """An open referral of which nobody has heard for too long."""
+class StillOpen:
+    """An open referral, when somebody last heard of it, and what."""
 
     referral: Referral
     last_word: date
     accepted: bool
+    full: bool
+
+    def lost(self, today: date, days: int) -> bool:
+        """Whether nobody has heard of it for more than so many days."""
+        return self.last_word < today - timedelta(days=days)
 
 
-def lost(session: ReadSession, *, site_id: SiteId, today: date) -> list[Lost]:
-    """The site's open referrals without word for more than its days, the longest silence first."""
+def still_open(session: ReadSession, *, site_id: SiteId) -> list[StillOpen]:
+    """The site's open referrals, the longest silence first."""
     heard = func.max(ReferralWord.on_day)
     last = func.greatest(Referral.sent_on, heard)  # of nothing heard, `greatest` leaves it out
     accepted = func.bool_or(ReferralWord.kind == Heard.ACCEPTED.value)
-    rows = session.execute(
-        select(Referral, last, accepted)
+    full = func.bool_or(ReferralWord.kind == Heard.FULL.value)
+    rows = (
+        select(Referral, last, accepted, full)
         .outerjoin(ReferralWord, ReferralWord.referral_id == Referral.id)
         .where(Referral.client_id.in_(clients_of(site_id)), Referral.closed_at.is_(None))
         .group_by(Referral.id)
-        .having(last < today - timedelta(days=reminders_of(session, site_id).lost_days))
         .order_by(last, Referral.id)
     )
-    return [Lost(referral, day, bool(was)) for referral, day, was in rows]
+    return [
+        StillOpen(referral, day, bool(takes), bool(was_full))
+        for referral, day, takes, was_full in session.execute(rows)
+    ]
 
 
-def open_referrals(session: ReadSession, *, site_id: SiteId) -> int:
-    """How many of the site's referrals are open."""
-    counted = select(func.count()).where(Referral.client_id.in_(clients_of(site_id)), Referral.closed_at.is_(None))
-    return session.scalar(counted) or 0
+def lost(session: ReadSession, *, site_id: SiteId, today: date) -> list[StillOpen]:
+    """Those of them without word for more than the site's days."""
+    days = reminders_of(session, site_id).lost_days
+    return [each for each in still_open(session, site_id=site_id) if each.lost(today, days)]

@@ -95,7 +95,7 @@ def refer(
         client_id=client_id,
         role=Role.NURSE,
         kind="call",
-        sentence=_question(referral),
+        sentence=question(referral),
         due_on=ask_on,
         opened_by=actor.account_id,
         at=at,
@@ -142,7 +142,7 @@ def close_referral(
     referral.attended_on = attended_on if outcome is Outcome.ATTENDED else None
     session.flush()
     for task in tasks_of(session, client_id=client_id):
-        if (task.sentence, task.due_on) == (_question(referral), referral.ask_on):
+        if (task.sentence, task.due_on) == (question(referral), referral.ask_on):
             finish_task(session, actor=actor, task_id=task.id, outcome=outcome.value.replace("_", " "), at=at)
     audit.record(
         session,
@@ -172,5 +172,6 @@ def waiting_referrals(session: ReadSession, *, site_id: SiteId, until: date) -> 
     return session.scalars(chosen.order_by(Referral.ask_on, Referral.id)).all()
 
 
-def _question(referral: Referral) -> str:
+def question(referral: Referral) -> str:
+    """What the task says by which somebody is asked whether they went."""
     return f"Ask whether they went to {referral.place} ({referral.service.replace('_', ' ')})"

@@ -30,7 +30,7 @@ KINDS_OF: Final[Mapping[Group, tuple[str, ...]]] = {
         *("booking_confirmed", "booking_moved", "booking_dropped"),
         *("regular_set", "regular_ended", "regular_paused"),
     ),
-    Group.REMINDER: ("booking_reminder", "booking_reminder_longer"),
+    Group.REMINDER: ("booking_reminder", "booking_reminder_longer", "meeting_reminder", "meeting_reminder_day"),
     Group.MISSED: ("missed_today", "caring"),
     Group.REVIEWS: ("review_due",),
     Group.NEWS: ("news",),

@@ -17,6 +17,7 @@ from dispensary.clients.goals import set_goal
 from dispensary.clients.tasks import open_task
 from dispensary.database import Database, ReadSession, WriteSession
 from dispensary.demo.around import surrounds
+from dispensary.demo.asked import asks
 from dispensary.demo.care import cares
 from dispensary.demo.course import Life
 from dispensary.demo.guest import comes_by
@@ -127,6 +128,8 @@ def fill(database: Database, *, now: datetime, public_base_url: str, say: Callab
         known = [(ClientId(life.client_id), life.person.enrolled_on) for life in here]
         cares(session, actors, known, today=today, now=now)
         surrounds(session, actors, known, today=today, now=now)
+        theirs, others = ([life.client_id for life in here[first:14:2]] for first in (0, 1))
+        asks(session, actors, theirs, others, address=public_base_url, today=today, now=now)
     unusual = Unusual(database, site, actors, here, today, now)
     with database.writing() as session:
         assess_everybody(session, actor=the_program(site.id), site_id=site.id, on=today, at=unusual.ago(100))

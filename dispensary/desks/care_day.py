@@ -13,7 +13,7 @@ from litestar.types import ControllerRouterHandler
 
 from dispensary.care.offers import open_offers
 from dispensary.care.pathways import shipped
-from dispensary.care.referrals import waiting_referrals
+from dispensary.care.referrals import question, waiting_referrals
 from dispensary.care.screenings import due_screenings
 from dispensary.care.sessions import sessions_until
 from dispensary.clients.queries import Face, faces, find
@@ -48,7 +48,12 @@ def _page(
         sent = waiting_referrals(session, site_id=site.id, until=today)
         meets = sessions_until(session, site_id=site.id, until=today)
         thinking = open_offers(session, site_id=site.id)
-        calls = tasks_open(session, site_id=site.id, role=Role.NURSE, until=today)
+        asked = {(each.client_id, question(each)) for each in sent}
+        calls = [
+            each
+            for each in tasks_open(session, site_id=site.id, role=Role.NURSE, until=today)
+            if (each.client_id, each.sentence) not in asked  # it stands below the referrals
+        ]
         people = {ClientId(each.client_id) for rows in (due, sent, meets, thinking, calls) for each in rows}
         known = faces(session, people)
     to_ask = [

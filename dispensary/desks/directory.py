@@ -14,7 +14,7 @@ from litestar.types import ControllerRouterHandler
 
 from dispensary.care.centre_rules import LARGEST_FILE, LONGEST, Place
 from dispensary.care.centres import SERVICES, centres_of, close_centre, import_centres, keep_centre
-from dispensary.care.referral_words import LONGEST_WORDS, Heard, lost, note_word, open_referrals
+from dispensary.care.referral_words import LONGEST_WORDS, Heard, note_word, still_open
 from dispensary.care.settings import reminders_of
 from dispensary.clients.queries import faces
 from dispensary.database import Database, WriteSession
@@ -36,17 +36,17 @@ _KEEPS = requires(Act.ENROL, Act.RUN_SITE)
 
 @get("/care/referrals", sync_to_thread=True, guards=[requires(Act.ENROL)])
 def referrals(database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock) -> Template:
-    """Open referrals without word for longer than the site's days."""
+    """Open referrals: first those without word for longer than the site's days, then the others."""
     today = site.dose_day(clock())
     with database.reading() as session:
-        rows = lost(session, site_id=site.id, today=today)
+        rows = still_open(session, site_id=site.id)
         known = faces(session, {ClientId(row.referral.client_id) for row in rows})
-        in_all = open_referrals(session, site_id=site.id)
         days = reminders_of(session, site.id).lost_days
+    shown = [(row, known[ClientId(row.referral.client_id)]) for row in rows]
     return page(
         "care/referrals.html",
-        rows=[(row, known[ClientId(row.referral.client_id)]) for row in rows],
-        in_all=in_all,
+        lost=[each for each in shown if each[0].lost(today, days)],
+        others=[each for each in shown if not each[0].lost(today, days)],
         days=days,
         today=today,
         plain_day=plain_day,

@@ -10,24 +10,29 @@ from litestar import get
 from litestar.response import Response, Template
 from litestar.types import ControllerRouterHandler
 
+from dispensary.clients.survey_rules import LEAST_SHOWN as LEAST_TOLD
+from dispensary.clients.surveys import Told as TheirOwn
+from dispensary.clients.surveys import told_by_surveys
 from dispensary.phone.feedback import BANDS, LEAST_SHOWN, Told, told
 from dispensary.staff import audit
 from dispensary.staff.models import Site
-from dispensary.supplies.printing.told_us import SaidInMonth, told_us_pdf
+from dispensary.supplies.printing.told_us import SaidInMonth, SaidOf, told_us_pdf
 from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
 from dispensary.web.guards import requires_evaluator
 from dispensary.web.templating import page
+from dispensary.words import language
 
 SHOWN_TO_ALL = 6
 """The newest months that stand on the sheet for the waiting room."""
 
 
 @get("/evaluation/feedback", sync_to_thread=True, guards=[requires_evaluator])
-def feedback(database: TheDatabase, site: TheSite) -> Template:
-    """Both questions, month by month, and what was said of the wait against how long it was."""
+def feedback(database: TheDatabase, site: TheSite, clock: TheClock) -> Template:
+    """Both questions, month by month, the wait as it was felt against what it was, and the site's own questions."""
     with database.reading() as session:
         found = told(session, site=site)
-    return page("evaluation/feedback.html", told=found, least=LEAST_SHOWN, bands=BANDS)
+        own = told_by_surveys(session, site_id=site.id, today=site.dose_day(clock()))
+    return page("evaluation/feedback.html", told=found, own=own, least=LEAST_SHOWN, bands=BANDS, reads=language())
 
 
 @get("/evaluation/feedback.csv", sync_to_thread=True, guards=[requires_evaluator])
@@ -57,12 +62,34 @@ def feedback_poster(database: TheDatabase, actor: TheActor, site: TheSite, clock
             for each in told(session, site=site).months
             if each.visit
         ]
-        content = told_us_pdf(months[:SHOWN_TO_ALL], site=session.get_one(Site, site.id), printed_at=now)
+        own = told_by_surveys(session, site_id=site.id, today=site.dose_day(now))[:1]
+        row = session.get_one(Site, site.id)
+        content = told_us_pdf(
+            months[:SHOWN_TO_ALL],
+            site=row,
+            printed_at=now,
+            own=[line for each in own for line in _said_of(each, row.language)],
+            people=sum(each.results.people for each in own),
+        )
         audit.record(
             session, actor=actor, act="printed feedback", subject="site", subject_id=site.id, at=now, details={}
         )
     headers = {"content-disposition": f'inline; filename="told-us-{site.code}.pdf"'}
     return Response(content, media_type="application/pdf", headers=headers)
+
+
+def _said_of(own: TheirOwn, wanted: str) -> list[SaidOf]:
+    """What enough people said to each question of the newest version; nothing while too few did."""
+    read_in = own.questions.language_for(wanted)
+    if own.results.people < LEAST_TOLD:
+        return []
+    return [
+        SaidOf(
+            each.asked.says[read_in],
+            [(choice.says[read_in], count) for choice, count in zip(each.asked.choices, each.counts, strict=False)],
+        )
+        for each in own.results.counted
+    ]
 
 
 def _rows(found: Told) -> Iterator[Sequence[object]]:

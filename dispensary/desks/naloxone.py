@@ -65,6 +65,7 @@ def _page(
             "offers": list(faces(session, offers).values()),
             "replacements": replacements(session, site_id=site.id, today=today),
         }
+        shown["known"] = faces(session, {each.client_id for each in shown["replacements"]})
     return page(
         "care/naloxone.html",
         done=done,

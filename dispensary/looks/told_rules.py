@@ -24,6 +24,7 @@ SENTENCES: dict[str, str] = {
     "ended episode": _("Ended your treatment here"),
     "noted identity": _("Changed your name, birth date, photo or papers"),
     "noted circumstances": _("Wrote down what you told about home and work"),
+    "came to group": _("Wrote down that you came to a group session"),
     "noted life": _("Wrote down how you work and live, as you told it"),
     "noted contact": _("Wrote down that they were in touch with you"),
     "planned visit": _("Planned to visit you at home"),

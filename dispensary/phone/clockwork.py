@@ -19,7 +19,7 @@ from dispensary.phone.missing import tell_missed
 from dispensary.phone.moved import settle_open
 from dispensary.phone.offering import tell_offers
 from dispensary.phone.regulars import make_for
-from dispensary.phone.reminding import tell_reviews
+from dispensary.phone.reminding import remind_of_sessions, tell_reviews
 from dispensary.staff.queries import Place, sites_here
 from dispensary.staff.rules import the_program
 from dispensary.units import ClientId
@@ -80,13 +80,13 @@ def nightly(database: Database, site: Place, now: datetime, _: WriteSession) -> 
 
 def write_of_itself(database: Database, now: datetime) -> int:
     """Queues what nobody asked for at this moment: about a missed day, days without a dose, a review
-    ahead, a visit that is over.
+    or a session ahead, a visit that is over.
 
     Each to those alone who said that they want it. One site's unit does not wait for another's.
     """
     queued = 0
     for site in bookable_sites(database):
-        for tell in (tell_missed, tell_stopped, tell_reviews, ask_after_visits):
+        for tell in (tell_missed, tell_stopped, tell_reviews, remind_of_sessions, ask_after_visits):
             with database.writing() as session:
                 queued += tell(session, site=site, now=now)
     return queued

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from dispensary.clients.surveys import new_link
 from dispensary.phone import tasks
 from dispensary.phone.feedback import OPEN_FOR, answer_visit, answer_wait
 from dispensary.phone.memory import Ask, told_since
@@ -30,7 +31,10 @@ def digit(talk: Talk) -> Reply | None:
     if asked is None or asked.ask is not Ask.FEEDBACK or asked.answer is None:
         return None
     added = answer_wait(talk.session, answer_id=asked.answer, number=number)
-    return Reply("feedback", "feedback_thanks") if added else None
+    if not added:
+        return None
+    link = new_link(talk.session, site_id=talk.writers[0].place.id, at=talk.at)
+    return Reply("feedback", "feedback_more", {"link": link}) if link else Reply("feedback", "feedback_thanks")
 
 
 def _wants_to_talk(talk: Talk, writer: Writer) -> Reply:

@@ -1,7 +1,8 @@
-"""Texts about what lies ahead: a reminder of each booking, as its client wishes, and a word before a review is due."""
+"""Texts about what lies ahead: a reminder of each booking and each agreed session, and a word before a review."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from typing import Final
 from uuid import UUID
@@ -17,11 +18,13 @@ from dispensary.database import WriteSession
 from dispensary.monitoring.queries import visits_that_take_longer
 from dispensary.staff.queries import Place, sites
 from dispensary.units import ClientId
-from notifications.places import rules_of_all
+from notifications.places import rules_of, rules_of_all
 from notifications.waiting import DEFAULTS as HOUSE_RULES
 
 REMIND_AHEAD: Final = timedelta(hours=36)
 """No reminder goes out longer before its booking than this."""
+MIDDAY: Final = time(12, 0)
+"""Until when a session without a time can be reminded of on its day."""
 DAYTIME: Final = (time(10, 0), time(18, 0))
 """When the word about a review goes out, on the site's clock. The house's own figures."""
 
@@ -31,6 +34,13 @@ JOIN text_wish w ON w.client_id = t.client_id AND w.word = 'reviews' AND w.wante
 WHERE t.site_id = :site AND t.kind = 'review' AND t.done_at IS NULL AND t.due_on > :today AND t.due_on <= :last
     AND EXISTS (SELECT FROM episode e WHERE e.client_id = t.client_id AND e.ended_on IS NULL)
 ORDER BY 2, 1
+""")
+
+
+_SESSIONS = text("""
+SELECT s.id, s.client_id, s.on_day, s.at_time, p.begun_at FROM client c JOIN plan_session s ON s.client_id = c.id
+JOIN session_plan p ON p.id = s.plan_id
+WHERE c.site_id = :site AND s.state = 'planned' AND s.on_day BETWEEN :today AND :last ORDER BY s.on_day, s.id
 """)
 
 
@@ -101,3 +111,38 @@ def _tell_review(session: WriteSession, site: Place, client_id: UUID, due_on: da
         valid_until=site.window_of(due_on)[1],
     )
     return message is not None
+
+
+def remind_of_sessions(session: WriteSession, *, site: Place, now: datetime) -> int:
+    """Queues a reminder of each agreed session, when one of a booking would go out; once for each day and time.
+
+    It says that we meet, and not what for. A session without a time is one of the whole day: its reminder goes the
+    evening before. None for sessions that were agreed after that moment, and none to who wants no reminders.
+    """
+    zone, today = ZoneInfo(site.zone), site.dose_day(now)
+    asked = {"site": site.id, "today": today, "last": today + REMIND_AHEAD}
+    rows = session.execute(_SESSIONS, asked).all()
+    wishes = wishes_of_all(session, [ClientId(row.client_id) for row in rows])
+    quiet = rules_of(session, site.id).quiet
+    queued = 0
+    for row in rows:
+        wanted = wishes.get(ClientId(row.client_id), DEFAULTS)
+        starts = datetime.combine(row.on_day, row.at_time or MIDDAY, tzinfo=zone)
+        goes = reminder_at(
+            starts, wanted if row.at_time is not None else replace(wanted, hours=None), zone=zone, quiet=quiet
+        )
+        if goes is None or not goes <= now < starts or row.begun_at >= goes:
+            continue
+        message = notifications.service.queue(
+            session,
+            vault=session.vault,
+            recipient_id=row.client_id,
+            kind="meeting_reminder_day" if row.at_time is None else "meeting_reminder",
+            reason_key=f"session:{row.id}:{starts.isoformat()}",
+            fields={"day": row.on_day} if row.at_time is None else {"at": starts},
+            zone=zone,
+            now=now,
+            valid_until=starts,
+        )
+        queued += message is not None
+    return queued

@@ -28,7 +28,7 @@ from dispensary.words import _
 
 NAME = "programme-report"
 MEASURE = "programme"
-BESIDE = ("naloxone", "employment")
+BESIDE = ("naloxone", "naloxone-kits", "employment")
 """Measures that stand on the page too, each asked in its usual way: what booklet 3 prints of every programme."""
 RETENTION_MONTHS = 36
 """Whose stays the curve is of: those that began in so many months up to the end of the period."""

@@ -39,6 +39,10 @@ def _asked(day: date, instrument: str, voided: bool) -> str:
     return f"{short_day(day)}: {said}" + (f" ({_('taken back')})" if voided else "")
 
 
+def _group(day: date) -> str:
+    return f"{short_day(day)}: " + _("came to a group session")
+
+
 def _step(day: date, disease: str, step: str, voided: bool) -> str:
     said = f"{short_day(day)}: {disease.upper()}, {step.replace('_', ' ')}"
     return said + (f" ({_('taken back')})" if voided else "")
@@ -79,6 +83,12 @@ CARE: Final[tuple[tuple[str, Callable[[], str], LiteralString, Callable[..., Any
         lambda: _("Sessions"),
         "SELECT on_day, state FROM plan_session WHERE client_id = %(client)s ORDER BY on_day DESC, seq",
         _session,
+    ),
+    (
+        "group_attendance",
+        lambda: _("Sessions"),
+        "SELECT on_day FROM group_attendance WHERE client_id = %(client)s ORDER BY on_day DESC",
+        _group,
     ),
     (
         "linkage_step",

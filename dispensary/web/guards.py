@@ -34,6 +34,7 @@ PUBLIC = {
     "/health/ready",
     "/static/{file_path}",
     "/p/{token}",
+    "/s/{ticket}",
     "/kiosk",
     "/kiosk/arrive",
     "/screen",

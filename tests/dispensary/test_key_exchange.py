@@ -55,6 +55,7 @@ UNKEYED = {
     *("passkey.credential_id", "passkey.public_key", "passkey_holder.handle"),
     *("policy_version.sha256", "episode_set.sha256", "guideline_adoption.sha256", "assessment.inputs_sha256"),
     *("supply.request_sha256", "supply_void.request_sha256", "bottle_report.request_sha256", "result_file.digest"),
+    "survey_ticket.digest",
     *("vault_key.print", "audit_anchor.head", "audit_anchor.stamp", "audit_chain.head"),
     *("audit_entry.previous", "audit_entry.hash"),
 }

@@ -337,6 +337,10 @@ AFTERWARDS: dict[str, list[tuple[str, tuple[object, ...]]]] = {
     "0058f_visits": [("SELECT count(*), (SELECT count(*) FROM on_call) FROM home_visit", (0, 0))],
     "0058g_outreach": [("SELECT count(*), (SELECT count(*) FROM life_status) FROM outreach_contact", (0, 0))],
     "0061_kits_together": [("SELECT count(*), (SELECT count(*) FROM naloxone_kit) FROM naloxone_lot", (0, 0))],
+    "0061b_surveys": [
+        ("SELECT count(*), (SELECT count(*) FROM group_meeting) FROM survey", (0, 0)),
+        ("SELECT text_group('meeting_reminder'), text_group('caring')", ("reminder", "missed")),
+    ],
     "0056_hot_queries": [("SELECT count(*) FROM message", (200,))],
     "0059_homes": [
         (

@@ -76,7 +76,7 @@ def test_a_month_that_is_over_is_written_once_and_mailed_with_its_hashes(
     files = {file.name: file.read_bytes() for file in folder.iterdir()}
     manifest = json.loads(files["programme-report.manifest.json"])
     every = [json.loads(content) for name, content in files.items() if name.endswith(".manifest.json")]
-    assert len(every) == 3
+    assert len(every) == 4
     assert {each["name"]: each["sha256"] for one in every for each in one["tables"]} == {
         name: sha256(content).hexdigest() for name, content in files.items() if not name.endswith(".manifest.json")
     }

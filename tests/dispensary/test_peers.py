@@ -7,7 +7,8 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
+from sqlalchemy.exc import IntegrityError
 
 from dispensary.clients.contact_models import ContactNote
 from dispensary.clients.goals import assign, set_goal
@@ -179,3 +180,34 @@ class TestTheOfficesPermissions:
         assert "permission-nobody-left" in office.post("/office/permissions", last).text
         assert office.post("/office/permissions", {**form, "act": "fly"}).status_code == 422
         assert here.seat(Role.PHARMACIST).get("/counter/stock/receive").status_code == 200
+
+
+def test_a_group_session_names_own_clients_to_a_peer_and_the_others_as_a_number(
+    here: Desks, peer: Visitor, theirs: ClientId
+) -> None:
+    other = here.enrolled("N77", "Somebody Else")
+    nurse = here.seat(Role.NURSE)
+    day = {"on_day": here.today.isoformat(), "about": "support", "key": str(uuid4())}
+    for _ in range(2):  # sent twice, it was held once
+        assert nurse.post("/care/groups", {**day, "numbers": "n77", "others": "3"}).status_code == 303
+    own = {**day, "key": str(uuid4()), "came": str(theirs), "others": ""}
+    assert peer.post("/care/groups", own).status_code == 303
+    seen = text_of(peer.get("/care/groups"))
+    assert "Somebody" not in seen
+    assert "N77" not in seen
+    assert "4 people" in seen
+    assert "1 person" in seen
+    assert "Ahmad" in seen
+    assert "Somebody Else N77" in text_of(nurse.get("/care/groups"))
+    assert "does not say who came" in text_of(
+        peer.post("/care/groups", {**day, "key": str(uuid4()), "came": str(other), "numbers": "N77"})
+    ), "whoever is not theirs is not written down by them"
+    assert "Nobody here has the number" in text_of(
+        nurse.post("/care/groups", {**day, "key": str(uuid4()), "numbers": "N78"})
+    )
+    with here.database.reading() as session:
+        rows = session.execute(text("SELECT count(*), count(DISTINCT client_id) FROM group_attendance")).one()
+    assert tuple(rows) == (2, 2)
+    for statement in ("UPDATE group_meeting SET others = 9", "DELETE FROM group_attendance"):
+        with pytest.raises(IntegrityError), here.database.writing() as session:
+            session.execute(text(statement))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime, time, timedelta
 from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -11,15 +12,21 @@ from hypothesis import strategies as st
 from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
 
+import notifications.service
 from dispensary.care.plans import BadPlan, Chosen, days_of, plans, usual
 from dispensary.care.session_models import PlanSession, SessionState
 from dispensary.care.sessions import begin_plan, end_plan, mark_session, move_session, plans_of, sessions_until
 from dispensary.clients.models import Task
+from dispensary.clients.wish_rules import Wishes
+from dispensary.clients.wishes import set_wishes
 from dispensary.database import Database
 from dispensary.evaluation.queries import Period
+from dispensary.phone.reminding import remind_of_sessions
 from dispensary.refusals import BadInput, NotThere, Refused
+from dispensary.staff.queries import place as site_place
 from dispensary.supplies.attendance import attendance_of
 from dispensary.units import ClientId
+from notifications.sealing import MESSAGE_BODY
 from tests.builders import Clinic, clinic
 from tests.dispensary.measured import asked, figures
 
@@ -228,3 +235,59 @@ def test_a_report_tells_to_how_many_sessions_they_came_and_nothing_of_them(place
     assert (len(found.sessions), len(found.sessions_kept)) == (3, 2), "neither called off nor still to come"
     counted = figures(asked(place, "sessions", period=Period(place.today - timedelta(days=20), place.today)))
     assert counted["attended"] == ("2", "3")
+
+
+def test_an_agreed_session_is_reminded_of_as_a_booking_is(place: Clinic) -> None:
+    """The evening before, or so many hours before as they wished; not in quiet hours, not twice, not what for."""
+    with place.database.reading() as session:
+        site = site_place(session, place.site_id)
+
+    def reached(language: str, **wishes: object) -> ClientId:
+        client = place.client()
+        with place.database.writing() as session:
+            notifications.service.set_contact(
+                session, vault=session.vault, recipient_id=client, phone=f"+6012345678{len(told)}", language=language,
+                region="MY", now=place.now, place_id=place.site_id,
+            )  # fmt: skip
+            set_wishes(session, actor=place.doctor, client_id=client, wishes=Wishes(**wishes), at=place.now)  # type: ignore[arg-type]
+        told.append(client)
+        return client
+
+    told: list[ClientId] = []
+    tomorrow = place.today + timedelta(days=1)
+    usual_one, malay, hours, unwilling, called_off = (
+        reached("en"), reached("ms"), reached("en", hours=2), reached("en", reminder=False), reached("en"),
+    )  # fmt: skip
+    for client in told:
+        at_time = None if client == malay else time(9, 30)
+        plan = begun(place, client, first=tomorrow, at_time=at_time)
+        if client == called_off:
+            with place.database.writing() as session:
+                end_plan(session, actor=place.doctor, client_id=client, plan_id=plan, at=place.now)
+
+    def at(day: date, hour: int, minute: int = 0) -> int:
+        moment = datetime.combine(day, time(hour, minute), tzinfo=ZoneInfo(site.zone))
+        return place.database.write(lambda session: remind_of_sessions(session, site=site, now=moment))
+
+    assert at(place.today, 17, 59) == 0
+    assert at(place.today, 18) == 2
+    assert at(place.today, 18, 1) == 0
+    assert at(tomorrow, 7, 29) == 0
+    assert at(tomorrow, 7, 30) == 1
+    assert at(tomorrow, 9, 31) == 0
+    with place.database.reading() as session:
+        rows = session.execute(
+            text("SELECT recipient_id, kind, body_sealed, id FROM message ORDER BY created_at, kind")
+        ).all()
+        sent = {row.recipient_id: (row.kind, session.vault.open(MESSAGE_BODY, row.id, row.body_sealed)) for row in rows}
+    assert set(sent) == {usual_one, malay, hours}
+    assert unwilling not in sent
+    assert "we meet on" in sent[usual_one][1]
+    assert "09:30" in sent[usual_one][1]
+    assert sent[malay][0] == "meeting_reminder_day"
+    assert "kita berjumpa" in sent[malay][1]
+    # A session that is begun after the evening before is fresh in everybody's mind.
+    late = reached("en")
+    place.now = datetime.combine(place.today, time(19), tzinfo=ZoneInfo(site.zone))
+    begun(place, late, first=tomorrow)
+    assert at(place.today, 20) == 0

@@ -1,4 +1,4 @@
-"""What people said after their visits, on one sheet for the waiting room: counts of months that enough answered."""
+"""What people said after their visits and to the site's own questions, for the waiting room: counts alone."""
 
 from __future__ import annotations
 
@@ -27,11 +27,28 @@ class SaidInMonth:
     """Short, fair and too long; empty when too few answered that."""
 
 
-def told_us_pdf(months: Sequence[SaidInMonth], *, site: Site, printed_at: datetime) -> bytes:
+@dataclass(frozen=True)
+class SaidOf:
+    """One of the site's own questions, in the language of the sheet."""
+
+    says: str
+    answers: Sequence[tuple[str, int]]
+    """Each answer with how often it was chosen; empty when too few answered."""
+
+
+def told_us_pdf(
+    months: Sequence[SaidInMonth], *, site: Site, printed_at: datetime, own: Sequence[SaidOf] = (), people: int = 0
+) -> bytes:
     """The PDF. It hangs where everybody reads it: it says nothing of what the place is for, and nothing of anybody."""
 
     def draw(on: Report) -> None:
-        on.heading(_("What you told us"))
+        if own:
+            on.heading(_("What you told us: %(people)s people", people=people))
+            for asked in own:
+                said = " · ".join(f"{words}: {count}" for words, count in asked.answers)
+                on.line(asked.says, bold=True)
+                on.line(said or _("Too few have answered so far."))
+        on.heading(_("After a visit"))
         on.line(_("Two questions by text after a visit, to those who want them. Nobody knows who answered what."))
         if not months:
             on.line(_("Too few have answered so far."))

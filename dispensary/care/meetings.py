@@ -1,0 +1,169 @@
+"""Group sessions: whoever leads one writes down who came. A peer worker names own clients alone, and sees no others."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import func, select
+
+from dispensary.care.meeting_models import GroupAttendance, GroupMeeting
+from dispensary.clients.models import ClientAssignment
+from dispensary.clients.own import own_client
+from dispensary.clients.service import lock_client
+from dispensary.database import ReadSession, WriteSession
+from dispensary.refusals import BadInput, NotAllowed, Refusal
+from dispensary.staff import audit
+from dispensary.staff.models import Account
+from dispensary.staff.rules import Act, Actor
+from dispensary.units import ClientId, SiteId
+
+MOST_OTHERS: Final = 200
+MOST_CLIENTS: Final = 60
+SHOWN: Final = 20
+_LATE: Final = timedelta(days=31)
+
+
+class About(StrEnum):
+    """What a group session is for."""
+
+    SUPPORT = "support"
+    LEARNING = "learning"
+    FAMILY = "family"
+    WORK = "work"
+    COMMUNITY = "community"
+
+
+def note_meeting(
+    session: WriteSession,
+    *,
+    actor: Actor,
+    about: About,
+    on: date,
+    clients: Collection[ClientId],
+    others: int,
+    key: UUID,
+    today: date,
+    at: datetime,
+) -> None:
+    """Writes a group session down with the clients who came and how many others. The same key again is the same one.
+
+    Raises BadInput for a day that is to come or more than a month ago, or for nobody; NotAllowed; NotThere for a client
+    of another site, or whom a peer worker was not given.
+    """
+    _refuse_others(actor)
+    faults = []
+    if not today - _LATE <= on <= today:
+        faults.append(Refusal("meeting-day", "It was today, or in the last month.", "Correct it.", field="on_day"))
+    if not 0 <= others <= MOST_OTHERS or len(set(clients)) > MOST_CLIENTS:
+        faults.append(Refusal("meeting-people", "So many cannot have come.", "Correct it.", field="others"))
+    if not clients and others == 0:
+        faults.append(Refusal("meeting-nobody", "It does not say who came.", "Count them.", field="others"))
+    if faults:
+        raise BadInput(*faults)
+    for client_id in sorted(set(clients)):
+        if not actor.may(Act.ENROL):
+            own_client(session, actor=actor, client_id=client_id)
+        lock_client(session, client_id, actor.site_id)
+    if session.get(GroupMeeting, key) is not None:
+        return
+    assert actor.account_id is not None, "people lead groups"
+    session.add(
+        GroupMeeting(
+            id=key,
+            site_id=actor.site_id,
+            on_day=on,
+            about=about.value,
+            others=others,
+            led_by=actor.account_id,
+            noted_at=at,
+        )
+    )
+    session.flush()
+    for client_id in sorted(set(clients)):
+        session.add(GroupAttendance(meeting_id=key, client_id=client_id, site_id=actor.site_id, on_day=on))
+    session.flush()
+    details = {"meeting": key, "about": about.value, "on": on}
+    for client_id in sorted(set(clients)):
+        audit.record(
+            session, actor=actor, act="came to group", subject="client", subject_id=client_id, at=at, details=details
+        )
+    audit.record(
+        session,
+        actor=actor,
+        act="held group",
+        subject="site",
+        subject_id=actor.site_id,
+        at=at,
+        details={**details, "clients": len(set(clients)), "others": others},
+    )
+
+
+@dataclass(frozen=True)
+class Held:
+    """A group session as its reader may know it."""
+
+    meeting: GroupMeeting
+    leader: str
+    clients: Sequence[ClientId]
+    """Those whom the reader may name: a peer worker's own, or all of the site's."""
+    people: int
+    """How many came in all."""
+
+
+def meetings_of(session: ReadSession, *, actor: Actor) -> list[Held]:
+    """The newest group sessions of the actor's site, each with whom of its clients they may know. Raises NotAllowed."""
+    _refuse_others(actor)
+    rows = session.execute(
+        select(GroupMeeting, Account.name)
+        .join(Account, Account.id == GroupMeeting.led_by)
+        .where(GroupMeeting.site_id == actor.site_id)
+        .order_by(GroupMeeting.on_day.desc(), GroupMeeting.noted_at.desc(), GroupMeeting.id)
+        .limit(SHOWN)
+    ).all()
+    came = select(GroupAttendance.meeting_id, GroupAttendance.client_id, ClientAssignment.account_id)
+    came = came.outerjoin(ClientAssignment, ClientAssignment.client_id == GroupAttendance.client_id)
+    came = came.where(GroupAttendance.meeting_id.in_([meeting.id for meeting, _ in rows]))
+    named: dict[UUID, list[ClientId]] = {}
+    counts: dict[UUID, int] = {}
+    for meeting_id, client_id, given_to in session.execute(came):
+        counts[meeting_id] = counts.get(meeting_id, 0) + 1
+        if actor.may(Act.ENROL) or given_to == actor.account_id:
+            named.setdefault(meeting_id, []).append(ClientId(client_id))
+    return [
+        Held(meeting, leader, named.get(meeting.id, ()), counts.get(meeting.id, 0) + meeting.others)
+        for meeting, leader in rows
+    ]
+
+
+@dataclass(frozen=True)
+class HeldSince:
+    """A site's group sessions since a day."""
+
+    held: int
+    came: int
+    """Attendances, of clients and of others."""
+    clients: int
+    """Different clients among them."""
+
+
+def held_since(session: ReadSession, *, site_id: SiteId, since: date) -> HeldSince:
+    """The site's own counts, as its page shows them."""
+    mine = (GroupMeeting.site_id == site_id, GroupMeeting.on_day >= since)
+    held, others = session.execute(
+        select(func.count(), func.coalesce(func.sum(GroupMeeting.others), 0)).where(*mine)
+    ).one()
+    of_those = select(func.count(), func.count(GroupAttendance.client_id.distinct())).join(
+        GroupMeeting, GroupMeeting.id == GroupAttendance.meeting_id
+    )
+    came, clients = session.execute(of_those.where(*mine)).one()
+    return HeldSince(held, came + int(others), clients)
+
+
+def _refuse_others(actor: Actor) -> None:
+    if actor.account_id is None or not (actor.may(Act.ENROL) or actor.may(Act.LOOK_AFTER_OWN)):
+        raise NotAllowed(Refusal("no-groups", "Your work at this site does not include this.", "Ask a colleague."))

@@ -1,0 +1,134 @@
+"""Group sessions: who came is noted by whoever led one. A peer worker sees own clients, and of the others how many."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from litestar import get, post
+from litestar.params import FromQuery
+from litestar.response import Response, Template
+from litestar.types import ControllerRouterHandler
+
+from dispensary.care.meetings import MOST_OTHERS, About, held_since, meetings_of, note_meeting
+from dispensary.clients.own import own_clients
+from dispensary.clients.queries import faces, find
+from dispensary.database import Database, ReadSession, WriteSession
+from dispensary.desks.consulting import acts_of, plain_day
+from dispensary.refusals import BadInput, Refusal, Refused
+from dispensary.staff.queries import Place
+from dispensary.staff.rules import Act, Actor
+from dispensary.units import ClientId
+from dispensary.web.doing import done_or_again
+from dispensary.web.forms import Form, key_of, several
+from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
+from dispensary.web.guards import requires
+from dispensary.web.templating import page
+from dispensary.web.typed import Typed
+
+HERE = "/care/groups"
+_WHO = requires(Act.ENROL, Act.LOOK_AFTER_OWN)
+
+
+def _page(
+    database: Database,
+    actor: Actor,
+    site: Place,
+    now: datetime,
+    *,
+    done: str = "",
+    refused: Refused | None = None,
+    typed: Mapping[str, Any] | None = None,
+) -> Template:
+    today = site.dose_day(now)
+    with database.reading() as session:
+        held = meetings_of(session, actor=actor)
+        mine = own_clients(session, actor=actor) if actor.may(Act.LOOK_AFTER_OWN) else []
+        called = {one.client_id: f"{one.called} {one.number}" for one in mine}
+        if actor.may(Act.ENROL):
+            known = faces(session, {client_id for each in held for client_id in each.clients})
+            called |= {client_id: f"{face.name} {face.number}" for client_id, face in known.items()}
+        counts = held_since(session, site_id=site.id, since=today.replace(month=1, day=1))
+    return page(
+        "care/groups.html",
+        held=held,
+        mine=mine,
+        called=called,
+        counts=counts,
+        most=MOST_OTHERS,
+        done=done,
+        refused=refused,
+        typed=typed,
+        today=today,
+        plain_day=plain_day,
+        can=acts_of(actor),
+    )
+
+
+@get(HERE, sync_to_thread=True, guards=[_WHO])
+def groups(
+    database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock, done: FromQuery[str] = ""
+) -> Template:
+    """The last group sessions, and one to note."""
+    return _page(database, actor, site, clock(), done=done)
+
+
+@post(HERE, sync_to_thread=True, guards=[_WHO])
+def note(data: Form, database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock) -> Response[Any]:
+    """Notes that one was held, and who came."""
+    now = clock()
+
+    def act(session: WriteSession) -> None:
+        with Typed(data) as typed:
+            about = typed.choice("about", About)
+            on = typed.day("on_day")
+            others = typed.whole_or_none("others", 0, MOST_OTHERS)
+            numbers = typed.text("numbers", most=600, required=False)
+        clients = _ticked(session, actor, data)
+        if numbers and actor.may(Act.ENROL):
+            clients |= _numbered(session, site, numbers)
+        note_meeting(
+            session,
+            actor=actor,
+            about=about,
+            on=on,
+            clients=clients,
+            others=others or 0,
+            key=key_of(data),
+            today=site.dose_day(now),
+            at=now,
+        )
+
+    return done_or_again(
+        database,
+        act,
+        then=lambda _: f"{HERE}?done=noted",
+        else_again=lambda why: _page(database, actor, site, now, refused=why, typed=data),
+    )
+
+
+def _ticked(session: ReadSession, actor: Actor, data: Mapping[str, Any]) -> set[ClientId]:
+    """Those of the actor's own clients who are ticked."""
+    if not actor.may(Act.LOOK_AFTER_OWN):
+        return set()
+    ticked = set(several(data, "came"))
+    return {one.client_id for one in own_clients(session, actor=actor) if str(one.client_id) in ticked}
+
+
+def _numbered(session: ReadSession, site: Place, numbers: str) -> set[ClientId]:
+    """The clients of these numbers. Raises BadInput for one that nobody has."""
+    found: set[ClientId] = set()
+    faults = []
+    for number in dict.fromkeys(numbers.replace(",", " ").split()):
+        known = [face for face in find(session, site_id=site.id, text=number) if face.number == number.upper()]
+        if not known:
+            sentence = f"Nobody here has the number “{number[:20]}”."
+            faults.append(Refusal("no-number", sentence, "Correct it.", field="numbers"))
+        found.update(ClientId(face.client_id) for face in known)
+    if faults:
+        raise BadInput(*faults)
+    return found
+
+
+HANDLERS: list[ControllerRouterHandler] = [groups, note]
