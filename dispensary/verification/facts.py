@@ -18,6 +18,15 @@ _LAST_COUNTED = f"""
 """When each day of a site was counted last: with the closes of a week. What was voided or came later is not in it."""
 _SLACK = "interval '10 minutes'"
 """What is handed over or called while a day closes is in its figures, or not."""
+_MOVED = """
+    SELECT side.site_id, m.day AS dose_day, sum(side.n) AS by
+    FROM (SELECT DISTINCT client_id, from_day AS day FROM client_home WHERE no > 1) AS m
+    CROSS JOIN LATERAL (VALUES (home_on(m.client_id, m.day), 1), (home_on(m.client_id, m.day - 1), -1))
+        AS side (site_id, n)
+    WHERE EXISTS (SELECT 1 FROM episode e WHERE e.client_id = m.client_id AND e.began_on < m.day
+        AND coalesce(e.ended_on >= m.day, true))
+    GROUP BY side.site_id, m.day"""
+"""How many more a site has from a day on by moves: who arrived, less who left, of those in treatment the day before."""
 
 FACTS = (
     Check(
@@ -81,12 +90,13 @@ FACTS = (
         14,
         "site {site_id} has {active} in treatment on {dose_day}: the day before, who began and who left make {added}",
         f"""
-        SELECT f.site_id, f.dose_day, f.active, b.active + f.began - f.ended AS added
+        SELECT f.site_id, f.dose_day, f.active, b.active + f.began - f.ended + coalesce(moved.by, 0) AS added
         FROM fact_site_day f JOIN fact_site_day b ON b.site_id = f.site_id AND b.dose_day = f.dose_day - 1
+        LEFT JOIN ({_MOVED}) AS moved ON moved.site_id = f.site_id AND moved.dose_day = f.dose_day
         JOIN (SELECT DISTINCT ON (site_id) site_id, dose_day FROM day_close ORDER BY site_id, closed_at DESC,
             dose_day DESC) AS last ON last.site_id = f.site_id
             AND b.dose_day > last.dose_day - {AGAIN} AND f.dose_day <= last.dose_day
-        WHERE f.active <> b.active + f.began - f.ended ORDER BY 1, 2
+        WHERE f.active <> b.active + f.began - f.ended + coalesce(moved.by, 0) ORDER BY 1, 2
         """,
     ),
 )

@@ -66,10 +66,6 @@ CREATE TABLE client_home (
     CONSTRAINT ck_client_home_first CHECK (
         (no = 1) = (move_id IS NULL) AND (no = 1) = (since IS NULL) AND (no = 1) = (from_day IS NULL)),
     CONSTRAINT ck_client_home_order CHECK (until >= since),
-    CONSTRAINT client_home_one_at_a_moment
-        EXCLUDE USING gist (client_id WITH =, tstzrange(since, until) WITH &&),
-    CONSTRAINT client_home_number_is_theirs
-        EXCLUDE USING gist (site_id WITH =, number WITH =, client_id WITH <>),
     CONSTRAINT fk_client_home_client_id FOREIGN KEY(client_id) REFERENCES client (id),
     CONSTRAINT fk_client_home_site_id FOREIGN KEY(site_id) REFERENCES site (id),
     CONSTRAINT fk_client_home_move_id FOREIGN KEY(move_id) REFERENCES client_move (id)
@@ -81,6 +77,11 @@ CREATE TABLE client_home (
 _FILLED = """
 LOCK TABLE client IN SHARE ROW EXCLUSIVE MODE;
 INSERT INTO client_home (client_id, no, site_id, number) SELECT id, 1, site_id, number FROM client;
+ALTER TABLE client_home
+    ADD CONSTRAINT client_home_one_at_a_moment
+        EXCLUDE USING gist (client_id WITH =, tstzrange(since, until) WITH &&),
+    ADD CONSTRAINT client_home_number_is_theirs
+        EXCLUDE USING gist (site_id WITH =, number WITH =, client_id WITH <>);
 CREATE INDEX ix_client_home_site_id ON client_home (site_id);
 CREATE INDEX ix_client_home_moved ON client_home (client_id, no) WHERE no > 1;
 """
