@@ -6,6 +6,7 @@ up, and every site's chain of the audit trail holds. Today nobody has come yet.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from datetime import time
 from typing import Final
@@ -18,7 +19,9 @@ import scheduling.service
 from benchmarks.clinics import PASSWORD
 from benchmarks.country import Country, run_past
 from benchmarks.figures import say
+from dispensary.client_keys import WRAPPED
 from dispensary.database import Database
+from dispensary.keys import KEY_BYTES
 from dispensary.staff.service import password_hash
 from dispensary.units import SiteId
 from notifications.sealing import CONTACT_PHONE
@@ -56,6 +59,9 @@ INSERT INTO place SELECT (jsonb_populate_record(CAST(NULL AS place), p || jsonb_
     FROM site s CROSS JOIN (SELECT to_jsonb(one) AS p FROM place AS one LIMIT 1) AS p
     WHERE s.id NOT IN (SELECT id FROM place)
 """
+_NAMED_AT_ONCE = 1000
+_KEY: Final = "INSERT INTO client_key (client_id, wrapped_sealed) VALUES (%(id)s, %(wrapped)s)"
+_NAMED: Final = "UPDATE client SET name_sealed = %(name)s WHERE id = %(id)s"
 _CONTACT: Final = """
 INSERT INTO contact (recipient_id, phone_sealed, phone_index, language, wording, consented_at, changed_at, place_id)
     SELECT id, %(phone)s, sha256(convert_to(id::text, 'UTF8')), 'en', 'covert', made_at, made_at, site_id FROM client
@@ -89,7 +95,8 @@ INSERT INTO visit (id, place_id, holder_id, day, ticket, at_window, arrived_at, 
     SELECT gen_random_uuid(), site_id, client_id, dose_day, ticket, 1, at - interval '5 min', at - interval '2 min',
         at - interval '1 min', at, 1, at - interval '2 min', '', 0, 0, false FROM country_hand ORDER BY at, id;
 CREATE TABLE country_act AS
-    SELECT h.*, n, at - n * interval '1 min' AS said_at FROM country_hand h CROSS JOIN generate_series(0, 1) AS n
+    SELECT h.*, n, at - n * interval '1 min' AS said_at FROM country_hand h CROSS JOIN generate_series(0, 1) AS n;
+CREATE INDEX country_act_of_site ON country_act (site_id, no, n DESC)
 """
 _SLOTS = """
 INSERT INTO slot (place_id, starts_at, ends_at, day, capacity, booked, held, held_booked)
@@ -154,16 +161,23 @@ def _name(database: Database) -> None:
     """Gives everybody a name, sealed under a key of their own, and a number that takes texts."""
     with database.reading() as session:
         people = list(session.scalars(text("SELECT id FROM client ORDER BY id")))
-    number = 0
-    for after in range(0, len(people), 1000):
+    for after in range(0, len(people), _NAMED_AT_ONCE):
+        some = list(enumerate(people[after : after + _NAMED_AT_ONCE], start=after + 1))
         with database.writing() as session:
-            for person in people[after : after + 1000]:
-                name = session.vault.seal("client.name", person, f"Client {person.hex[-6:]}", of=person)
-                values = {"id": person, "name": name}
-                session.run("UPDATE client SET name_sealed = %(name)s WHERE id = %(id)s", values)
-                number += 1
-                phone = session.vault.seal(CONTACT_PHONE, person, f"+6012{3_000_000 + number}")
-                session.run(_CONTACT, {"id": person, "phone": phone})
+            vault = session.vault
+            keys = [{"id": one, "wrapped": vault.seal(WRAPPED, one, os.urandom(KEY_BYTES))} for _, one in some]
+            session.straight.run_each(_KEY, keys)
+            vault.know([one for _, one in some])
+            rows = [
+                {
+                    "id": one,
+                    "name": vault.seal("client.name", one, f"Client {one.hex[-6:]}", of=one),
+                    "phone": vault.seal(CONTACT_PHONE, one, f"+6012{3_000_000 + number}"),
+                }
+                for number, one in some
+            ]
+            session.straight.run_each(_NAMED, rows)
+            session.straight.run_each(_CONTACT, rows)
 
 
 def open_for_bookings(database: Database, country: Country, places: Iterable[SiteId]) -> None:

@@ -1,8 +1,11 @@
-"""Would dose days be better in a table for each month? The same rows in one table and in partitions, asked the same.
+"""Would a table that grows be better in parts? The same rows in one table and in partitions, asked the same in turns.
 
-    python -m benchmarks.partitions 20000 3        clients and years
+    python -m benchmarks.partitions 20000 3              dose days by month: clients and years
+    python -m benchmarks.partitions 4000 0.5 100         the audit trail by site: clients, years and sites
 
-What a clinic asks of them: a client's days of two weeks and of all time, whether a day is covered, one more day.
+What a clinic asks of dose days: a client's days of two weeks and of all time, whether a day is covered, one more day.
+Of the trail: one more entry, with its link of the chain; a page of a site's last ones; its looks of a month; all that
+was done about a client, wherever it was; the entry of a number, as an anchor asks for it.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from datetime import date, timedelta
 import psycopg
 
 from benchmarks.country import build
+from benchmarks.country_life import live
 from benchmarks.figures import Figure, of_rounds, ratio, say, table
 from benchmarks.ground import Ground, ground
 
@@ -34,7 +38,63 @@ INSERT INTO {table} SELECT client_id, %(day)s + 1 + %(round)s, portion, portions
 """
 
 
-def run(on: Ground, *, clients: int, years: int) -> list[Figure]:
+TRAIL, TRAIL_PARTS, PARTS_OF_TRAIL = "audit_entry", "audit_by_site", 16
+OF_TRAIL = {
+    "one more entry": """INSERT INTO {table} (site_id, seq, at, account_id, act, subject, subject_id, details,
+        previous, hash) SELECT %(site)s, length + 1, now(), NULL, 'looked at', 'client', %(client)s, '{{}}', head, head
+        FROM audit_chain WHERE site_id = %(site)s""",
+    "a page of a site's last entries": "SELECT * FROM {table} WHERE site_id = %(site)s ORDER BY seq DESC LIMIT 50",
+    "the entry of a number": "SELECT hash FROM {table} WHERE site_id = %(site)s AND seq = 5",
+    "a site's looks of a month": """SELECT count(*) FROM {table} WHERE site_id = %(site)s AND act = 'looked at'
+        AND at > now() - interval '30 days'""",
+    "all about a client, home's chain": """SELECT count(*) FROM {table} AS e WHERE subject_id = %(client)s AND EXISTS
+        (SELECT FROM client c WHERE c.id = e.subject_id AND c.site_id = e.site_id)""",
+    "all about a client, when their site is said": """SELECT count(*) FROM {table} WHERE subject_id = %(client)s
+        AND site_id = %(site)s""",
+}
+
+
+def of_trail(on: Ground, *, clients: int, years: float, sites: int) -> list[Figure]:
+    """The audit trail in one table, and in sixteen by a digest of the site, each looked into by an index."""
+    on.copy(NAME)
+    with on.database(NAME) as database:
+        live(database, build(database, clients=clients, years=years, sites=sites))
+    with psycopg.connect(on.url_of(NAME).replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute("SET session_replication_role = replica")
+        connection.execute(f"CREATE TABLE {TRAIL_PARTS} (LIKE {TRAIL} INCLUDING ALL) PARTITION BY HASH (site_id)")
+        for part in range(PARTS_OF_TRAIL):
+            connection.execute(
+                f"CREATE TABLE {TRAIL_PARTS}_{part} PARTITION OF {TRAIL_PARTS}"
+                f" FOR VALUES WITH (MODULUS {PARTS_OF_TRAIL}, REMAINDER {part})"
+            )
+        connection.execute(f"INSERT INTO {TRAIL_PARTS} SELECT * FROM {TRAIL}")
+        connection.execute("VACUUM (ANALYZE)")
+        say(f"partitions: {connection.execute(f'SELECT count(*) FROM {TRAIL_PARTS}').fetchone()} entries in both")
+        people = connection.execute("SELECT id, site_id FROM client ORDER BY id LIMIT %s", (LOOKS,)).fetchall()
+        figures: list[Figure] = []
+        for about, sql in OF_TRAIL.items():
+            took: dict[str, list[float]] = {TRAIL: [], TRAIL_PARTS: []}
+            for number in range(ROUNDS + 1):  # the first one warms up
+                for name in sorted(took, reverse=bool(number % 2)):
+                    with connection.transaction(force_rollback=True):
+                        began = time.perf_counter()
+                        for client, site in people:
+                            connection.execute(  # numbers of a chain are given once: each entry makes room for the next
+                                sql.format(table=name), {"client": client, "site": site}
+                            )
+                            if "INSERT" in sql:
+                                connection.execute(
+                                    "UPDATE audit_chain SET length = length + 1 WHERE site_id = %s", (site,)
+                                )
+                        if number:
+                            took[name].append((time.perf_counter() - began) / len(people) * 1000)
+            one = of_rounds(NAME, f"{about}, one table", took[TRAIL], "ms")
+            parts = of_rounds(NAME, f"{about}, by site", took[TRAIL_PARTS], "ms")
+            figures += [one, parts, ratio(NAME, f"{about}, by site to one table", parts, one)]
+        return figures
+
+
+def run(on: Ground, *, clients: int, years: float) -> list[Figure]:
     on.copy(NAME)
     with on.database(NAME) as database:
         country = build(database, clients=clients, years=years)
@@ -83,9 +143,12 @@ def _asked(connection: psycopg.Connection[tuple[object, ...]], people: Sequence[
 
 
 def main() -> None:
-    clients, years = (int(word) for word in sys.argv[1:3])
+    clients, years, *sites = (float(word) for word in sys.argv[1:])
     with ground() as here:
-        print(table(run(here, clients=clients, years=years)))
+        if sites:
+            print(table(of_trail(here, clients=int(clients), years=years, sites=int(sites[0]))))
+        else:
+            print(table(run(here, clients=int(clients), years=years)))
 
 
 if __name__ == "__main__":

@@ -36,6 +36,7 @@ from benchmarks.country_life import due_today, live, open_for_bookings
 from benchmarks.figures import RESULTS, Figure, of_rounds, percentile, ratio, say, table, write
 from benchmarks.ground import Ground, Server, ground, takehome
 from benchmarks.load import Told, put_on
+from benchmarks.nation import as_a_whole
 from dispensary.database import Database
 from dispensary.key_sources import open_vault
 from dispensary.units import SiteId
@@ -85,8 +86,10 @@ def run(on: Ground, asked: Asked) -> list[Figure]:
     """Builds the country, replays its mornings, and sets its doses beside pgbench's."""
     on.copy("country_made")
     with on.database("country_made") as database:
+        began = time.perf_counter()
         country = build(database, clients=asked.clients, years=asked.years, sites=asked.sites)
         live(database, country)
+        say(f"country: it was built in {time.perf_counter() - began:.0f} s")
         figures = [*_sizes(database)]
         people = due_today(database)
         wanted = sum(round(PEAK * each * asked.seconds) for each in asked.times) + 2 * AT_ONCE
@@ -113,7 +116,7 @@ def run(on: Ground, asked: Asked) -> list[Figure]:
             say(f"country: {times} x the peak, {rate:.1f} doses a second for {asked.seconds} s")
             figures += _morning(on, database, servers, [next(everybody) for _ in range(count)], times, rate)
         figures += _fast(on, database, servers, list(fast), asked)
-    return figures
+    return [*figures, *as_a_whole(on, "country_ours", country, of=NAME)]
 
 
 def _seated(

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from datetime import date, datetime
 from pathlib import Path
 
 import click
+from sqlalchemy import select
 
-from dispensary.commands.parts import DAY, bar, database_of, now, one_clear_line
-from dispensary.database import WriteSession
-from dispensary.refusals import BadInput, NotThere, Refusal
+from dispensary.commands.parts import DAY, MISTAKE, bar, database_of, now, one_clear_line
+from dispensary.database import Database, WriteSession
+from dispensary.refusals import BadInput, NotThere, Refusal, Refused
 from dispensary.settings import settings_from
 from dispensary.staff.queries import Place, place, site_by_code, sites
 from dispensary.staff.rules import the_program
+from dispensary.supplies.models import DayClose
 from dispensary.units import DoseDay
 
 
@@ -201,26 +204,53 @@ def _site_for_import(session: WriteSession, code: str, zone: str) -> tuple[Place
 
 
 @click.command(name="close-day")
-@click.option("--site", "code", required=True, help="Code of the site.")
+@click.option("--site", "code", default="", help="Code of the site. Default: every site that has not closed the day.")
 @click.option("--day", type=DAY, required=True, help="The dose day.")
 def close_day_command(code: str, day: datetime) -> None:
     """Close a dose day without a count, as the night does: its missed days are frozen."""
-    from dispensary.supplies.closing import close_day
-
-    with one_clear_line(), database_of(settings_from()) as database, database.writing() as session:
-        site = place(session, site_by_code(session, code).id)
-        closed = close_day(
-            session,
-            actor=the_program(site.id),
-            day=DoseDay(day.date()),
-            today=site.dose_day(now()),
-            counts=None,
-            at=now(),
-        )
+    with one_clear_line(), database_of(settings_from()) as database:
+        if not code:
+            _close_everywhere(database, DoseDay(day.date()))
+            return
+        with database.writing() as session:
+            closed = _close(session, place(session, site_by_code(session, code).id), DoseDay(day.date()))
     click.echo(
         f"{code} {day.date()} closed: {closed.observed} observed, {closed.taken_home} at home, "
         f"{closed.missed} missed, {closed.held} held. The safe is not counted yet."
     )
+
+
+def _close(session: WriteSession, site: Place, day: DoseDay) -> DayClose:
+    from dispensary.supplies.closing import close_day
+
+    at = now()
+    return close_day(session, actor=the_program(site.id), day=day, today=site.dose_day(at), counts=None, at=at)
+
+
+def _close_everywhere(database: Database, day: DoseDay) -> None:
+    """One unit of work a site: what one refuses keeps no other open, and what was stopped goes on from there."""
+    closed = outcomes = 0
+    refused: list[str] = []
+    with database.reading() as session:
+        done = set(session.scalars(select(DayClose.site_id).where(DayClose.dose_day == day)))
+        places = [each for each in sites(session) if each.id not in done]
+    tell = bar("sites")
+    for number, site in enumerate(places):
+        tell(number, len(places), site.code)
+        try:
+            with database.writing() as session:
+                row = _close(session, site, day)
+        except Refused as reason:
+            refused.append(f"{site.code}: {reason.first.sentence}")
+            continue
+        closed += 1
+        outcomes += row.observed + row.taken_home + row.missed + row.held
+    tell(len(places), len(places))
+    click.echo(f"{day} closed at {closed:,} sites, with {outcomes:,} portions; {len(done):,} had closed it before.")
+    for sentence in refused:
+        click.echo(sentence, err=True)
+    if refused:
+        sys.exit(MISTAKE)
 
 
 @click.command()

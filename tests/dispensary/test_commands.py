@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -133,11 +133,20 @@ def test_settings_that_cannot_be_are_refused_in_one_line(
 def test_a_day_is_closed_from_the_command_line(run, database: Database) -> None:
     run("import", "doses", HISTORY, "--site", "OLD", "--start", "2024-01-01")
     day = datetime.now(UTC).date()  # the command reads the machine's clock
+    run("import", "doses", HISTORY, "--site", "NEW", "--start", "2024-01-01")
     closed = run("close-day", "--site", "OLD", "--day", day)
     assert closed.exit_code == 0, closed.output
     assert "The safe is not counted yet." in closed.output
     again = run("close-day", "--site", "OLD", "--day", day)
     assert (again.exit_code, f"{day} is closed." in again.output) == (2, True)
+
+    everywhere = run("close-day", "--day", day)
+    assert (everywhere.exit_code, everywhere.output.count("\n")) == (0, 1), everywhere.output
+    assert everywhere.output.startswith(f"{day} closed at 1 sites, with ")
+    assert everywhere.output.endswith("; 1 had closed it before.\n")
+    assert "closed at 0 sites, with 0 portions; 2 had closed it" in run("close-day", "--day", day).output
+    ahead = run("close-day", "--day", day + timedelta(days=3))
+    assert (ahead.exit_code, ahead.output.count("OLD: "), ahead.output.count("NEW: ")) == (2, 1, 1), ahead.output
 
 
 def test_what_is_counted_is_counted_anew_and_looked_at_from_the_command_line(run, database: Database) -> None:

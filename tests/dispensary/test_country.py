@@ -17,3 +17,7 @@ def test_a_small_country_s_morning_is_replayed_and_its_doses_set_beside_pgbench_
     assert told["a client-year"] > 0
     assert told["the same rows by pgbench, 32 at once"] > 0
     assert told["pgbench's doses for each of ours"] > 0
+    assert any(what.startswith("close of a day at 8 sites, ") for what in told)
+    assert 0 < told["figures of the nation, 8 sites, median"] < 300
+    assert any(what.startswith("verify, ") for what in told)
+    assert told["memory of verify, most, beside what it began with"] > 0
