@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, LiteralString, TypeVar
 
+from psycopg import AsyncConnection
+from psycopg.sql import SQL, Identifier
 from sqlalchemy import Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 
@@ -115,6 +117,21 @@ class Database:
     @contextmanager
     def _aside(self) -> Iterator[WriteSession]:
         return self._unit(self._beside)
+
+    async def hears(self, channel: str, told: Callable[[str], None]) -> None:
+        """Listens on a channel of PostgreSQL (NOTIFY), on a connection of its own, and passes on what is told.
+
+        It first tells itself something, and passes on "" when that came back: behind a pooler that lends a connection
+        for a transaction alone nothing ever would. Raises psycopg.Error when the connection is lost or cannot be made.
+        """
+        address = make_url(self.url).set(drivername="postgresql")
+        line = {name: str(value) for name, value in _LINE.items() if name not in address.query}
+        told_by = address.update_query_dict(line).render_as_string(hide_password=False)
+        async with await AsyncConnection.connect(told_by, autocommit=True) as connection:
+            await connection.execute(SQL("LISTEN {}").format(Identifier(channel)))
+            await connection.execute("SELECT pg_notify(%s, '')", [channel])
+            async for each in connection.notifies():
+                told(each.payload)
 
     def write(self, work: Callable[[WriteSession], Answer]) -> Answer:
         """Runs `work` in a unit of work, and once more when it collided with another (serialization, deadlock).

@@ -1,7 +1,8 @@
 """The words of pages and refusals in the language of whoever reads them.
 
 English is the source. A translation is a file `locale/LANGUAGE/LC_MESSAGES/dispensary.po`, read as it is: nothing has
-to be compiled. `babel.cfg` says where the messages are found.
+to be compiled. `babel.cfg` says where the messages are found. A language whose file is `screens.po` is read on screens
+alone: what is printed, labels above all, stays in English until it has all the words of paper.
 """
 
 from __future__ import annotations
@@ -23,11 +24,15 @@ from babel.support import NullTranslations, Translations
 SOURCE = "en"
 LOCALES = Path(__file__).parent / "locale"
 _language: ContextVar[str] = ContextVar("language", default=SOURCE)
+_on_screen: ContextVar[bool] = ContextVar("on_screen", default=False)
 
 
 @cache
-def _translations(language: str) -> NullTranslations:
-    path = LOCALES / language / "LC_MESSAGES" / "dispensary.po"
+def _translations(language: str, on_screen: bool) -> NullTranslations:
+    folder = LOCALES / language / "LC_MESSAGES"
+    path = folder / "dispensary.po"
+    if not path.is_file() and on_screen:
+        path = folder / "screens.po"
     if not path.is_file():
         return NullTranslations()
     compiled = BytesIO()
@@ -38,8 +43,13 @@ def _translations(language: str) -> NullTranslations:
 
 
 def catalogues() -> tuple[str, ...]:
-    """The languages that words can be read in: English, and each that has a file of translations."""
+    """The languages that words can be read in, printed too: English, and each that has a file of translations."""
     return (SOURCE, *sorted(path.parent.parent.name for path in LOCALES.glob("*/LC_MESSAGES/dispensary.po")))
+
+
+def on_screens() -> tuple[str, ...]:
+    """The languages that screens can be read in: those of paper, and each that has words for screens alone."""
+    return (*catalogues(), *sorted(path.parent.parent.name for path in LOCALES.glob("*/LC_MESSAGES/screens.po")))
 
 
 @cache
@@ -63,23 +73,28 @@ def weekday_names(width: Literal["wide", "abbreviated"] = "abbreviated") -> list
 
 
 @contextmanager
-def spoken(wanted: str) -> Iterator[None]:
-    """Speaks a language within the block: the site's. One that the program does not know is spoken as English."""
+def spoken(wanted: str, *, on_screen: bool = False) -> Iterator[None]:
+    """Speaks a language within the block: the site's. One that the program does not know is spoken as English.
+
+    Words that are for screens alone are spoken `on_screen` only.
+    """
     token = _language.set(wanted if _exists(wanted) else SOURCE)
+    seen = _on_screen.set(on_screen)
     try:
         yield
     finally:
+        _on_screen.reset(seen)
         _language.reset(token)
 
 
 def gettext(message: str) -> str:
     """The message in the language that is read now, or as it is."""
-    return _translations(_language.get()).ugettext(message)
+    return _translations(_language.get(), _on_screen.get()).ugettext(message)
 
 
 def ngettext(one: str, many: str, count: int) -> str:
     """The message for a count in the language that is read now."""
-    return _translations(_language.get()).ungettext(one, many, count)
+    return _translations(_language.get(), _on_screen.get()).ungettext(one, many, count)
 
 
 def _(message: str, **values: object) -> str:

@@ -22,7 +22,7 @@ from dispensary.schema import migrate
 from dispensary.settings import BadSettings, Settings
 from dispensary.staff.models import Site
 from dispensary.staff.queries import place
-from dispensary.words import catalogues
+from dispensary.words import on_screens
 
 
 class Serve(Protocol):
@@ -112,7 +112,7 @@ def _who(settings: Settings, programme: Programme) -> list[str]:
                 f"  {each.username:<16} {each.name}, {roles} at {site.name} ({site.code}), PIN {digits[each.username]}"
             )
     texts = ", ".join(dict.fromkeys(tag for site in programme.sites for tag in site.languages))
-    if language in catalogues():
+    if language in on_screens():
         told = f"Its screens are in “{language}” as far as they are translated, and in English else"
         lines += ["", f"{told}; texts to clients in {texts}. Translations are drafts."]
     else:

@@ -35,7 +35,7 @@ from dispensary.takehome.parameters import fill
 from dispensary.takehome.policy import parse, shipped_policies
 from dispensary.takehome.publishing import adopt, publish, publish_policies
 from dispensary.units import AccountId, DoseDay, SiteId, millilitres, strength
-from dispensary.words import catalogues
+from dispensary.words import on_screens
 from notifications.places import set_rules
 from notifications.texts import DRAFTS
 from notifications.waiting import TextRules
@@ -74,7 +74,7 @@ def _open_site(session: WriteSession, programme: Programme, table: SiteTable, ho
         zone=table.zone,
         region=table.region,
         at=opened,
-        language=spoken if spoken in catalogues() else "en",
+        language=spoken if spoken in on_screens() else "en",
         address=table.address,
         phone=table.phone,
         prescriber_phone=table.prescriber_phone,

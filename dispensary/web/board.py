@@ -1,8 +1,10 @@
 """What every screen of a waiting room shows, read once for all of them: numbers and windows, as server-sent events.
 
-One reader a process looks each second whether anything moved at the places that some screen watches, in one statement
-outside any transaction, and only while there is such a screen. A screen gets the whole state when it connects and
-whenever it changes, so that one that was away, or whose server was, needs to be told nothing of what it missed.
+One reader a process looks whether anything moved at the places that some screen watches, in one statement outside any
+transaction, and only while there is such a screen: when PostgreSQL tells that somebody was called there, and each few
+seconds for arrivals and for who is done; each second where it cannot listen. A screen gets the whole state when it
+connects and whenever it changes, so that one that was away, or whose server was, needs to be told nothing of what it
+missed.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from hashlib import sha256
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+import psycopg
 import structlog
 from litestar.concurrency import sync_to_thread
 from litestar.response.sse import ServerSentEventMessage
@@ -32,7 +35,12 @@ from dispensary.web.given import Clock
 log = structlog.get_logger("dispensary.board")
 
 EVERY = 1.0
-"""Seconds between two looks."""
+"""Seconds between two looks while no call is heard by itself."""
+SELDOM = 3.0
+"""Seconds between two looks while calls are heard."""
+GATHERS = 0.1
+"""Seconds for which calls that follow each other are gathered into one look."""
+CHANNEL = "calls"
 BEAT = 15.0
 """Seconds after which a screen hears that all is well, so that a lost connection is noticed at both ends. As often the
 state is read anew whatever moved, since the order of those who wait follows the clock, and ended devices are let go."""
@@ -74,7 +82,9 @@ class Board:
         self._clock = clock
         self._screens: set[_Screen] = set()
         self._shown: dict[UUID, _Shown] = {}
-        self._reader: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._called = asyncio.Event()
+        self._listens = False
         self._closed = False
 
     async def watch(self, device: Bound) -> AsyncIterator[ServerSentEventMessage]:
@@ -83,8 +93,8 @@ class Board:
             return
         screen = _Screen(device)
         self._screens.add(screen)
-        if self._reader is None:
-            self._reader = asyncio.create_task(self._read())
+        if not self._tasks:
+            self._tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._listen())]
         seen = ""
         try:
             yield ServerSentEventMessage(data=None, comment="numbers and windows", retry=AGAIN_MS)
@@ -101,9 +111,10 @@ class Board:
             yield ServerSentEventMessage(event="over", data="")
         finally:
             self._screens.discard(screen)
-            if not self._screens and self._reader is not None:
-                self._reader.cancel()
-                self._reader = None
+            if not self._screens:
+                for task in self._tasks:
+                    task.cancel()
+                self._tasks.clear()
                 self._shown.clear()
 
     def close(self) -> None:
@@ -132,7 +143,25 @@ class Board:
             for screen in self._screens:
                 if screen.device.site.id in changed:
                     screen.woken.set()
-            await asyncio.sleep(EVERY)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._called.wait(), SELDOM if self._listens else EVERY)
+                await asyncio.sleep(GATHERS)
+            self._called.clear()
+
+    async def _listen(self) -> None:
+        """Hears of calls at any server, for as long as some screen is watched; tries again when it is cut off."""
+        while True:
+            try:
+                await self._database.hears(CHANNEL, self._told)
+            except (psycopg.Error, OSError) as reason:
+                log.info("calls are not heard, screens look each second", error=type(reason).__name__)
+            self._listens = False
+            await asyncio.sleep(BEAT)
+
+    def _told(self, place_id: str) -> None:
+        self._listens = True
+        if not place_id or any(str(screen.device.site.id) == place_id for screen in self._screens):
+            self._called.set()
 
     def _look(self, places: Mapping[SiteId, Place], moment: float) -> set[UUID]:
         """Reads what is shown at each place where something moved; says which places show something new."""

@@ -50,7 +50,7 @@ class DeviceMiddleware(ASGIMiddleware):
             await next_app(scope, receive, send)
             return
         scope[_SCOPE] = device  # type: ignore[literal-required]
-        with spoken(device.site.language):
+        with spoken(device.site.language, on_screen=True):
             await next_app(scope, receive, send)
 
     def _find(self, token: str, kind: Kind) -> Bound | None:

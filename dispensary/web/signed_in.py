@@ -131,10 +131,10 @@ class SignedInMiddleware(ASGIMiddleware):
             await next_app(scope, receive, send)
             return
         if open_path:  # its handler signs somebody in or out, at whichever sites they work
-            with spoken(who.site.language):
+            with spoken(who.site.language, on_screen=True):
                 await next_app(scope, receive, send)
             return
-        with spoken(who.site.language), behind(*await self.in_view(who, scope["path"])):
+        with spoken(who.site.language, on_screen=True), behind(*await self.in_view(who, scope["path"])):
             if page:
                 await refuse_anothers_page(scope, receive, self._database, who)
                 if scope.get("method") == "GET":

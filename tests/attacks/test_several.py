@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -177,9 +178,12 @@ def test_who_signed_in_at_one_server_is_known_at_the_other_and_a_repeated_dose_i
             visit = scheduling.service.check_in(
                 session, place_id=place.site_id, holder_id=client, now=datetime.now(UTC)
             )
+        time.sleep(0.5)
+        began = time.monotonic()
         called = browser.post(f"{one.url}/api/queue/next", json={"window": 3, "key": str(uuid4())}, headers=headers)
         assert called.status_code < 300, called.text
         until(lambda: (visit.ticket, 3) in calls(heard), what="the other server's screen shows who was called")
+        print(f"a call was on the other server's screen after {time.monotonic() - began:.2f} s")
 
         browser.delete(f"{two.url}/api/session", headers=headers).raise_for_status()
         assert browser.get(f"{one.url}/api/session").json()["signed_in"] is None, "and who left is gone at both"

@@ -25,6 +25,7 @@ from dispensary.staff.rules import Role
 from dispensary.supplies.closing import close_day
 from dispensary.supplies.pickups import prepare_pickup
 from dispensary.units import ClientId
+from dispensary.web import board
 from dispensary.web.board import Board
 from scheduling import calling
 from scheduling.models import Visit
@@ -394,6 +395,24 @@ class TestTheScreen:
             "more": 0,
         }
 
+    def test_a_call_is_heard_by_itself_and_nobody_waits_for_the_next_look(
+        self, here: Desks, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(board, "EVERY", 600)
+        monkeypatch.setattr(board, "SELDOM", 600)
+        comes(here, here.place.client())
+        becomes(here, "screen")
+        with here.database.reading() as session:
+            device_id = session.execute(text("SELECT id FROM device")).scalar_one()
+
+        def called() -> None:
+            with here.database.writing() as session:
+                calling.call_next(session, place_id=here.place.site_id, window=2, now=here.clock.moment)
+
+        before, after = asyncio.run(self.watches(here, device_id, called))
+        assert before == {"calls": [], "next": [1], "more": 0}
+        assert after == {"calls": [{"number": 1, "window": 2, "name": "", "call": 1}], "next": [], "more": 0}
+
     @staticmethod
     def served(here: Desks, client: ClientId) -> None:
         with here.database.writing() as session:
@@ -407,12 +426,12 @@ class TestTheScreen:
 
         with here.database.reading() as session:
             device = Bound(device_id, place(session, here.place.site_id))
-        board = Board(here.database, here.clock)
+        shown = Board(here.database, here.clock)
         told: list[list[object]] = [[], []]
         met = asyncio.Event()
 
         async def screen(number: int) -> None:
-            async for message in board.watch(device):
+            async for message in shown.watch(device):
                 if message.event == "state":
                     told[number].append(json.loads(str(message.data)))
                     met.set()
@@ -426,7 +445,7 @@ class TestTheScreen:
             while not all(len(each) > 1 for each in told):
                 met.clear()
                 await met.wait()
-            board.close()
+            shown.close()
             await asyncio.gather(*screens)
         assert told[0] == told[1]
         return told[0]

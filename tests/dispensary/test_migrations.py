@@ -354,6 +354,7 @@ AFTERWARDS: dict[str, list[tuple[str, tuple[object, ...]]]] = {
     "0062_alone": [
         ("SELECT count(*), (SELECT count(*) FROM pg_trigger WHERE tgenabled = 'R') FROM site_apart", (0, 16))
     ],
+    "0064_calls_heard": [("SELECT count(*) FROM visit", (3,))],
 }
 """What each later migration leaves of a full database, oldest first."""
 CAME = """

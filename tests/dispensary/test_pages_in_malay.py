@@ -1,4 +1,5 @@
-"""Pages in the site's language: what reception, the kiosk and the screen say is said in Malay too, to the last word."""
+"""Pages in the site's language: what reception, the kiosk and the screen say is said in Malay too, to the last word;
+in the languages of other programmes what is looked at most."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ from dispensary.looks import told_rules
 from dispensary.phone import tasks
 from dispensary.staff.models import Site
 from dispensary.staff.rules import Role
-from dispensary.words import LOCALES
+from dispensary.words import LOCALES, catalogues, gettext, on_screens, spoken
 from tests.dispensary.desk_place import Desks, desks
 from tests.dispensary.visiting import text_of
 
@@ -66,15 +67,47 @@ def test_whoever_asks_who_looked_reads_it_to_the_last_word() -> None:
     assert [sentence for sentence in told if not translated.get(sentence)] == []
 
 
-def test_a_translation_is_filled_with_what_its_source_is_filled_with() -> None:
-    with (LOCALES / "ms" / "LC_MESSAGES" / "dispensary.po").open("rb") as file:
-        pairs = [
-            pair
-            for m in read_po(file, locale="ms")
-            for pair in ([(m.id, m.string)] if isinstance(m.id, str) else zip(m.id, m.string, strict=True))
-        ]
-    for source, translated in pairs:
-        assert not translated or fields(translated) == fields(source), source
+FILES = sorted(LOCALES.glob("*/LC_MESSAGES/*.po"))
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.parent.parent.name)
+def test_a_translation_is_filled_with_what_its_source_is_filled_with(file: Path) -> None:
+    with file.open("rb") as opened:
+        catalogue = read_po(opened, locale=file.parent.parent.name)
+    for message in catalogue:
+        if not message.id:
+            continue
+        one, many = (message.id, message.id) if isinstance(message.id, str) else message.id
+        forms = [message.string] if isinstance(message.string, str) else list(message.string)
+        assert fields(forms[-1]) == fields(many), message.id
+        assert all(fields(form) == fields(one) for form in forms[:-1]), message.id
+
+
+SCREENS = [language for language in on_screens() if language not in catalogues()]
+
+
+@pytest.mark.parametrize("language", SCREENS)
+def test_what_a_programme_s_staff_look_at_most_is_said_in_its_language(language: str) -> None:
+    with (LOCALES / language / "LC_MESSAGES" / "screens.po").open("rb") as opened:
+        translated = {m.id if isinstance(m.id, str) else m.id[0] for m in read_po(opened, locale=language) if m.string}
+    rooms = [TEMPLATES / "base.html", *(path for room in ("kiosk", "screen") for path in (TEMPLATES / room).iterdir())]
+    rooms += [*sorted((TEMPLATES / "care").glob("*.html")), TEMPLATES / "counter" / "client.html"]
+    assert [message for path in rooms for message in sorted(messages(path)) if message not in translated] == []
+
+
+def test_whoever_plans_a_programme_reads_which_languages_there_are() -> None:
+    told = (Path(__file__).parents[2] / "docs" / "new-programme.md").read_text()
+    assert [language for language in on_screens() if language != "en" and f"(`{language}`" not in told] == []
+
+
+def test_words_for_screens_alone_are_not_printed() -> None:
+    assert SCREENS, "languages that have words for screens, and none for paper"
+    for language in SCREENS:
+        with spoken(language, on_screen=True):
+            on_screen = gettext("Sign out")
+            with spoken(language):
+                assert gettext("Sign out") == "Sign out", "a label, a register: in English until paper has its words"
+        assert on_screen not in ("", "Sign out")
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from dispensary.stock.transfers import receive, send
 from dispensary.supplies.closing import close_day
 from dispensary.supplies.day_list import day_list
 from dispensary.supplies.guests import end
+from dispensary.supplies.outage_pack import pack_of
 from dispensary.supplies.satellites import send_to, take_on
 from dispensary.units import ClientId, millilitres
 from dispensary.verification.verifying import verify
@@ -28,6 +29,7 @@ from dispensary.wall import behind
 from tests.builders import Clinic
 from tests.dispensary.branch_place import Programme, programme
 from tests.dispensary.lending import lent_app
+from tests.dispensary.test_outage_entry import enter, paper
 from tests.dispensary.visiting import MovableClock, Visitor, demo_settings, hire, text_of
 
 _keys = itertools.count(1)
@@ -114,6 +116,36 @@ class TestAnOrderOfTheMainSite:
                         WHERE act = 'doses at satellite' ORDER BY 1""")
             ).all()
         assert acts == [("HRP",), ("KLG",)], "both chains have it"
+
+    def test_is_dispensed_through_a_cut_from_the_satellites_own_pack_and_entered_there_afterwards(
+        self, here: Programme
+    ) -> None:
+        client, stays = here.main.client(mg="60"), here.main.client(mg="40")
+        here.main.decide(client, per_supply=2)
+        sent(here, client)
+
+        def pack(place: Clinic) -> dict[ClientId, object]:
+            with behind(place.site_id), here.database.reading() as session:
+                site = session.get_one(Site, place.site_id)
+                made = pack_of(session, site=site, today=here.main.today, days_ahead=2, made_at=here.main.now)
+            return {each.face.client_id: each.here and each.here[1] for each in made.clients if not each.against}
+
+        assert pack(here.satellite) == {client: Decimal(60)}
+        assert pack(here.main) == {stays: Decimal(40)}, "nobody is due on two packs"
+
+        line = paper(here.satellite, client, bottle_days=tuple(here.main.ahead(1, 2)))
+        with behind(here.satellite.site_id):
+            handed = enter(here.satellite, line)
+            assert enter(here.satellite, line).supply_id == handed.supply_id, "a sheet that is entered twice"
+        assert [dose["mg"] for dose in handed.answer["doses"]] == ["60.00"] * 3
+        with here.database.reading() as session:
+            drawn = session.execute(
+                text("SELECT s.code, sum(l.ml) FROM register_line l JOIN register_book b ON b.id = l.book_id"
+                     " JOIN site s ON s.id = b.site_id WHERE l.kind = 'supplied' GROUP BY 1")
+            ).all()  # fmt: skip
+        assert drawn == [("KLG", Decimal(-36))], "from the satellite's safe"
+        assert given(here.satellite, client) == "already-covered"
+        assert damage(here) == []
 
     def test_covers_a_day_once_in_the_country_whoever_races_whom(self, here: Programme) -> None:
         clients = [here.main.client() for _ in range(6)]

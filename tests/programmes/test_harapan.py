@@ -32,5 +32,9 @@ def test_harapan_runs_and_its_figures_are_the_published_ones(built: Callable[[st
         assert session.execute(text(booked)).scalar_one() > 500, "most come at the time that they booked"
         languages = set(session.scalars(text("SELECT language FROM contact")))
         assert languages == {"ms", "zh_Hans", "ta", "en"}
+        seen = "SELECT count(*) FROM contact_note WHERE how = 'screen'"
+        assert session.execute(text(seen)).scalar_one() == 7, "telemedicine"
+        told = "SELECT count(*) FROM message WHERE kind = 'news'"
+        assert session.execute(text(told)).scalar_one() == 40, "news go to those who want them"
         liver = "SELECT count(DISTINCT taken_on) FROM health_result WHERE analyte = 'alt' GROUP BY client_id"
         assert set(session.scalars(text(liver))) == {2}, "twice a year"
