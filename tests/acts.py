@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -61,4 +62,6 @@ def acts_of_the_code() -> dict[str, set[str]]:
             for value in values:
                 for act in _written(value, names):
                     found.setdefault(act, set()).add(str(path.relative_to(ROOT)))
+        for act in re.findall(r"entry\.act := '([^']+)'", path.read_text("utf-8")):  # by a trigger
+            found.setdefault(act, set()).add(str(path.relative_to(ROOT)))
     return found

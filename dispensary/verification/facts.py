@@ -16,6 +16,9 @@ _LAST_COUNTED = f"""
         AND c.dose_day BETWEEN f.dose_day AND f.dose_day + {AGAIN - 1}
     GROUP BY f.site_id, f.dose_day"""
 """When each day of a site was counted last: with the closes of a week. What was voided or came later is not in it."""
+_KNOWN = f"""greatest({RECORDED},
+                (SELECT max(c.ended_at) FROM carrying c WHERE c.pickup_id = s.pickup_id))"""
+"""When a supply was on record: what a carrier handed over is told afterwards, at times when its day is closed."""
 _SLACK = "interval '10 minutes'"
 """What is handed over or called while a day closes is in its figures, or not."""
 _MOVED = """
@@ -62,9 +65,9 @@ FACTS = (
             coalesce(given.most, 0) AS most
         FROM ({_LAST_COUNTED}) AS last LEFT JOIN (
             SELECT n.site_id, n.dose_day,
-                count(*) FILTER (WHERE s.origin <> 'import' AND {RECORDED} <= n.at - {_SLACK}
+                count(*) FILTER (WHERE s.origin <> 'import' AND {_KNOWN} <= n.at - {_SLACK}
                     AND d.voided_at IS NULL) AS least,
-                count(*) FILTER (WHERE (s.origin = 'import' OR {RECORDED} <= n.at + {_SLACK})
+                count(*) FILTER (WHERE (s.origin = 'import' OR {_KNOWN} <= n.at + {_SLACK})
                     AND (d.voided_at IS NULL OR d.voided_at > n.at - {_SLACK})) AS most
             FROM ({_LAST_COUNTED}) AS n JOIN supply s ON s.site_id = n.site_id AND s.dose_day = n.dose_day
             JOIN dose d ON d.supply_id = s.id GROUP BY 1, 2) AS given USING (site_id, dose_day)

@@ -459,7 +459,8 @@ UNUSUAL_DAMAGES: list[tuple[str, str]] = [
         r"refill .* came with supply .*, which is of another client or day",
     ),
     (
-        _REFILLED + "DROP INDEX uq_refill_observed_once; INSERT INTO refill SELECT (jsonb_populate_record(r, "
+        _REFILLED + "DROP INDEX uq_refill_observed_once; DROP TRIGGER refill_arrives ON refill; "
+        "INSERT INTO refill SELECT (jsonb_populate_record(r, "
         "jsonb_build_object('id', gen_random_uuid(), 'source_key', 'x'))).* FROM refill r",
         r"a dose of medicine .* was swallowed here 2 times on",
     ),

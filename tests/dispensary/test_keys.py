@@ -388,7 +388,7 @@ class TestTheNarrowDoor:
         """Where a guard refuses every change, say WHEN (NOT only_sealed_anew(to_jsonb(OLD), to_jsonb(NEW)))."""
         look_at_nothing_sealed = {
             *("agent_is_kept", "result_file_is_kept", "tr_message_goes_forward", "tr_contact_takes_its_pin"),
-            *("client_key_goes_once", "held_text_is_kept", "factor_goes_forward"),
+            *("client_key_goes_once", "held_text_is_kept", "factor_goes_forward", "client_moves_by_history"),
         }
         with kept.reading() as session:
             guards = session.execute(

@@ -72,7 +72,7 @@ def multiply(url: str) -> None:
         for table, values, columns in tables:
             connection.execute(
                 f"INSERT INTO {table} ({columns}) SELECT {values} FROM {table} AS of, generate_series(2, {SITES}) AS n,"
-                f" LATERAL pg_temp.like_it(to_jsonb(of), n) AS whole, jsonb_populate_record(NULL::{table}, whole)"
+                f" LATERAL pg_temp.like_it(to_jsonb(of), n) AS alike, jsonb_populate_record(NULL::{table}, alike)"
                 " AS theirs ON CONFLICT DO NOTHING"
             )
     with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:

@@ -93,6 +93,15 @@ ABOUT_THE_SITE = {
     "set pass rules",
     "sign in",
     "set period of records",
+    "held group",
+    "opened survey",
+    "closed survey",
+    "typed survey sheet",
+    "lent site",
+    "took cut",
+    "joined site",
+    "site came back",
+    "site's server was lost",
 }
 """Acts about the site or an account, in files that write of clients too."""
 
