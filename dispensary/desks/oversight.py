@@ -110,4 +110,4 @@ def bookings_outside_hours(session: ReadSession, *, site_id: SiteId, today: date
 def _numbers(session: ReadSession, ids: Collection[UUID]) -> dict[UUID, str]:
     """The client numbers of those ids that are clients', also of who has moved: as the sites in view know them."""
     homes = select(ClientHome.client_id, ClientHome.number).where(ClientHome.client_id.in_(ids))
-    return dict(session.execute(homes.order_by(ClientHome.no)).tuples().all())
+    return dict(session.execute(homes.order_by(ClientHome.no)).all())
