@@ -69,6 +69,7 @@ def note_meeting(
         if not actor.may(Act.ENROL):
             own_client(session, actor=actor, client_id=client_id)
         lock_client(session, client_id, actor.site_id)
+    session.execute(select(func.pg_advisory_xact_lock(func.hashtext(f"meeting {key}"))))
     if session.get(GroupMeeting, key) is not None:
         return
     assert actor.account_id is not None, "people lead groups"

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import click
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from dispensary.backups.files import BadBackup
 from dispensary.commands.parts import bar, database_of, now, one_clear_line
@@ -17,6 +17,7 @@ from dispensary.refusals import BadInput, Refusal
 from dispensary.schema import migrate
 from dispensary.settings import settings_from
 from dispensary.staff import audit
+from dispensary.staff.apart_models import SiteApart
 from dispensary.staff.models import Site
 from dispensary.staff.queries import site_by_code
 from dispensary.staff.rules import the_program
@@ -121,6 +122,11 @@ def _lost(database: Database, there: Site) -> None:
     from dispensary.apart.joining import give_up
 
     site_id = SiteId(there.id)
+    with database.reading() as session:
+        lent = select(SiteApart.since).where(SiteApart.site_id == site_id, SiteApart.until.is_(None))
+        if session.scalar(lent) is None:
+            sentence = f"{there.code} has no server of its own."
+            raise BadInput(Refusal("site-not-lent", sentence, "Look at the code again."))
     give_up(database, site_id=site_id, code=there.code)
     with database.writing() as session:
         audit.record(

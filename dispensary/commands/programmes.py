@@ -62,11 +62,11 @@ def demonstrate(settings: Settings, name: str, *, fresh: bool, table: bool, serv
 
 
 def _made(database: Database, programme: Programme) -> None:
-    codes = {site.code for site in programme.sites}
+    named = {(site.code, site.name) for site in programme.sites}
     with database.reading() as session:
-        there = set(session.scalars(select(Site.code)))
-        if there and there != codes:
-            raise another(there)
+        there = {(code, name) for code, name in session.execute(select(Site.code, Site.name))}
+        if there and not named <= there:  # a country's other sites are made by its records
+            raise another({code for code, _name in there})
         if there:
             old = _days_old(session, programme)
             if old > 1:

@@ -145,9 +145,10 @@ def chart_of(used: Used, taken: Sequence[Taken]) -> str:
 def _course_of(instrument: Instrument, taken: Sequence[Taken]) -> list[tuple[date, int]]:
     if instrument.asks is Asks.WEEKS:
         return []
+    own = screening().assist.bands.keys() - {"other"}  # alcohol has bands of its own, which the chart does not draw
     found = []
     for each in reversed(taken[:_FOR_THE_CHART]):
-        points = [score.points for score in each.scores]
+        points = [score.points for score in each.scores if score.part not in own]
         found.append((each.taken_on, max(points, default=0)))
     return found
 
@@ -194,7 +195,8 @@ def worst(taken: Taken) -> str:
     """What a screening came to, in a few words: the sum and its band, or of ASSIST the substance that is worst."""
     if taken.instrument.asks is Asks.WEEKS or not taken.scores:
         return ""
-    score = max(taken.scores, key=lambda each: each.points)
+    bands = list(screening().assist.bands["other"])  # by rising risk; alcohol reaches each at points of its own
+    score = max(taken.scores, key=lambda each: (bands.index(each.band) if each.band in bands else 0, each.points))
     return f"{score.points}" + (f" · {band_word(score.band)}" if score.band else "")
 
 

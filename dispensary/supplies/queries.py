@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from itertools import pairwise
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, select
@@ -340,17 +339,6 @@ def supply_of(session: ReadSession, *, site_id: SiteId, supply_id: UUID) -> Supp
     ).all()
     extras = session.scalars(select(ExtraDose).where(ExtraDose.supply_id == supply_id)).all()
     return SupplyView(supply, doses, bottles, extras)
-
-
-def supplies_of(session: ReadSession, *, client_id: ClientId, most: int = 30) -> list[dict[str, Any]]:
-    """The client's latest supplies, the newest first, as they were answered."""
-    rows = session.scalars(
-        select(Supply)
-        .where(Supply.client_id == client_id, Supply.origin != "import")
-        .order_by(Supply.at.desc())
-        .limit(most)
-    )
-    return [{"id": supply.id, "at": supply.at, "day": supply.dose_day, **supply.answer} for supply in rows]
 
 
 def day_close_of(session: ReadSession, *, site_id: SiteId, day: date) -> DayClose | None:

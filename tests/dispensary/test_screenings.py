@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from uuid import UUID, uuid4
 
@@ -13,10 +13,11 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
 
 from dispensary.care.instrument_setting import set_instrument
-from dispensary.care.instruments import Asks, Question, Wording, faults, instruments, kept, questions, score
+from dispensary.care.instruments import Asks, Question, Score, Wording, faults, instruments, kept, questions, score
 from dispensary.care.screening import BadAnswers, Substance
-from dispensary.care.screenings import due_screenings, screen, screening_of, screenings_of, take_back
+from dispensary.care.screenings import Taken, due_screenings, screen, screening_of, screenings_of, take_back
 from dispensary.database import Database
+from dispensary.desks.care import band_word, worst
 from dispensary.monitoring.alerts import escalate
 from dispensary.monitoring.models import Alert
 from dispensary.refusals import BadInput, NotAllowed, NotThere, Refused
@@ -347,3 +348,11 @@ def test_nobody_is_asked_or_opened_who_was_erased(place: Clinic, client: ClientI
         asked(place, client, "srq20", yes_to())
     with pytest.raises(Refused, match="erased"), place.database.reading() as session:
         screening_of(session, client_id=client, screening_id=taken)
+
+
+def test_what_weighs_most_is_the_band_and_not_the_points() -> None:
+    """Ten points of alcohol are a low risk, nine of cannabis a moderate one (WHO ASSIST v3.1)."""
+    scores = (Score("alcohol", 10, "low"), Score("cannabis", 9, "moderate"))
+    now = datetime(2026, 11, 24, tzinfo=UTC)
+    assist = Taken(uuid4(), instruments()["assist"], now.date(), now, "the nurse", scores, voided=False)
+    assert worst(assist) == f"9 · {band_word('moderate')}"

@@ -1,6 +1,7 @@
 """What of ours answers a published figure: a measure of the evaluator's desk, or a question that a desk asks.
 
-Every module of this package is found. None of them reads the files of the programme: what they answer is on record.
+Every module of this package is found. None of them reads the records of the programme: what they answer was entered.
+Where a country is built at a share, one counts for as many as `published.toml` says (`one_in`), and the table says so.
 """
 
 from __future__ import annotations
