@@ -118,7 +118,8 @@ def borrow(file: Path, secret: Path) -> None:
         click.echo(f"Copy {settings.keys} to where its copy is kept. Then: dispensary verify, dispensary serve")
 
 
-def _lost(database: Database, there: Site) -> None:
+def write_off(database: Database, there: Site) -> None:
+    """Writes down that the satellite's server is gone. Raises BadInput unless it has one of its own."""
     from dispensary.apart.joining import give_up
 
     site_id = SiteId(there.id)
@@ -161,7 +162,7 @@ def join(site: str, line: str | None, within: float, last: bool, lost: bool) -> 
             there = _satellite(session, site)
         site_id = SiteId(there.id)
         if lost:
-            _lost(database, there)
+            write_off(database, there)
             click.echo(f"{there.code} is written here again. What its server had not sent is lost with it.")
             return
         if line is None:

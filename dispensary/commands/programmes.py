@@ -47,7 +47,7 @@ def demonstrate(settings: Settings, name: str, *, fresh: bool, table: bool, serv
     def prepare(database: Database) -> None:
         if fresh:
             forget(database)
-        _made(database, programme)
+        begin(database, programme)
         with database.reading() as session:
             lines.extend(printed(programme, programme_table(session, programme, now=now())))
         lines.extend(_who(settings, programme))
@@ -61,7 +61,8 @@ def demonstrate(settings: Settings, name: str, *, fresh: bool, table: bool, serv
     click.echo("\n".join(lines[: len(lines) - len(_who(settings, programme))]))
 
 
-def _made(database: Database, programme: Programme) -> None:
+def begin(database: Database, programme: Programme) -> None:
+    """Makes the programme where nothing is, or finds it there. Raises BadSettings where another clinic is."""
     named = {(site.code, site.name) for site in programme.sites}
     with database.reading() as session:
         there = {(code, name) for code, name in session.execute(select(Site.code, Site.name))}

@@ -6,11 +6,15 @@ from datetime import UTC, date, datetime, timedelta
 
 import psycopg
 import pytest
+from sqlalchemy import text
 
 from dispensary.apart import joining
 from dispensary.apart.tables import AWAY, BROUGHT, CENTRE, COUNTER, EACH, WRITTEN
+from dispensary.commands.apart import write_off
 from dispensary.database import Database
+from dispensary.refusals import BadInput
 from dispensary.schema import all_metadata
+from dispensary.staff.models import Site
 from dispensary.web.apart import is_old
 from tests.builders import clinic
 
@@ -22,6 +26,17 @@ def test_every_table_has_one_writer_while_a_site_is_apart() -> None:
     placed = [*COUNTER, *CENTRE, *BROUGHT, *EACH, *AWAY]
     assert sorted(placed) == sorted([*every, "alembic_version"]), "say in dispensary/apart/tables.py who writes it"
     assert len(WRITTEN) == len(placed)
+
+
+def test_a_site_that_was_never_lent_is_not_lost(database: Database) -> None:
+    place = clinic(database, NOW)
+    with database.reading() as session:
+        site = session.get_one(Site, place.site_id)
+    with pytest.raises(BadInput, match="no server of its own"):
+        write_off(database, site)
+    with database.reading() as session:
+        told = text("SELECT count(*) FROM audit_entry WHERE act = 'site''s server was lost'")
+        assert session.scalar(told) == 0
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from sqlalchemy import text
 
+from dispensary.commands.programmes import begin
 from dispensary.evaluation.rollup import site_figures
 from dispensary.programmes.acts.country import places_of
 from dispensary.staff.branch_queries import tree
@@ -34,6 +35,9 @@ def test_viet_nam_is_counted_by_province_with_satellites_that_have_no_clients(bu
             "SELECT count(*) FROM branch_grant g JOIN account a ON a.id = g.account_id WHERE a.username = 'programme'"
         )
         assert session.scalar(text(manages)) == 1
+    begin(viet_nam.database, viet_nam.programme)  # started again, it finds itself, and makes nothing twice
+    with viet_nam.database.reading() as session:
+        assert session.scalar(text("SELECT count(*) FROM site")) == 67
 
 
 def test_china_is_counted_by_clinic(built: Callable[[str], Built]) -> None:
