@@ -31,7 +31,7 @@ def words_of(pdf: bytes) -> str:
 
 def codes_in(picture: Image.Image) -> list[str]:
     """The text of every QR code in the picture, in the order of reading: by row, then by column."""
-    found = zxingcpp.read_barcodes(picture, formats=zxingcpp.BarcodeFormat.QRCode)
+    found = zxingcpp.read_barcodes(picture, formats=zxingcpp.BarcodeFormat.QRCodeModel2)
     placed = sorted((code.position.top_left.y // 60, code.position.top_left.x, code.text) for code in found)
     return [text for _, _, text in placed]
 

@@ -81,7 +81,7 @@ def phone(n: int) -> Picture:
 def blotted(page: Image.Image, n: int) -> Image.Image:
     """A drop of ink or coffee somewhere in the middle of the code, as wide as a fifth of it."""
     drawn = random.Random(1000 + n)
-    where = zxingcpp.read_barcodes(page)[0].position
+    where = zxingcpp.read_barcodes(page, formats=zxingcpp.BarcodeFormat.QRCodeModel2)[0].position
     side = where.top_right.x - where.top_left.x
     x = where.top_left.x + side * drawn.uniform(0.45, 0.65)
     y = where.top_left.y + side * drawn.uniform(0.45, 0.65)

@@ -99,7 +99,7 @@ def test_a_blurred_card_is_read(the_pass: tuple[str, str], painter: Painter) -> 
 def test_a_blotted_card_is_read(the_pass: tuple[str, str], painter: Painter, place: tuple[float, float]) -> None:
     """Ink or coffee as wide as a fifth of the code, away from the corner marks by which it is found."""
     (page,) = painter(pass_card(*the_pass, day=DAY, paper=CardPaper.CARD))
-    where = zxingcpp.read_barcodes(page)[0].position
+    where = zxingcpp.read_barcodes(page, formats=zxingcpp.BarcodeFormat.QRCodeModel2)[0].position
     side = where.top_right.x - where.top_left.x
     x, y, radius = where.top_left.x + side * place[0], where.top_left.y + side * place[1], side * 0.1
     ImageDraw.Draw(page).ellipse((x - radius, y - radius, x + radius, y + radius), fill=40)

@@ -25,7 +25,7 @@ def text_in(frame: bytes) -> str:
     if len(frame) > LARGEST_FRAME:
         raise BadInput(Refusal("frame-large", "The picture is larger than 200 kB.", "Type the code."))
     picture = _grey(frame)
-    only = zxingcpp.BarcodeFormats([zxingcpp.BarcodeFormat.QRCode])
+    only = zxingcpp.BarcodeFormats([zxingcpp.BarcodeFormat.QRCodeModel2])  # ours; noise is taken for the small kinds
     found = zxingcpp.read_barcodes(picture, formats=only)
     texts = [code.text for code in found if code.valid and len(code.text) <= LONGEST_TEXT]
     return texts[0] if texts else ""
