@@ -109,8 +109,13 @@ def named_by(words: Sequence[Sequence[bytes]]) -> list[ColumnElement[bool]]:
 
 
 @through(Door.OWN_PAPERS)
+def faces_on_papers(session: ReadSession, client_ids: Collection[ClientId]) -> dict[ClientId, Face]:
+    """The same for a site's papers and lists of its own days: also of whom it served and who has moved since."""
+    return faces(session, client_ids)
+
+
 def faces(session: ReadSession, client_ids: Collection[ClientId]) -> dict[ClientId, Face]:
-    """The identities of several clients at once, by id. Of whatever site: ask with ids that were read there."""
+    """The identities of several clients at once, by id; whom the sites in view may not see is left out."""
     if not client_ids:
         return {}
     session.vault.know(client_ids)

@@ -56,6 +56,7 @@ def _page(
         ]
         people = {ClientId(each.client_id) for rows in (due, sent, meets, thinking, calls) for each in rows}
         known = faces(session, people)
+        calls = [each for each in calls if each.client_id in known]
     to_ask = [
         (client_id, list(each))
         for client_id, each in groupby(sorted(due, key=lambda one: str(one.client_id)), key=lambda one: one.client_id)

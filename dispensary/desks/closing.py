@@ -56,7 +56,7 @@ def _close_page(
         dosed=sum(row.state == "dosed" for row in day),
         uncollected=uncollected,
         out=out_now(session, site_id=site.id),
-        faces=clients.faces(session, [ClientId(w.pickup.client_id) for w in uncollected]),
+        faces=clients.faces_on_papers(session, [ClientId(w.pickup.client_id) for w in uncollected]),
         counts=to_count(session, site_id=site.id, day=today),
         earlier=left_open(session, site_id=site.id, before=today),
     )

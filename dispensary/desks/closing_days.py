@@ -42,7 +42,7 @@ def closing(
     with database.reading() as session:
         if scheduling.queries.is_place(session, site.id):
             concerned = plan(session, site=site, first_day=first_day, last_day=last_day, at=now)
-        faces = clients.faces(session, {each.client_id for each in concerned})
+        faces = clients.faces_on_papers(session, {each.client_id for each in concerned})
     return page(
         "office/closing.html",
         typed=typed,

@@ -90,7 +90,7 @@ def _counter(
         "window": window,
         "windows": scheduling.waiting.windows_of(session, site.id, today),
         "handed": handed,
-        "handed_face": clients.faces(session, [ClientId(handed.supply.client_id)]) if handed else {},
+        "handed_face": clients.faces_on_papers(session, [ClientId(handed.supply.client_id)]) if handed else {},
         "closed": queries.day_close_of(session, site_id=site.id, day=today),
         "found": None,
         "again": again[: 1 if handed else MOST_SEEN_AGAIN],

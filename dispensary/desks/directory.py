@@ -42,7 +42,7 @@ def referrals(database: TheDatabase, actor: TheActor, site: TheSite, clock: TheC
         rows = still_open(session, site_id=site.id)
         known = faces(session, {ClientId(row.referral.client_id) for row in rows})
         days = reminders_of(session, site.id).lost_days
-    shown = [(row, known[ClientId(row.referral.client_id)]) for row in rows]
+    shown = [(row, known[face]) for row in rows if (face := ClientId(row.referral.client_id)) in known]
     return page(
         "care/referrals.html",
         lost=[each for each in shown if each[0].lost(today, days)],

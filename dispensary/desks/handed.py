@@ -11,7 +11,7 @@ from litestar.params import FromPath
 from litestar.response import Response, Template
 from litestar.types import ControllerRouterHandler
 
-from dispensary.clients.queries import faces
+from dispensary.clients.queries import faces_on_papers
 from dispensary.database import ReadSession, WriteSession
 from dispensary.desks.noting import somebody
 from dispensary.desks.window import choices
@@ -90,7 +90,9 @@ def _page(
             refused=refused,
             typed=typed,
             seen=seen,
-            face=faces(session, [client_id])[client_id],  # handed over here, though they may be a guest no more
+            face=faces_on_papers(session, [client_id])[
+                client_id
+            ],  # handed over here, though they may be a guest no more
             records=[(bottle, record_of(session, bottle_id=bottle.id)) for bottle in seen.bottles],
             voided=voided,
             besides=came_with(session, supply_id=supply_id),

@@ -48,7 +48,11 @@ def linkage(
     chosen = Disease(show) if show in list(Disease) else None
     return page(
         "care/linkage.html",
-        rows=[(row, known[row.client_id]) for row in rows if chosen is None or row.disease is chosen],
+        rows=[
+            (row, known[row.client_id])
+            for row in rows
+            if row.client_id in known and (chosen is None or row.disease is chosen)
+        ],
         counts={disease: sum(row.disease is disease for row in rows) for disease in Disease},
         everybody=len(rows),
         show=chosen,

@@ -65,7 +65,9 @@ def _page(
             "offers": list(faces(session, offers).values()),
             "replacements": replacements(session, site_id=site.id, today=today),
         }
-        shown["known"] = faces(session, {each.client_id for each in shown["replacements"]})
+        known = faces(session, {each.client_id for each in shown["replacements"]})
+        shown["replacements"] = [each for each in shown["replacements"] if each.client_id in known]
+        shown["known"] = known
     return page(
         "care/naloxone.html",
         done=done,

@@ -13,7 +13,7 @@ from litestar.response import Response, Template
 from litestar.types import ControllerRouterHandler
 
 import scheduling.queries
-from dispensary.clients.queries import faces
+from dispensary.clients.queries import faces_on_papers
 from dispensary.database import ReadSession, WriteSession
 from dispensary.desks.noting import somebody
 from dispensary.desks.window import choices
@@ -64,7 +64,7 @@ def _pack_page(
             rows=rows,
             open_rows=[row for row in rows if row.bottles and not row.prepared],
             done=done,
-            faces=faces(session, [each.client_id for each in done]),
+            faces=faces_on_papers(session, [each.client_id for each in done]),
             second_check=checks_twice(session, site_id=site.id),
         )
 

@@ -58,7 +58,7 @@ def pickups(database: TheDatabase, site: TheSite, clock: TheClock) -> Template:
         waiting = {day: queries.pickups_on(session, site_id=site.id, day=day) for day in days}
         overdue = queries.pickups_before(session, site_id=site.id, day=today)
         people = [ClientId(w.pickup.client_id) for ws in [*waiting.values(), overdue] for w in ws]
-        faces = clients.faces(session, people)
+        faces = clients.faces_on_papers(session, people)
         refused_passes = len(refused_between(session, site_id=site.id, since=since, until=until))
         cards = pass_rules(session, site.id).cards
         out = out_now(session, site_id=site.id)

@@ -123,7 +123,7 @@ def _as_packed(session: ReadSession, site: TheSite, day: date) -> list[UUID]:
     """The pickups of a day in the order of its pack list: by the time at which each client comes, then by number."""
     waiting = queries.pickups_on(session, site_id=site.id, day=day)
     comes = {booking.holder_id: booking.starts_at for booking in scheduling.queries.bookings_on(session, site.id, day)}
-    faces = clients.faces(session, [ClientId(each.pickup.client_id) for each in waiting])
+    faces = clients.faces_on_papers(session, [ClientId(each.pickup.client_id) for each in waiting])
 
     def place(each: queries.Waiting) -> tuple[bool, datetime, str]:
         client_id = each.pickup.client_id
@@ -146,7 +146,7 @@ def pack_list(database: TheDatabase, site: TheSite, clock: TheClock, on: FromQue
 
 def _rows(session: ReadSession, site: TheSite, day: date) -> list[PackRow]:
     waiting = queries.pickups_on(session, site_id=site.id, day=day)
-    faces = clients.faces(session, [ClientId(each.pickup.client_id) for each in waiting])
+    faces = clients.faces_on_papers(session, [ClientId(each.pickup.client_id) for each in waiting])
     comes = {booking.holder_id: booking.starts_at for booking in scheduling.queries.bookings_on(session, site.id, day)}
     used = {bottle.lot_id for each in waiting for bottle in each.bottles}
     batches = {lot.id: lot.batch for lot in session.scalars(select(Lot).where(Lot.id.in_(used)))}

@@ -15,7 +15,7 @@ from litestar.types import ControllerRouterHandler
 
 import scheduling.queries
 import scheduling.waiting
-from dispensary.clients.queries import Face, faces
+from dispensary.clients.queries import Face, faces_on_papers
 from dispensary.database import ReadSession, WriteSession
 from dispensary.phone import front_desk, queueing
 from dispensary.refusals import Refused
@@ -81,7 +81,7 @@ def _page(database: TheDatabase, actor: Actor, site: Place, now: datetime, refus
 def _queue(session: ReadSession, actor: Actor, site: Place, now: datetime) -> dict[str, Any]:
     day = scheduling.queries.day_at(session, site.id, now)
     visits = scheduling.waiting.queue(session, site.id, day, now)
-    known = faces(session, {ClientId(visit.holder_id) for visit in visits})
+    known = faces_on_papers(session, {ClientId(visit.holder_id) for visit in visits})
     rules = scheduling.waiting.queue_rules(session, site.id)
     pace = scheduling.waiting.pace(session, site.id, day, now)
     starts: Mapping[UUID, datetime] = {

@@ -97,7 +97,7 @@ def _first_page(
     arrived = arrived if arrived is not None and arrived.place_id == site.id else None
     people: list[Visit | Booking] = [*visits, *bookings, *([arrived] if arrived else [])]
     holders = {ClientId(each.holder_id) for each in people} | {task.client_id for task in to_do}
-    faces = clients.faces(session, holders)
+    faces = clients.faces_on_papers(session, holders)
     booked_at = {booking.id: booking.starts_at for booking in bookings}
     rows = _slot_rows(scheduling.queries.slots_on(session, site.id, today), bookings, faces, now)
     return {
@@ -183,7 +183,9 @@ def task_list(database: TheDatabase, site: TheSite, clock: TheClock) -> Template
     with database.reading() as session:
         to_do: list[Task] = tasks(session, site_id=site.id, at=clock())
         faces = clients.faces(session, {task.client_id for task in to_do})
-    return page("reception/tasks.html", tasks=[(task, faces[task.client_id]) for task in to_do])
+    return page(
+        "reception/tasks.html", tasks=[(task, faces[task.client_id]) for task in to_do if task.client_id in faces]
+    )
 
 
 @post("/reception/tasks/settle", sync_to_thread=True, guards=[requires_booker])

@@ -9,7 +9,7 @@ from litestar import get, post
 from litestar.response import Response, Template
 from litestar.types import ControllerRouterHandler
 
-from dispensary.clients.queries import faces
+from dispensary.clients.queries import faces_on_papers
 from dispensary.database import WriteSession
 from dispensary.desks.noting import somebody
 from dispensary.desks.window import choices
@@ -54,7 +54,7 @@ def _page(
             refused=refused,
             typed=typed,
             waiting=waiting,
-            faces=faces(session, [ClientId(each.bottle.client_id) for each in waiting]),
+            faces=faces_on_papers(session, [ClientId(each.bottle.client_id) for each in waiting]),
             restocks=rule == RESTOCK,
             source=source,
             seconds=choices(who_can_stand_by(session, actor=actor)),

@@ -114,7 +114,7 @@ def _entered(session: ReadSession, site_id: SiteId) -> list[tuple[Supply, LateEn
         .order_by(LateEntry.recorded_at.desc(), Supply.id.desc())
         .limit(MOST_SHOWN)
     ).all()
-    known = clients.faces(session, {ClientId(supply.client_id) for supply, _, _ in rows})
+    known = clients.faces_on_papers(session, {ClientId(supply.client_id) for supply, _, _ in rows})
     return [(supply, late, known[ClientId(supply.client_id)], by) for supply, late, by in rows]
 
 

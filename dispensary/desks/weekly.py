@@ -209,7 +209,7 @@ def _waiting_page(
 ) -> Template:
     with database.reading() as session, front_desk.where_it_opens():
         waiting = offers.line(session, site=site, at=now)
-        faces = clients.faces(session, {ClientId(each.wait.holder_id) for each in waiting})
+        faces = clients.faces_on_papers(session, {ClientId(each.wait.holder_id) for each in waiting})
     return page("reception/waiting.html", line=waiting, faces=faces, done=done, refused=refused, now=now)
 
 

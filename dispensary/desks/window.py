@@ -14,7 +14,7 @@ from sqlalchemy import select
 
 from dispensary.clients.guest_rules import StayState
 from dispensary.clients.guests import StayShown, stays_of
-from dispensary.clients.queries import Face, faces
+from dispensary.clients.queries import Face, faces_on_papers
 from dispensary.database import Database, ReadSession, WriteSession
 from dispensary.prescribing.models import Reduction
 from dispensary.prescribing.sections import Counter
@@ -182,5 +182,5 @@ def seen_again(session: ReadSession, *, site_id: SiteId, today: DoseDay) -> list
         *awaiting_review(session, site_id=site_id, today=today),
         *to_see_again(session, site_id=site_id, day=today),
     ]
-    known = faces(session, {one.client_id for one in found})
+    known = faces_on_papers(session, {one.client_id for one in found})
     return [SeenAgain(one, known[one.client_id]) for one in found]

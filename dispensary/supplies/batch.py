@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import select, text
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from dispensary.clients.queries import Face, faces
+from dispensary.clients.queries import Face, faces_on_papers
 from dispensary.clients.service import lock_client
 from dispensary.database import ReadSession, WriteSession
 from dispensary.refusals import BadInput, NotThere, Refusal, Refused
@@ -81,7 +81,7 @@ def to_pack(session: ReadSession, *, site_id: SiteId, on: DoseDay, booked: dict[
     Those with a booking come first, in the order of their times; then by number.
     """
     rows = session.execute(_COMING, {"site": site_id, "on": on}).all()
-    known = faces(session, [ClientId(row.id) for row in rows])
+    known = faces_on_papers(session, [ClientId(row.id) for row in rows])
     ahead = [DoseDay(on + timedelta(days=n)) for n in range(1, LONGEST_SUPPLY + 1)]
     found = []
     for row in rows:
@@ -125,7 +125,7 @@ def to_check(session: ReadSession, *, site_id: SiteId) -> Sequence[ToCheck]:
         .where(Bottle.site_id == site_id, Bottle.state.in_((BottleState.PREPARED, BottleState.CHECKED)))
         .order_by(Pickup.collect_on, Bottle.client_id, Bottle.dose_day, Bottle.portion)
     ).all()
-    known = faces(session, [ClientId(row[0].client_id) for row in rows])
+    known = faces_on_papers(session, [ClientId(row[0].client_id) for row in rows])
     return [
         ToCheck(bottle, known[ClientId(bottle.client_id)], collect_on, batch, expires_on, packed_by)
         for bottle, collect_on, batch, expires_on, packed_by in rows

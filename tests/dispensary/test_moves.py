@@ -21,7 +21,7 @@ from dispensary.clients.client_key_models import Erasure
 from dispensary.clients.homes import home_as_of
 from dispensary.clients.legal_holds import lift_hold, set_hold
 from dispensary.clients.models import Episode
-from dispensary.clients.queries import find
+from dispensary.clients.queries import faces, faces_on_papers, find
 from dispensary.clients.rules import ExitReason
 from dispensary.clients.service import end_episode
 from dispensary.database import Database, broken_constraint
@@ -226,6 +226,8 @@ def test_everything_follows_and_history_stays(sites: TwoSites, tmp_path: Path) -
     with behind(home.site_id), database.reading() as session:
         assert [each.number for each in dispensed_on(session, site_id=home.site_id, day=day)] == [old_number]
         assert find(session, site_id=home.site_id, text=old_number) == []
+        assert faces(session, [client]) == {}, "no list of the old site names them"
+        assert faces_on_papers(session, [client])[client].number == "K7"
         for table in ("client", "client_goal", "hold", "contact"):
             assert session.scalar(text(f"SELECT count(*) FROM {table}")) == 0, table
         assert session.scalar(text("SELECT count(*) FROM dose")) == 3
