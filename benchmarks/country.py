@@ -29,6 +29,8 @@ INSERT INTO site SELECT (jsonb_populate_record(s, jsonb_build_object('id', gen_r
 FROM site s CROSS JOIN generate_series(2, :sites) AS n
 """
 
+# Ids differ in their first half, as real ones do by their moment: by what differs behind it alone an index of ranges
+# (GiST) cannot sort, and each look into it reads it whole.
 # Chance is a digest of what it is about: no order of rows and no plan of a query changes it.
 _PEOPLE = """
 CREATE TABLE country_person AS
@@ -41,7 +43,7 @@ WITH site_no AS (SELECT id, row_number() OVER (ORDER BY code) - 1 AS no FROM sit
     SELECT n, CAST(enters * :days * 0.62 AS int) AS began, CAST(-ln(stays) * 1080 AS int) + 20 AS lasts, returns
     FROM chance
 )
-SELECT n, CAST('00000000-0000-7000-8000-' || lpad(to_hex(n), 12, '0') AS uuid) AS id, site_no.id AS site_id,
+SELECT n, CAST(lpad(to_hex(n), 8, '0') || '-0000-7000-8000-' || lpad('', 12, '0') AS uuid) AS id, site_no.id AS site_id,
     CAST(:first AS date) + began AS began_on, CAST(:first AS date) + least(began + lasts, :days - 1) AS last_on,
     CASE WHEN returns < 0.25 AND began + lasts + 120 < :days THEN CAST(:first AS date) + began + lasts + 90 END
         AS back_on,
@@ -64,10 +66,11 @@ ANALYZE country_person
 _DAYS = """
 CREATE TEMP TABLE country_day ON COMMIT DROP AS
 SELECT n, client_id, site_id, mg, carries, day, no, CASE WHEN carries THEN no - no % 7 ELSE no END AS given_no,
-    CASE WHEN abs(hashint8extended(n * 100000 + no / 14, 4)) % 60 = 0
-            AND no % 14 <= abs(hashint8extended(n * 100000 + no / 14, 5)) % 14 + 6 AND day > began_on THEN 'missed'
-        WHEN abs(hashint8extended(n * 100000 + no, 6)) % 200 = 0 THEN 'held'
-        WHEN abs(hashint8extended(n * 100000 + no, 7)) % 100 < 8 THEN 'missed'
+    CASE WHEN abs(hashint8extended(CAST(n AS bigint) * 100000 + no / 14, 4)) % 60 = 0
+            AND no % 14 <= abs(hashint8extended(CAST(n AS bigint) * 100000 + no / 14, 5)) % 14 + 6
+            AND day > began_on THEN 'missed'
+        WHEN abs(hashint8extended(CAST(n AS bigint) * 100000 + no, 6)) % 200 = 0 THEN 'held'
+        WHEN abs(hashint8extended(CAST(n AS bigint) * 100000 + no, 7)) % 100 < 8 THEN 'missed'
         WHEN carries AND no % 7 > 0 THEN 'take_home'
         ELSE 'observed' END AS outcome
 FROM (

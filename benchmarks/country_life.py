@@ -57,7 +57,8 @@ INSERT INTO lot SELECT (jsonb_populate_record(CAST(NULL AS lot), l || jsonb_buil
 UPDATE lot SET expires_on = CAST(:today AS date) + 400;
 INSERT INTO place SELECT (jsonb_populate_record(CAST(NULL AS place), p || jsonb_build_object('id', s.id))).*
     FROM site s CROSS JOIN (SELECT to_jsonb(one) AS p FROM place AS one LIMIT 1) AS p
-    WHERE s.id NOT IN (SELECT id FROM place)
+    WHERE s.id NOT IN (SELECT id FROM place);
+INSERT INTO shift_setting (site_id, lock_after_minutes) SELECT id, 10 FROM site ON CONFLICT DO NOTHING
 """
 _NAMED_AT_ONCE = 1000
 _KEY: Final = "INSERT INTO client_key (client_id, wrapped_sealed) VALUES (%(id)s, %(wrapped)s)"

@@ -14,7 +14,7 @@ import argparse
 import multiprocessing
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -108,13 +108,15 @@ def run(on: Ground, asked: Asked) -> list[Figure]:
     ):
         servers = (one, two)
         everybody = _seated(database, servers, people, country)
-        everybody, fast = iter(everybody[:wanted]), iter(everybody[wanted:])
+        counters, everybody, fast = everybody, iter(everybody[:wanted]), iter(everybody[wanted:])
         _put(servers, [_of(ACTS, next(everybody)) for _ in range(2 * AT_ONCE)], 0)  # warms up
         for times in asked.times:
             rate = PEAK * times
             count = round(rate * asked.seconds)
+            _awake(servers, counters)
             say(f"country: {times} x the peak, {rate:.1f} doses a second for {asked.seconds} s")
             figures += _morning(on, database, servers, [next(everybody) for _ in range(count)], times, rate)
+        _awake(servers, counters)
         figures += _fast(on, database, servers, list(fast), asked)
     return [*figures, *as_a_whole(on, "country_ours", country, of=NAME)]
 
@@ -125,13 +127,19 @@ def _seated(
     """Everybody who is due, at counters that signed in at one server and are known at both."""
     with database.reading() as session:
         zone = ZoneInfo(str(session.scalar(text("SELECT zone FROM site LIMIT 1"))))
-    browsers: dict[str, Browser] = {}
-    for _, code, _ in people:
-        if code not in browsers:
-            port = servers[len(browsers) % len(servers)].port
-            browsers[code] = sits_down(port, f"at-{code.lower()}")
+    codes = list(dict.fromkeys(code for _, code, _ in people))
+    ports = [servers[number % len(servers)].port for number in range(len(codes))]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        seated = pool.map(sits_down, ports, (f"at-{code.lower()}" for code in codes))
+        browsers = dict(zip(codes, seated, strict=True))
     say(f"country: {len(browsers)} counters have signed in")
     return [Due(client, browsers[code], zone, SiteId(site)) for client, code, site in people]
+
+
+def _awake(servers: Sequence[Server], people: Iterable[Due]) -> None:
+    """Every counter looks at its page once: a screen that nobody touches for ten minutes closes."""
+    looks = {each.site: each.browser.request("GET", "/counter") for each in people}.values()
+    put_on(servers[0].port, list(looks), at_once=AT_ONCE, per_second=0)
 
 
 def _of(acts: Sequence[str], due: Due) -> dict[str, str]:
