@@ -6,7 +6,7 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -64,6 +64,15 @@ def table(figures: Sequence[Figure]) -> str:
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
     )
+
+
+def told(figures: Iterable[Figure]) -> list[Figure]:
+    """Says each figure as it is found, so that a long benchmark that is stopped has said what it knew."""
+    known = []
+    for one in figures:
+        say(f"{one.benchmark}: {one.what}: {_short(one.value)} {one.unit}")
+        known.append(one)
+    return known
 
 
 def _short(value: float) -> str:

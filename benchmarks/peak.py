@@ -33,7 +33,7 @@ from benchmarks.by_hand import doses_by_hand, get_ready
 from benchmarks.clinics import Browser, sits_down
 from benchmarks.country import Country, build
 from benchmarks.country_life import due_today, live, open_for_bookings
-from benchmarks.figures import RESULTS, Figure, of_rounds, percentile, ratio, say, table, write
+from benchmarks.figures import RESULTS, Figure, of_rounds, percentile, ratio, say, table, told, write
 from benchmarks.ground import Ground, Server, ground, takehome
 from benchmarks.load import Told, put_on
 from benchmarks.nation import as_a_whole
@@ -90,7 +90,7 @@ def run(on: Ground, asked: Asked) -> list[Figure]:
         country = build(database, clients=asked.clients, years=asked.years, sites=asked.sites)
         live(database, country)
         say(f"country: it was built in {time.perf_counter() - began:.0f} s")
-        figures = [*_sizes(database)]
+        figures = told(_sizes(database))
         people = due_today(database)
         wanted = sum(round(PEAK * each * asked.seconds) for each in asked.times) + 2 * AT_ONCE
         alone = asked.rounds * asked.doses
@@ -115,10 +115,10 @@ def run(on: Ground, asked: Asked) -> list[Figure]:
             count = round(rate * asked.seconds)
             _awake(servers, counters)
             say(f"country: {times} x the peak, {rate:.1f} doses a second for {asked.seconds} s")
-            figures += _morning(on, database, servers, [next(everybody) for _ in range(count)], times, rate)
+            figures += told(_morning(on, database, servers, [next(everybody) for _ in range(count)], times, rate))
         _awake(servers, counters)
-        figures += _fast(on, database, servers, list(fast), asked)
-    return [*figures, *as_a_whole(on, "country_ours", country, of=NAME)]
+        figures += told(_fast(on, database, servers, list(fast), asked))
+    return [*figures, *told(as_a_whole(on, "country_ours", country, of=NAME))]
 
 
 def _seated(

@@ -140,8 +140,8 @@ OUTCOMES = (
                 AND n.from_day <= c.dose_day)
         JOIN episode e ON e.client_id = h.client_id AND e.began_on <= c.dose_day
             AND (e.ended_on IS NULL OR e.ended_on > c.dose_day)
-        JOIN dose_order o ON o.episode_id = e.id AND o.voided_at IS NULL AND o.days @> c.dose_day
-            AND o.ordered_at <= c.closed_at
+        JOIN dose_order o ON o.episode_id = e.id AND o.voided_at IS NULL AND c.dose_day >= lower(o.days)
+            AND (upper_inf(o.days) OR c.dose_day < upper(o.days)) AND o.ordered_at <= c.closed_at
         CROSS JOIN LATERAL generate_subscripts(o.portions, 1) AS part (portion)
         LEFT JOIN day_outcome f ON f.client_id = o.client_id AND f.dose_day = c.dose_day
             AND (f.portion = part.portion OR f.portions <> cardinality(o.portions))

@@ -27,19 +27,21 @@ GUESTS = (
         19,
         "supply {id} of client {client_id} gave {day} at {code}, and another site gave the doses of that day",
         f"""
-        WITH h AS (
+        WITH h AS NOT MATERIALIZED (
             SELECT s.id, s.client_id, s.site_id, s.at, s.dose_day AS day, s.origin = 'outage' AS by_paper
             FROM supply s WHERE s.origin <> 'import'
             UNION ALL
             SELECT s.id, s.client_id, s.site_id, s.at, d.dose_day, false FROM supply s JOIN dose d ON d.supply_id = s.id
             WHERE s.origin <> 'import' AND d.voided_at IS NULL
+        ), astray AS (
+            SELECT h.* FROM h WHERE EXISTS ({_CERTAINLY} AND g.guest_site_id <> h.site_id)
+                AND NOT (h.by_paper AND {_HOME})
+            UNION ALL
+            SELECT h.* FROM h WHERE NOT {_HOME} AND NOT EXISTS ({_POSSIBLY} AND g.guest_site_id = h.site_id)
+                AND NOT EXISTS ({_AS_IT_KNEW})
         )
-        SELECT DISTINCT h.id, h.client_id, h.day, site.code FROM h
-        JOIN site ON site.id = h.site_id
-        WHERE (EXISTS ({_CERTAINLY} AND g.guest_site_id <> h.site_id)
-           OR (NOT {_HOME} AND NOT EXISTS ({_POSSIBLY} AND g.guest_site_id = h.site_id)
-               AND NOT EXISTS ({_AS_IT_KNEW})))
-          AND NOT (h.by_paper AND {_HOME})
+        SELECT DISTINCT astray.id, astray.client_id, astray.day, site.code FROM astray
+        JOIN site ON site.id = astray.site_id
         ORDER BY 1, 3
         """,
     ),
@@ -80,8 +82,8 @@ GUESTS = (
         JOIN day_close c ON c.site_id = g.guest_site_id AND g.days @> c.dose_day
         JOIN episode e ON e.client_id = g.client_id AND e.began_on <= c.dose_day
             AND (e.ended_on IS NULL OR e.ended_on > c.dose_day)
-        JOIN dose_order o ON o.episode_id = e.id AND o.voided_at IS NULL AND o.days @> c.dose_day
-            AND o.ordered_at <= c.closed_at
+        JOIN dose_order o ON o.episode_id = e.id AND o.voided_at IS NULL AND c.dose_day >= lower(o.days)
+            AND (upper_inf(o.days) OR c.dose_day < upper(o.days)) AND o.ordered_at <= c.closed_at
         CROSS JOIN LATERAL generate_subscripts(o.portions, 1) AS part (portion)
         LEFT JOIN day_outcome f ON f.client_id = o.client_id AND f.dose_day = c.dose_day
             AND (f.portion = part.portion OR f.portions <> cardinality(o.portions))
