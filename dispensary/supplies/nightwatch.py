@@ -26,6 +26,7 @@ _LOOKED_BACK = timedelta(days=14)
 _READ = """
 SELECT s.opened_at,
     EXISTS (SELECT 1 FROM day_close c WHERE c.site_id = s.id AND c.dose_day = %(yesterday)s) AS closed,
+    EXISTS (SELECT 1 FROM policy_adoption p WHERE p.site_id = s.id AND p.days @> %(day)s::date) AS follows,
     c.failure, c.began_at, a.failure, a.began_at,
     (SELECT coalesce(jsonb_agg(jsonb_build_array(f.job, f.failure, f.began_at)), '[]')
      FROM (SELECT DISTINCT ON (job) job, failure, began_at FROM job_run one
@@ -62,7 +63,8 @@ def slot(site: Place, day: date) -> str:
 
 
 def undone(glance: Straight, *, site: Place, now: datetime) -> tuple[Undone, ...]:
-    """What is due and not done, in one look. A day that the counter closed itself is done; a new site owes nothing.
+    """What is due and not done, in one look. A day that the counter closed itself is done; a new site owes nothing,
+    and one that follows no policy of take-home assesses nobody.
 
     Any other job of the site greets while its last run failed, until a later one went well.
     """
@@ -72,6 +74,7 @@ def undone(glance: Straight, *, site: Place, now: datetime) -> tuple[Undone, ...
     values = {
         "site": site.id,
         "yesterday": yesterday,
+        "day": day,
         "close": slot(site, yesterday),
         "assess": slot(site, day),
         "looked_from": now - _LOOKED_BACK,
@@ -79,12 +82,12 @@ def undone(glance: Straight, *, site: Place, now: datetime) -> tuple[Undone, ...
     row = glance.run(_READ, values).fetchone()
     if row is None:
         return ()
-    opened_at, closed, close_failure, close_at, assess_failure, assess_at, failed = row
+    opened_at, closed, follows, close_failure, close_at, assess_failure, assess_at, failed = row
     found = []
     if now >= since + _GRACE and yesterday >= dose_day(site.zone, site.day_starts, opened_at):
         if not closed:
             found.append(_undone(CLOSE_DAY, yesterday, since, close_failure, close_at))
-        elif assess_failure or assess_at is None:
+        elif follows and (assess_failure or assess_at is None):
             found.append(_undone(ASSESS, day, since, assess_failure, assess_at))
     for job, failure, began_at in failed:
         at = datetime.fromisoformat(began_at).astimezone(UTC)

@@ -53,7 +53,11 @@ def test_a_job_that_never_ran_greets_once_it_is_overdue_and_is_gone_once_it_ran(
     (one,) = looked(here)
     assert (one.job, one.failure, one.again_at) == ("close day", "", None)
 
+    with here.database.writing() as session:
+        session.execute(text("DELETE FROM policy_adoption"))
     close_left_open(here.database, here.clock)
+    assert looked(here) == (), "a site that follows no policy of take-home owes no assessment"
+    here.follow()
     assert [one.job for one in looked(here)] == ["assess take-home"]
     assess_sites(here.database, here.clock)
     assert looked(here) == ()
