@@ -10,7 +10,7 @@ from typing import Any, get_args
 import msgspec
 
 from dispensary.programmes.acts import Act, acts
-from dispensary.programmes.figures import figures
+from dispensary.published.figures import figures
 
 PAGE = Path(__file__).with_name("acts.md")
 

@@ -12,12 +12,13 @@ from sqlalchemy import select
 from dispensary.commands.parts import bar, database_of, forget, now
 from dispensary.database import Database, ReadSession
 from dispensary.demo.clinic import PASSWORD
-from dispensary.nights import assess_sites, judge_sites
+from dispensary.nights import assess_sites, close_left_open, judge_sites
 from dispensary.programmes.building import build
 from dispensary.programmes.opening import pins
 from dispensary.programmes.reading import BadProgramme, read_programme
 from dispensary.programmes.shapes import Programme
-from dispensary.programmes.table import printed, programme_table
+from dispensary.published.keeping import keep
+from dispensary.published.table import printed, programme_table
 from dispensary.schema import migrate
 from dispensary.settings import BadSettings, Settings
 from dispensary.staff.models import Site
@@ -38,27 +39,30 @@ def demonstrate(settings: Settings, name: str, *, fresh: bool, table: bool, serv
 
     Raises BadSettings, with every mistake of its files, and where another clinic or programme is there already.
     """
-    lines: list[str] = []
+    figures: list[str] = []
     try:
         programme = read_programme(name)
     except BadProgramme as bad:
         raise BadSettings(str(bad)) from None
+
+    of = programme.publication
 
     def prepare(database: Database) -> None:
         if fresh:
             forget(database)
         begin(database, programme)
         with database.reading() as session:
-            lines.extend(printed(programme, programme_table(session, programme, now=now())))
-        lines.extend(_who(settings, programme))
+            figures.extend(printed(of, programme_table(session, of, now=now())))
+        keep(settings.data, of)
 
     if not table:
-        serve(settings, jobs=True, prepare=prepare, ready=lambda: click.echo("\n".join(["", *lines])))
+        who = _who(settings, programme)
+        serve(settings, jobs=True, prepare=prepare, ready=lambda: click.echo("\n".join(["", *figures, *who])))
         return
     with database_of(settings, ready=False) as database:
         migrate(database)
         prepare(database)
-    click.echo("\n".join(lines[: len(lines) - len(_who(settings, programme))]))
+    click.echo("\n".join(figures))
 
 
 def begin(database: Database, programme: Programme) -> None:
@@ -81,6 +85,7 @@ def begin(database: Database, programme: Programme) -> None:
     except BadProgramme as bad:
         forget(database)
         raise BadSettings(str(bad)) from None
+    close_left_open(database, now)  # a site without a counter closed no day of its own
     assess_sites(database, now)
     judge_sites(database, now)
 

@@ -98,7 +98,7 @@ def _open_site(session: WriteSession, programme: Programme, table: SiteTable, ho
     house.staff[table.code] = staff
     if any(each.code == table.parent for each in programme.sites):
         house.mains[table.code] = table.parent
-    _settings(session, table, here, staff, day, opened)
+    _settings(session, table, table.paper or programme.paper, here, staff, day, opened)
     pharmacist = next((each for each in staff.values() if Role.PHARMACIST in each.roles), None)
     if pharmacist is not None:
         _safe(session, table, pharmacist, day, opened, now)
@@ -175,7 +175,13 @@ def _account(actor: Actor) -> AccountId:
 
 
 def _settings(
-    session: WriteSession, table: SiteTable, here: Place, staff: dict[str, Actor], day: date, at: datetime
+    session: WriteSession,
+    table: SiteTable,
+    paper: PaperTable | None,
+    here: Place,
+    staff: dict[str, Actor],
+    day: date,
+    at: datetime,
 ) -> None:
     def who(role: Role) -> Actor:
         return next((each for each in staff.values() if role in each.roles), the_program(here.id))
@@ -220,9 +226,9 @@ def _settings(
     for centre in table.centre:
         told = Centre(centre.code, centre.name, centre.services, centre.address, centre.phone)
         keep_centre(session, actor=who(Role.NURSE), place=told, at=at)
-    if table.paper is not None:
+    if paper is not None:
         site = session.get_one(Site, here.id)
-        change_paper(session, actor=who(Role.ADMINISTRATOR), site=site, paper=_paper(table.paper), at=at)
+        change_paper(session, actor=who(Role.ADMINISTRATOR), site=site, paper=_paper(paper), at=at)
 
 
 def _policy(session: WriteSession, table: PolicyTable, at: datetime) -> tuple[str, str]:

@@ -14,6 +14,7 @@ from typing import Any, TypeVar, get_args
 
 import msgspec
 
+from dispensary.evaluation.measures import measures
 from dispensary.programmes.acts import acts
 from dispensary.programmes.shapes import (
     ActTable,
@@ -22,12 +23,14 @@ from dispensary.programmes.shapes import (
     GroupTable,
     Head,
     NamesTable,
+    PaperTable,
     Programme,
-    Published,
     SiteTable,
     Spread,
     Who,
 )
+from dispensary.published.figures import figures
+from dispensary.published.shapes import Published
 
 FILES = ("programme.toml", "records.toml", "published.toml")
 _ACT = {"act": str, "day": int | str | Spread, "who": Who, "times": Count, "apart": Count}
@@ -76,6 +79,9 @@ def _read(folder: Traversable, key: str) -> Programme:
             language: reading.one("programme.toml", f"[names.{language}]", table, NamesTable, _NO_NAMES)
             for language, table in reading.table("programme.toml", "names", place).items()
         },
+        paper=(
+            reading.one("programme.toml", "[paper]", place.pop("paper"), PaperTable, None) if "paper" in place else None
+        ),
         groups=(groups := reading.several("records.toml", "group", records, GroupTable)),
         group_acts={
             group.name: tuple(
@@ -268,6 +274,9 @@ def _faults(programme: Programme) -> Iterator[str]:
     for site in programme.sites:
         if site.parent not in areas | (sites - {site.code}):
             yield f"programme.toml, [[site]] {site.code}: it lies in “{site.parent}”, which is nowhere. Add the area."
+        if site.policy is None and site.parent not in sites and not programme.head.take_home:
+            where = f"programme.toml, [[site]] {site.code}"
+            yield f"{where}: it follows no policy. Add `policy`, or say by `take_home` of [programme] how it is then."
     for name in _twice([group.name for group in programme.groups]):
         yield f"records.toml, [[group]] {name}: the name is there twice. Give each group its own."
     for prefix in _twice([f"{group.site} {group.prefix}" for group in programme.groups]):
@@ -292,13 +301,31 @@ def _faults_of(figure: Published, sites: set[str]) -> Iterator[str]:
     answered = [bool(figure.measure), bool(figure.figure), bool(figure.not_from_records)]
     if sum(answered) != 1:
         yield f"{where}: nothing of ours answers it, or two things do. Write one of measure, figure, not_from_records."
-    if figure.measure and not figure.indicator:
-        yield f"{where}: of the measure no indicator is chosen. Look at docs/measures.md."
+    if figure.figure and figure.figure not in figures():
+        yield f"{where}: there is no figure “{figure.figure}”. Choose one of {', '.join(figures())}."
+    if figure.measure:
+        yield from _faults_of_measure(figure, where)
     if figure.part not in ("value", "numerator", "denominator"):
         yield f"{where}: “{figure.part}” is no part. Write value, numerator or denominator."
     for code in figure.sites:
         if code not in sites:
             yield f"{where}: there is no site “{code}”. Choose one of {_said(sites)}."
+
+
+def _faults_of_measure(figure: Published, where: str) -> Iterator[str]:
+    chosen = measures().get(figure.measure)
+    if chosen is None:
+        yield f"{where}: there is no measure “{figure.measure}”. Choose one of {_said(set(measures()))}."
+        return
+    known = {
+        "indicator": {each.key for each in chosen.indicators},
+        "split": {*chosen.strata, *(each.key for each in chosen.own_strata)},
+        "parameter": {each.key for each in chosen.parameters},
+    }
+    asked = (("indicator", figure.indicator), *(("split", key) for key in figure.split))
+    for kind, word in (*asked, *(("parameter", key) for key in figure.parameters)):
+        if word not in known[kind]:
+            yield f"{where}: {chosen.key} has no {kind} “{word}”. Choose one of {_said(known[kind]) or 'none'}."
 
 
 def _twice(words: Sequence[str]) -> list[str]:

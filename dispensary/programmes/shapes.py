@@ -15,19 +15,13 @@ import msgspec
 
 from dispensary.clients.rules import EntryRoute
 from dispensary.prescribing.sections import Topic
+from dispensary.published.shapes import Ago, Publication, Published, Table, Words
 from dispensary.staff.branch_rules import Kind
 from dispensary.staff.rules import Role
 from dispensary.supplies.paper import LabelSize, Printer
 
-Words = Annotated[str, msgspec.Meta(min_length=1)]
-Ago = Annotated[int, msgspec.Meta(ge=0, le=3650)]
-"""So many days before today; 0 is today."""
 Count = Annotated[int, msgspec.Meta(ge=1, le=100_000)]
 Number = Annotated[int, msgspec.Meta(ge=1)]
-
-
-class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A table of a file: a key that it does not know is a mistake."""
 
 
 class Head(Table, frozen=True, kw_only=True):
@@ -43,6 +37,8 @@ class Head(Table, frozen=True, kw_only=True):
     """On which day the sites began to write their records here."""
     period: Count = 365
     """A figure is asked of the last so many days, up to and with today, unless it says otherwise."""
+    take_home: str = ""
+    """How it is with take-home at sites that follow no policy of it: asked for where there is one."""
 
 
 class AreaTable(Table, frozen=True, kw_only=True):
@@ -248,29 +244,6 @@ class GroupTable(Table, frozen=True, kw_only=True):
     act: tuple[Mapping[str, Any], ...] = ()
 
 
-class Published(Table, frozen=True, kw_only=True):
-    """A figure that was published, and what of ours answers it."""
-
-    key: Words
-    says: Words
-    value: Decimal
-    unit: Words
-    decimals: Annotated[int, msgspec.Meta(ge=0, le=4)] = 0
-    at_least: bool = False
-    """The source says “more than” or “about at least”: ours is equal when it is no less."""
-    source: Words
-    measure: str = ""
-    indicator: str = ""
-    part: str = "value"
-    split: Mapping[str, str] = {}
-    parameters: Mapping[str, str] = {}
-    figure: str = ""
-    not_from_records: str = ""
-    sites: tuple[str, ...] = ()
-    first: Ago | None = None
-    last: Ago = 0
-
-
 class Programme(msgspec.Struct, frozen=True, kw_only=True):
     """A programme as its folder says it."""
 
@@ -279,12 +252,26 @@ class Programme(msgspec.Struct, frozen=True, kw_only=True):
     areas: tuple[AreaTable, ...]
     sites: tuple[SiteTable, ...]
     names: Mapping[str, NamesTable]
+    paper: PaperTable | None
+    """How labels and the register are printed where a site says nothing else."""
     groups: tuple[GroupTable, ...]
     group_acts: Mapping[str, tuple[ActTable, ...]]
     """By the name of the group."""
     acts: tuple[tuple[str, int, ActTable], ...]
     """About nobody on record: the site, how many, and what."""
     published: tuple[Published, ...]
+
+    @property
+    def publication(self) -> Publication:
+        """What was published of it, for wherever its records are kept."""
+        return Publication(
+            title=self.head.title,
+            says=self.head.says,
+            take_home=self.head.take_home,
+            period=self.head.period,
+            sites=tuple(site.code for site in self.sites),
+            figures=self.published,
+        )
 
     def site(self, code: str) -> SiteTable:
         return next(each for each in self.sites if each.code == code)

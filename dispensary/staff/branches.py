@@ -50,6 +50,12 @@ def branch_by_code(session: ReadSession, code: str) -> At:
     return At(code, site_id=SiteId(site))
 
 
+def places_of(session: ReadSession, code: str) -> list[SiteId]:
+    """Every site that lies in the branch of this code, main sites and satellites. Raises NotThere."""
+    at = branch_by_code(session, code)
+    return sorted(sites_in(session, area_id=at.area_id, site_id=at.site_id))
+
+
 def add_area(
     session: WriteSession,
     *,

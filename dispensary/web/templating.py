@@ -21,6 +21,7 @@ from litestar.response import Template
 from litestar.template import TemplateConfig
 
 from dispensary import words
+from dispensary.published.keeping import is_kept
 from dispensary.refusals import Refusal, Refused
 from dispensary.settings import Settings
 from dispensary.staff.sessions import SignedIn
@@ -170,6 +171,7 @@ def templates(
         # takes what comes out of it for markup of ours, and its per cent signs for places to fill in.
         as_said=lambda sentence: words.gettext(sentence) if sentence else "",
         demo=not settings.production,
+        is_published=lambda: is_kept(settings.data),
         new_key=lambda: str(new_id()),
         static=lambda name: f"/static/{name}?{_fingerprint(name)}",
         refusals=(),

@@ -177,7 +177,7 @@ class TestAnOffer:
             "dispensary/desks/asking_setting.py",
             "dispensary/migrations/versions/0057b_offers.py",
             "dispensary/programmes/acts/screening.py",
-            "dispensary/programmes/figures/care.py",
+            "dispensary/published/figures/care.py",
             "dispensary/programmes/opening.py",
             "dispensary/supplies/told_care.py",
         }

@@ -14,7 +14,7 @@ from dispensary.programmes.building import build
 from dispensary.programmes.reading import read_programme
 from dispensary.programmes.scene import House
 from dispensary.programmes.shapes import Programme
-from dispensary.programmes.table import Line, programme_table
+from dispensary.published.table import Line, programme_table
 from dispensary.verification.verifying import verify
 
 
@@ -42,7 +42,7 @@ def built(database: Database, now: datetime) -> Callable[[str | Path], Built]:
         programme = read_programme(str(name))
         house = build(database, programme, now=now)
         with database.reading() as session:
-            lines = programme_table(session, programme, now=now)
+            lines = programme_table(session, programme.publication, now=now)
             assert [str(finding) for finding in verify(session, now=now)] == []
         return Built(database, programme, house, {line.figure.key: line for line in lines}, now)
 

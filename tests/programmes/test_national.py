@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 
 from sqlalchemy import text
 
 from dispensary.commands.programmes import begin
+from dispensary.evaluation.answering import answer, ask
+from dispensary.evaluation.measures import measure
+from dispensary.evaluation.queries import Period
 from dispensary.evaluation.rollup import site_figures
-from dispensary.programmes.acts.country import places_of
 from dispensary.staff.branch_queries import tree
+from dispensary.staff.branches import places_of
 from tests.programmes.conftest import Built
 
 
 def test_viet_nam_is_counted_by_province_with_satellites_that_have_no_clients(built: Callable[[str], Built]) -> None:
     viet_nam = built("vn-national")
     assert viet_nam.not_equal() == {}
+    today = viet_nam.house.sites["VN0001"].dose_day(viet_nam.now)
     assert {key: int(line.ours or 0) for key, line in viet_nam.table.items()} == {
         "clients": 52_200,
         "sites": 335,
@@ -26,10 +31,35 @@ def test_viet_nam_is_counted_by_province_with_satellites_that_have_no_clients(bu
         assert {branch.sites for branch in branches if branch.kind == "country"} == {67}
         assert sum(branch.sites for branch in branches if branch.kind == "province") == 67
         satellites = "SELECT count(*), count(c.id) FROM site s LEFT JOIN client c ON c.site_id = s.id"
-        assert tuple(session.execute(text(f"{satellites} WHERE s.main_site_id IS NOT NULL")).one()) == (22, 0)
+        assert tuple(session.execute(text(f"{satellites} WHERE s.main_site_id IS NOT NULL")).one()) == (23, 0)
+        commune = (
+            "SELECT count(DISTINCT d.client_id), count(*), min(s.code) FROM dose d JOIN site s ON s.id = d.site_id"
+        )
+        given = session.execute(text(f"{commune} WHERE s.main_site_id IS NOT NULL")).one()
+        assert tuple(given) == (5, 15, "VN0002"), "the health centre of the commune doses who is sent there"
+        by_distance = answer(
+            session,
+            ask(
+                measure("programme"),
+                places=[viet_nam.house.sites["VN0001"]],
+                period=Period(today - timedelta(days=30), today),
+                as_of=viet_nam.now,
+                now=viet_nam.now,
+                by=("distance",),
+                typed={},
+                least=1,
+            ),
+        )
+        in_care = {row.strata: row.numerator for row in by_distance.rows if row.indicator == "in_care"}
+        assert (in_care[("under 5 km",)], in_care[("20 km and more",)]) == (12, 5)
+        decided = "SELECT count(*), bool_and(reason <> '') FROM decision WHERE agreement_signed_on IS NOT NULL"
+        assert tuple(session.execute(text(decided)).one()) == (3, True), (
+            "the draft of the pilot leaves it to the doctor"
+        )
         found = site_figures(session, site_ids=places_of(session, "VN"), seen={}, now=viet_nam.now)
         first = next(each for each in found if each.code == "VN0001")
-        assert first.doses == 12 * 10, "the people of the first site came on each of ten days"
+        came, carried, before_the_commune = 12 * 10 - 3, 3 * 6, 5 * 7
+        assert first.doses == came + carried + before_the_commune, "each day somebody had a dose, here or carried home"
         assert sum(each.active for each in found) == 522
         manages = (
             "SELECT count(*) FROM branch_grant g JOIN account a ON a.id = g.account_id WHERE a.username = 'programme'"

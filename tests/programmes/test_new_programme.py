@@ -95,6 +95,26 @@ def test_every_programme_that_comes_with_the_program_is_read_and_the_page_of_act
         ("records.toml", "day = 30", 'day = "soon"', "“soon” is no day. Write a number of days ago"),
         ("records.toml", 'site = "EX"\nprefix = "E"', 'site = "XX"\nprefix = "E"', "there is no site “XX”."),
         ("published.toml", 'measure = "programme"\n', "", "in-treatment: nothing of ours answers it"),
+        (
+            "published.toml",
+            'measure = "programme"',
+            'measure = "program"',
+            "there is no measure “program”. Choose one of",
+        ),
+        ("published.toml", 'measure = "programme"', 'figure = "carers"', "there is no figure “carers”. Choose one of"),
+        (
+            "published.toml",
+            'indicator = "in_care"',
+            'indicator = "care"',
+            "programme has no indicator “care”. Choose one",
+        ),
+        ("published.toml", "split = { disease", "split = { illness", "linkage has no split “illness”. Choose one of"),
+        (
+            "programme.toml",
+            re.search(r"\[site\.policy\]\n.*?\n\n", PAGE, re.DOTALL)[0],  # type: ignore[index]
+            "",
+            "[[site]] EX: it follows no policy. Add `policy`, or say by `take_home` of [programme]",
+        ),
     ],
 )
 def test_a_mistake_is_told_with_its_file_its_table_and_what_to_do(

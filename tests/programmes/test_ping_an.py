@@ -40,6 +40,15 @@ def test_ping_an_runs_and_its_figures_are_the_published_ones(built: Callable[[st
             "6 a week": (100, 100),
         }
 
+        results = (
+            "SELECT choice, count(DISTINCT client_id) FROM health_result WHERE analyte = 'hcv_antibody' GROUP BY 1"
+        )
+        assert dict(session.execute(text(results)).all()) == {"positive": 348, "negative": 232}
+        linked = """SELECT count(*) FROM linkage_step l JOIN health_result r ON r.client_id = l.client_id
+            WHERE l.step = 'linked' AND r.choice = 'positive' AND r.taken_on < l.on_day"""
+        assert session.scalar(text(linked)) == 348, "those who were linked are those in whom it was found, and after it"
+        assert session.scalar(text("SELECT count(*) FROM linkage_step WHERE step = 'tested'")) == 0
+
     _the_satellite_shares_the_ledger(centre)
 
 

@@ -8,12 +8,10 @@ from typing import Final
 import scheduling.service
 from dispensary.clients.rules import EntryRoute, Identity, Sex
 from dispensary.clients.service import enrol
-from dispensary.database import ReadSession
 from dispensary.programmes.acts import Act, act
 from dispensary.programmes.scene import Scene
-from dispensary.staff.branch_queries import sites_in
 from dispensary.staff.branch_rules import Kind
-from dispensary.staff.branches import add_area, branch_by_code, place_site
+from dispensary.staff.branches import add_area, place_site, places_of
 from dispensary.staff.queries import Place, place
 from dispensary.staff.rules import Actor, Role, the_program
 from dispensary.staff.sites import add_site
@@ -104,12 +102,7 @@ class CountryClosed(Act, frozen=True):
 
     def do(self, scene: Scene) -> None:
         day = DoseDay(scene.today)
+        of_the_file = {each.id for each in scene.house.sites.values()}
         for site_id in places_of(scene.session, self.code):
-            if site_id != scene.site.id:  # whose counter closes its own
+            if site_id not in of_the_file:  # whose counters close their own
                 close_day(scene.session, actor=the_program(site_id), day=day, today=day, counts=None, at=scene.at)
-
-
-def places_of(session: ReadSession, code: str) -> list[SiteId]:
-    """Every site that lies in the country, main sites and satellites."""
-    at = branch_by_code(session, code)
-    return sorted(sites_in(session, area_id=at.area_id, site_id=at.site_id))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from dispensary.care.naloxone import give_kit, lots_of, receive_kits, report_use
+from dispensary.care.naloxone_models import NaloxoneKit
 from dispensary.care.naloxone_rules import Outcome, ToWhom
 from dispensary.programmes.acts import Act, act
 from dispensary.programmes.scene import Scene
@@ -45,26 +46,31 @@ class Kit(Act, frozen=True):
     """Such as FAM{n}: by it somebody counts once. Each is somebody else without."""
 
     def do(self, scene: Scene) -> None:
-        lots = [lot for lot in lots_of(scene.session, site_id=scene.site.id) if lot.left_over >= self.kits]
-        if not lots:
-            raise Refused(
-                Refusal(
-                    "no-kits", f"{scene.site.code} has no {self.kits} kits left.", "Add the act naloxone-in before."
-                )
-            )
-        give_kit(
-            scene.session,
-            actor=scene.actor(Role.NURSE, Role.PHARMACIST, Role.PEER_WORKER),
-            lot_id=lots[0].id,
-            to_whom=self.to,
-            client_id=scene.about,
-            code=self.code.format(n=scene.n),
-            kits=self.kits,
-            trained=self.trained,
-            key=scene.key("kit"),
-            today=scene.today,
-            at=scene.at,
+        give(scene, kits=self.kits, to=self.to, trained=self.trained, code=self.code.format(n=scene.n))
+
+
+def give(
+    scene: Scene, *, kits: int = 1, to: ToWhom = ToWhom.CLIENT, trained: bool = True, code: str = ""
+) -> NaloxoneKit:
+    """Kits of the lot that is over first and has so many; nobody is said to have been given one that is nowhere."""
+    lots = [lot for lot in lots_of(scene.session, site_id=scene.site.id) if lot.left_over >= kits]
+    if not lots:
+        raise Refused(
+            Refusal("no-kits", f"{scene.site.code} has no {kits} kits left.", "Add the act naloxone-in before.")
         )
+    return give_kit(
+        scene.session,
+        actor=scene.actor(Role.NURSE, Role.PHARMACIST, Role.PEER_WORKER),
+        lot_id=lots[0].id,
+        to_whom=to,
+        client_id=scene.about,
+        code=code,
+        kits=kits,
+        trained=trained,
+        key=scene.key("kit"),
+        today=scene.today,
+        at=scene.at,
+    )
 
 
 @act("naloxone-use")

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 
 from dispensary.care.instruments import Question, instruments, questions
 from dispensary.care.offer_models import Answer
-from dispensary.care.offers import offer
+from dispensary.care.offers import offer, opens
 from dispensary.care.screenings import screen, screenings_of
 from dispensary.programmes.acts import Act, act
 from dispensary.programmes.acts.permitting import able
 from dispensary.programmes.scene import Scene
+from dispensary.refusals import BadInput, Refusal
 from dispensary.staff import rules as staff
 from dispensary.staff.rules import Role
 
@@ -59,18 +60,26 @@ class Offered(Act, frozen=True):
     answer: Answer
     after: str = ""
     """The instrument whose newest result opened it; nothing where it was offered without one."""
+    opened: bool = False
+    """It is refused unless the site's pathway opens it by that result, where somebody of this role offers it."""
     by: Role = Role.NURSE
 
     def do(self, scene: Scene) -> None:
         taken = screenings_of(scene.session, client_id=scene.client) if self.after else []
-        opened_by = next((each.id for each in taken if each.instrument.key == self.after), None)
+        newest = next((each for each in taken if each.instrument.key == self.after), None)
+        actor = able(scene, scene.actor(self.by), staff.Act.CARE)
+        open_here = opens(scene.session, actor=actor, taken=newest) if newest is not None else []
+        if self.opened and self.what not in {each.key for each in open_here}:
+            known = ", ".join(each.key for each in open_here) or "nothing"
+            said = f"The pathway opens {known} by this result, and not “{self.what}”."
+            raise BadInput(Refusal("not-opened", said, "Offer what it opens, or leave `opened` out."))
         offer(
             scene.session,
-            actor=scene.actor(self.by),
+            actor=actor,
             client_id=scene.client,
             what=self.what,
             answer=self.answer,
-            screening_id=opened_by,
+            screening_id=newest.id if newest is not None else None,
             key=scene.key("offer", self.what),
             today=scene.today,
             at=scene.at,

@@ -13,6 +13,7 @@ from dispensary.clients.rules import ExitReason
 from dispensary.monitoring.service import note_condition
 from dispensary.prescribing.service import order_dose
 from dispensary.programmes.acts import Act, act
+from dispensary.programmes.acts.naloxone import give
 from dispensary.programmes.people import milligrams_of
 from dispensary.programmes.scene import Scene
 from dispensary.programmes.shapes import Milligrams
@@ -118,7 +119,8 @@ class Condition(Act, frozen=True):
 class TakeHome(Act, frozen=True):
     """They are assessed by the site's policy, and the doctor grants what it allows, from that day on.
 
-    `judged` are the practitioner's answers to what the policy leaves to them. Raises Refused where it allows nothing.
+    `judged` are the practitioner's answers to what the policy leaves to them. Naloxone that is `given` comes out of the
+    site's kits. Raises Refused where the policy allows nothing.
     """
 
     judged: Mapping[str, bool] = msgspec.field(default_factory=dict)
@@ -153,6 +155,8 @@ class TakeHome(Act, frozen=True):
             naloxone=Naloxone(self.naloxone),
             at=scene.at,
         )
+        if self.naloxone == "given":
+            give(scene)
 
 
 @act("satellite")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from dispensary.database import ReadSession
-from dispensary.programmes.figures import Question, figure
+from dispensary.published.figures import Question, figure
 from dispensary.staff.branch_queries import sites_in, tree
 
 

@@ -23,7 +23,7 @@ from dispensary.clients.disclosure_models import Disclosure, Release
 from dispensary.clients.models import Episode
 from dispensary.database import ReadSession
 from dispensary.prescribing.models import DayOutcome
-from dispensary.programmes.figures import Question, figure
+from dispensary.published.figures import Question, figure
 from dispensary.staff.accreditation_models import Accreditation
 from dispensary.staff.accreditations import plain_kind
 from dispensary.staff.models import Site

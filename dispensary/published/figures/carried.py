@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from dispensary.clients.models import Client
 from dispensary.database import ReadSession
-from dispensary.programmes.figures import Question, figure
+from dispensary.published.figures import Question, figure
 from dispensary.takehome.models import Decision
 
 

@@ -18,7 +18,7 @@ from dispensary.database import ReadSession
 from dispensary.evaluation.answering import ALL, answer, ask
 from dispensary.evaluation.measures import measure
 from dispensary.evaluation.queries import Period
-from dispensary.programmes.shapes import Published
+from dispensary.published.shapes import Published
 from dispensary.refusals import BadInput, Refusal
 from dispensary.staff.queries import Place
 
@@ -31,6 +31,8 @@ class Question:
     places: tuple[Place, ...]
     period: Period
     now: datetime
+    least: int = 1
+    """The fewest people of whom a figure is told."""
 
 
 Answers = Callable[[ReadSession, Question], Decimal]
@@ -56,24 +58,29 @@ def figures() -> Mapping[str, Answers]:
     return dict(sorted(_FIGURES.items()))
 
 
-def ours(session: ReadSession, question: Question) -> Decimal:
-    """Our answer, unrounded; a share in per cent where the figure is one.
+_PEOPLE = frozenset({"people", "clients"})
+"""Units by which a figure counts people."""
 
-    Shown whole, however few people it speaks of: whoever asks may read the records. Raises BadInput where a measure, an
-    indicator or a level is not there.
+
+def ours(session: ReadSession, question: Question) -> Decimal | None:
+    """Our answer, unrounded; a share in per cent where the figure is one. Nothing where it is about too few people.
+
+    Raises BadInput where a measure, an indicator or a level is not there.
     """
     asked = question.figure
     if asked.figure:
         answers = figures().get(asked.figure)
         if answers is None:
             raise _missing(asked, f"there is no figure “{asked.figure}”", f"choose one of {', '.join(figures())}")
-        found = answers(session, question)
+        found: Decimal | None = answers(session, question)
     else:
         found = _of_measure(session, question)
+    if found is None or (asked.unit in _PEOPLE and 0 < found < question.least):
+        return None
     return found * 100 if asked.unit == "percent" else found
 
 
-def _of_measure(session: ReadSession, question: Question) -> Decimal:
+def _of_measure(session: ReadSession, question: Question) -> Decimal | None:
     asked = question.figure
     chosen = measure(asked.measure)
     if asked.indicator not in {each.key for each in chosen.indicators}:
@@ -89,7 +96,7 @@ def _of_measure(session: ReadSession, question: Question) -> Decimal:
             now=question.now,
             by=tuple(asked.split),
             typed=asked.parameters,
-            least=1,
+            least=question.least,
         ),
     )
     levels = tuple(asked.split.values()) or ()
@@ -98,6 +105,8 @@ def _of_measure(session: ReadSession, question: Question) -> Decimal:
     if row is None:
         known = ", ".join(sorted({" ".join(row.strata) for row in rows} - {ALL})) or "none"
         raise _missing(asked, f"nothing is on record of {' '.join(levels)}", f"there are {known}")
+    if not row.shown:
+        return None
     part = {"value": row.value, "numerator": row.numerator, "denominator": row.denominator}[asked.part]
     return part if part is not None else Decimal(0)
 

@@ -11,8 +11,8 @@ from sqlalchemy import select
 
 from dispensary.database import ReadSession
 from dispensary.evaluation.queries import Period
-from dispensary.programmes.figures import Question, ours
-from dispensary.programmes.shapes import Programme, Published
+from dispensary.published.figures import Question, ours
+from dispensary.published.shapes import Publication, Published
 from dispensary.refusals import NotThere, Refusal
 from dispensary.staff.models import Site
 from dispensary.staff.queries import Place, place
@@ -21,28 +21,39 @@ from dispensary.units import plain
 
 @dataclass(frozen=True)
 class Line:
-    """A figure and its answer; nothing is answered where it is not from records."""
+    """A figure and its answer: none where it is not from records, or about too few people to be told."""
 
     figure: Published
     ours: Decimal | None
 
     @property
     def equal(self) -> bool | None:
-        """Whether ours, rounded as the source has it, is the published one; nothing where it is not from records."""
+        """Whether ours, rounded as the source has it, is the published one; nothing where none is told."""
         if self.ours is None:
             return None
         rounded = round_to(self.ours, self.figure.decimals)
         return rounded >= self.figure.value if self.figure.at_least else rounded == self.figure.value
 
+    @property
+    def published(self) -> str:
+        """What was published, with its unit."""
+        return f"{'at least ' if self.figure.at_least else ''}{_written(self.figure.value)}{self._sign}"
+
+    @property
+    def mine(self) -> str:
+        """Ours, rounded as the source has it, with its unit; empty where none is told."""
+        return "" if self.ours is None else f"{_written(round_to(self.ours, self.figure.decimals))}{self._sign}"
+
+    @property
+    def _sign(self) -> str:
+        return " %" if self.figure.unit == "percent" else f" {self.figure.unit}"
+
     def told(self) -> tuple[str, str, str, str, str]:
         """What is published, its value, ours, whether they are equal, and the source, as a person reads them."""
         figure = self.figure
-        sign = " %" if figure.unit == "percent" else f" {figure.unit}"
-        published = f"{'at least ' if figure.at_least else ''}{_written(figure.value)}{sign}"
         if self.ours is None:
-            return figure.says, published, "not from records", figure.not_from_records, figure.source
-        mine = f"{_written(round_to(self.ours, figure.decimals))}{sign}"
-        return figure.says, published, mine, "equal" if self.equal else "NOT EQUAL", figure.source
+            return figure.says, self.published, "not from records", figure.not_from_records, figure.source
+        return figure.says, self.published, self.mine, "equal" if self.equal else "NOT EQUAL", figure.source
 
 
 def round_to(value: Decimal, decimals: int) -> Decimal:
@@ -50,19 +61,22 @@ def round_to(value: Decimal, decimals: int) -> Decimal:
     return value.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP)
 
 
-def programme_table(session: ReadSession, programme: Programme, *, now: datetime) -> list[Line]:
-    """Every figure in the order of the file. Raises NotThere for a programme that is not built here, and BadInput."""
-    return [Line(each, _ours(session, programme, each, now)) for each in programme.published]
+def programme_table(session: ReadSession, of: Publication, *, now: datetime, least: int = 1) -> list[Line]:
+    """Every figure in the order of the file; of fewer people than `least` none is told.
+
+    Raises NotThere for a programme that is not here, and BadInput.
+    """
+    return [Line(each, _ours(session, of, each, now, least)) for each in of.figures]
 
 
-def _ours(session: ReadSession, programme: Programme, figure: Published, now: datetime) -> Decimal | None:
+def _ours(session: ReadSession, of: Publication, figure: Published, now: datetime, least: int) -> Decimal | None:
     if figure.not_from_records:
         return None
-    places = _places(session, figure.sites or tuple(site.code for site in programme.sites))
-    first = figure.first if figure.first is not None else programme.head.period
+    places = _places(session, figure.sites or of.sites)
+    first = figure.first if figure.first is not None else of.period
     today = places[0].dose_day(now)
     period = Period(today - timedelta(days=first), today - timedelta(days=figure.last - 1))
-    return ours(session, Question(figure, tuple(places), period, now))
+    return ours(session, Question(figure, tuple(places), period, now, least))
 
 
 def _places(session: ReadSession, codes: Sequence[str]) -> list[Place]:
@@ -76,16 +90,16 @@ def _places(session: ReadSession, codes: Sequence[str]) -> list[Place]:
     return [place(session, ids[code]) for code in codes]
 
 
-def printed(programme: Programme, lines: Sequence[Line]) -> list[str]:
+def printed(of: Publication, lines: Sequence[Line]) -> list[str]:
     """The table as it is printed: one figure a line, its source below where that is another one than above."""
     told = [line.told() for line in lines]
     wide = [max(len(row[column]) for row in told) for column in range(3)] if told else [0, 0, 0]
-    said = [programme.head.title, programme.head.says, ""]
+    said = [of.title, of.says, *([f"Take-home: {of.take_home}"] if of.take_home else []), ""]
     source = ""
-    for line, (says, value, mine, equal, of) in zip(lines, told, strict=True):
-        if of != source:
-            said += [f"Source: {of}"]
-            source = of
+    for line, (says, value, mine, equal, cited) in zip(lines, told, strict=True):
+        if cited != source:
+            said += [f"Source: {cited}"]
+            source = cited
         mark = f"  {equal}" if line.ours is not None else f": {equal}"
         said.append(f"  {says:<{wide[0]}}  {value:>{wide[1]}}  {mine:>{wide[2]}}{mark}")
     answered = [line for line in lines if line.ours is not None]

@@ -1,0 +1,1 @@
+"""What was published of a programme, beside what its records come to."""
