@@ -18,6 +18,7 @@ from dispensary.commands import (
     branches,
     checking,
     counting,
+    dividing,
     exporting,
     factor,
     keeping,
@@ -228,6 +229,7 @@ for each in (
     keeping.backup_key,
     keeping.backup,
     keeping.restore,
+    dividing.divide,
 ):
     main.add_command(each)
 

@@ -22,6 +22,8 @@ from dispensary import database as ground
 from dispensary.database import Database
 from dispensary.embedded import start_embedded, stop_embedded
 from dispensary.keys import Vault, fresh_vault
+from dispensary.parts.dividing import divide
+from dispensary.parts.tables import BY, FEWEST
 from dispensary.schema import migrate
 from dispensary.staff import service
 
@@ -78,7 +80,10 @@ def _quick_folder() -> str | None:
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[str]:
-    """The address of a database that is migrated and empty; nobody stays connected to it, since it is a template."""
+    """The address of a database that is migrated and empty; nobody stays connected to it, since it is a template.
+
+    With TAKEHOME_TESTS_DIVIDED=1 in the environment the tables that grow are divided in it, as a country's may be.
+    """
     folder = Path(tempfile.mkdtemp(prefix="takehome-test-", dir=_quick_folder()))
     url = start_embedded(folder / "postgresql")
     with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
@@ -87,6 +92,9 @@ def server() -> Iterator[str]:
         connection.execute("SELECT pg_reload_conf()")
     template = Database(url, fresh_vault(), pool_size=2)
     migrate(template)
+    if os.environ.get("TAKEHOME_TESTS_DIVIDED"):
+        for table in BY:
+            divide(template, table, parts=FEWEST, progress=lambda done, total, within: None)
     template.close()
     yield url
     stop_embedded(folder / "postgresql")

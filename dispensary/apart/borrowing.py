@@ -133,6 +133,8 @@ def _superuser(database: Database) -> Iterator[psycopg.Connection[Any]]:
 
 def _whose_server(cursor: Cursor, parcel: Parcel) -> bool:
     """Whether this is the first cut here."""
+    if cursor.execute("SELECT 1 FROM pg_partitioned_table LIMIT 1").fetchone():
+        raise BadBackup("The tables of this server are divided. A satellite's are whole: `dispensary divide --whole`.")
     known = cursor.execute("SELECT max(known_at), bool_or(whole) FROM site_apart WHERE until IS NULL").fetchone()
     assert known is not None
     if known[0] is None:

@@ -16,7 +16,8 @@ _COLUMNS = """
 SELECT c.relname, a.attname, coalesce(a.attnum = ANY (i.indkey::int2[]), false)
 FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
 LEFT JOIN pg_index i ON i.indrelid = c.oid AND i.indisprimary
-WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND a.attgenerated = '' ORDER BY c.relname, a.attnum
+WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND a.attgenerated = ''
+ORDER BY c.relname, a.attnum
 """
 _REFERENCES = """
 SELECT k.conrelid::regclass::text, k.confrelid::regclass::text,

@@ -13,7 +13,10 @@ from dispensary.apart.tables import REVIEWED_AT_THE_CENTRE, WRITTEN, Written
 from dispensary.units import SiteId
 
 _ADDED, _CHANGED = "written_elsewhere_added", "written_elsewhere_changed"
-_NAMES = "SELECT c.relname, t.tgname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid WHERE t.tgname LIKE %s"
+_NAMES = """
+SELECT c.relname, t.tgname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+WHERE t.tgname LIKE %s AND t.tgparentid = 0
+"""
 
 
 def guard_at_centre(cursor: Cursor, *, site_id: SiteId, code: str) -> None:

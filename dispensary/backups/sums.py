@@ -6,13 +6,15 @@ from collections.abc import Callable, Mapping
 
 from sqlalchemy import Connection, text
 
-# Clients' own keys are in no backup.
+# Clients' own keys are in no backup. In `parts` lie keys of divided tables (dispensary/parts).
 _TABLES = text("""
-SELECT c.relname FROM pg_class c
-WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND c.relname <> 'client_key' ORDER BY c.relname
+SELECT CASE n.nspname WHEN 'public' THEN quote_ident(c.relname) ELSE format('%I.%I', n.nspname, c.relname) END
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname IN ('public', 'parts') AND c.relkind IN ('r', 'p') AND c.relname <> 'client_key'
+ORDER BY n.nspname DESC, c.relname
 """)
 # The hash is over a row as PostgreSQL writes it; numeric, since the sum of many passes what a bigint holds.
-_ROWS = 'SELECT count(*), coalesce(sum(hashtextextended(t::text, 0)::numeric), 0) FROM "{table}" AS t'
+_ROWS = "SELECT count(*), coalesce(sum(hashtextextended(t::text, 0)::numeric), 0) FROM {table} AS t"
 # A row that is whole says nothing of a guard that is gone. Conditions are written in other words when they have been
 # dumped and read once, so that guards are compared by name and kind. Since PostgreSQL 18 NOT NULL is a constraint too.
 _GUARDS = {
@@ -20,7 +22,8 @@ _GUARDS = {
         SELECT concat_ws(' ', c.conrelid::regclass, c.conname, c.contype, c.convalidated, c.condeferrable,
             c.condeferred)
         FROM pg_constraint c
-        WHERE c.connamespace = 'public'::regnamespace AND c.contype IN ('c', 'f', 'p', 'u', 'x')""",
+        WHERE c.connamespace = 'public'::regnamespace AND c.contype IN ('c', 'f', 'p', 'u', 'x')
+            AND NOT (c.contype = 'f' AND c.conparentid <> 0)""",
     "indexes": """
         SELECT concat_ws(' ', i.indrelid::regclass, i.indexrelid::regclass, i.indisunique, i.indisvalid, (
             SELECT string_agg(CAST((SELECT count(*) FROM pg_attribute a WHERE a.attrelid = i.indrelid
@@ -33,7 +36,7 @@ _GUARDS = {
     "walls": """
         SELECT concat_ws(' ', c.relname, c.relrowsecurity, p.polname, p.polcmd, p.polpermissive) FROM pg_class c
         LEFT JOIN pg_policy p ON p.polrelid = c.oid
-        WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r'""",
+        WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')""",
     "functions": """
         SELECT p.proname || ' ' || p.prosrc FROM pg_proc p
         WHERE p.pronamespace = 'public'::regnamespace AND p.prokind = 'f' AND p.prolang <> (

@@ -72,6 +72,7 @@ def forget(database: Database) -> None:
     """Empties a demonstration's own database, for a new one."""
     with database.engine.begin() as connection:
         connection.exec_driver_sql("DROP SCHEMA public CASCADE")
+        connection.exec_driver_sql("DROP SCHEMA IF EXISTS parts CASCADE")
         connection.exec_driver_sql("CREATE SCHEMA public")
     migrate(database)
 
