@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from datetime import date
 from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import Literal
 
 from babel import Locale, UnknownLocaleError
-from babel.dates import get_day_names
+from babel.dates import format_date, get_day_names
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.support import NullTranslations, Translations
@@ -72,6 +73,34 @@ def weekday_names(width: Literal["wide", "abbreviated"] = "abbreviated") -> list
     return [names[day] for day in range(7)]
 
 
+Shows = Literal["yMMMEd", "MMMEd", "yMMMd", "MMMd", "MMM"]
+"""What a day shows, as CLDR names it: the year, the month in words, the day of the month, the day of the week."""
+_IN_ENGLISH: dict[Shows, str] = {
+    "yMMMEd": "EEE d MMM y",
+    "MMMEd": "EEE d MMM",
+    "yMMMd": "d MMM y",
+    "MMMd": "d MMM",
+    "MMM": "MMM",
+}
+
+
+@cache
+def _order_of_a_day(language: str, shows: Shows) -> str:
+    """English has the day before the month, as in every country that we serve; each other language what CLDR says."""
+    if language == SOURCE or shows == "MMM":
+        return _IN_ENGLISH[shows]
+    # Chinese has no space before the day of the week, and would break a narrow line within its name.
+    return str(Locale.parse(language).datetime_skeletons[shows].pattern).replace("日E", "日 E")
+
+
+def day_in_words(day: date, shows: Shows = "yMMMEd") -> str:
+    """A day as screens write it, in the order of the language that is read now, its digits 0 to 9 in every language.
+
+    Never ambiguous, since the month is a word or has its sign behind it: Tue 24 Nov 2026, 2026年11月24日 周二.
+    """
+    return format_date(day, _order_of_a_day(language(), shows), locale=language())
+
+
 @contextmanager
 def spoken(wanted: str, *, on_screen: bool = False) -> Iterator[None]:
     """Speaks a language within the block: the site's. One that the program does not know is spoken as English.
@@ -95,6 +124,11 @@ def gettext(message: str) -> str:
 def ngettext(one: str, many: str, count: int) -> str:
     """The message for a count in the language that is read now."""
     return _translations(_language.get(), _on_screen.get()).ungettext(one, many, count)
+
+
+def pgettext(context: str, message: str) -> str:
+    """The message where it means what the context says: a word of English may need two of another language."""
+    return _translations(_language.get(), _on_screen.get()).upgettext(context, message)
 
 
 def _(message: str, **values: object) -> str:

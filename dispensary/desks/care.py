@@ -8,7 +8,6 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from babel.dates import format_date
 from litestar import get
 from litestar.params import FromPath, FromQuery
 from litestar.response import Template
@@ -36,7 +35,7 @@ from dispensary.units import ClientId
 from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
 from dispensary.web.guards import requires
 from dispensary.web.templating import page
-from dispensary.words import gettext, language
+from dispensary.words import day_in_words, gettext
 
 requires_carer = requires(Act.CARE)
 _MOST_OF = {"dast10": 10, "srq20": 20, "cows": 48, "phq9": 27, "gad7": 21, "assist": 39}
@@ -134,7 +133,7 @@ def chart_of(used: Used, taken: Sequence[Taken]) -> str:
     scores = _course_of(instrument, taken)
     if len(scores) < 2:
         return ""
-    days = [format_date(day, "d MMM y", locale=language()) for day, _points in scores]
+    days = [day_in_words(day, "yMMMd") for day, _points in scores]
     said = ", ".join(f"{day}: {points}" for day, (_day, points) in zip(days, scores, strict=True))
     drawing = course(
         instrument.name, scores, most=_MOST_OF[instrument.key], bands=_bands_of(used), days=days, says=said

@@ -9,7 +9,6 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from babel import Locale
-from babel.dates import format_date
 from litestar import get, post
 from litestar.params import FromPath, FromQuery
 from litestar.response import Redirect, Response, Template
@@ -36,7 +35,7 @@ from dispensary.web.forms import Form, named, one
 from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
 from dispensary.web.guards import requires_booker, requires_greeter
 from dispensary.web.templating import page
-from dispensary.words import language
+from dispensary.words import day_in_words, language
 from notifications.queries import contact_details, language_written
 from scheduling.queries import SlotView
 
@@ -131,7 +130,7 @@ def _written_in(session: ReadSession, client_id: ClientId, asked: str) -> str:
 
 def _short(day: date) -> str:
     """A day of the coming weeks, which needs no year: Tue 24 Nov."""
-    return format_date(day, "EEE d MMM", locale=language())
+    return day_in_words(day, "MMMEd")
 
 
 def _free_by_day(

@@ -9,7 +9,6 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from babel.dates import format_date
 from litestar import get, post
 from litestar.params import FromPath, FromQuery
 from litestar.response import Redirect, Response, Template
@@ -36,7 +35,7 @@ from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
 from dispensary.web.guards import requires, requires_client_reader
 from dispensary.web.templating import page
 from dispensary.web.typed import LONGEST_NOTE, Typed
-from dispensary.words import language
+from dispensary.words import day_in_words
 
 SHOWN = 8
 """Rows of the list that fit a screen of 1280 by 800 when each has one reason; the others are one link away."""
@@ -101,22 +100,22 @@ def last_day(days: Range[date]) -> date | None:
 
 def short_day(day: date) -> str:
     """A day where there is little room and the year is plain: 24 Nov."""
-    return format_date(day, "d MMM", locale=language())
+    return day_in_words(day, "MMMd")
 
 
 def near_day(day: date) -> str:
     """A day of these weeks: Tue 24 Nov."""
-    return format_date(day, "EEE d MMM", locale=language())
+    return day_in_words(day, "MMMEd")
 
 
 def month_of(day: date) -> str:
     """A month where there is little room: Nov."""
-    return format_date(day, "MMM", locale=language())
+    return day_in_words(day, "MMM")
 
 
 def plain_day(day: date) -> str:
     """A day of which nobody asks the weekday: 24 Nov 2026."""
-    return format_date(day, "d MMM y", locale=language())
+    return day_in_words(day, "yMMMd")
 
 
 @get("/consulting", sync_to_thread=True, guards=[requires_client_reader])

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import date
 
-from babel.dates import format_date
-
-from dispensary.words import gettext, language
+from dispensary.words import day_in_words, gettext
 
 MOST_DAYS = 14
 
@@ -79,6 +77,6 @@ def _written(value: object) -> str:
         more = len(written) - MOST_DAYS
         return (", ".join(written[:MOST_DAYS]) + (f" + {more}" if more > 0 else "")) or gettext(_("none"))
     try:
-        return format_date(date.fromisoformat(str(value)), "d MMM y", locale=language())
+        return day_in_words(date.fromisoformat(str(value)), "yMMMd")
     except ValueError:
         return str(value)

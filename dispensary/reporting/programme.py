@@ -24,7 +24,7 @@ from dispensary.staff.queries import Place
 from dispensary.supplies.printing.sheet import A4, Sheet, leading, printed
 from dispensary.supplies.printing.wording import short_day
 from dispensary.units import months_after
-from dispensary.words import _
+from dispensary.words import _, pgettext
 
 NAME = "programme-report"
 MEASURE = "programme"
@@ -157,7 +157,7 @@ _COLUMNS = (_MARGIN + _WIDTH - 72, _MARGIN + _WIDTH - 48, _MARGIN + _WIDTH - 22)
 
 
 def _headings(sheet: Sheet, y: float) -> float:
-    for x, heading in zip(_COLUMNS, (_("Number"), _("Of"), _("Value")), strict=True):
+    for x, heading in zip(_COLUMNS, (pgettext("count", "Number"), _("Of"), _("Value")), strict=True):
         sheet.text(x, y, heading, size=8, bold=True, side="right", width=22)
     return y
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from babel.dates import format_date, format_time
+from babel.dates import format_time
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 from litestar.plugins.jinja import JinjaTemplateEngine
@@ -95,7 +95,7 @@ def _moment(context: Context, moment: datetime) -> str:
 
 def _day(day: date) -> str:
     """A day as it is read aloud at a counter, never ambiguous: Tue 24 Nov 2026."""
-    return format_date(day, "EEE d MMM y", locale=words.language())
+    return words.day_in_words(day)
 
 
 @pass_context
@@ -152,7 +152,9 @@ def templates(
         auto_reload=not settings.production,
         extensions=["jinja2.ext.i18n"],
     )
-    environment.install_gettext_callables(words.gettext, words.ngettext, newstyle=True)  # type: ignore[attr-defined]
+    environment.install_gettext_callables(  # type: ignore[attr-defined]
+        words.gettext, words.ngettext, newstyle=True, pgettext=words.pgettext
+    )
 
     @pass_context
     def open_desks(context: Context) -> list[Desk]:

@@ -26,7 +26,7 @@ from dispensary.supplies.printing.sheet import leading
 from dispensary.supplies.printing.table import Column
 from dispensary.supplies.printing.wording import clock, day_runs, long_day, moment
 from dispensary.units import SiteId
-from dispensary.words import _, ngettext
+from dispensary.words import _, ngettext, pgettext
 
 
 def day_log(session: ReadSession, *, site: Site, day: date, printed_at: datetime) -> bytes:
@@ -170,7 +170,7 @@ def _counting(on: Report, counts: Sequence[Count], zone: str) -> None:
 
 def _closing(on: Report, closed: Closed, zone: str) -> None:
     close = closed.close
-    on.heading(_("Closed"))
+    on.heading(pgettext("day", "Closed"))
     by = closed.initials or _("the program, in the night")
     on.line(_("Closed %(moment)s by %(by)s.", moment=moment(close.closed_at, zone), by=by))
     if not close.counted:

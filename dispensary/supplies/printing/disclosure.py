@@ -16,7 +16,7 @@ from dispensary.supplies.printing.letter import Letter, letter_pdf
 from dispensary.supplies.printing.wording import moment, plain_day
 from dispensary.supplies.told import Period, parts_of
 from dispensary.units import ClientId
-from dispensary.words import _
+from dispensary.words import _, pgettext
 
 
 def disclosure_pdf(session: ReadSession, *, site: Site, client_id: ClientId, release: Release, period: Period) -> bytes:
@@ -33,8 +33,8 @@ def disclosure_pdf(session: ReadSession, *, site: Site, client_id: ClientId, rel
         words = information()
         about = [
             (_("About"), who(face)),
-            (_("To"), line.recipient),
-            (_("For"), line.reason or _("treatment in an emergency")),
+            (pgettext("recipient", "To"), line.recipient),
+            (pgettext("purpose", "For"), line.reason or _("treatment in an emergency")),
             (_("Given"), grounds()[Ground(release.ground)]),
         ]
         if release.consent_id is not None:

@@ -65,7 +65,7 @@ def told_us_pdf(
         )
         for each in months:
             wait: list[Cell] = [Decimal(count) for count in each.wait] or ["", "", ""]
-            month = format_date(each.month, "LLLL y", locale=language())
+            month = format_date(each.month, "MMMM y", locale=language())
             table.row(month, Decimal(each.answered), *(Decimal(count) for count in each.visit), *wait)
 
     return report(draw, lambda: _("What you told us"), site=site, printed_at=printed_at)
