@@ -115,11 +115,13 @@ def kept(key: Key, table: str, column: str) -> list[str]:
     name, keeper = f"key_{key.name}", f"{KEYS}.keep_{key.name}"
     old, new = (", ".join(f"{side}.{each}" for each in key.columns) for side in ("OLD", "NEW"))
     columns = ", ".join(map(str, key.columns))
+    # Column by column: a backup compares a trigger's words, and those of two rows change when they are read back.
+    changed = " OR ".join(f"OLD.{each} IS DISTINCT FROM NEW.{each}" for each in (*key.columns, column))
     return [
         _KEEPS.format(keeper=keeper, table=table_of(key.name), of=table, by=column, columns=columns, old=old, new=new),
         f"CREATE TRIGGER {name} AFTER INSERT OR DELETE ON public.{table} FOR EACH ROW EXECUTE FUNCTION {keeper}()",
         f"CREATE TRIGGER {name}_changed AFTER UPDATE ON public.{table} FOR EACH ROW"
-        f" WHEN (({old}, OLD.{column}) IS DISTINCT FROM ({new}, NEW.{column})) EXECUTE FUNCTION {keeper}()",
+        f" WHEN ({changed}) EXECUTE FUNCTION {keeper}()",
         f"ALTER TABLE public.{table} ENABLE ALWAYS TRIGGER {name}",
         f"ALTER TABLE public.{table} ENABLE ALWAYS TRIGGER {name}_changed",
     ]

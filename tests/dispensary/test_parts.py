@@ -13,12 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+import pyrage
 import pytest
 from alembic import command
 from click.testing import CliRunner
 from sqlalchemy import text
 
 from dispensary import cli
+from dispensary.backups.making import back_up
+from dispensary.backups.restoring import drill
 from dispensary.backups.trying import tool
 from dispensary.database import Database
 from dispensary.embedded import NoDatabase
@@ -31,6 +34,7 @@ from dispensary.verification.verifying import verify
 from tests.builders import Clinic
 from tests.dispensary.old_clinic import FULL
 from tests.dispensary.parts_place import PARTS, all_whole, close, divide_all, held, other, quiet, said, straight, worked
+from tests.dispensary.test_evaluation import export_days
 
 
 @pytest.fixture
@@ -170,6 +174,26 @@ def test_work_goes_on_the_same_on_connections_that_were_open_before(place: Clini
         assert [str(finding) for finding in verify(session, now=place.now)] == []
         kept = session.execute(text("SELECT count(*) FROM stock_discrepancy")).scalar_one()
     assert kept == 0
+
+
+def test_exports_say_the_same_to_the_byte_and_a_backup_comes_back_in_parts(place: Clinic, tmp_path: Path) -> None:
+    whole = export_days(place, tmp_path / "whole")[1]
+    divide_all(place.database)
+    assert export_days(place, tmp_path / "divided")[1] == whole
+    assert len(whole["dose-days.csv"].splitlines()) > 6
+
+    pair = pyrage.x25519.Identity.generate()
+    secret = tmp_path / "secret.txt"
+    secret.write_text(f"{pair}\n")
+    data = tmp_path / "data"
+    data.mkdir()
+    made = back_up(
+        place.database, into=tmp_path / "backups", sealed_to=[str(pair.to_public())], data=data, at=place.now
+    )
+    assert made.said.tried_out
+    assert made.said.sums["register_line"].split()[0] == made.said.sums["parts.key_pk_register_line"].split()[0] != "0"
+    tried = drill(made.file, keys=secret, vault=place.database.vault, data=data, now=place.now)
+    assert [str(finding) for finding in tried.findings] == []
 
 
 def test_the_command_says_what_it_did_and_refuses_in_a_sentence(

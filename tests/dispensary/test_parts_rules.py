@@ -149,7 +149,7 @@ def test_a_text_whose_reason_is_wiped_goes_to_another_part_with_what_points_to_i
         for _ in range(12):
             connection.execute(
                 """UPDATE message SET reason_key = gen_random_uuid()::text, phone_sealed = '', phone_index = '',
-                    body_sealed = '', wiped_at = now() WHERE id = %s""",
+                    body_sealed = '', next_attempt_at = NULL, wiped_at = now() WHERE id = %s""",
                 number,
             )
             places |= set(connection.execute("SELECT tableoid FROM message WHERE id = %s", number).fetchall())
