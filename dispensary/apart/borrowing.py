@@ -21,10 +21,19 @@ import psycopg
 import pyrage
 from psycopg import sql
 
-from dispensary.apart.catalogue import Cursor, Table, tables
+from dispensary.apart.catalogue import Cursor, Table, new_enough, tables
 from dispensary.apart.cutting import FORM
 from dispensary.apart.guarding import guard_at_satellite
-from dispensary.apart.tables import BROUGHT, CENTRE, COUNTER, SITES, TAKEN, names_of
+from dispensary.apart.tables import (
+    BROUGHT,
+    CENTRE,
+    COUNTER,
+    REVIEW,
+    REVIEWED_AT_THE_CENTRE,
+    SITES,
+    TAKEN,
+    names_of,
+)
 from dispensary.backups.files import BadBackup
 from dispensary.database import Database
 from dispensary.keys import Ring, ring_from
@@ -97,7 +106,8 @@ def open_cut(path: Path, secrets: Sequence[pyrage.x25519.Identity]) -> Parcel:
 def take(database: Database, parcel: Parcel, *, migration: str) -> Taken:
     """Brings a cut into this database, puts up its guards, and has PostgreSQL keep what is written from here on.
 
-    Raises BadBackup for a cut of another program, of another site than this server's, or an older one than is here.
+    Raises BadBackup for a cut of another program, of another site than this server's, or an older one than is here,
+    and NoDatabase where PostgreSQL is too old.
     """
     if parcel.migration != migration:
         raise BadBackup(
@@ -125,6 +135,7 @@ def _superuser(database: Database) -> Iterator[psycopg.Connection[Any]]:
     """A connection whose writes PostgreSQL takes as arriving from elsewhere: guards were asked where they were made."""
     address = database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
     with psycopg.connect(address, autocommit=True, options="-c timezone=UTC") as connection:
+        new_enough(connection, "this server")
         connection.execute("SET session_replication_role = replica")
         connection.execute(_FROM_ELSEWHERE, {"name": _ORIGIN})
         connection.execute("SELECT pg_replication_origin_session_setup(%s)", [_ORIGIN])
@@ -195,8 +206,14 @@ def _merge(cursor: Cursor, table: Table, own: SiteId, *, first: bool) -> None:
     ):
         change = "UPDATE {table} AS t SET {set} FROM {into} AS n WHERE {same} AND ({was}) IS DISTINCT FROM ({now})"
         cursor.execute(sql.SQL(change + " AND NOT ({mine})").format(**names))
+    reviewed = table.name in REVIEWED_AT_THE_CENTRE
+    if reviewed and not first:
+        closed = sql.SQL(", ").join(sql.SQL("{0} = n.{0}").format(sql.Identifier(column)) for column in REVIEW)
+        review = "UPDATE {table} AS t SET {closed} FROM {into} AS n WHERE {same} AND {mine}"
+        review += " AND t.closed_at IS NULL AND n.closed_at IS NOT NULL"
+        cursor.execute(sql.SQL(review).format(closed=closed, **names))
     add = "INSERT INTO {table} ({columns}) SELECT {columns} FROM {into} AS n WHERE NOT EXISTS"
-    add += " (SELECT FROM {table} AS t WHERE {same})" + ("" if first else " AND NOT ({mine})")
+    add += " (SELECT FROM {table} AS t WHERE {same})" + ("" if first or reviewed else " AND NOT ({mine})")
     cursor.execute(sql.SQL(add).format(**names))
 
 

@@ -9,8 +9,11 @@ from typing import Any
 import psycopg
 
 from dispensary.apart.tables import CLIENTS, HANGS_ON, SITES, TAKEN
+from dispensary.embedded import NoDatabase
 
 Cursor = psycopg.Cursor[Any]
+NEEDED = 160000
+"""PostgreSQL 16, as its servers number themselves: older ones cannot leave out what came from elsewhere."""
 
 _COLUMNS = """
 SELECT c.relname, a.attname, coalesce(a.attnum = ANY (i.indkey::int2[]), false)
@@ -55,6 +58,16 @@ class Reference:
     parent: str
     columns: Sequence[str]
     key: Sequence[str]
+
+
+def new_enough(connection: psycopg.Connection[Any], which: str) -> None:
+    """Raises NoDatabase where a server is too old to run apart, or to be joined with one that does."""
+    version = connection.info.server_version
+    if version < NEEDED:
+        raise NoDatabase(
+            f"A satellite that runs alone needs PostgreSQL {NEEDED // 10000} or newer at both ends:"
+            f" {which} is {version // 10000}. Upgrade it first; nothing was changed."
+        )
 
 
 def tables(cursor: Cursor) -> dict[str, Table]:

@@ -43,6 +43,8 @@ _OWN_WORDS = {
         AND r.site_id = ANY(%(sites)s) AND NOT r.direct)""",
     "account": "EXISTS (SELECT FROM role_grant r WHERE r.account_id = t.id AND r.site_id = %(site)s)",
     "area": "false",
+    "guest_stay": """t.client_id = ANY(%(clients)s) OR t.guest_site_id = %(site)s AND t.ended_at >= (
+        SELECT since FROM site_apart WHERE site_id = %(site)s AND whole AND until IS NULL)""",
     "policy_version": "true",
     "programme_setting": "true",
     "client": _OF_CLIENTS.format("t.id"),

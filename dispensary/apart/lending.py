@@ -9,8 +9,10 @@ import pyrage
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
+from dispensary.apart.catalogue import new_enough
 from dispensary.apart.cutting import Cut, cursor_of, make_cut, ring_of
 from dispensary.apart.guarding import guard_at_centre, take_down
+from dispensary.apart.joining import forget
 from dispensary.database import Database
 from dispensary.staff import audit
 from dispensary.staff.apart_models import SiteApart
@@ -31,16 +33,19 @@ def lend(
 ) -> Cut:
     """Puts up the guards, so that what the cut holds is the last that was written here, and takes it.
 
-    A satellite that is lent already gets another cut, of what is known here now. Raises BadBackup for a wrong key, and
-    then nothing changed.
+    A satellite that is lent already gets another cut, of what is known here now. Raises BadBackup for a wrong key and
+    NoDatabase where PostgreSQL is too old; then nothing changed.
     """
     ring_of(database.vault.ring, key)
     site_id, main_id = SiteId(site.id), SiteId(site.main_site_id or site.id)
     with database.writing() as session:
         anew = session.scalar(select(SiteApart.since).where(SiteApart.site_id == site_id, SiteApart.until.is_(None)))
-        if anew is None:
-            with cursor_of(session.connection().connection) as cursor:
+        with cursor_of(session.connection().connection) as cursor:
+            new_enough(cursor.connection, "this server")
+            if anew is None:
                 guard_at_centre(cursor, site_id=site_id, code=site.code)
+    if anew is None:
+        forget(database, code=site.code)  # what a server that it had before may have left
     try:
         cut = make_cut(
             database,

@@ -94,8 +94,12 @@ HANGS_ON = {
 REVIEWED_AT_THE_CENTRE = ("dose_exception",)
 """What a prescriber closes at the centre although the satellite opened it: the only rows that both may change.
 
-A review is written once and closes; where both wrote one, the satellite's is kept, and the audit trail has both.
+A review is written once and closes; where both wrote one, the satellite's is kept, and the audit trail has both. What
+is found when rows of both meet (a day that both covered) is written at the centre as the satellite's, and comes there
+with a cut, as every closing does.
 """
+REVIEW = ("closed_by", "closed_at", "outcome")
+"""The columns that say how it was closed."""
 
 
 def names_of(site_code: str) -> str:

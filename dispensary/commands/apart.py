@@ -118,26 +118,33 @@ def borrow(file: Path, secret: Path) -> None:
         click.echo(f"Copy {settings.keys} to where its copy is kept. Then: dispensary verify, dispensary serve")
 
 
-def write_off(database: Database, there: Site) -> None:
-    """Writes down that the satellite's server is gone. Raises BadInput unless it has one of its own."""
-    from dispensary.apart.joining import give_up
+def is_apart(session: WriteSession, there: Site) -> bool:
+    """Whether the site is written on a server of its own now. Raises BadInput for one that never was."""
+    rows = select(SiteApart.until).where(SiteApart.site_id == there.id, SiteApart.whole)
+    ends = session.scalars(rows).all()
+    if not ends:
+        sentence = f"{there.code} has no server of its own."
+        raise BadInput(Refusal("site-not-lent", sentence, "Look at the code again."))
+    return None in ends
 
-    site_id = SiteId(there.id)
-    with database.reading() as session:
-        lent = select(SiteApart.since).where(SiteApart.site_id == site_id, SiteApart.until.is_(None))
-        if session.scalar(lent) is None:
-            sentence = f"{there.code} has no server of its own."
-            raise BadInput(Refusal("site-not-lent", sentence, "Look at the code again."))
-    give_up(database, site_id=site_id, code=there.code)
+
+def write_off(database: Database, there: Site) -> list[str]:
+    """Writes down that the satellite's server is gone, and says how far everything is here. Once; again it says so too.
+
+    Raises BadInput for a site that never had one of its own.
+    """
+    from dispensary.apart.arrived import how_far
+    from dispensary.apart.joining import forget, give_up
+
+    site_id, main_id = SiteId(there.id), SiteId(there.main_site_id or there.id)
     with database.writing() as session:
-        audit.record(
-            session,
-            actor=the_program(SiteId(there.main_site_id or there.id)),
-            act="site's server was lost",
-            subject="site",
-            subject_id=site_id,
-            at=now(),
-        )
+        apart = is_apart(session, there)
+    if apart:
+        give_up(database, site_id=site_id, main_id=main_id, code=there.code, at=now())
+    else:
+        forget(database, code=there.code)
+    with database.reading() as session:
+        return how_far(session, site_id=site_id)
 
 
 @click.command()
@@ -151,45 +158,59 @@ def write_off(database: Database, there: Site) -> None:
 def join(site: str, line: str | None, within: float, last: bool, lost: bool) -> None:
     """Bring in what the satellite SITE wrote while it was apart, and say what came. Nothing comes twice.
 
-    PostgreSQL goes on by itself whenever the line is there. Each day that both sites covered is an urgent alert.
+    PostgreSQL goes on by itself whenever the line is there. Each day that both sites covered is an urgent alert. A row
+    that is refused here is named with the reason. Cut off at whatever step, the same command again goes on from there.
     """
-    from dispensary.apart.joining import bring_back
+    from dispensary.apart.joining import bring_back, forget
     from dispensary.apart.joining import join as join_site
     from dispensary.stock.discrepancies import named
 
     with one_clear_line(), database_of(settings_from()) as database:
         with database.writing() as session:
             there = _satellite(session, site)
-        site_id = SiteId(there.id)
+            apart = is_apart(session, there)
+        site_id, main_id = SiteId(there.id), SiteId(there.main_site_id or there.id)
         if lost:
-            write_off(database, there)
-            click.echo(f"{there.code} is written here again. What its server had not sent is lost with it.")
+            told = write_off(database, there)
+            click.echo(f"{there.code} is written here again. What its server had not sent is lost with it. Here is:")
+            for sentence in told:
+                click.echo(sentence)
+            click.echo("What its paper has after that is entered here from paper, and the safe is counted.")
             return
+        if not apart and last:
+            forget(database, code=there.code, slot_too=True)
+            click.echo(f"{there.code} is written here again.")
+            return
+        if not apart:
+            sentence = f"{there.code} is written here again: there is nothing to join."
+            raise BadInput(Refusal("site-is-back", sentence, "Lend it first."))
         if line is None:
             raise BadInput(Refusal("no-line", "By which line? Name it with --line.", "See docs/satellite.md."))
         if last:
-            came = bring_back(database, site_id=site_id, code=there.code, line=line, within=within)
+            came = bring_back(
+                database, site_id=site_id, main_id=main_id, code=there.code, line=line, within=within, at=now()
+            )
         else:
             tell = bar(there.code, " bytes")
-            came = join_site(
-                database, site_id=site_id, code=there.code, line=line, within=within, progress=tell
-            )  # fmt: skip
+            came = join_site(database, site_id=site_id, code=there.code, line=line, within=within, progress=tell)
         with database.writing() as session:
             wrong = named(session, site_id=site_id)
-            audit.record(
-                session,
-                actor=the_program(SiteId(there.main_site_id or there.id)),
-                act="site came back" if last else "joined site",
-                subject="site",
-                subject_id=site_id,
-                at=now(),
-                details={"supplies": came.new_supplies, "lines": came.new_lines, "entries": came.new_entries},
-            )
+            if not last:  # coming back is written down with what makes it so
+                audit.record(
+                    session,
+                    actor=the_program(main_id),
+                    act="joined site",
+                    subject="site",
+                    subject_id=site_id,
+                    at=now(),
+                    details={"supplies": came.new_supplies, "lines": came.new_lines, "entries": came.new_entries},
+                )
     click.echo(
         f"{there.code}: {came.new_supplies} hand-overs, {came.new_lines} lines of the register and {came.new_entries}"
         f" entries of the audit trail came; {came.supplies} hand-overs are here."
     )
-    for count, words in ((came.twice, "covered at two sites"), (came.older, "given by an older order")):
+    past = "given by an older order or decision, or past a stop"
+    for count, words in ((came.twice, "covered at two sites"), (came.older, past)):
         if count:
             click.echo(f"{count} open alerts for a doctor: {words}.")
     for sentence in wrong:

@@ -243,6 +243,7 @@ def client_page(
         agreed=opened.agreed,
         stays=opened.stays,
         is_guest=opened.is_guest,
+        heard=opened.heard,
         site_id=here.site.id,
         needs_look=needs_look,
         later_today=not stopped and bool(window.carried_today),

@@ -22,6 +22,7 @@ from dispensary.homes.queries import arriving
 from dispensary.refusals import Refused
 from dispensary.staff.queries import names_of, sites
 from dispensary.staff.rules import Act, Actor
+from dispensary.supplies.far_away import heard_of
 from dispensary.supplies.guest_facts import facts_of
 from dispensary.supplies.guests import Asked, answer, arrange, ask, end, stay_state
 from dispensary.supplies.satellites import main_of, satellites_of, send_to, take_on
@@ -178,6 +179,7 @@ def _one(
             if answers
             else None,
             answers=answers,
+            heard=heard_of(session, client_id=client_id),
             ends=state in (StayState.ASKED, StayState.COMING, StayState.RUNNING) and not answers,
             names=names_of(session, people),
             here_url=f"/guests/{stay_id}",
@@ -267,6 +269,7 @@ def _client(here: AtCounter, refused: Refused | None = None, typed: Mapping[str,
                 for each in stays_of(session, client_id=here.client_id, until_after=here.today - _PAST_SHOWN)
             ],
             words=_words(),
+            heard=heard_of(session, client_id=here.client_id),
             facts=facts_of(
                 session,
                 client_id=here.client_id,

@@ -24,6 +24,7 @@ from dispensary.staff.models import Account
 from dispensary.staff.queries import Place
 from dispensary.staff.rules import Actor
 from dispensary.supplies.calls import prescribers
+from dispensary.supplies.far_away import Heard, heard_of
 from dispensary.supplies.guests import stay_state
 from dispensary.supplies.queries import AtTheWindow, at_the_window
 from dispensary.supplies.unusual import Unusual, awaiting_review, to_see_again
@@ -48,6 +49,8 @@ class Opened:
     """The client's guest stays that are not over, as far as the counter has to do with them."""
     is_guest: bool
     """Whether another site is the client's home."""
+    heard: Heard | None
+    """The satellite on a server of its own that may give this client doses, of which nobody here knows yet."""
     called: Visit | None
     """Their visit of today, when they were called to a window and are not known to be there."""
     offers_naloxone: bool
@@ -110,6 +113,7 @@ class AtCounter:
             window=window,
             stays=self._stays(session) if window.there.stays else (),
             is_guest=window.reading.home_id != self.site.id,
+            heard=heard_of(session, client_id=self.client_id) if window.there.stays else None,
             called=_called(session, self.site, self.client_id, self.now),
             agreed=_agreed(session, self.client_id) if window.reading.moment.reduction else None,
             offers_naloxone=bool(decision and decision.per_supply)

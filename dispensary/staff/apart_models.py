@@ -35,3 +35,5 @@ class SiteApart(Base):
     """Days after `known_at` from which a satellite's counter is warned; nothing: from the first review that is due."""
     until: Mapped[datetime | None]
     """When it came back to this server."""
+    heard_at: Mapped[datetime | None]
+    """At the centre, the moment of the last entry of the satellite's audit trail that came; nothing before that."""

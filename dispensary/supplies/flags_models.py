@@ -54,7 +54,7 @@ class FlagAnswer(Base):
     __tablename__ = "flag_answer"
     __table_args__ = (
         Index(None, "flag_id"),
-        Index("uq_flag_answer_said", "flag_id", unique=True, postgresql_where=text("said")),
+        Index("uq_flag_answer_said", "flag_id", unique=True, postgresql_where=text("said AND NOT twice")),
     )
 
     id: Mapped[Id]
@@ -64,3 +64,5 @@ class FlagAnswer(Base):
     said: Mapped[bool]
     answered_by: Mapped[AccountId] = mapped_column(ForeignKey("account.id"))
     answered_at: Mapped[datetime]
+    twice: Mapped[bool] = mapped_column(default=False, server_default="false")
+    """Whether it had been said at another site already, while one of them was apart."""

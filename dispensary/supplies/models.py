@@ -23,7 +23,7 @@ class Pickup(Base):
             "client_id",
             "collect_on",
             unique=True,
-            postgresql_where=text("state IN ('prepared', 'out')"),
+            postgresql_where=text("state IN ('prepared', 'out') AND NOT twice"),
         ),
         Index(None, "site_id", "collect_on"),
         CheckConstraint("state IN ('prepared', 'out', 'collected', 'unclaimed', 'cancelled')", name="state"),
@@ -39,6 +39,8 @@ class Pickup(Base):
     prepared_at: Mapped[datetime]
     closed_at: Mapped[datetime | None]
     reason: Mapped[str] = mapped_column(default="")
+    twice: Mapped[bool] = mapped_column(default=False, server_default="false")
+    """Whether another site had prepared one for this client and day too, while one of them was apart."""
 
 
 class PickupPass(Base):

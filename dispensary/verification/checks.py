@@ -195,8 +195,8 @@ TAKE_HOME = (
             OR (c.voided_at < s.at AND NOT {not_known("s.site_id", "c.voided_at", "s.at")})
             OR s.dose_day < lower(c.days)
             OR (s.dose_day >= upper(c.days) AND NOT EXISTS (
-                SELECT 1 FROM decision later WHERE later.episode_id = c.episode_id AND later.decided_at >= s.at
-                AND lower(later.days) = upper(c.days)))) ORDER BY 1
+                SELECT 1 FROM decision later WHERE later.episode_id = c.episode_id AND lower(later.days) = upper(c.days)
+                AND (later.decided_at >= s.at OR {not_known("s.site_id", "later.decided_at", "s.at")})))) ORDER BY 1
         """,
     ),
     Check(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.attacks.boxes import Pair, copied, make_pair
 from tests.attacks.program import Program
 
 
@@ -37,3 +38,15 @@ def program(made: Path, tmp_path: Path, nothing_yet: Program) -> Program:
     """A program that is not running yet, on a database that is migrated and empty."""
     subprocess.run(["cp", "-a", f"{made}/.", str(tmp_path)], check=True)  # as it is: PostgreSQL looks at the owner
     return nothing_yet
+
+
+@pytest.fixture(scope="session")
+def lent(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Pair:
+    """A centre and a satellite that was lent two days ago, stopped."""
+    return make_pair(made, tmp_path_factory.mktemp("lent"))
+
+
+@pytest.fixture
+def pair(lent: Pair, tmp_path: Path) -> Iterator[Pair]:
+    """The same two, to work with."""
+    yield from copied(lent, tmp_path)

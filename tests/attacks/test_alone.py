@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -15,70 +14,17 @@ from typing import Any
 
 import psycopg
 import pytest
-from click.testing import CliRunner
-from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from dispensary.cli import main
 from dispensary.commands import apart
-from dispensary.database import Database
-from dispensary.embedded import discard_embedded, start_embedded
+from dispensary.embedded import discard_embedded
 from dispensary.key_sources import open_vault
 from dispensary.prescribing.service import order_dose
-from dispensary.supplies.closing import close_day
 from dispensary.supplies.guests import end
-from dispensary.supplies.satellites import send_to
-from dispensary.units import ClientId, DoseDay, milligrams
+from dispensary.units import DoseDay, milligrams
+from tests.attacks.boxes import Box, at, closes, sends
 from tests.attacks.servers import kill_server
-from tests.builders import Clinic
-from tests.dispensary.branch_place import Programme, programme
-
-_keys = itertools.count(1)
-
-
-@dataclass
-class Box:
-    """A machine with the program on it and its own PostgreSQL."""
-
-    folder: Path
-
-    @property
-    def data(self) -> Path:
-        return self.folder / "data"
-
-    @property
-    def postgresql(self) -> Path:
-        return self.data / "postgresql"
-
-    @property
-    def keys(self) -> Path:
-        return self.folder / "keys" / "keys.json"
-
-    @property
-    def line(self) -> str:
-        """As libpq writes the way to its server: a socket, which ssh carries from machine to machine."""
-        url = start_embedded(self.postgresql)
-        return f"host={url.split('host=', 1)[1].split('&', 1)[0]} user=postgres dbname=takehome"
-
-    def types(self, *line: object) -> str:
-        """A command of `dispensary`, and what it says. AssertionError unless it went well."""
-        ended = self.tries(*line)
-        assert ended.exit_code == 0, (line, ended.output, ended.exception)
-        return ended.output
-
-    def tries(self, *line: object) -> Any:
-        surroundings = {"DISPENSARY_DATA": str(self.data), "DISPENSARY_KEYS": str(self.keys), "DATABASE_URL": None}
-        return CliRunner().invoke(main, [str(word) for word in line], env=surroundings)
-
-    @contextmanager
-    def database(self) -> Iterator[Database]:
-        database = Database(start_embedded(self.postgresql), open_vault(self.keys), pool_size=4)
-        yield database
-        database.close()
-
-    def asks(self, statement: str, **values: object) -> list[tuple[Any, ...]]:
-        with self.database() as database, database.reading() as session:
-            return [tuple(row) for row in session.execute(text(statement), values)]
+from tests.dispensary.branch_place import programme
 
 
 @pytest.fixture
@@ -116,27 +62,6 @@ def rows_of_satellite(box: Box) -> dict[str, Any]:
     return found
 
 
-def at(place: Clinic, database: Database) -> Clinic:
-    """The same counter on its own server."""
-    return replace(place, database=database, clients=[])
-
-
-def closes(place: Clinic) -> None:
-    with place.database.writing() as session:
-        close_day(session, actor=place.pharmacist, day=place.today, today=place.today, counts=None, at=place.now)
-
-
-def sends(here: Programme, client_id: ClientId) -> object:
-    return here.database.write(
-        lambda session: (
-            send_to(
-                session, actor=here.main.pharmacist, client_id=client_id, satellite="KLG", at=here.main.now,
-                key=f"sent-{next(_keys):05d}",
-            ).id
-        )
-    )  # fmt: skip
-
-
 def test_a_satellite_runs_alone_for_days_and_is_joined_with_nothing_lost_and_nothing_twice(
     boxes: tuple[Box, Box], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, record_property: Any
 ) -> None:
@@ -148,7 +73,7 @@ def test_a_satellite_runs_alone_for_days_and_is_joined_with_nothing_lost_and_not
     with centre.database() as database:
         here = programme(database, began)
         theirs = [here.main.client() for _ in range(5)]
-        stays = {client: sends(here, client) for client in theirs}
+        stays = {client: sends(here.main, client) for client in theirs}
         homers, _ = [here.main.client() for _ in range(3)], here.other.client()
         here.main.decide(theirs[0], per_supply=2)
 
@@ -187,7 +112,7 @@ def test_a_satellite_runs_alone_for_days_and_is_joined_with_nothing_lost_and_not
             if day == 1:
                 at_centre.write(
                     lambda session: end(
-                        session, actor=home.pharmacist, stay_id=stays[wanderer], reason="came here",  # type: ignore[arg-type]
+                        session, actor=home.pharmacist, stay_id=stays[wanderer], reason="came here",
                         at=home.now,
                     )
                 )  # fmt: skip

@@ -355,6 +355,12 @@ AFTERWARDS: dict[str, list[tuple[str, tuple[object, ...]]]] = {
         ("SELECT count(*), (SELECT count(*) FROM pg_trigger WHERE tgenabled = 'R') FROM site_apart", (0, 16))
     ],
     "0064_calls_heard": [("SELECT count(*) FROM visit", (3,))],
+    "0066_apart": [
+        (
+            "SELECT count(*), (SELECT count(*) FROM pg_trigger WHERE tgenabled = 'R') FROM pickup WHERE NOT twice",
+            (0, 23),
+        )
+    ],
 }
 """What each later migration leaves of a full database, oldest first."""
 CAME = """
