@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import psycopg
 import pytest
 from click.testing import CliRunner
 from sqlalchemy import text
@@ -133,6 +134,11 @@ class Pair:
         ended = self.centre.tries("join", "KLG", "--line", self.far.line, *more)
         assert ended.exit_code == 2, (ended.output, ended.exception)
         return str(ended.output)
+
+    def line_is_cut(self) -> None:
+        """What the box writes from here on does not come by itself."""
+        with psycopg.connect(self.centre.line, autocommit=True) as here:
+            here.execute("ALTER SUBSCRIPTION takehome_klg DISABLE")
 
     def holds(self) -> None:
         """No row of either breaks a rule."""

@@ -26,6 +26,7 @@ def test_home_lets_a_client_of_a_satellite_apart_be_a_guest_elsewhere_and_a_doub
         other = replace(at(pair.here.other, home.database), now=home.now)
         alone.give(client)
         pair.joins()
+        pair.line_is_cut()
         for place in (home, alone, other):
             place.move_on()
         wanted = Asked(home.today, home.ahead(2)[0], bottles=False, reason="a funeral")

@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 
+from dispensary.clients.models import Episode
 from dispensary.prescribing.service import order_dose
 from dispensary.refusals import Refused
 from dispensary.staff.rules import Role
@@ -16,7 +17,7 @@ from dispensary.supplies.exceptions import close
 from dispensary.supplies.flags import answer_messages, set_flag
 from dispensary.supplies.flags_rules import FlagKind
 from dispensary.supplies.guests import end
-from dispensary.supplies.pickups import prepare_pickup
+from dispensary.supplies.models import Pickup
 from dispensary.supplies.wrong_doses import Wrong, wrong_dose
 from dispensary.takehome.suspending import suspend
 from dispensary.units import ClientId, milligrams
@@ -131,13 +132,15 @@ def test_a_stay_that_ended_at_the_centre_ends_at_the_box_with_the_next_cut(pair:
 
 
 def prepares(place: Clinic, client_id: ClientId) -> None:
-    place.database.write(
-        lambda session: prepare_pickup(
-            session, actor=place.pharmacist, client_id=client_id, collect_on=place.today,
-            take_home_days=place.ahead(1), valid=(place.now, place.now + timedelta(days=1)), today=place.today,
-            at=place.now,
-        )
-    )  # fmt: skip
+    """A pickup for today stands prepared."""
+    with place.database.writing() as session:
+        session.add(
+            Pickup(
+                site_id=place.site_id, client_id=client_id, collect_on=place.today, state="prepared",
+                episode_id=session.scalars(select(Episode.id).where(Episode.client_id == client_id)).one(),
+                prepared_by=place.pharmacist.account_id, prepared_at=place.now,
+            )
+        )  # fmt: skip
 
 
 def says(place: Clinic, client_id: ClientId, message: UUID) -> None:
