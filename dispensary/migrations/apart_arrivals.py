@@ -88,6 +88,11 @@ BEGIN
         UNION ALL SELECT 'older block: ' || e.id, 'before a wrong dose had been reviewed' FROM dose_exception e
         WHERE e.client_id = about.client_id AND e.blocks AND e.dose_day <= about.dose_day
             AND e.recorded_at <= the_supply.at AND coalesce(e.closed_at > the_supply.at, true)
+        UNION ALL SELECT 'older reduction: ' || r.id, 'above what had been agreed by telephone' FROM reduction r
+        WHERE r.client_id = about.client_id AND r.from_day <= about.dose_day AND r.recorded_at <= the_supply.at
+            AND coalesce(r.ended_at > the_supply.at, true)
+            AND r.mg < about.mg + (SELECT coalesce(sum(d.mg), 0) FROM dose d WHERE d.client_id = about.client_id
+                AND d.dose_day = about.dose_day AND d.voided_at IS NULL)
         UNION ALL SELECT 'older flag: ' || f.id, 'against a flag that stops it' FROM stop_flag f
         WHERE f.client_id = about.client_id AND (f.kind = 'stop_dose'
                 OR (f.kind = 'stop_bottles' AND about.kind = 'take_home'))

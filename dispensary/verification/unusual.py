@@ -71,12 +71,13 @@ REDUCTIONS = (
     Check(
         5,
         "client {client_id} has {given} mg for {dose_day} where at most {mg} mg were agreed",
-        """
+        f"""
         SELECT r.client_id, d.dose_day, r.mg, sum(d.mg) AS given FROM reduction r
         JOIN dose d ON d.client_id = r.client_id AND d.dose_day >= r.from_day AND d.voided_at IS NULL
         WHERE EXISTS (SELECT 1 FROM dose after JOIN supply s ON s.id = after.supply_id AND s.origin <> 'import'
             WHERE after.client_id = d.client_id AND after.dose_day = d.dose_day AND after.voided_at IS NULL
-            AND s.at > r.recorded_at AND (r.ended_at IS NULL OR s.at < r.ended_at))
+            AND s.at > r.recorded_at AND (r.ended_at IS NULL OR s.at < r.ended_at)
+            AND NOT {not_known("after.site_id", "r.recorded_at", "s.at")})
         GROUP BY r.id, d.dose_day HAVING sum(d.mg) > r.mg ORDER BY 1, 2
         """,
     ),

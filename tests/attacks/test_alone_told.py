@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import select, text
 
 from dispensary.clients.models import Episode
+from dispensary.prescribing.models import Reduction
 from dispensary.prescribing.service import order_dose
 from dispensary.refusals import Refused
 from dispensary.staff.rules import Role
@@ -181,7 +182,7 @@ def test_a_pickup_that_both_prepared_and_a_message_that_both_said_stay_in_both(p
 
 
 def test_what_was_given_by_what_the_centre_had_changed_is_told_once_for_each_cause(pair: Pair) -> None:
-    by_order, by_decision, past_flag, past_block = pair.theirs[2], pair.theirs[0], pair.theirs[3], pair.theirs[4]
+    by_decision, past_call, by_order, past_flag, past_block = pair.theirs
     with pair.counters() as (home, alone):
         ends(pair, home, past_block)
         errs(home, past_block)
@@ -202,8 +203,16 @@ def test_what_was_given_by_what_the_centre_had_changed_is_told_once_for_each_cau
                 session, client_id=past_flag, kind=FlagKind.STOP_DOSE, sentence="see me first", from_day=home.today,
                 last_day=None, owner_id=None, owner_role=Role.DOCTOR, today=home.today, **asked,
             )  # fmt: skip
+            session.add(
+                Reduction(
+                    client_id=past_call, site_id=home.site_id, from_day=home.today, mg=milligrams("40"),
+                    episode_id=session.scalars(select(Episode.id).where(Episode.client_id == past_call)).one(),
+                    ruling={"mg": "40"}, agreed_with=home.doctor.account_id, said="half", recorded_at=asked["at"],
+                    recorded_by=home.pharmacist.account_id,
+                )
+            )  # fmt: skip
         for _ in range(2):
-            for client in (by_order, past_flag, past_block):
+            for client in (past_call, by_order, past_flag, past_block):
                 alone.give(client)
             alone.move_on()
         alone.move_on(-2)
@@ -218,9 +227,10 @@ def test_what_was_given_by_what_the_centre_had_changed_is_told_once_for_each_cau
     assert told == {
         by_order: "older order | Given while KLG was apart, by an order that had been changed or ended",
         by_decision: "older decision | Given while KLG was apart, by a take-home decision that had been taken back",
+        past_call: "older reduction | Given while KLG was apart, above what had been agreed by telephone",
         past_flag: "older flag | Given while KLG was apart, against a flag that stops it",
         past_block: "older block | Given while KLG was apart, before a wrong dose had been reviewed",
     }
-    assert "4 open alerts for a doctor: given by an older order" in said
-    assert pair.centre.asks("SELECT count(*) FROM alert WHERE cause LIKE 'older %'") == [(4,)], "each once"
+    assert "5 open alerts for a doctor: given by an older order" in said
+    assert pair.centre.asks("SELECT count(*) FROM alert WHERE cause LIKE 'older %'") == [(5,)], "each once"
     pair.holds()
