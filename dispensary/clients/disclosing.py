@@ -19,7 +19,6 @@ from sqlalchemy import func, insert, select
 from dispensary.clients.consent_rules import Information
 from dispensary.clients.demand_rules import a_demand, looks_like_demand
 from dispensary.clients.disclosure_models import Disclosure, Release, ReleaseNote
-from dispensary.clients.models import Client
 from dispensary.clients.own_keys import sealed_for
 from dispensary.database import ReadSession, WriteSession
 from dispensary.keys import ERASED
@@ -183,18 +182,6 @@ def put_on_register(
             session, actor=actor, act="disclosed", subject="client", subject_id=client_id, at=at, details=details
         )
     return release
-
-
-def clients_numbered(session: ReadSession, *, site_ids: Sequence[SiteId], numbers: Collection[str]) -> set[ClientId]:
-    """The clients of these sites with these numbers. Raises BadInput, which names those that nobody has."""
-    chosen = select(Client.number, Client.id).where(Client.site_id.in_(site_ids), Client.number.in_(numbers))
-    known: dict[str, UUID] = dict(session.execute(chosen).all())
-    missing = sorted(set(numbers) - known.keys())
-    if missing or not numbers:
-        named = f"{', '.join(missing[:10])}{' and others' if len(missing) > 10 else ''}"
-        sentence = f"No client of these sites has the number {named}." if missing else "The list names nobody."
-        raise BadInput(Refusal("no-such-number", sentence, "One number a line, as on the card.", field="consented"))
-    return {ClientId(each) for each in known.values()}
 
 
 def disclosures_of(session: ReadSession, *, client_id: ClientId) -> list[Released]:

@@ -16,7 +16,6 @@ from sqlalchemy import select
 from dispensary.clients.legal_hold_models import LegalHold
 from dispensary.clients.models import Client
 from dispensary.clients.own_keys import refuse_erased
-from dispensary.clients.rules import plain_number
 from dispensary.clients.service import lock_client
 from dispensary.database import ReadSession, WriteSession
 from dispensary.keys import ERASED
@@ -131,16 +130,6 @@ def lift_hold(session: WriteSession, *, actor: Actor, hold_id: UUID, reason: str
         session.flush()
         _written(session, actor, "lifted legal hold", hold, at)
     return hold
-
-
-def client_numbered(session: ReadSession, *, site_id: SiteId, number: str) -> ClientId:
-    """The client of the site with this number. Raises BadInput when nobody has it."""
-    chosen = select(Client.id).where(Client.site_id == site_id, Client.number == plain_number(number))
-    found = session.scalar(chosen)
-    if found is None:
-        sentence = "No client of this site has this number."
-        raise BadInput(Refusal("no-such-number", sentence, "Type it as on the card.", field="number"))
-    return ClientId(found)
 
 
 def holds_of(session: ReadSession, *, client_id: ClientId) -> list[Hold]:

@@ -10,10 +10,10 @@ from typing import Any, TypeVar
 import click
 from sqlalchemy import select
 
-from dispensary.clients.disclosing import FOR_EXPORTS, Ground, Told, clients_numbered, disclose
+from dispensary.clients.disclosing import FOR_EXPORTS, Ground, Told, disclose
 from dispensary.clients.identities import WHO, who_rows
 from dispensary.clients.models import Client
-from dispensary.clients.rules import plain_number
+from dispensary.clients.numbers import clients_numbered
 from dispensary.commands.parts import now
 from dispensary.database import Database, ReadSession, WriteSession
 from dispensary.evaluation.identified import Named
@@ -120,8 +120,9 @@ class Disclosing:
             lines = self.consented.read_text("utf-8-sig").splitlines()
         except UnicodeDecodeError:
             raise BadInput(Refusal("consented", f"{self.consented} is no text.", "Write it in UTF-8.")) from None
-        numbers = {plain_number(line) for line in lines if line.strip()}
-        agreed = clients_numbered(session, site_ids=[place.id for place in places], numbers=numbers)
+        numbers = {line for line in lines if line.strip()}
+        at = {place.id for place in places}
+        agreed = clients_numbered(session, site_ids=at, numbers=numbers, field="consented")
         return Named(self.ground or "", WHO, who_rows, consented=agreed)
 
     def put_on_register(self, session: WriteSession, named: Named, actors: Sequence[Actor], what: str) -> None:

@@ -25,7 +25,7 @@ from dispensary.clients.demands import (
     take_step,
     who_answers,
 )
-from dispensary.clients.legal_holds import client_numbered
+from dispensary.clients.numbers import client_numbered
 from dispensary.database import Database, WriteSession
 from dispensary.desks.telling import kinds_in, period_in, what_of
 from dispensary.desks.window import AtCounter

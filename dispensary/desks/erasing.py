@@ -11,7 +11,7 @@ from litestar.params import FromQuery
 from litestar.response import Response, Template
 from litestar.types import ControllerRouterHandler
 
-from dispensary.clients.legal_holds import client_numbered
+from dispensary.clients.numbers import client_numbered
 from dispensary.clients.rules import plain_number
 from dispensary.database import Database, WriteSession
 from dispensary.desks.noting import somebody

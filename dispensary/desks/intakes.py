@@ -12,7 +12,6 @@ from litestar import get, post
 from litestar.params import FromPath, FromQuery
 from litestar.response import Response, Template
 from litestar.types import ControllerRouterHandler
-from sqlalchemy import select
 
 from dispensary.care.centres import SERVICES
 from dispensary.care.intakes import (
@@ -29,10 +28,10 @@ from dispensary.care.intakes import (
     tell_referrer,
     the_intake,
 )
-from dispensary.clients.models import Client
+from dispensary.clients.numbers import client_numbered
 from dispensary.clients.queries import face_at
-from dispensary.clients.rules import LONGEST_NAME, EntryRoute, plain_number
-from dispensary.database import Database, ReadSession, WriteSession
+from dispensary.clients.rules import LONGEST_NAME, EntryRoute
+from dispensary.database import Database, WriteSession
 from dispensary.desks.consulting import Consultation, acts_of, plain_day
 from dispensary.refusals import Refused
 from dispensary.staff import audit
@@ -224,11 +223,9 @@ def close(
     def act(session: WriteSession) -> None:
         with Typed(data) as typed:
             outcome = typed.choice("outcome", Outcome)
-            client_id = None
-            if outcome is Outcome.ENROLLED and one(data, "number"):
-                client_id = _numbered(session, site, one(data, "number"))
-                if client_id is None:
-                    typed.fault("number", "no-such-number", "No client of this site has this number.", "Enrol them.")
+        client_id = None
+        if outcome is Outcome.ENROLLED and (number := one(data, "number")):
+            client_id = client_numbered(session, site_id=site.id, number=number, remedy="Enrol them.")
         close_intake(session, actor=actor, intake_id=intake_id, outcome=outcome, client_id=client_id, at=here.now)
 
     return done_or_again(
@@ -237,11 +234,6 @@ def close(
         then=lambda _: f"{HERE}?done=closed",
         else_again=lambda why: here.shown(intake_id, refused=why, typed=data),
     )
-
-
-def _numbered(session: ReadSession, site: Place, number: str) -> ClientId | None:
-    found = session.scalar(select(Client.id).where(Client.site_id == site.id, Client.number == plain_number(number)))
-    return ClientId(found) if found else None
 
 
 @get(f"{HERE}/of/{{client_id:uuid}}", sync_to_thread=True, guards=[_WHO])

@@ -11,7 +11,8 @@ from litestar.params import FromPath, FromQuery
 from litestar.response import Response, Template
 from litestar.types import ControllerRouterHandler
 
-from dispensary.clients.legal_holds import LONGEST_WORDS, client_numbered, holds_at, lift_hold, set_hold
+from dispensary.clients.legal_holds import LONGEST_WORDS, holds_at, lift_hold, set_hold
+from dispensary.clients.numbers import client_numbered
 from dispensary.database import Database, WriteSession
 from dispensary.refusals import Refused
 from dispensary.staff.queries import Place

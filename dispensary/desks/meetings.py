@@ -12,11 +12,12 @@ from litestar.response import Response, Template
 from litestar.types import ControllerRouterHandler
 
 from dispensary.care.meetings import MOST_OTHERS, About, held_since, meetings_of, note_meeting
+from dispensary.clients.numbers import clients_numbered
 from dispensary.clients.own import own_clients
-from dispensary.clients.queries import faces, find
+from dispensary.clients.queries import faces
 from dispensary.database import Database, ReadSession, WriteSession
 from dispensary.desks.consulting import acts_of, plain_day
-from dispensary.refusals import BadInput, Refusal, Refused
+from dispensary.refusals import Refused
 from dispensary.staff.queries import Place
 from dispensary.staff.rules import Act, Actor
 from dispensary.units import ClientId
@@ -87,7 +88,8 @@ def note(data: Form, database: TheDatabase, actor: TheActor, site: TheSite, cloc
             numbers = typed.text("numbers", most=600, required=False)
         clients = _ticked(session, actor, data)
         if numbers and actor.may(Act.ENROL):
-            clients |= _numbered(session, site, numbers)
+            typed_in = numbers.replace(",", " ").split()
+            clients |= clients_numbered(session, site_ids=[site.id], numbers=typed_in, field="numbers")
         note_meeting(
             session,
             actor=actor,
@@ -114,21 +116,6 @@ def _ticked(session: ReadSession, actor: Actor, data: Mapping[str, Any]) -> set[
         return set()
     ticked = set(several(data, "came"))
     return {one.client_id for one in own_clients(session, actor=actor) if str(one.client_id) in ticked}
-
-
-def _numbered(session: ReadSession, site: Place, numbers: str) -> set[ClientId]:
-    """The clients of these numbers. Raises BadInput for one that nobody has."""
-    found: set[ClientId] = set()
-    faults = []
-    for number in dict.fromkeys(numbers.replace(",", " ").split()):
-        known = [face for face in find(session, site_id=site.id, text=number) if face.number == number.upper()]
-        if not known:
-            sentence = f"Nobody here has the number “{number[:20]}”."
-            faults.append(Refusal("no-number", sentence, "Correct it.", field="numbers"))
-        found.update(ClientId(face.client_id) for face in known)
-    if faults:
-        raise BadInput(*faults)
-    return found
 
 
 HANDLERS: list[ControllerRouterHandler] = [groups, note]

@@ -17,7 +17,7 @@ from sqlalchemy import select
 
 from dispensary.clients import queries as clients
 from dispensary.clients.guests import find_at_counter
-from dispensary.clients.rules import plain_number
+from dispensary.clients.numbers import with_number
 from dispensary.database import Database, ReadSession, WriteSession
 from dispensary.desks.noting import somebody
 from dispensary.desks.window import amount
@@ -179,10 +179,9 @@ def _line(session: ReadSession, site: Place, data: Mapping[str, Any]) -> PaperLi
 
 def _client(session: ReadSession, site: Place, day: DoseDay, typed: Typed, data: Mapping[str, Any]) -> ClientId:
     written = one(data, "client")
-    own = [
-        face for face in clients.find(session, site_id=site.id, text=written) if face.number == plain_number(written)
-    ]
-    found = own or find_at_counter(session, site_id=site.id, today=day, text=written)
+    if (own := with_number(session, site_id=site.id, number=written)) is not None:
+        return own
+    found = find_at_counter(session, site_id=site.id, today=day, text=written)
     if len(found) == 1:
         return found[0].client_id
     code, sentence = ("not-one", "More than one client.") if found else ("no-client", "Nobody was found.")

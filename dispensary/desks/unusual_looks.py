@@ -12,7 +12,7 @@ from litestar.params import FromQuery
 from litestar.response import Response, Template
 from litestar.types import ControllerRouterHandler
 
-from dispensary.clients.legal_holds import client_numbered
+from dispensary.clients.numbers import client_numbered
 from dispensary.database import Database, WriteSession
 from dispensary.looks.rules import LONGEST_WORDS, Thresholds
 from dispensary.looks.settings import set_thresholds, thresholds_of

@@ -28,8 +28,7 @@ from dispensary.care.visits import (
     take_off_call,
 )
 from dispensary.clients.contacts import LONGEST_NOTE
-from dispensary.clients.models import Client
-from dispensary.clients.rules import plain_number
+from dispensary.clients.numbers import with_number
 from dispensary.database import Database, ReadSession, WriteSession
 from dispensary.desks.consulting import acts_of, near_day, plain_day
 from dispensary.refusals import Refused
@@ -181,8 +180,7 @@ def plan(data: Form, database: TheDatabase, actor: TheActor, site: TheSite, cloc
             visitor = typed.id("visitor_id")
             on = typed.day("on_day")
             purpose = typed.choice("purpose", Purpose)
-            chosen = select(Client.id).where(Client.site_id == site.id, Client.number == plain_number(number))
-            client_id = session.scalar(chosen)
+            client_id = with_number(session, site_id=site.id, number=number)
             if client_id is None and number:
                 typed.fault("number", "no-such-number", "No client of this site has this number.", "As on the card.")
         plan_visit(

@@ -13,8 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from dispensary.clients.guest_models import GuestStay
 from dispensary.clients.guest_rules import LONGEST_STAY, Stay, StayState, faults_of_stay, state_of
 from dispensary.clients.guests import lock_for_record, longest_stay
-from dispensary.clients.models import Client
-from dispensary.clients.rules import plain_number
+from dispensary.clients.numbers import with_number
 from dispensary.clients.service import lock_client
 from dispensary.database import ReadSession, WriteSession, broken_constraint, through
 from dispensary.monitoring.models import Alert
@@ -61,9 +60,7 @@ def ask(
         raise BadInput(
             Refusal("own-client", "This is a client of this site.", "Find them by the number.", field="home")
         )
-    client_id = session.scalar(
-        select(Client.id).where(Client.site_id == home.id, Client.number == plain_number(number))
-    )
+    client_id = with_number(session, site_id=SiteId(home.id), number=number)
     if client_id is None:
         raise NotThere(
             Refusal("no-client", f"{home.code} has no client with this number.", "Read the card.", field="number")

@@ -13,8 +13,7 @@ from sqlalchemy import select
 
 from dispensary.clients.guest_models import GuestStay
 from dispensary.clients.guests import lock_for_record
-from dispensary.clients.models import Client
-from dispensary.clients.rules import plain_number
+from dispensary.clients.numbers import with_number
 from dispensary.clients.service import lock_client
 from dispensary.database import ReadSession, WriteSession, through
 from dispensary.refusals import BadInput, NotAllowed, NotThere, Refusal
@@ -63,16 +62,12 @@ def take_on(session: WriteSession, *, actor: Actor, number: str, key: str, at: d
     Raises as `send_to` does, and NotThere for a number that the main site does not have.
     """
     here = session.get_one(Site, actor.site_id)
-    client_id = session.scalar(
-        select(Client.id).where(
-            Client.site_id == here.main_site_id, Client.number == plain_number(number).partition("@")[0]
-        )
-    )
+    home_id = SiteId(here.main_site_id or here.id)
+    client_id = with_number(session, site_id=home_id, number=number.partition("@")[0])
     if here.main_site_id is None or client_id is None:
         raise NotThere(
             Refusal("no-client", "The main site has no client with this number.", "Read the card.", field="number")
         )
-    home_id = SiteId(here.main_site_id)
     lock_sites(session, home_id, actor.site_id)
     lock_for_record(session, ClientId(client_id))
     return _from_now_on(session, actor, ClientId(client_id), home_id, here, key, at)

@@ -139,7 +139,7 @@ class TestOnTheCommandLine:
         assert counted(here, "SELECT count(*) FROM disclosure") == 1
         agreed.write_text("NOBODY")
         refused = export(*SIGNED, "--ground", "consent", "--consented", agreed)
-        assert (refused.exit_code, "No client of these sites has the number NOBODY." in refused.output) == (2, True)
+        assert (refused.exit_code, "Nobody here has the number NOBODY." in refused.output) == (2, True)
 
     @pytest.mark.parametrize(
         ("words", "how", "said"),
