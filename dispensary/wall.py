@@ -55,6 +55,8 @@ class Door(StrEnum):
     """In `dispensary/homes/`."""
     TOLD = "what was done with a client's record is told to them: at the sites that were their home before too"
     """In `dispensary/looks/told.py`."""
+    OPENING = "a site is opened by whoever runs what it lies in: it is in nobody's view until it is there"
+    """In `dispensary/takehome/opening.py`."""
     NIGHT = "an administrator starts the night's jobs of the site by hand: they do what they do by the clock"
     """In `dispensary/desks/night.py`."""
 

@@ -7,7 +7,6 @@ from uuid import UUID
 
 import click
 
-import scheduling.service
 from dispensary.commands.parts import database_of, now, one_clear_line
 from dispensary.database import WriteSession
 from dispensary.monitoring.doubles import index_next, look_for_everybody
@@ -17,11 +16,9 @@ from dispensary.staff.branch_import import import_tree
 from dispensary.staff.branch_queries import sites_in, without_administrator
 from dispensary.staff.branch_rules import read_tree
 from dispensary.staff.branches import branch_by_code, grant_at_branch
-from dispensary.staff.factor_rules import Demand
-from dispensary.staff.factor_setting import begin_with
 from dispensary.staff.queries import place, sites
 from dispensary.staff.rules import Role, the_program
-from dispensary.takehome.publishing import publish_policies
+from dispensary.takehome.opening import begin
 
 
 @click.command(name="sites")
@@ -40,11 +37,8 @@ def import_sites(file: Path, region: str, dry_run: bool) -> None:
         with database.engine.connect() as connection, connection.begin() as transaction:
             session = WriteSession(connection, info={"vault": database.vault}, expire_on_commit=False)
             imported = import_tree(session, nodes=nodes, region=region, at=(at := now()))
-            publish_policies(session, at=at)
-            for site_id in imported.opened:
-                scheduling.service.add_place(session, place_id=site_id, zone=place(session, site_id).zone)
-                if settings.production:
-                    begin_with(session, site_id=site_id, demand=Demand.ADMINISTRATORS, at=at)
+            opened = [(site_id, place(session, site_id).zone) for site_id in imported.opened]
+            begin(session, sites=opened, factor=settings.production, at=at)
             session.flush()
             nobody = without_administrator(session, imported.opened)
             if dry_run:

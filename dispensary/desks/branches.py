@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
@@ -14,6 +15,7 @@ from litestar.response import Response, Template
 from litestar.types import ControllerRouterHandler
 
 from dispensary.database import Database, ReadSession, WriteSession
+from dispensary.desks.new_site import words_of_missing
 from dispensary.refusals import NotThere, Refusal, Refused
 from dispensary.staff.branch_models import Area
 from dispensary.staff.branch_queries import Branch, areas_run_by, granted, sites_run_by, tree
@@ -27,10 +29,12 @@ from dispensary.staff.branches import (
     revoke_at_branch,
 )
 from dispensary.staff.models import Site
+from dispensary.staff.queries import place as site_place
 from dispensary.staff.rules import Actor, Role
+from dispensary.takehome.opening import missing_at
 from dispensary.web.doing import done_or_again
 from dispensary.web.forms import Form, one
-from dispensary.web.given import TheActor, TheClock, TheDatabase
+from dispensary.web.given import Clock, TheActor, TheClock, TheDatabase
 from dispensary.web.guards import requires_administrator
 from dispensary.web.templating import page
 from dispensary.web.typed import Typed
@@ -42,18 +46,20 @@ PAGE = "/programme/tree"
 def branches(
     database: TheDatabase,
     actor: TheActor,
+    clock: TheClock,
     at: FromQuery[str] = "",
     done: FromQuery[str] = "",
     of: FromQuery[str] = "",
     was: FromQuery[str] = "",
 ) -> Template:
     """One branch with what lies directly in it; without a code the country, or the form that begins it."""
-    return _branch_page(database, actor, at, done=done, of=of, was=was)
+    return _branch_page(database, actor, clock, at, done=done, of=of, was=was)
 
 
 def _branch_page(
     database: Database,
     actor: Actor,
+    clock: Clock,
     at: str,
     *,
     done: str = "",
@@ -77,6 +83,8 @@ def _branch_page(
             parents=[
                 (each.code, each.name) for each in every if found and found.is_area and each.kind in LIES_IN[found.kind]
             ],
+            lacks=_lacks(session, found, own, clock()),
+            works_here=found is not None and found.id == actor.site_id,
             granted=[each for each in granted(session) if found and each.branch == found.code],
             done=done,
             of=next((each for each in every if each.code == of), None),
@@ -84,6 +92,14 @@ def _branch_page(
             refused=refused,
             typed=typed,
         )
+
+
+def _lacks(session: ReadSession, at: Branch | None, own: bool, now: datetime) -> list[tuple[str, str]]:
+    """What a site of theirs needs before it can serve anybody, in words, and where that is seen to."""
+    if at is None or at.is_area or not own:
+        return []
+    words, here = words_of_missing(), site_place(session, at.id)
+    return [words[each] for each in missing_at(session, site_id=here.id, today=here.dose_day(now))]
 
 
 def _found(every: Sequence[Branch], code: str) -> Branch | None:
@@ -145,7 +161,9 @@ def add(data: Form, database: TheDatabase, actor: TheActor, clock: TheClock) -> 
         database,
         act,
         then=lambda code: _on(one(data, "parent") or code, "added", code),
-        else_again=lambda refused: _branch_page(database, actor, one(data, "parent"), refused=refused, typed=data),
+        else_again=lambda refused: _branch_page(
+            database, actor, clock, one(data, "parent"), refused=refused, typed=data
+        ),
     )
 
 
@@ -167,7 +185,7 @@ def change(
         database,
         act,
         then=lambda _: _on(code, "undone" if undoes else "changed", code, f"{parent}|{name}"),
-        else_again=lambda refused: _branch_page(database, actor, code, refused=refused, typed=data),
+        else_again=lambda refused: _branch_page(database, actor, clock, code, refused=refused, typed=data),
     )
 
 
@@ -188,7 +206,7 @@ def remove(area_id: FromPath[UUID], database: TheDatabase, actor: TheActor, cloc
         database,
         lambda session: remove_area(session, actor=actor, area_id=area_id, at=clock()),
         then=lambda _: _on(parent, "removed"),
-        else_again=lambda refused: _branch_page(database, actor, code, refused=refused),
+        else_again=lambda refused: _branch_page(database, actor, clock, code, refused=refused),
     )
 
 
@@ -222,7 +240,7 @@ def place(
         database,
         act,
         then=lambda _: _on(before.code, "undone" if undoes else "placed", before.code, was),
-        else_again=lambda refused: _branch_page(database, actor, before.code, refused=refused, typed=data),
+        else_again=lambda refused: _branch_page(database, actor, clock, before.code, refused=refused, typed=data),
     )
 
 
@@ -240,7 +258,7 @@ def give(data: Form, database: TheDatabase, actor: TheActor, clock: TheClock) ->
         database,
         act,
         then=lambda _: _on(branch, "given"),
-        else_again=lambda refused: _branch_page(database, actor, branch, refused=refused, typed=data),
+        else_again=lambda refused: _branch_page(database, actor, clock, branch, refused=refused, typed=data),
     )
 
 
@@ -254,7 +272,7 @@ def take_back(
         database,
         lambda session: revoke_at_branch(session, actor=actor, grant_id=grant_id, at=clock()),
         then=lambda _: _on(branch, "taken-back"),
-        else_again=lambda refused: _branch_page(database, actor, branch, refused=refused),
+        else_again=lambda refused: _branch_page(database, actor, clock, branch, refused=refused),
     )
 
 

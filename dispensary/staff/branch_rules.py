@@ -218,7 +218,7 @@ def _misplaced(node: Node, known: Mapping[str, Node], tree: Mapping[str, Node]) 
     if before is not None and before.kind not in AREAS and node.zone and node.zone != before.zone:
         yield f"{node.code} has the zone {before.zone}, by which its days were counted.", "A zone is not changed."
     if node.kind is Kind.SATELLITE and above is not None and above.kind is Kind.MAIN:
-        mains, own = _inherited(above, tree, "zone"), node.zone or (before.zone if before else "")
+        mains, own = inherited(above, tree, "zone"), node.zone or (before.zone if before else "")
         if own and mains and own != mains:
             yield f"{node.code} has another zone than its main site {above.code}.", "A satellite has the same days."
 
@@ -227,14 +227,14 @@ def _whole(node: Node, known: Mapping[str, Node], tree: Mapping[str, Node]) -> N
     before = known.get(node.code)
     if node.kind in AREAS:
         return node
-    zone = before.zone if before else _inherited(node, tree, "zone")
-    language = node.language or (before.language if before else _inherited(node, tree, "language"))
+    zone = before.zone if before else inherited(node, tree, "zone")
+    language = node.language or (before.language if before else inherited(node, tree, "language"))
     return Node(node.code, node.kind, node.parent, node.name, zone, language, node.lat, node.lon, node.line)
 
 
-def _inherited(node: Node, tree: Mapping[str, Node], what: str) -> str:
-    """What the node says, or else the nearest that lies above it. Kinds go up in the tree, so that this ends."""
-    at: Node | None = node
+def inherited(node: Node, tree: Mapping[str, Node], what: str) -> str:
+    """What the node says of `zone` or `language`, or else the nearest that lies above it; nothing where none does."""
+    at: Node | None = node  # kinds go up in the tree, so that this ends
     while at is not None:
         if value := str(getattr(at, what)):
             return value

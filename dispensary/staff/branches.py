@@ -197,6 +197,18 @@ def place_site(
     return site
 
 
+def refuse_unless_runs_above(session: WriteSession, actor: Actor, to: At | None) -> None:
+    """Raises NotAllowed unless the actor runs all of what a new site is to lie in: every site where that is nothing.
+
+    No other change of the tree is under way from here on.
+    """
+    _one_at_a_time(session)
+    if to is None:
+        _refuse_unless_runs(session, actor, [], everything=True)
+    else:
+        _refuse_unless_runs_branch(session, actor, to)
+
+
 def grant_at_branch(
     session: WriteSession, *, actor: Actor, username: str, branch: str, role: Role, at: datetime
 ) -> BranchGrant:

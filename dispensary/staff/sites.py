@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime, time
 from zoneinfo import available_timezones
 
@@ -16,7 +17,7 @@ from dispensary.staff import audit
 from dispensary.staff.models import Site
 from dispensary.staff.rules import Actor, the_program
 from dispensary.staff.service import refuse_unless_runs_site
-from dispensary.units import Milligrams, milligrams
+from dispensary.units import Milligrams, SiteId, milligrams, new_id
 
 
 def add_site(
@@ -35,11 +36,18 @@ def add_site(
     jump_percent: int = 30,
     jump_mg: str | int | Milligrams = 20,
     missed_days_ask: int = 3,
+    site_id: SiteId | None = None,
+    opened_by: Actor | None = None,
 ) -> Site:
-    """Opens a site with its zone, day boundary and guards; its audit chain begins with it. Refuses what cannot be."""
+    """Adds a site with its zone, day boundary and guards; its audit chain begins with it. Refuses what cannot be.
+
+    In the name of `opened_by`, or of the program. A site that people are to work at is opened by `open_site`
+    (dispensary/takehome/opening.py), which does this and whatever else it begins with.
+    """
     _refuse_impossible_site(zone=zone, region=region, day_starts=day_starts, name=name)
     _refuse_impossible_guards(jump_percent, missed_days_ask)
     site = Site(
+        id=site_id or new_id(),
         code=code.strip().upper(),
         name=name.strip(),
         zone=zone,
@@ -59,7 +67,8 @@ def add_site(
         session.flush()
     except IntegrityError as reason:
         raise _mapped(reason) from None
-    audit.record(session, actor=the_program(site.id), act="open site", subject="site", subject_id=site.id, at=at)
+    actor = replace(opened_by, site_id=SiteId(site.id)) if opened_by else the_program(SiteId(site.id))
+    audit.record(session, actor=actor, act="open site", subject="site", subject_id=site.id, at=at)
     return site
 
 
@@ -83,14 +92,17 @@ def _refuse_impossible_site(*, zone: str, region: str, day_starts: time, name: s
         refusals.append(
             Refusal("bad-zone", f"“{zone}” is not a time zone.", "Write one such as Asia/Kuala_Lumpur.", field="zone")
         )
-    if region.upper() not in phonenumbers.SUPPORTED_REGIONS:
-        refusals.append(
-            Refusal("bad-region", f"“{region}” is not a country.", "Write two letters, such as MY.", field="region")
-        )
-    if day_starts > time(12, 0):
-        refusals.append(Refusal("bad-day-start", "A dose day starts between 00:00 and 12:00.", field="day_starts"))
+    refusals += faults_of_site(region=region, day_starts=day_starts)
     if refusals:
         raise BadInput(*refusals)
+
+
+def faults_of_site(*, region: str, day_starts: time) -> Iterator[Refusal]:
+    """What is wrong with the country of its telephone numbers and with its day boundary."""
+    if region.upper() not in phonenumbers.SUPPORTED_REGIONS:
+        yield Refusal("bad-region", f"“{region}” is not a country.", "Write two letters, such as MY.", field="region")
+    if day_starts > time(12, 0):
+        yield Refusal("bad-day-start", "A dose day starts between 00:00 and 12:00.", field="day_starts")
 
 
 def _mapped(reason: IntegrityError) -> Refused:

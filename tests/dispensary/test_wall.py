@@ -306,6 +306,7 @@ class TestADoor:
                 "dispensary/homes/queries.py",
             },
             "TOLD": {"dispensary/looks/told.py"},
+            "OPENING": {"dispensary/takehome/opening.py"},
             "NIGHT": {"dispensary/desks/night.py"},
         }
         assert set(used) == set(Door.__members__)
