@@ -23,7 +23,7 @@ from dispensary.desks.evaluation_asked import (
     sites_of_evaluator,
     typed_on_page,
 )
-from dispensary.desks.evaluation_taken import note_looked, taken
+from dispensary.desks.evaluation_taken import taken
 from dispensary.evaluation import answering
 from dispensary.evaluation.answering import ALL, Answer, answer, ask
 from dispensary.evaluation.exports import export_measure
@@ -31,6 +31,7 @@ from dispensary.evaluation.files import Export, Table
 from dispensary.evaluation.measure import Choice, Measure
 from dispensary.evaluation.measures import measure, measures
 from dispensary.evaluation.strata import MOST_STRATA, STRATA
+from dispensary.evaluation.taken import note_looked
 from dispensary.refusals import BadInput, NotThere, Refusal, Refused
 from dispensary.reporting import told
 from dispensary.reporting.compared import comparable

@@ -23,13 +23,14 @@ from dispensary.desks.evaluation_asked import (
     sites_of_evaluator,
     typed_on_page,
 )
-from dispensary.desks.evaluation_taken import note_looked, taken
+from dispensary.desks.evaluation_taken import taken
 from dispensary.evaluation.cohorts import ANY_EVENT, KINDS
 from dispensary.evaluation.exports import export_retention
 from dispensary.evaluation.files import Export, Table
 from dispensary.evaluation.retention import DEFAULT_GAP, LATEST_LANDMARK, LONGEST_GAP, Question, Retention, retention
 from dispensary.evaluation.rules import DEFAULT_ROLES, Role, Scale
 from dispensary.evaluation.strata import MOST_STRATA, STRATA
+from dispensary.evaluation.taken import note_looked
 from dispensary.refusals import BadInput, Refusal, Refused
 from dispensary.reporting import told
 from dispensary.reporting.pens import as_png, as_svg

@@ -14,13 +14,14 @@ from litestar.types import ControllerRouterHandler
 
 from dispensary.database import ReadSession
 from dispensary.desks.evaluation_asked import EVERY_SITE, Asked, form_of, read, sites_of_evaluator, typed_on_page
-from dispensary.desks.evaluation_taken import note_looked, taken
+from dispensary.desks.evaluation_taken import taken
 from dispensary.evaluation import answering
 from dispensary.evaluation.answering import Answer, answer, ask
 from dispensary.evaluation.exports import export_measure
 from dispensary.evaluation.files import Export, Table
 from dispensary.evaluation.measure import Indicator
 from dispensary.evaluation.measures import measures
+from dispensary.evaluation.taken import note_looked
 from dispensary.refusals import BadInput, Refusal, Refused
 from dispensary.reporting import told
 from dispensary.reporting.compared import (

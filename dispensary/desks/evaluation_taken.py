@@ -10,10 +10,9 @@ from typing import Any
 
 from litestar.response import Response
 
-from dispensary.database import Database, ReadSession, WriteSession
+from dispensary.database import Database, ReadSession
 from dispensary.evaluation.taken import note_taken
 from dispensary.reporting.beside import pack
-from dispensary.staff import audit
 from dispensary.staff.rules import Actor
 
 
@@ -35,20 +34,6 @@ def taken(
             note_taken(session, actor=actor, name=name, at=now, asked=asked)
         pack(parts, archive)
         return _handed_over(archive.read_bytes(), name)
-
-
-def note_looked(session: WriteSession, actor: Actor, name: str, now: datetime, asked: Mapping[str, Any]) -> None:
-    """Puts on record who looked at which figures on a page."""
-    details = {"figures": name, **asked}
-    audit.record(
-        session,
-        actor=actor,
-        act="looked at figures",
-        subject="site",
-        subject_id=actor.site_id,
-        at=now,
-        details=details,
-    )
 
 
 def _handed_over(content: bytes, name: str) -> Response[bytes]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -14,24 +13,23 @@ from litestar.response import Response, Template
 from litestar.types import ControllerRouterHandler
 
 from dispensary.database import Database, ReadSession, WriteSession
-from dispensary.desks.evaluation_taken import note_looked
 from dispensary.evaluation.programme_setting import set_programme
-from dispensary.evaluation.rollup import SPAN, last_day, last_seen, setting_of, site_figures, stocked
-from dispensary.evaluation.rollup_rules import SILENT_HOURS, SiteFigures, Voice, rolled_up
+from dispensary.evaluation.rollup import SPAN, last_day, setting_of, stocked
+from dispensary.evaluation.rollup_rules import SILENT_HOURS, SiteFigures, Voice
 from dispensary.evaluation.small_cells import LEAST
 from dispensary.monitoring.doubles import Outcome, pairs, settle
-from dispensary.refusals import NotThere, Refusal, Refused
+from dispensary.refusals import Refused
 from dispensary.reporting.map import drawn, said_of
 from dispensary.reporting.pens import as_svg
 from dispensary.staff.branch_queries import Branch, sites_run_by, tree
-from dispensary.staff.branch_rules import Kind, plain_code
-from dispensary.staff.rules import Actor, Role
-from dispensary.staff.sessions import sites_of_roles
+from dispensary.staff.branch_rules import Kind
+from dispensary.staff.rules import Actor
 from dispensary.stock.sharing_rules import Figures, OnHand, proposals
 from dispensary.web.doing import done_or_again
 from dispensary.web.forms import Form
 from dispensary.web.given import TheActor, TheClock, TheDatabase
 from dispensary.web.guards import requires_administrator, requires_overseer
+from dispensary.web.overseeing import oversee, view_of
 from dispensary.web.templating import page
 from dispensary.web.typed import Typed
 from dispensary.words import _
@@ -40,91 +38,20 @@ MOST_NAMED = 60
 MOST_PROPOSED = 200
 
 
-@dataclass(frozen=True)
-class _View:
-    """What somebody sees of the tree: the branch, what lies directly in it, and the sites of each."""
-
-    at: Branch | None
-    above: Sequence[Branch]
-    groups: Sequence[tuple[Branch, frozenset[UUID]]]
-    sites: frozenset[UUID]
-    shielded: bool
-    """Whether they look as an evaluator at any of these sites, and not as who runs it."""
-
-
-def _view(session: ReadSession, actor: Actor, code: str) -> _View:
-    assert actor.account_id is not None, "a person looks"
-    seen = set(sites_of_roles(session, account_id=actor.account_id, roles=(Role.EVALUATOR, Role.ADMINISTRATOR)))
-    every = tree(session)
-    by_code = {each.code: each for each in every}
-    below: dict[str, set[UUID]] = {each.code: set() for each in every}
-    for each in every:
-        if not each.is_area and each.id in seen:
-            at: Branch | None = each
-            while at is not None:
-                below[at.code].add(each.id)
-                at = by_code.get(at.parent)
-    top = by_code.get(plain_code(code)) if code else _top(every, below, seen)
-    if code and (top is None or not below[top.code]):
-        raise NotThere(Refusal("no-branch", "There is no such branch.", "Look at the programme again."))
-    if top is None:
-        inside = [each for each in every if not each.is_area and each.id in seen]
-        return _View(None, [], [(each, frozenset({each.id})) for each in inside], frozenset(seen), _shielded(
-            session, actor, seen))  # fmt: skip
-    sites = frozenset(below[top.code])
-    inside = [each for each in every if each.parent == top.code and below[each.code]]
-    groups = [(each, frozenset(below[each.code])) for each in inside]
-    if not top.is_area:
-        groups.insert(0, (top, frozenset({top.id}) & sites))
-    above: list[Branch] = []
-    at = by_code.get(top.parent)
-    while at is not None:
-        above.insert(0, at)
-        at = by_code.get(at.parent)
-    return _View(top, above, [group for group in groups if group[1]], sites, _shielded(session, actor, sites))
-
-
-def _top(every: Sequence[Branch], below: Mapping[str, set[UUID]], seen: set[Any]) -> Branch | None:
-    """The smallest area in which all lie that the person sees; nothing where a site of theirs lies in no area."""
-    whole = [each for each in every if each.is_area and len(below[each.code]) == len(seen)]
-    return max(whole, key=lambda each: each.depth, default=None)
-
-
-def _shielded(session: ReadSession, actor: Actor, sites: Any) -> bool:
-    assert actor.account_id is not None, "a person looks"
-    return not set(sites) <= sites_run_by(session, actor.account_id)
-
-
 @get("/programme", sync_to_thread=True, guards=[requires_overseer])
 def programme(database: TheDatabase, actor: TheActor, clock: TheClock, at: FromQuery[str] = "") -> Template:
     """A branch in figures, with its map and the sites that do not report."""
     now = clock()
-    with database.reading() as session:
-        view = _view(session, actor, at)
-    seen = database.glance(lambda glance: last_seen(glance, site_ids=view.sites))
-    with database.reading() as session:
-        setting = setting_of(session)
-        silent_hours = setting.silent_hours if setting else SILENT_HOURS
-        figures = site_figures(session, site_ids=view.sites, seen=seen, now=now, silent_hours=silent_hours)
-    by_id = {each.site_id: each for each in figures}
-    name = view.at.name if view.at else _("All your sites")
-    groups = [
-        (branch.code, branch.name, branch.is_area or len(ids) > 1, [by_id[each] for each in ids])
-        for branch, ids in view.groups
-    ]
-    rolled = rolled_up(groups, name=name, code=view.at.code if view.at else "", shielded=view.shielded, least=LEAST)
-    picture = drawn(figures, title=_("Map of %(name)s", name=name) if view.at else _("Map of your sites"))
-    if view.shielded:
-        with database.writing() as session:
-            asked = {"at": view.at.code if view.at else "", "until": last_day(now)}
-            note_looked(session, actor, "programme in figures", now, asked)
+    seen = oversee(database, actor=actor, code=at, alone=_("All your sites"), now=now)
+    view, name = seen.view, seen.name
+    picture = drawn(seen.figures, title=_("Map of %(name)s", name=name) if view.at else _("Map of your sites"))
     return page(
         "evaluation/programme.html",
         view=view,
         name=name,
-        rolled=rolled,
-        silent=_silent(figures),
-        more_silent=max(rolled.total.silent - MOST_NAMED, 0),
+        rolled=seen.rolled,
+        silent=_silent(seen.figures),
+        more_silent=max(seen.rolled.total.silent - MOST_NAMED, 0),
         said_of=said_of,
         picture=as_svg(picture, name="map") if picture else "",
         until=last_day(now),
@@ -159,7 +86,7 @@ def _stock_page(
     typed: Mapping[str, Any] | None = None,
 ) -> Template:
     with database.reading() as session:
-        view = _view(session, actor, at)
+        view = view_of(session, actor, at)
         assert actor.account_id is not None, "a person looks"
         mine = view.sites & sites_run_by(session, actor.account_id)
         setting = setting_of(session)

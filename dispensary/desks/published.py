@@ -13,9 +13,8 @@ from litestar.types import ControllerRouterHandler
 from sqlalchemy import select
 
 from dispensary.database import Database
-from dispensary.desks.evaluation_taken import note_looked
 from dispensary.evaluation.small_cells import LEAST
-from dispensary.evaluation.taken import note_taken
+from dispensary.evaluation.taken import note_looked, note_taken
 from dispensary.published.keeping import kept
 from dispensary.published.shapes import Publication
 from dispensary.published.table import Line, programme_table, round_to

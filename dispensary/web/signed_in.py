@@ -35,6 +35,7 @@ HALF_COOKIE, HALF_PATH = "takehome.half", "/signin/code"
 BESIDE_EACH_OTHER = {
     "/evaluation": (Role.EVALUATOR,),
     "/programme": (Role.EVALUATOR, Role.ADMINISTRATOR),
+    "/api/programme": (Role.EVALUATOR, Role.ADMINISTRATOR),
 }
 """Where the pages are that put several sites beside each other, and for which roles those sites are in view there."""
 NIGHT = "takehome.night"

@@ -70,7 +70,7 @@ def test_a_site_is_opened_in_its_province_and_says_what_it_lacks(here: Desks) ->
         assert (sent.status_code, sent.headers["location"]) == (303, "/programme/tree?at=KLG&done=opened")
     assert rows(
         here,
-        "SELECT s.name, s.zone, s.region, s.language, s.day_starts::text, s.lat, s.lon, a.code, p.zone"
+        "SELECT s.name, s.zone, s.region, s.language, s.day_starts::text, s.lat::float, s.lon::float, a.code, p.zone"
         " FROM site s JOIN area a ON a.id = s.area_id JOIN place p ON p.id = s.id WHERE s.code = 'KLG'",
     ) == [("Klang clinic", "Asia/Kuala_Lumpur", "MY", "ms", "04:00:00", pytest.approx(3.0449), pytest.approx(101.4456),
            "SEL", "Asia/Kuala_Lumpur")]  # fmt: skip

@@ -242,8 +242,22 @@ def test_pages_show_whoever_runs_it_everything_and_an_evaluator_nothing_of_few(h
     assert judge.get("/programme/stock").status_code == 403
     assert judge.get("/programme?at=P1").status_code == 200
 
+    # A program is told the same, and no more.
+    whole = chief.get("/api/programme").json()
+    assert [(each["code"], each["sites"], each["active"], each["doses"]) for each in whole["inside"]] == [
+        ("P1", 2, 3, 0), ("P2", 1, 6, 0)
+    ]  # fmt: skip
+    assert (whole["total"]["active"], whole["days"]) == (9, 28)
+    told = judge.get("/api/programme").json()
+    assert [each["active"] for each in (*told["inside"], told["total"])] == [None, None, 9]
+    assert chief.get("/api/programme?at=NOWHERE").status_code == 404
+    looks = "SELECT count(*) FROM audit_entry WHERE act = 'looked at figures'"
+    with here.database.reading() as session:
+        assert session.scalar(text(looks)) == 3, "each look of an evaluator is on record, on the page and by a program"
+
     clerk = seated(here, tmp_path, "clerk", here.other, Role.RECEPTION)
     assert clerk.get("/programme").status_code == 403
+    assert clerk.get("/api/programme").status_code == 403
     local = seated(here, tmp_path, "local", here.other, Role.EVALUATOR)
     assert local.get("/programme?at=P1").status_code == 404, "another branch is not theirs to see"
     assert re.search(r"Area P2 .*1 site ", text_of(local.get("/programme")))
