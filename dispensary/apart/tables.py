@@ -57,11 +57,21 @@ EACH = (
     *("fact_client", "fact_gap", "fact_month", "test_due", "scheduled_look"),
 )
 AWAY = (
-    *("adherence_support", "api_token", "client_goal", "closure_case", "consent", "demand_setting", "disclosure"),
+    *(
+        "adherence_support",
+        "api_token",
+        "client_goal",
+        "goal_step",
+        "goal_step_mark",
+        "closure_case",
+        "consent",
+        "demand_setting",
+        "disclosure",
+    ),
     *("disclosure_notice", "double_enrolment", "episode_set", "erasure", "factor_reset", "feedback_answer"),
     *("feedback_question", "health_centre", "health_result", "home_visit", "imported_episode", "intake"),
     *("intake_part", "intake_release", "invitation", "laboratory", "laboratory_limit", "legal_demand"),
-    *("legal_demand_step", "legal_hold", "life_status", "linkage_step", "news", "number_change"),
+    *("legal_demand_step", "legal_hold", "legal_status", "life_status", "linkage_step", "news", "number_change"),
     *("outreach_contact", "outreach_material", "phone_pin", "plan_session", "referral", "referral_word", "release"),
     *("release_note", "result_file", "result_mapping", "screening", "screening_score", "service_offer"),
     *("session_plan", "watched_record", "group_meeting", "group_attendance"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Final
 
 from sqlalchemy import select
 
@@ -19,7 +20,10 @@ from dispensary.units import SiteId
 
 MOST_MONTHS = 60
 MAY_USE = (Role.DOCTOR, Role.NURSE, Role.PHARMACIST)
-"""Roles that a site can let use an instrument: what it finds is of a client's health."""
+"""Roles that treat, and are told of a risk at once: what an instrument finds is of a client's health."""
+ASKS: Final[Mapping[Role, Act]] = {Role.PEER_WORKER: Act.LOOK_AFTER_OWN, Role.RECEPTION: Act.FIND_CLIENT}
+"""Roles that a site can let ask besides, each by what it may do anyway: a peer worker asks own clients alone."""
+MAY_ASK = (*MAY_USE, *ASKS)
 OWN_CUT_OFF = "srq20"
 """The instrument whose source has no cut-off for everywhere."""
 
@@ -35,6 +39,8 @@ class Used:
     roles: frozenset[Role]
     accreditation: str
     risk_role: Role
+    band_told: bool = False
+    """Whether whoever asks without treating is told the band of the sum."""
     own: InstrumentSetting | None = None
     """What the site has set, where it has."""
 
@@ -56,6 +62,7 @@ def _used(instrument: Instrument, own: InstrumentSetting | None) -> Used:
         frozenset(Role(role) for role in own.roles),
         own.accreditation,
         Role(own.risk_role),
+        own.band_told,
         own,
     )
 
@@ -71,7 +78,7 @@ def the_instrument(session: ReadSession, key: str, *, site_id: SiteId) -> Used:
 def may_use(session: ReadSession, used: Used, *, actor: Actor, today: date) -> Refusal | None:
     """Nothing where the actor may ask by this instrument today; else why not, and who may."""
     roles = ", ".join(sorted(used.roles))
-    if not actor.may(Act.CARE) or not used.roles & actor.roles:
+    if not (treats(used, actor) or asks_besides(used, actor)):
         return Refusal("not-this-instrument", f"{used.instrument.name} is asked here by: {roles}.", "Ask one of them.")
     if used.accreditation and not holds(session, actor=actor, kind=used.accreditation, on=today):
         return Refusal(
@@ -80,6 +87,25 @@ def may_use(session: ReadSession, used: Used, *, actor: Actor, today: date) -> R
             "Ask somebody who is; the office enters an accreditation.",
         )
     return None
+
+
+def treats(used: Used, actor: Actor) -> bool:
+    """Whether they ask by it as somebody who treats, and read what it came to."""
+    return actor.may(Act.CARE) and bool(used.roles & actor.roles & frozenset(MAY_USE))
+
+
+def asks_besides(used: Used, actor: Actor) -> frozenset[Role]:
+    """The roles by which they ask by it without treating: the site lets the role, and its own work is theirs."""
+    return frozenset(role for role in used.roles & actor.roles if role in ASKS and actor.may(ASKS[role]))
+
+
+def askable(session: ReadSession, *, actor: Actor, role: Role, today: date) -> list[Used]:
+    """What the site lets this role ask by, and the actor may ask today."""
+    return [
+        each
+        for each in in_use(session, site_id=actor.site_id).values()
+        if each.used and role in asks_besides(each, actor) and may_use(session, each, actor=actor, today=today) is None
+    ]
 
 
 def set_instrument(
@@ -95,6 +121,7 @@ def set_instrument(
     risk_role: Role,
     reason: str,
     at: datetime,
+    band_told: bool = False,
 ) -> None:
     """Keeps what the site has of an instrument. A prescriber signs for it, with a reason.
 
@@ -111,8 +138,8 @@ def set_instrument(
         faults.append(
             Refusal("cut-off", "A cut-off is 1 to 20, of SRQ-20 alone.", "Correct it.", field="positive_from")
         )
-    if not roles or set(roles) - set(MAY_USE):
-        sentence = f"Choose of {', '.join(MAY_USE)}."
+    if not roles or set(roles) - set(MAY_ASK):
+        sentence = f"Choose of {', '.join(MAY_ASK)}."
         faults.append(Refusal("roles", "Nobody is left who asks it.", sentence, field="roles"))
     if risk_role not in MAY_USE:
         faults.append(Refusal("risk-role", "Nobody is told of a risk.", "Choose who is.", field="risk_role"))
@@ -127,6 +154,7 @@ def set_instrument(
     row.used, row.every_months, row.positive_from = used, every_months, positive_from
     row.roles, row.accreditation = sorted(role.value for role in roles), plain_kind(accreditation)
     row.risk_role, row.reason, row.set_by, row.set_at = risk_role.value, reason.strip(), actor.account_id, at
+    row.band_told = band_told
     session.add(row)
     session.flush()
     audit.record(
@@ -136,5 +164,6 @@ def set_instrument(
         subject="site",
         subject_id=actor.site_id,
         at=at,
-        details={"instrument": key, "used": used, "every_months": every_months, "positive_from": positive_from},
+        details={"instrument": key, "used": used, "every_months": every_months, "positive_from": positive_from}
+        | {"roles": row.roles, "band_told": band_told},
     )

@@ -70,7 +70,10 @@ def instruments() -> Mapping[str, Instrument]:
 
 @dataclass(frozen=True)
 class Question:
-    """An item as a form asks it: one of several choices, or a whole number within bounds."""
+    """An item as a form asks it: one of several choices, or a whole number within bounds.
+
+    Its words are English; where they are topics of this program's own they are shown in the reader's language.
+    """
 
     name: str
     label: str

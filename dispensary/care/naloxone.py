@@ -250,31 +250,37 @@ def kits_of(session: ReadSession, *, client_id: ClientId) -> list[KitOf]:
 
 @dataclass(frozen=True)
 class Replacement:
-    """A client whose newest kit is over, or soon will be."""
+    """A client whose newest kit was used, is over, or soon will be."""
 
     client_id: ClientId
     number: str
     expires_on: date
+    used: bool
 
 
 _REPLACE = text("""
-SELECT newest.client_id, c.number, newest.expires_on FROM (
-    SELECT DISTINCT ON (k.client_id) k.client_id, l.expires_on, k.given_at
+SELECT newest.client_id, c.number, newest.expires_on, used.at IS NOT NULL AS used FROM (
+    SELECT DISTINCT ON (k.client_id) k.client_id, l.expires_on,
+        max(k.given_at) OVER (PARTITION BY k.client_id) AS given_at
     FROM naloxone_kit k JOIN naloxone_lot l ON l.id = k.lot_id
     WHERE k.to_whom = 'client' ORDER BY k.client_id, l.expires_on DESC
 ) newest JOIN client c ON c.id = newest.client_id
-WHERE c.site_id = :site AND newest.expires_on <= :until
+CROSS JOIN LATERAL (SELECT max(u.noted_at) AS at FROM naloxone_use u
+    WHERE u.client_id = c.id AND u.noted_at >= newest.given_at) used
+WHERE c.site_id = :site AND (newest.expires_on <= :until OR used.at IS NOT NULL)
     AND EXISTS (SELECT FROM episode e WHERE e.client_id = c.id AND e.ended_on IS NULL)
-    AND NOT EXISTS (SELECT FROM naloxone_answer a WHERE a.client_id = c.id AND a.said_on > newest.expires_on - :within)
+    AND NOT EXISTS (SELECT FROM naloxone_answer a WHERE a.client_id = c.id
+        AND CASE WHEN used.at IS NULL THEN a.said_on > newest.expires_on - :within ELSE a.noted_at >= used.at END)
 ORDER BY newest.expires_on, c.number
 """)
 
 
 def replacements(session: ReadSession, *, site_id: SiteId, today: date) -> list[Replacement]:
-    """Clients in treatment whose newest kit is to be replaced, and who have not said no to it since."""
+    """Clients in treatment whose newest kit was used or is to be replaced, and who have not said no to it since."""
     bound = {"site": site_id, "until": today + REPLACE_WITHIN, "within": REPLACE_WITHIN.days}
     return [
-        Replacement(ClientId(row.client_id), row.number, row.expires_on) for row in session.execute(_REPLACE, bound)
+        Replacement(ClientId(row.client_id), row.number, row.expires_on, row.used)
+        for row in session.execute(_REPLACE, bound)
     ]
 
 

@@ -49,6 +49,8 @@ class Standing:
     """The expiry of the newest kit that they were given and that was not used since; nothing without one."""
     answered_on: date | None = None
     """When they last said at the counter that they want none, or have one."""
+    used_on: date | None = None
+    """When it was last told, by whomever, that a kit of theirs was used; nothing where none was."""
 
 
 def proposes(standing: Standing, today: date) -> bool:
@@ -58,6 +60,9 @@ def proposes(standing: Standing, today: date) -> bool:
     """
     if standing.kit_until is not None and standing.kit_until >= today:
         return False
+    if standing.used_on is not None and standing.used_on >= standing.since:
+        # What they said before it was used was of a kit that is gone.
+        return standing.answered_on is None or standing.answered_on < standing.used_on
     if standing.answered_on is not None and standing.answered_on >= standing.since:
         return False
     return not standing.answered_then

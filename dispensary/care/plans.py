@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
+from typing import Final
 
 import msgspec
 
@@ -14,6 +15,9 @@ from dispensary.units import months_after
 
 Range = tuple[int, int]
 """The least and the most; the same where there is nothing to choose."""
+MINUTES: Final[Range] = (5, 240)
+TIMES: Final[Range] = (1, 60)
+"""Guards against what was mistyped, where no source says how long a session takes or how many there are."""
 
 
 class BadPlan(ValueError):
@@ -27,23 +31,24 @@ class BadPlan(ValueError):
 class PlanPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """So many sessions, so far apart."""
 
-    times: Range
+    times: Range | None = None
+    """Nothing where no source says how many: whoever begins the plan does."""
     every_days: Range | None = None
     every_months: Range | None = None
 
     @property
     def every(self) -> Range:
-        found = self.every_days or self.every_months
-        assert found is not None, "a part says how far apart"
-        return found
+        """How far apart; of a single session nothing is, and it counts as one day."""
+        return self.every_days or self.every_months or (1, 1)
 
 
-class SessionPlan(Sourced, frozen=True):
+class SessionPlan(Sourced, frozen=True, kw_only=True):
     """A schedule as the program ships it."""
 
     key: str
     name: str
-    minutes: Range
+    minutes: Range | None = None
+    """How long a session takes; nothing where no source says it: whoever begins the plan does."""
     part: tuple[PlanPart, ...]
 
 
@@ -68,8 +73,8 @@ class Chosen:
 
 
 def usual(plan: SessionPlan) -> tuple[Chosen, ...]:
-    """The least of each range: what stands in the form."""
-    return tuple(Chosen(part.times[0], part.every[0]) for part in plan.part)
+    """The least of each range: what stands in the form. Nought sessions where no source says how many."""
+    return tuple(Chosen(part.times[0] if part.times else 0, part.every[0]) for part in plan.part)
 
 
 def days_of(plan: SessionPlan, first: date, chosen: Sequence[Chosen]) -> list[date]:
@@ -85,7 +90,7 @@ def _days(plan: SessionPlan, first: date, chosen: Sequence[Chosen]) -> Iterator[
     day = first
     for number, (part, choice) in enumerate(zip(plan.part, chosen, strict=True), start=1):
         for field, value, (least, most) in (
-            (f"times_{number}", choice.times, part.times),
+            (f"times_{number}", choice.times, part.times or TIMES),
             (f"every_{number}", choice.every, part.every),
         ):
             if not least <= value <= most:

@@ -9,10 +9,10 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, true
 
 from dispensary.care.centre_models import ReferralWord
-from dispensary.care.referral_models import Referral
+from dispensary.care.referral_models import Outcome, Referral
 from dispensary.care.settings import reminders_of
 from dispensary.clients.homes import clients_of
 from dispensary.clients.service import lock_client
@@ -146,3 +146,45 @@ def lost(session: ReadSession, *, site_id: SiteId, today: date) -> list[StillOpe
     """Those of them without word for more than the site's days."""
     days = reminders_of(session, site_id).lost_days
     return [each for each in still_open(session, site_id=site_id) if each.lost(today, days)]
+
+
+@dataclass(frozen=True)
+class Cascade:
+    """How far the referrals for one service came."""
+
+    service: str
+    sent: int
+    expected: int
+    """The place expected the client, or saw them."""
+    attended: int
+    lost: int
+    """Open, and without word for more than the site's days."""
+
+
+def cascades(session: ReadSession, *, site_id: SiteId, since: date, today: date) -> list[Cascade]:
+    """The referrals that a site has made since a day, by service, the most first. It names nobody."""
+    silent = today - timedelta(days=reminders_of(session, site_id).lost_days)
+    heard = (
+        select(
+            func.max(ReferralWord.on_day).label("on"),
+            func.bool_or(ReferralWord.kind == Heard.ACCEPTED.value).label("accepted"),
+        )
+        .where(ReferralWord.referral_id == Referral.id)
+        .lateral()
+    )
+    went = Referral.outcome == Outcome.ATTENDED.value
+    lost_ones = Referral.closed_at.is_(None) & (func.greatest(Referral.sent_on, heard.c.on) < silent)
+    rows = (
+        select(
+            Referral.service,
+            func.count().label("sent"),
+            func.count().filter(went | heard.c.accepted),
+            func.count().filter(went),
+            func.count().filter(lost_ones),
+        )
+        .join(heard, true())
+        .where(Referral.site_id == site_id, Referral.sent_on >= since)
+        .group_by(Referral.service)
+        .order_by(func.count().desc(), Referral.service)
+    )
+    return [Cascade(*row) for row in session.execute(rows)]

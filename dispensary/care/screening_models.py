@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, SmallInteger
+from sqlalchemy import CheckConstraint, ForeignKey, Index, SmallInteger, text
 from sqlalchemy.dialects.postgresql import BYTEA
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -36,6 +36,8 @@ class InstrumentSetting(Base):
     """What whoever uses it must be accredited for; empty for nothing."""
     risk_role: Mapped[str] = mapped_column(default="doctor")
     """Whose alert it is when an answer says that somebody may end their life."""
+    band_told: Mapped[bool] = mapped_column(server_default=text("false"), default=False)
+    """Whether whoever asks without treating is told the band of the sum; without, only that it was asked."""
     reason: Mapped[str]
     set_by: Mapped[AccountId] = mapped_column(ForeignKey("account.id"))
     set_at: Mapped[datetime]

@@ -13,11 +13,12 @@ from uuid import UUID
 
 from sqlalchemy import func, insert, select
 
-from dispensary.care.instrument_setting import in_use, may_use, the_instrument
+from dispensary.care.instrument_setting import Used, asks_besides, in_use, may_use, the_instrument, treats
 from dispensary.care.instruments import Answers, Instrument, Score, Scored, faults, instruments, kept, score
 from dispensary.care.screening import BadAnswers
 from dispensary.care.screening_models import ScreeningScore, ScreeningTaken
 from dispensary.clients.models import Episode
+from dispensary.clients.own import own_client
 from dispensary.clients.own_keys import refuse_erased
 from dispensary.clients.service import lock_client
 from dispensary.database import ReadSession, WriteSession
@@ -26,7 +27,7 @@ from dispensary.monitoring.judged import Caused
 from dispensary.refusals import BadInput, NotAllowed, NotThere, Refusal, Refused
 from dispensary.staff import audit
 from dispensary.staff.models import Account
-from dispensary.staff.rules import Act, Actor
+from dispensary.staff.rules import Act, Actor, Role
 from dispensary.units import ClientId, SiteId, months_after
 
 LONGEST_REASON = 500
@@ -86,13 +87,15 @@ def screen(
 ) -> ScreeningTaken:
     """Keeps what was answered and what it came to. The same key again is the same screening.
 
-    An answer that says somebody may end their life opens an urgent alert for the site's role, whatever the sum is.
+    Who asks as a peer worker asks own clients alone. An answer that says somebody may end their life opens an urgent
+    alert for the site's role, whatever the sum is.
     Raises NotThere, NotAllowed for somebody who may not ask it, BadInput with the item that is wrong,
     Refused for somebody who was erased.
     """
     used = the_instrument(session, instrument, site_id=actor.site_id)
     if refusal := may_use(session, used, actor=actor, today=today):
         raise NotAllowed(refusal)
+    refuse_others_clients(session, used, actor=actor, client_id=client_id)
     if not today.replace(year=today.year - 1, day=min(today.day, 28)) <= taken_on <= today:
         raise BadInput(Refusal("taken-on", "It was asked within the last year.", "Correct it.", field="taken_on"))
     if wrong := faults(used.instrument, answers):
@@ -144,6 +147,36 @@ def screen(
         details={"screening": key, "instrument": instrument},
     )
     return row
+
+
+def refuse_others_clients(session: ReadSession, used: Used, *, actor: Actor, client_id: ClientId) -> None:
+    """Raises NotThere where the actor asks as a peer worker alone, and the client is not one of theirs."""
+    if not treats(used, actor) and asks_besides(used, actor) == {Role.PEER_WORKER}:
+        own_client(session, actor=actor, client_id=client_id)
+
+
+@dataclass(frozen=True)
+class Told:
+    """What whoever asks without treating is told of a screening of their own."""
+
+    instrument: Instrument
+    taken_on: date
+    bands: tuple[tuple[str, str], ...]
+    """Part and band, where the site's setting says that they are told; nothing is told of points or answers."""
+    risk: bool
+    """That an answer is assessed by somebody at once, which they have heard themselves."""
+
+
+def told_of(session: ReadSession, *, actor: Actor, client_id: ClientId, screening_id: UUID) -> Told:
+    """What the actor is told of what they asked themselves. Raises NotThere for another's, or one taken back."""
+    opened = screening_of(session, client_id=client_id, screening_id=screening_id)
+    row = session.get_one(ScreeningTaken, screening_id)
+    used = in_use(session, site_id=actor.site_id)[row.instrument]
+    if row.taken_by != actor.account_id or row.site_id != actor.site_id or opened.taken.voided:
+        raise NotThere(Refusal("no-screening", "There is no such screening.", "Look at the client's page again."))
+    refuse_others_clients(session, used, actor=actor, client_id=client_id)
+    bands = tuple((each.part, each.band) for each in opened.taken.scores if each.band) if used.band_told else ()
+    return Told(used.instrument, opened.taken.taken_on, bands, opened.scored.risk is not None)
 
 
 def take_back(

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import select, update
 
-from dispensary.care.plans import BadPlan, Chosen, SessionPlan, days_of, plans
+from dispensary.care.plans import MINUTES, BadPlan, Chosen, SessionPlan, days_of, plans
 from dispensary.care.session_models import PlanBegun, PlanSession, SessionState
 from dispensary.clients.homes import clients_of
 from dispensary.clients.service import lock_client
@@ -58,8 +58,9 @@ def begin_plan(
 ) -> PlanBegun:
     """Begins a plan that the client agrees to. The same key again is the same plan.
 
-    Raises NotAllowed, NotThere, or BadInput without the client's consent, for a first day that is past or more than a
-    year off, or a choice that the plan does not leave.
+    How long a session takes, and how many there are, is whoever's who begins it where no source says: the plan keeps
+    what was said with their name. Raises NotAllowed, NotThere, or BadInput without the client's consent, for a first
+    day that is past or more than a year off, or a choice that the plan does not leave.
     """
     _refuse_others(actor)
     shipped = plans().get(plan)
@@ -72,7 +73,7 @@ def begin_plan(
         )
     if not today <= first <= today + _FARTHEST:
         faults.append(Refusal("first-day", "It begins from today on, within a year.", "Choose a day.", field="first"))
-    least, most = shipped.minutes
+    least, most = shipped.minutes or MINUTES
     if not least <= minutes <= most:
         faults.append(Refusal("minutes", f"A session takes {least} to {most} minutes.", "Correct it.", field="minutes"))
     try:

@@ -7,7 +7,7 @@ which its answer is added, so that nothing leads from one to the other.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from hashlib import sha256
@@ -161,16 +161,35 @@ class Told:
 
 def told_by_surveys(session: ReadSession, *, site_id: SiteId, today: date) -> list[Told]:
     """Every version of a site that was asked, the newest first, with what can be shown of it."""
-    found = []
     surveys = select(Survey).where(Survey.site_id == site_id).order_by(Survey.version.desc())
-    for survey in session.scalars(surveys).all():
-        questions = read_questions(survey.document, reveals)
-        rows = session.execute(
-            select(SurveyAnswer.month, SurveyAnswer.answers).where(SurveyAnswer.survey_id == survey.id)
-        )
-        answered = [Answered(month, answers) for month, answers in rows]
-        found.append(Told(survey, questions, results(questions, answered, today=today)))
-    return found
+    return [_told(session, survey, today) for survey in session.scalars(surveys).all()]
+
+
+def told_to_all(session: ReadSession, *, survey_id: UUID, on: Callable[[SiteId], date]) -> Told:
+    """What came of a survey that is closed, for whoever answered it; `on` is a site's day.
+
+    Counts as the staff see them, of whole months of `LEAST_SHOWN` people, and nothing else. Raises NotThere alike for
+    one that never was, is still open, or has nothing that can be shown.
+    """
+    survey = session.get(Survey, survey_id)
+    if survey is not None and survey.closed_at is not None:
+        told = _told(session, survey, on(SiteId(survey.site_id)))
+        if told.results.people:
+            return told
+    raise NotThere(Refusal("no-results", "There is nothing here.", "Ask at the desk."))
+
+
+def last_told(session: ReadSession, *, site_id: SiteId, today: date) -> Told | None:
+    """What came of the newest closed survey of a site that has something to show."""
+    told = told_by_surveys(session, site_id=site_id, today=today)
+    return next((each for each in told if each.survey.closed_at is not None and each.results.people), None)
+
+
+def _told(session: ReadSession, survey: Survey, today: date) -> Told:
+    questions = read_questions(survey.document, reveals)
+    rows = session.execute(select(SurveyAnswer.month, SurveyAnswer.answers).where(SurveyAnswer.survey_id == survey.id))
+    answered = [Answered(month, answers) for month, answers in rows]
+    return Told(survey, questions, results(questions, answered, today=today))
 
 
 def _keep(session: WriteSession, asked: Open, given: Mapping[str, str], today: date) -> None:

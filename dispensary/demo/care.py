@@ -10,7 +10,7 @@ from dispensary.care.instrument_setting import MAY_USE, set_instrument
 from dispensary.care.instruments import instruments, questions
 from dispensary.care.offer_models import Answer
 from dispensary.care.offers import follow_pathway, offer
-from dispensary.care.plans import plans, usual
+from dispensary.care.plans import Chosen, plans, usual
 from dispensary.care.screenings import screen
 from dispensary.care.sessions import begin_plan
 from dispensary.database import WriteSession
@@ -85,8 +85,8 @@ def cares(
             plan=plan.key,
             first=today,
             at_time=at_time,
-            minutes=plan.minutes[0],
-            chosen=usual(plan),
+            minutes=plan.minutes[0] if plan.minutes else 30,
+            chosen=[Chosen(each.times or 4, each.every) for each in usual(plan)],
             agreed=True,
             key=uuid5(NAMESPACE_URL, f"{client_id} sessions"),
             today=today,

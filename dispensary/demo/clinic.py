@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from random import Random
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import func, select
@@ -13,6 +14,7 @@ from sqlalchemy import func, select
 import notifications.service
 import scheduling.queries
 import scheduling.service
+from dispensary.clients.goal_steps import add_step, finish_step
 from dispensary.clients.goals import set_goal
 from dispensary.clients.tasks import open_task
 from dispensary.database import Database, ReadSession, WriteSession
@@ -226,10 +228,15 @@ def _contacts(session: WriteSession, site_id: SiteId, here: Sequence[Life], now:
 def _wishes(
     session: WriteSession, actors: dict[Role, Actor], here: Sequence[Life], today: DoseDay, now: datetime
 ) -> None:
-    """What some want to reach, in their own words, and reviews that are due this week."""
+    """What some want to reach, in their own words, with their steps; and reviews that are due this week."""
     goals = ("To keep the job at the bakery.", "To see my daughter on Sundays.", "To come twice a week, not every day.")
-    for life, words in zip(here[::7], goals, strict=False):
-        set_goal(session, actor=actors[Role.NURSE], client_id=life.client_id, words=words, today=today, at=now)
+    steps = (("Ask for the early shift.", "A bank account for the wage."), ("Ring her mother.",), ())
+    for life, words, those in zip(here[::7], goals, steps, strict=False):
+        theirs: dict[str, Any] = {"actor": actors[Role.NURSE], "client_id": life.client_id, "at": now}
+        goal = set_goal(session, words=words, today=today, **theirs)
+        kept = [add_step(session, goal_id=goal.id, words=each, **theirs) for each in those]
+        if len(kept) > 1:
+            finish_step(session, step_id=kept[0].id, on_day=today, today=today, **theirs)
     for ahead, life in enumerate(here[3::19]):
         open_task(
             session,

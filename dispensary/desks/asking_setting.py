@@ -10,7 +10,7 @@ from litestar.params import FromQuery
 from litestar.response import Response, Template
 from litestar.types import ControllerRouterHandler
 
-from dispensary.care.instrument_setting import MAY_USE, MOST_MONTHS, OWN_CUT_OFF, in_use, set_instrument
+from dispensary.care.instrument_setting import MAY_ASK, MAY_USE, MOST_MONTHS, OWN_CUT_OFF, in_use, set_instrument
 from dispensary.care.instruments import instruments
 from dispensary.care.offers import followed
 from dispensary.care.pathways import shipped
@@ -59,6 +59,7 @@ def setting_page(
         band_word=band_word,
         instruments=instruments(),
         may_use=[role.value for role in MAY_USE],
+        may_ask=[role.value for role in MAY_ASK],
         own_cut_off=OWN_CUT_OFF,
         can=acts_of(actor),
     )
@@ -94,6 +95,7 @@ def change(data: Form, database: TheDatabase, actor: TheActor, site: TheSite, cl
             risk_role=risk_role,
             reason=reason,
             at=clock(),
+            band_told=one(data, "band_told") == "yes",
         )
 
     return done_or_again(

@@ -17,6 +17,7 @@ from litestar.types import ControllerRouterHandler
 import scheduling.queries
 import scheduling.waiting
 import scheduling.waitlist
+from dispensary.care.instrument_setting import askable
 from dispensary.clients import queries as clients
 from dispensary.clients.groups import groups_of
 from dispensary.clients.models import Client
@@ -28,7 +29,7 @@ from dispensary.phone.pins import has_pin
 from dispensary.phone.tasks import tasks
 from dispensary.refusals import BadInput, NotThere, Refusal, Refused
 from dispensary.staff.queries import Place
-from dispensary.staff.rules import Act, Actor
+from dispensary.staff.rules import Act, Actor, Role
 from dispensary.units import ClientId
 from dispensary.web.consultation import looked_at
 from dispensary.web.forms import Form, named, one
@@ -100,6 +101,7 @@ def _client_page(
     contact = contact_details(session, vault=session.vault, recipient_id=client_id)
     return {
         "face": face,
+        "askable": askable(session, actor=actor, role=Role.RECEPTION, today=site.dose_day(now)),
         "contact": contact,
         "has_pin": has_pin(session, client_id),
         "language_name": Locale.parse(contact.language).get_display_name(language()) if contact else "",

@@ -14,7 +14,7 @@ from litestar.types import ControllerRouterHandler
 
 from dispensary.care.centre_rules import LARGEST_FILE, LONGEST, Place
 from dispensary.care.centres import SERVICES, centres_of, close_centre, import_centres, keep_centre
-from dispensary.care.referral_words import LONGEST_WORDS, Heard, note_word, still_open
+from dispensary.care.referral_words import LONGEST_WORDS, Heard, cascades, note_word, still_open
 from dispensary.care.settings import reminders_of
 from dispensary.clients.queries import faces
 from dispensary.database import Database, WriteSession
@@ -42,12 +42,14 @@ def referrals(database: TheDatabase, actor: TheActor, site: TheSite, clock: TheC
         rows = still_open(session, site_id=site.id)
         known = faces(session, {ClientId(row.referral.client_id) for row in rows})
         days = reminders_of(session, site.id).lost_days
+        counted = cascades(session, site_id=site.id, since=today.replace(month=1, day=1), today=today)
     shown = [(row, known[face]) for row in rows if (face := ClientId(row.referral.client_id)) in known]
     return page(
         "care/referrals.html",
         lost=[each for each in shown if each[0].lost(today, days)],
         others=[each for each in shown if not each[0].lost(today, days)],
         days=days,
+        counted=counted,
         today=today,
         plain_day=plain_day,
         can=acts_of(actor),

@@ -13,6 +13,7 @@ from litestar.response import Response, Template
 from litestar.types import ControllerRouterHandler
 
 import scheduling.queries
+from dispensary.care.instrument_setting import askable
 from dispensary.clients.contacts import LONGEST_NOTE, contacts_of
 from dispensary.clients.own import (
     finish_own_task,
@@ -24,7 +25,7 @@ from dispensary.clients.own import (
 from dispensary.database import Database, ReadSession, WriteSession
 from dispensary.refusals import Refused
 from dispensary.staff.queries import Place
-from dispensary.staff.rules import Actor
+from dispensary.staff.rules import Actor, Role
 from dispensary.units import ClientId
 from dispensary.web.consultation import looked_at
 from dispensary.web.doing import done_or_again
@@ -66,6 +67,7 @@ def client(
 def _shown(session: ReadSession, actor: Actor, site: Place, client_id: ClientId, now: datetime) -> dict[str, Any]:
     return {
         "who": own_client(session, actor=actor, client_id=client_id),
+        "askable": askable(session, actor=actor, role=Role.PEER_WORKER, today=site.dose_day(now)),
         "goals": own_goals(session, actor=actor, client_id=client_id),
         "contacts": contacts_of(session, client_id=client_id),
         "visit": _next_visit(session, site, client_id, now),
@@ -80,9 +82,10 @@ def _next_visit(session: ReadSession, site: Place, client_id: ClientId, now: dat
     return min(booked, key=lambda one: one.starts_at, default=None)
 
 
-def _again(
+def again(
     database: Database, actor: Actor, site: Place, client_id: UUID, now: datetime, why: Refused, data: Mapping[str, Any]
 ) -> Template:
+    """The client's page once more, with what was refused and what was typed."""
     with database.reading() as session:
         shown = _shown(session, actor, site, ClientId(client_id), now)
     return page("peers/client.html", done="", refused=why, typed=data, **shown)
@@ -116,7 +119,7 @@ def contact(
         database,
         act,
         then=lambda _: f"/peers/clients/{client_id}?done=noted",
-        else_again=lambda why: _again(database, actor, site, client_id, now, why, data),
+        else_again=lambda why: again(database, actor, site, client_id, now, why, data),
     )
 
 
@@ -143,7 +146,7 @@ def task_done(
         database,
         act,
         then=lambda _: f"/peers/clients/{client_id}?done=task",
-        else_again=lambda why: _again(database, actor, site, client_id, now, why, {**data, "task": str(task_id)}),
+        else_again=lambda why: again(database, actor, site, client_id, now, why, {**data, "task": str(task_id)}),
     )
 
 

@@ -12,7 +12,7 @@ from litestar.params import FromPath
 from litestar.response import Response, Template
 from litestar.types import ControllerRouterHandler
 
-from dispensary.care.instrument_setting import in_use, may_use, the_instrument
+from dispensary.care.instrument_setting import Used, in_use, may_use, the_instrument
 from dispensary.care.instruments import Asks, instruments, questions, words_of
 from dispensary.care.screenings import LONGEST_REASON, screen, screening_of, take_back
 from dispensary.clients.queries import face_at
@@ -31,6 +31,7 @@ from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
 from dispensary.web.paper import pdf
 from dispensary.web.templating import page
 from dispensary.web.typed import Typed
+from dispensary.words import gettext
 
 _CLIENT = "/care/clients/{client_id:uuid}"
 
@@ -45,18 +46,23 @@ def _form(
         return {"used": used, "face": face_at(session, site_id=here.site.id, client_id=here.client_id)}
 
     found = here.sees(read, seen_on=f"screening: {key}")
-    instrument = found["used"].instrument
-    asked = questions(instrument)
-    return page(
-        "care/ask.html",
-        **said(here),
-        **found,
-        groups=[(group, list(each)) for group, each in groupby(asked, key=lambda each: each.group)],
-        by_substance=instrument.asks is Asks.SUBSTANCES,
-        by_week=instrument.asks is Asks.WEEKS,
-        refused=refused,
-        typed=typed,
-    )
+    return page("care/ask.html", **said(here), **found, **form_of(found["used"]), refused=refused, typed=typed)
+
+
+def form_of(used: Used) -> dict[str, Any]:
+    """What the form of an instrument is given: its questions in their groups, and how they are laid out."""
+    asked = questions(used.instrument)
+    return {
+        "groups": [(group, list(each)) for group, each in groupby(asked, key=lambda each: each.group)],
+        "by_substance": used.instrument.asks is Asks.SUBSTANCES,
+        "by_week": used.instrument.asks is Asks.WEEKS,
+    }
+
+
+def typed_answers(instrument: str, data: Form) -> dict[str, str]:
+    """What was typed of each question; nothing for an instrument that there is not."""
+    known = instruments().get(instrument)
+    return {each.name: one(data, each.name) for each in questions(known)} if known else {}
 
 
 @get(f"{_CLIENT}/ask/{{instrument:str}}", sync_to_thread=True, guards=[requires_carer])
@@ -88,13 +94,12 @@ def answer(
     def act(session: WriteSession) -> UUID:
         with Typed(data) as typed:
             taken_on = typed.day("taken_on")
-        used = instruments().get(instrument)
         return screen(
             session,
             actor=actor,
             client_id=here.client_id,
             instrument=instrument,
-            answers={each.name: one(data, each.name) for each in questions(used)} if used else {},
+            answers=typed_answers(instrument, data),
             taken_on=taken_on,
             key=key_of(data),
             today=here.today,
@@ -121,7 +126,7 @@ def _result(
     found = here.sees(read, seen_on="screening")
     opened = found["opened"]
     asked = [
-        (": ".join(filter(None, (each.group, each.label))), dict(each.choices).get(told, told))
+        (": ".join(map(gettext, filter(None, (each.group, each.label)))), gettext(dict(each.choices).get(told, told)))
         for each in questions(opened.taken.instrument)
         if (told := opened.answers.get(each.name))
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from babel import Locale, UnknownLocaleError
 from litestar import Request, get, post
@@ -15,13 +16,16 @@ from litestar.types import ControllerRouterHandler
 from dispensary.clients.survey_rules import LEAST_SHOWN, LONGEST_DOCUMENT, Questions
 from dispensary.clients.surveys import (
     TYPES_IN,
+    Told,
     answer,
     asked_by,
     asked_now,
     close_survey,
+    last_told,
     open_survey,
     shipped_questions,
     told_by_surveys,
+    told_to_all,
     type_in,
 )
 from dispensary.database import Database, WriteSession
@@ -31,6 +35,7 @@ from dispensary.staff.models import Site
 from dispensary.staff.queries import Place, place
 from dispensary.staff.rules import Actor
 from dispensary.supplies.printing.asked_on_paper import Sheet, asked_pdf
+from dispensary.supplies.printing.told_us import SaidOf, survey_told_pdf
 from dispensary.units import SiteId
 from dispensary.web.doing import done_or_again
 from dispensary.web.forms import Form, one
@@ -77,6 +82,7 @@ def _page(
         told=told,
         read_in=asked.questions.language_for(language()) if asked else "",
         languages=[(tag, _named(tag)) for tag in asked.questions.languages] if asked else [],
+        named=_named,
         least=LEAST_SHOWN,
         done=done,
         refused=refused,
@@ -260,13 +266,15 @@ def answered_on_phone(
     if guesses.too_many(address, now):
         return _gone()
 
-    def act(session: WriteSession) -> None:
+    def act(session: WriteSession) -> Told | None:
         asked = asked_by(session, ticket=ticket, at=now)
-        today = place(session, SiteId(asked.survey.site_id)).dose_day(now)
+        site_id = SiteId(asked.survey.site_id)
+        today = place(session, site_id).dose_day(now)
         answer(session, ticket=ticket, given=_given(asked.questions, data), today=today, at=now)
+        return last_told(session, site_id=site_id, today=today)
 
     try:
-        database.write(act)
+        before = database.write(act)
     except NotThere:
         guesses.wrong(address, now)
         return _gone()
@@ -274,7 +282,89 @@ def answered_on_phone(
         return _phone(database, ticket, now, tongue=one(data, "tongue"), refused=refused, typed=data)
     with spoken(one(data, "tongue")):
         thanks, kept = _("Thank you"), _("Your answers are kept without your name. You can close this page.")
-        return page("survey/thanks.html", headers=_HEADERS, read_in=language(), thanks=thanks, kept=kept)
+        others = _("What others told us before") if before else ""
+        return page(
+            "survey/thanks.html",
+            headers=_HEADERS,
+            read_in=language(),
+            thanks=thanks,
+            kept=kept,
+            others=others,
+            told_at=f"/s/told/{before.survey.id}?tongue={language()}" if before else "",
+        )
+
+
+@get("/s/told/{survey_id:uuid}", sync_to_thread=True)
+def told_on_phone(
+    survey_id: FromPath[UUID],
+    request: Request[Any, Any, Any],
+    database: TheDatabase,
+    settings: TheSettings,
+    clock: TheClock,
+    tongue: FromQuery[str] = "",
+) -> Template:
+    """What came of a survey that is over, for anybody who has its address: counts, and nothing of whose they are.
+
+    One that never was, is still open or has too few answers is answered alike: there is nothing here.
+    """
+    now, address = clock(), address_of(request, settings)
+    guesses: Guesses = request.app.state.guesses
+    if guesses.too_many(address, now):
+        return _gone()
+    try:
+        with database.reading() as session:
+            told = told_to_all(session, survey_id=survey_id, on=lambda site_id: place(session, site_id).dose_day(now))
+    except NotThere:
+        guesses.wrong(address, now)
+        return _gone()
+    read_in = told.questions.language_for(tongue or language())
+    with spoken(read_in):
+        return page(
+            "survey/told.html",
+            headers=_HEADERS,
+            told=told,
+            read_in=read_in,
+            people=_("What you told us: %(people)s people", people=told.results.people),
+            few=_("Too few have answered so far."),
+            promise=_("Counts of whole months, of five people or more. Nobody knows who answered what."),
+            languages=[(tag, _named(tag)) for tag in told.questions.languages],
+        )
+
+
+@get(f"{HERE}/{{survey_id:uuid}}/poster.pdf", sync_to_thread=True, guards=[_WHO])
+def poster(
+    survey_id: FromPath[UUID],
+    database: TheDatabase,
+    settings: TheSettings,
+    site: TheSite,
+    clock: TheClock,
+    tongue: FromQuery[str] = "",
+) -> Response[bytes]:
+    """What came of a survey that is over, on a sheet for the waiting room, in a language of it. It is about nobody."""
+    now = clock()
+    with database.reading() as session:
+        told = told_to_all(session, survey_id=survey_id, on=lambda _site: site.dose_day(now))
+        if told.survey.site_id != site.id:
+            raise NotThere(Refusal("no-results", "There is nothing here.", "Look at the list of surveys."))
+        read_in = told.questions.language_for(tongue)
+        base = settings.public_base_url.rstrip("/")
+        content = survey_told_pdf(
+            told.questions.title[read_in],
+            [
+                SaidOf(
+                    each.asked.says[read_in],
+                    [(choice.says[read_in], n) for choice, n in zip(each.asked.choices, each.counts, strict=False)],
+                )
+                for each in told.results.counted
+            ],
+            people=told.results.people,
+            address=f"{base}/s/told/{survey_id}" if base else "",
+            read_in=read_in,
+            site=session.get_one(Site, site.id),
+            printed_at=now,
+        )
+    headers = {"content-disposition": f'inline; filename="told-us-{site.code}-{read_in}.pdf"'}
+    return Response(content, media_type="application/pdf", headers=headers)
 
 
 HANDLERS: list[ControllerRouterHandler] = [
@@ -286,4 +376,6 @@ HANDLERS: list[ControllerRouterHandler] = [
     close_it,
     asked_on_phone,
     answered_on_phone,
+    told_on_phone,
+    poster,
 ]

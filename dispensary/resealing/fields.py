@@ -17,7 +17,18 @@ _BOUND_BY = {f"{name}_sealed": f"{name}_sealed" for name in (
 )}  # fmt: skip
 # Of whom it says something, in SQL: the client under whose own key it is sealed. Others are the house's.
 _BY_CLIENT = (
-    *("agent", "client_goal", "consent", "contact_note", "intake_part", "legal_hold", "look_reason", "number_change"),
+    *(
+        "agent",
+        "client_goal",
+        "consent",
+        "contact_note",
+        "goal_step",
+        "intake_part",
+        "legal_hold",
+        "legal_status",
+        "look_reason",
+        "number_change",
+    ),
     *("referral_word", "release", "screening", "visit_wish", "watched_record"),
 )
 _ANSWERED = "(SELECT r.client_id FROM release r WHERE r.legal_demand_id = {} AND r.client_id IS NOT NULL LIMIT 1)"

@@ -57,6 +57,7 @@ class Act(StrEnum):
     CHECK_IN = "check in"
     PRINT_HELP = "print help"
     LOOK_AFTER_OWN = "look after own clients"
+    LEGAL_STATUS = "hear about the law"
     EXPORT = "export"
     DISCLOSE = "disclose"
     TELL_EMERGENCY = "tell in an emergency"

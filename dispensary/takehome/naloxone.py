@@ -17,7 +17,9 @@ _CARRIES = """
 SELECT d.client_id, (begun.decided_at AT TIME ZONE s.zone)::date AS since, begun.naloxone,
     (SELECT max(l.expires_on) FROM naloxone_kit k JOIN naloxone_lot l ON l.id = k.lot_id
         WHERE k.client_id = d.client_id AND k.to_whom = 'client' AND NOT EXISTS (SELECT FROM naloxone_use u
-            WHERE u.client_id = d.client_id AND u.told_by = 'client' AND u.noted_at >= k.given_at)) AS kit_until,
+            WHERE u.client_id = d.client_id AND u.noted_at >= k.given_at)) AS kit_until,
+    (SELECT (max(u.noted_at) AT TIME ZONE s.zone)::date FROM naloxone_use u
+        WHERE u.client_id = d.client_id) AS used_on,
     (SELECT max(a.said_on) FROM naloxone_answer a WHERE a.client_id = d.client_id) AS answered_on
 FROM decision d
 JOIN client c ON c.id = d.client_id
@@ -51,5 +53,6 @@ def _proposes(row: Row[Any], today: date) -> bool:
         answered_then=row.naloxone in ("declined", "has_one"),
         kit_until=row.kit_until,
         answered_on=row.answered_on,
+        used_on=row.used_on,
     )
     return proposes(standing, today)

@@ -35,6 +35,7 @@ PUBLIC = {
     "/static/{file_path}",
     "/p/{token}",
     "/s/{ticket}",
+    "/s/told/{survey_id}",
     "/kiosk",
     "/kiosk/arrive",
     "/screen",

@@ -20,6 +20,7 @@ from dispensary.app import create_app
 from dispensary.care.referral_models import Service
 from dispensary.care.referrals import refer
 from dispensary.care.screenings import screen
+from dispensary.clients.goal_steps import add_step
 from dispensary.clients.goals import assign, set_goal
 from dispensary.clients.tasks import open_task
 from dispensary.database import Database
@@ -138,6 +139,9 @@ class FilledPlace:
         with database.writing() as session:
             assign(session, actor=home.doctor, client_id=client, account_id=peer, at=now)
             goal = set_goal(session, words="see my brother", **here).id
+            step = add_step(
+                session, actor=home.doctor, client_id=client, goal_id=goal, words="call my mother", at=now
+            ).id
             referral = refer(
                 session,
                 service=Service.HIV_TEST,
@@ -197,6 +201,7 @@ class FilledPlace:
             "client_id": client, "supply_id": handed.supply_id, "pickup_id": packed[0].pickup_id,
             "carrying_id": counted, "exception_id": exception.id, "lot_id": home.lot_id, "transfer_id": transfer,
             "stay_id": stay, "goal_id": goal, "referral_id": referral, "recall_id": recall, "flag_id": flag["id"],
+            "step_id": step,
             "hold_id": hold["id"], "assessment_id": assessed["id"], "wait_id": wait["id"], "visit_id": visit["id"],
             "medicine_id": medicine["id"], "treatment_id": treatment["id"], "result_id": result[0]["id"],
             "support_id": support["id"], "screening_id": screening,
@@ -218,7 +223,7 @@ class FilledPlace:
                 ids[name] = session.execute(text(query), of_here).scalars().first()
         plain = {
             "day": today, "kind": "hiv", "what": "vomited", "number": UNKNOWN, "code": "alt", "name": "pack.pdf",
-            "instrument": "dast10", "plan": "before-sentence",
+            "instrument": "dast10", "said": "done", "plan": "before-sentence",
             "token": "A" * 32, "gateway": "twilio", "owner": "client", "file_path": "app.css", "path": "x",
         }  # fmt: skip
         return {**{name: str(value) for name, value in ids.items()}, **plain}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -14,7 +14,7 @@ from dispensary.care.centre_models import HealthCentre, ReferralWord
 from dispensary.care.centre_rules import Place, read_places
 from dispensary.care.centres import SERVICES, centres_of, close_centre, import_centres, keep_centre
 from dispensary.care.referral_models import Outcome, Referral, Service
-from dispensary.care.referral_words import Heard, lost, note_word, words_of
+from dispensary.care.referral_words import Cascade, Heard, cascades, lost, note_word, words_of
 from dispensary.care.referrals import close_referral, refer
 from dispensary.database import Database
 from dispensary.refusals import BadInput, NotThere
@@ -114,6 +114,11 @@ def heard(place: Clinic, client: ClientId, referral: Referral, what: Heard, word
         )
 
 
+def referral_of(place: Clinic, client: ClientId) -> Referral:
+    with place.database.reading() as session:
+        return session.scalars(select(Referral).where(Referral.client_id == client)).one()
+
+
 class TestAReferral:
     def test_knows_its_place_of_the_directory_and_is_lost_when_nobody_hears(self, place: Clinic) -> None:
         with place.database.writing() as session:
@@ -147,6 +152,29 @@ class TestAReferral:
         place.move_on(20)
         assert listed() == [(client, False), (other, True)]
         assert figures(asked(place, "referrals"))["accepted"] == ("1", "4")
+
+    def test_is_counted_by_service_from_being_sent_to_having_gone(self, place: Clinic) -> None:
+        first, second, third, fourth = (place.client() for _each in range(4))
+        went, hopes, silent = sent(place, first), sent(place, second), sent(place, third)
+        sent(place, fourth, service=Service.ART)
+        place.move_on(2)
+        heard(place, first, went, Heard.FULL)
+        heard(place, second, hopes, Heard.ACCEPTED)
+        heard(place, second, hopes, Heard.ACCEPTED, days=-1)  # twice heard, it is one referral
+        with place.database.writing() as session:
+            close_referral(
+                session, actor=place.doctor, client_id=first, referral_id=went.id, outcome=Outcome.ATTENDED,
+                attended_on=place.today, today=place.today, at=place.now,
+            )  # fmt: skip
+        place.move_on(31)
+        heard(place, fourth, referral_of(place, fourth), Heard.FEEDBACK, "waits for a letter")
+
+        def counted(since: date) -> list[Cascade]:
+            with place.database.reading() as session:
+                return cascades(session, site_id=place.site_id, since=since, today=place.today)
+
+        assert counted(silent.sent_on) == [Cascade("hiv_test", 3, 2, 1, 2), Cascade("art", 1, 0, 0, 0)]
+        assert counted(silent.sent_on + timedelta(days=1)) == []
 
     def test_is_heard_of_in_sealed_words_that_stay(self, place: Clinic) -> None:
         client, other = place.client(), place.client()
@@ -210,6 +238,7 @@ def test_the_pages(database: Database, now: datetime, tmp_path: Path) -> None:
     assert doctor.post(words, {"heard": "accepted", "words": "Tuesday", "heard_on": day(0, here)}).status_code == 303
     assert "the place expects them – Tuesday" in text_of(doctor.get(at))
     assert "No referral is lost." in text_of(doctor.get("/care/referrals"))
+    assert "Expected there" in text_of(doctor.get("/care/referrals"))
     here.days_pass(31)
     assert doctor.signs_in("doctor").status_code == 303
     listed = text_of(doctor.get("/care/referrals"))

@@ -25,8 +25,11 @@ from dispensary.clients.consents import consents_of, take_consent
 from dispensary.clients.contacts import note_visit_wish
 from dispensary.clients.demands import name_who_answers
 from dispensary.clients.disclosing import disclose, register_of
+from dispensary.clients.goal_steps import add_step
 from dispensary.clients.goals import assign, set_goal
 from dispensary.clients.legal_holds import holds_of, lift_hold, set_hold
+from dispensary.clients.legal_status import note_legal_status
+from dispensary.clients.legal_status_rules import LegalStatus
 from dispensary.clients.models import Episode
 from dispensary.clients.own import note_contact
 from dispensary.clients.rules import EntryRoute, ExitReason, Identity
@@ -132,7 +135,9 @@ def left(place: Clinic) -> ClientId:
             today=today,
             at=at,
         )
-        set_goal(session, words=f"{MARK} at the harbour", today=today, **about)
+        goal = set_goal(session, words=f"{MARK} at the harbour", today=today, **about)
+        add_step(session, goal_id=goal.id, words=f"ask {MARK} for shoes", **about)
+        note_legal_status(session, word=LegalStatus.OPEN, from_day=today, key=uuid4(), today=today, **about)
         came = take_in(session, actor=doctor, heard=Heard(MARK, EntryRoute.POLICE, referrer=MARK), today=today, at=at)
         assess_part(
             session, actor=doctor, intake_id=came.id, part=Part.HEALTH, words=f"{MARK} sleeps badly", services=[],

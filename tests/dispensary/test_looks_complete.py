@@ -25,6 +25,7 @@ SHOW_NOTHING = {
 """Routes with a client in them that show nothing of one."""
 OF_THE_SITE = {
     "ticket",
+    "survey_id",
     "book_id",
     "account_id",
     "demand_id",

@@ -361,6 +361,10 @@ AFTERWARDS: dict[str, list[tuple[str, tuple[object, ...]]]] = {
             (0, 23),
         )
     ],
+    "0068_goals": [
+        ("SELECT count(*), (SELECT count(*) FROM legal_status) FROM goal_step", (0, 0)),
+        ("SELECT count(*) FROM instrument_setting WHERE band_told", (0,)),
+    ],
 }
 """What each later migration leaves of a full database, oldest first."""
 CAME = """

@@ -37,6 +37,22 @@ from tests.dispensary.visiting import text_of
 D = date(2026, 11, 24)
 
 
+def told_of(place: Clinic, client: ClientId, by: ToWhom) -> None:
+    with place.database.writing() as session:
+        report_use(
+            session,
+            actor=place.doctor,
+            client_id=client,
+            told_by=by,
+            happened_on=place.today,
+            kits=1,
+            outcome=Outcome.LIVES,
+            key=uuid4(),
+            today=place.today,
+            at=place.now,
+        )
+
+
 @pytest.mark.parametrize(
     ("standing", "offered"),
     [
@@ -47,6 +63,12 @@ D = date(2026, 11, 24)
         (Standing(D, answered_then=True, kit_until=D - timedelta(days=1)), False),
         (Standing(D, answered_then=False, answered_on=D), False),
         (Standing(D, answered_then=False, answered_on=D - timedelta(days=1)), True),
+        # What was said of a kit that was used since is no answer to whether they want another.
+        (Standing(D - timedelta(days=30), answered_then=True, used_on=D), True),
+        (Standing(D - timedelta(days=30), answered_then=False, answered_on=D - timedelta(days=9), used_on=D), True),
+        (Standing(D - timedelta(days=30), answered_then=False, answered_on=D, used_on=D), False),
+        (Standing(D - timedelta(days=30), answered_then=True, kit_until=D, used_on=D - timedelta(days=1)), False),
+        (Standing(D, answered_then=True, used_on=D - timedelta(days=1)), False),
     ],
 )
 def test_it_is_offered_until_it_is_answered(standing: Standing, offered: bool) -> None:
@@ -193,20 +215,11 @@ class TestAnOffer:
         given_to(place, kits, client)
         assert not self.offered(place, client)
         place.move_on(1)
-        with place.database.writing() as session:
-            report_use(
-                session,
-                actor=place.doctor,
-                client_id=client,
-                told_by=ToWhom.CLIENT,
-                happened_on=place.today,
-                kits=1,
-                outcome=Outcome.LIVES,
-                key=uuid4(),
-                today=place.today,
-                at=place.now,
-            )
+        told_of(place, client, ToWhom.FAMILY)  # whose kit it was counts, not who tells it
         assert self.offered(place, client)
+        place.now += timedelta(minutes=1)
+        given_to(place, kits, client)
+        assert not self.offered(place, client)
 
     def offered(self, place: Clinic, client: ClientId) -> bool:
         with place.database.reading() as session:
@@ -225,7 +238,14 @@ class TestAnOffer:
         assert due() == []
         place.move_on(50)
         assert due() == [client]
-        given_to(place, lot(place, batch="nx2"), client)
+        new = lot(place, batch="nx2")
+        given_to(place, new, client)
+        assert due() == []
+        place.now += timedelta(minutes=1)
+        told_of(place, client, ToWhom.PEER)
+        assert due() == [client], "it was used: nobody waits for its expiry"
+        place.now += timedelta(minutes=1)
+        given_to(place, new, client)
         assert due() == []
 
 

@@ -12,6 +12,9 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_file
 from babel.messages.pofile import read_po
 
+from dispensary.care.instruments import Asks, Wording, instruments, questions
+from dispensary.care.pathways import shipped
+from dispensary.care.plans import plans
 from dispensary.database import Database
 from dispensary.desks import reception
 from dispensary.looks import told_rules
@@ -63,6 +66,22 @@ def fields(text: str) -> list[str]:
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_no_word_of_the_page_is_left_in_english(path: Path) -> None:
     assert sorted(messages(path) - set(said())) == []
+
+
+def test_what_is_asked_and_offered_in_this_program_s_own_words_is_said_too() -> None:
+    """Of an instrument that is shown in its own words a translation has an owner: those stay as they were published."""
+    translated = said()
+    topics = [each for each in instruments().values() if each.words is Wording.TOPICS]
+    assert {each.key for each in instruments().values()} - {each.key for each in topics} == {"phq9", "gad7"}
+    words = {word for each in instruments().values() for word in (each.about, each.period)}
+    for each in topics:
+        weekly = each.asks is Asks.WEEKS  # a line of TOP has its name above four numbers
+        for question in questions(each):
+            words |= {question.group if weekly and question.group else question.label, question.group} - {""}
+            words |= {word for _value, word in question.choices if not word.isdigit()}
+    words |= {each.says for each in shipped().offers.values()} | {each.name for each in plans().values()}
+    assert len(words) > 100
+    assert sorted(word for word in words if not translated.get(word)) == []
 
 
 def test_what_is_left_to_do_is_said_too() -> None:

@@ -13,8 +13,8 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
 
 import notifications.service
-from dispensary.care.plans import BadPlan, Chosen, days_of, plans, usual
-from dispensary.care.session_models import PlanSession, SessionState
+from dispensary.care.plans import TIMES, BadPlan, Chosen, days_of, plans, usual
+from dispensary.care.session_models import PlanBegun, PlanSession, SessionState
 from dispensary.care.sessions import begin_plan, end_plan, mark_session, move_session, plans_of, sessions_until
 from dispensary.clients.models import Task
 from dispensary.clients.wish_rules import Wishes
@@ -74,7 +74,8 @@ class TestDays:
         number = st.integers(0, 13)
         chosen = [Chosen(data.draw(number), data.draw(number)) for _ in plan.part]
         fits = all(
-            part.times[0] <= each.times <= part.times[1] and part.every[0] <= each.every <= part.every[1]
+            (part.times or TIMES)[0] <= each.times <= (part.times or TIMES)[1]
+            and part.every[0] <= each.every <= part.every[1]
             for part, each in zip(plan.part, chosen, strict=True)
         )
         if not fits:
@@ -92,7 +93,7 @@ def begun(place: Clinic, client: ClientId, plan: str = "before-sentence", **othe
     given = {
         "first": place.today,
         "at_time": time(9, 30),
-        "minutes": shipped.minutes[0],
+        "minutes": shipped.minutes[0] if shipped.minutes else 30,
         "chosen": usual(shipped),
         "agreed": True,
         "key": uuid4(),
@@ -156,6 +157,34 @@ class TestAPlan:
                 begun(place, client, **wrong)
             assert [each.field for each in refused.value.refusals] == [field]
 
+    def test_has_no_figure_that_no_source_says(self, place: Clinic, client: ClientId) -> None:
+        figures = {
+            (each.key, number): (each.minutes, part.times)
+            for each in plans().values()
+            for number, part in enumerate(each.part, start=1)
+        }
+        assert figures == {
+            ("before-sentence", 1): ((45, 60), (3, 4)),
+            ("after-sentence", 1): (None, (4, 4)),
+            ("weekly-then-monthly", 1): (None, (8, 9)),
+            ("weekly-then-monthly", 2): (None, None),
+            ("once", 1): (None, (1, 1)),
+        }
+        for plan, wrong, field in (
+            ("after-sentence", {"minutes": 0}, "minutes"),
+            ("after-sentence", {"minutes": 241}, "minutes"),
+            ("weekly-then-monthly", {}, "times_2"),
+            ("weekly-then-monthly", {"chosen": [Chosen(8, 7), Chosen(61, 1)]}, "times_2"),
+        ):
+            with pytest.raises(BadInput) as refused:
+                begun(place, client, plan, **wrong)
+            assert [each.field for each in refused.value.refusals] == [field]
+        plan_id = begun(place, client, "weekly-then-monthly", minutes=25, chosen=[Chosen(8, 7), Chosen(5, 1)])
+        with place.database.reading() as session:
+            kept = session.get_one(PlanBegun, plan_id)
+            assert (kept.minutes, kept.begun_by) == (25, place.doctor.account_id), "with the name of whoever said it"
+        assert len(sessions(place, client)) == 13
+
     def test_that_ends_calls_off_what_is_left_and_nobody_missed_it(self, place: Clinic, client: ClientId) -> None:
         plan = begun(place, client)
         first, second, _ = sessions(place, client)
@@ -218,7 +247,13 @@ class TestASession:
 
 def test_a_report_tells_to_how_many_sessions_they_came_and_nothing_of_them(place: Clinic, client: ClientId) -> None:
     begun(place, client)
-    begun(place, client, "weekly-then-monthly", first=place.today + timedelta(days=1))
+    begun(
+        place,
+        client,
+        "weekly-then-monthly",
+        first=place.today + timedelta(days=1),
+        chosen=[Chosen(8, 7), Chosen(4, 1)],
+    )
     first, *_rest = sorted(sessions(place, client), key=lambda each: each.on_day)
     marked(place, client, first, SessionState.ATTENDED)
     place.move_on(13)

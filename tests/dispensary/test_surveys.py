@@ -166,6 +166,57 @@ def test_from_the_office_to_paper_and_phone_to_the_waiting_room(here: Desks) -> 
     assert "Nothing is asked now" in text_of(peer.get("/care/survey"))
 
 
+def test_what_came_of_a_survey_that_is_over_is_read_by_whoever_answered_and_hangs_in_the_waiting_room(
+    here: Desks,
+) -> None:
+    opened(here, shipped_questions())
+    phone = Visitor(here.app)
+    nurse = here.seat(Role.NURSE)
+    with here.database.reading() as session:
+        (asked,) = told_by_surveys(session, site_id=here.place.site_id, today=here.today)
+    name, choice = asked.questions.asked[0].name, asked.questions.asked[0].choices[0]
+    at = f"/s/told/{asked.survey.id}"
+    for _each in range(4):
+        nurse.post("/care/survey", {name: choice.name})
+    open_still = phone.get(at)
+    here.days_pass(31)
+    assert nurse.signs_in("nurse").status_code == 303
+    assert here.administrator.signs_in("administrator").status_code == 303
+    with here.database.writing() as session:  # of a month that is over: four, and one by a link
+        session.execute(text("ALTER TABLE survey_answer DISABLE TRIGGER USER"))
+        session.execute(text("UPDATE survey_answer SET month = '2026-01-01'"))
+        session.execute(text("ALTER TABLE survey_answer ENABLE TRIGGER USER"))
+    assert here.administrator.post("/office/survey/close", {}).status_code == 303
+    too_few, never = phone.get(at), phone.get("/s/told/0199c8a1-0000-7000-8000-000000000000")
+    for nothing in (open_still, too_few, never):
+        assert nothing.status_code == 404
+        assert "nothing here" in text_of(nothing)
+    assert nurse.get(f"/care/survey/{asked.survey.id}/poster.pdf").status_code == 404
+    with here.database.writing() as session:
+        session.execute(
+            text(
+                "INSERT INTO survey_answer SELECT gen_random_uuid(), survey_id, month, answers"
+                " FROM survey_answer LIMIT 1"
+            )
+        )
+    for tongue in asked.questions.languages:
+        told = phone.get(f"{at}?tongue={tongue}")
+        assert told.status_code == 200
+        assert f"{choice.says[tongue]} 5" in text_of(told)
+        assert asked.questions.title[tongue] in text_of(told)
+        assert told.headers["referrer-policy"] == "no-referrer"
+        site = here.place.site_id
+        assert not [word for word in ("Takehome", "methadone", "clinic", str(site)) if word in told.text]
+        paper = nurse.get(f"/care/survey/{asked.survey.id}/poster.pdf?tongue={tongue}")
+        assert f"{choice.says[tongue]}: 5" in PdfReader(BytesIO(paper.content)).pages[0].extract_text()
+    assert f"/s/told/{asked.survey.id}" in nurse.get("/care/survey").text
+    assert phone.get(f"/care/survey/{asked.survey.id}/poster.pdf").status_code in (303, 401)
+
+    opened(here)
+    thanked = phone.post(f"/s/{ticket(here)}", {"calm": "yes", "tongue": "en"})
+    assert f"{at}?tongue=en" in thanked.text, "whoever answers reads what others said before"
+
+
 def test_a_ticket_is_answered_once_however_many_send_it_and_what_was_said_stands(here: Desks) -> None:
     opened(here)
     mine = ticket(here)

@@ -31,7 +31,7 @@ def test_six_hundred_are_assessed_and_whoever_sent_them_hears_nothing_without_co
 
         lines = register_of(session, site_id=here.id)
         assert [(line.kinds, line.ground) for line in lines] == [((Information.PRESENCE,), "consent")] * 6
-        assert all(line.recipient.startswith("Ward police, officer ") for line in lines)
+        assert all(line.recipient.startswith("Công an phường, cán bộ ") for line in lines)
         waiting = intakes_open(session, site_id=here.id)
         assert len(waiting) == 20
         shown = [the_intake(session, site_id=here.id, intake_id=intake.id) for intake, _, _ in waiting]

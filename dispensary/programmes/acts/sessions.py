@@ -15,7 +15,10 @@ from dispensary.staff.rules import Role
 
 @act("begin-plan")
 class BeginPlan(Act, frozen=True):
-    """A plan is begun. `chosen` is how many times and how far apart for each of its parts; without, the least."""
+    """A plan is begun. `chosen` is how many times and how far apart for each of its parts; without, the least.
+
+    `minutes`, and how many times, are said here where no source says them.
+    """
 
     plan: str
     chosen: tuple[tuple[int, int], ...] = ()
@@ -36,7 +39,7 @@ class BeginPlan(Act, frozen=True):
             plan=plan.key,
             first=scene.today + timedelta(days=self.first_in),
             at_time=self.at_time,
-            minutes=plan.minutes[0] if self.minutes is None else self.minutes,
+            minutes=(plan.minutes or (0,))[0] if self.minutes is None else self.minutes,
             chosen=tuple(Chosen(*each) for each in self.chosen) or usual(plan),
             agreed=True,
             key=scene.key("plan", self.plan),

@@ -1,4 +1,4 @@
-"""Figures of care around the dose that no measure has: schedules as they were agreed, places, entries from outside."""
+"""Figures of care around the dose that no measure has: sessions as they were held, places, entries from outside."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from datetime import date
 from decimal import Decimal
 from itertools import groupby, pairwise
 from operator import itemgetter
+from statistics import median_low
 
 from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from dispensary.care.centre_models import HealthCentre
-from dispensary.care.instrument_setting import in_use
 from dispensary.care.intake_models import Intake
 from dispensary.care.offer_models import ServiceOffer
 from dispensary.care.pathways import LOW, OfferKind, shipped
 from dispensary.care.screening_models import ScreeningScore, ScreeningTaken
-from dispensary.care.session_models import PlanBegun, PlanSession
+from dispensary.care.session_models import PlanBegun, PlanSession, SessionState
 from dispensary.clients.consent_models import ClientConsent
 from dispensary.clients.disclosure_models import Disclosure, Release
 from dispensary.clients.models import Episode
@@ -27,7 +27,7 @@ from dispensary.published.figures import Question, figure
 from dispensary.staff.accreditation_models import Accreditation
 from dispensary.staff.accreditations import plain_kind
 from dispensary.staff.models import Site
-from dispensary.units import SiteId
+from dispensary.units import SiteId, months_after
 
 
 def _sites(question: Question) -> list[SiteId]:
@@ -42,9 +42,11 @@ def _within(
 
 @figure("places")
 def placed(session: ReadSession, question: Question) -> Decimal:
-    """Sites of the file that lie in a country or belong to a site that does."""
+    """Sites that lie in a country, or belong to one that does, and where a stay began by the period's end."""
     lies = or_(Site.area_id.is_not(None), Site.main_site_id.is_not(None))
-    return Decimal(session.scalar(select(func.count()).where(Site.id.in_(_sites(question)), lies)) or 0)
+    began = select(Episode.id).where(Episode.site_id == Site.id, Episode.began_on < question.period.until_day)
+    placed = select(func.count()).where(Site.id.in_(_sites(question)), lies, began.exists())
+    return Decimal(session.scalar(placed) or 0)
 
 
 @figure("held-days")
@@ -67,10 +69,26 @@ def centres(session: ReadSession, question: Question) -> Decimal:
 
 @figure("screening-months")
 def screening_months(session: ReadSession, question: Question) -> Decimal:
-    """After how many months `instrument` is asked again: the longest of the sites."""
-    key = question.figure.parameters["instrument"]
-    every = [in_use(session, site_id=site_id)[key].every_months for site_id in _sites(question)]
-    return Decimal(max(each or 0 for each in every))
+    """Months from one asking of `instrument` to the next of the same person, as they were asked: the median."""
+    rows = session.execute(
+        select(ScreeningTaken.client_id, ScreeningTaken.taken_on)
+        .where(ScreeningTaken.site_id.in_(_sites(question)), ScreeningTaken.voided_at.is_(None))
+        .where(ScreeningTaken.instrument == question.figure.parameters["instrument"])
+        .order_by(ScreeningTaken.client_id, ScreeningTaken.taken_on)
+    ).all()
+    apart = [
+        months_between(before, after)
+        for _, those in groupby(rows, key=itemgetter(0))
+        for (_, before), (_, after) in pairwise(those)
+    ]
+    return Decimal(median_low(apart)) if apart else Decimal(0)
+
+
+def months_between(before: date, after: date) -> int:
+    """The number of months after which the later day, or one nearest to it, would come; the fewer of two as near."""
+    about = (after.year - before.year) * 12 + after.month - before.month
+    near = range(max(about - 1, 0), about + 2)
+    return min(near, key=lambda months: (abs((months_after(before, months) - after).days), months))
 
 
 @figure("not-screened")
@@ -122,33 +140,38 @@ def session_months(session: ReadSession, question: Question) -> Decimal:
 
 @figure("sessions-of-plan")
 def sessions_of_plan(session: ReadSession, question: Question) -> Decimal:
-    """How many sessions a `plan` has: the least or the most."""
+    """How many sessions were held of a `plan` to which somebody came to the end: the least or the most."""
     counted = select(func.count()).select_from(PlanSession).join(PlanBegun, PlanBegun.id == PlanSession.plan_id)
     of = counted.where(PlanBegun.site_id.in_(_sites(question)), PlanBegun.plan == question.figure.parameters["plan"])
-    return _chosen(question, session.scalars(of.group_by(PlanSession.plan_id)))
+    whole = func.bool_and(PlanSession.state == SessionState.ATTENDED.value)
+    return _chosen(question, session.scalars(of.group_by(PlanSession.plan_id).having(whole)))
 
 
 @figure("session-minutes")
 def session_minutes(session: ReadSession, question: Question) -> Decimal:
-    """How long the sessions of a `plan` take: the least or the most."""
+    """How long the sessions of a `plan` that were held took, as they were agreed: the least or the most."""
+    held = select(PlanSession.id).where(
+        PlanSession.plan_id == PlanBegun.id, PlanSession.state == SessionState.ATTENDED.value
+    )
     of = select(PlanBegun.minutes).where(
-        PlanBegun.site_id.in_(_sites(question)), PlanBegun.plan == question.figure.parameters["plan"]
+        PlanBegun.site_id.in_(_sites(question)), PlanBegun.plan == question.figure.parameters["plan"], held.exists()
     )
     return _chosen(question, session.scalars(of))
 
 
 def _neighbours(session: ReadSession, question: Question) -> Iterator[tuple[date, date]]:
-    """The days of each two sessions that follow each other in a plan."""
+    """The days of each two sessions that follow each other in a plan and were held both."""
     first, last = map(int, question.figure.parameters.get("sessions", "1-999").split("-"))
     rows = session.execute(
         select(PlanSession.plan_id, PlanSession.seq, PlanSession.on_day)
         .join(PlanBegun, PlanBegun.id == PlanSession.plan_id)
         .where(PlanBegun.site_id.in_(_sites(question)), PlanBegun.plan == question.figure.parameters["plan"])
+        .where(PlanSession.state == SessionState.ATTENDED.value)
         .order_by(PlanSession.plan_id, PlanSession.seq)
     ).all()
     for _, those in groupby(rows, key=itemgetter(0)):
-        for (_, _, before), (_, seq, after) in pairwise(those):
-            if first <= seq <= last:
+        for (_, held, before), (_, seq, after) in pairwise(those):
+            if first <= seq <= last and seq == held + 1:
                 yield before, after
 
 
@@ -160,14 +183,20 @@ def _chosen(question: Question, found: Iterable[int]) -> Decimal:
 
 @figure("told-besides")
 def told_besides(session: ReadSession, question: Question) -> Decimal:
-    """What was told to a `recipient` by consent that names another kind of information than `kinds`."""
+    """What was told to a `recipient` that is another kind of information than `kinds`.
+
+    Who is told without a consent has no kind on record: that is counted, whoever it was.
+    """
     told = (
         select(func.count(func.distinct(Release.id)))
         .join(Disclosure, Disclosure.release_id == Release.id)
-        .join(ClientConsent, ClientConsent.id == Release.consent_id)
+        .outerjoin(ClientConsent, ClientConsent.id == Release.consent_id)
         .where(
             Release.site_id.in_(_sites(question)),
-            ClientConsent.recipient_kind == question.figure.parameters["recipient"],
+            or_(
+                ClientConsent.recipient_kind == question.figure.parameters["recipient"],
+                Release.consent_id.is_(None),
+            ),
         )
         .where(Release.kinds != question.figure.parameters["kinds"].split())
     )

@@ -34,11 +34,11 @@ class Report:
         self.sheet.text(MARGIN, self.sheet.y, text, size=11, bold=True, width=WIDTH)
         self.sheet.y += leading(11) + 1
 
-    def line(self, text: str, *, bold: bool = False) -> None:
-        """A paragraph."""
-        for part in self.sheet.lines(text, WIDTH, size=9, bold=bold):
+    def line(self, text: str, *, bold: bool = False, wide: float = WIDTH) -> None:
+        """A paragraph, so many mm wide."""
+        for part in self.sheet.lines(text, wide, size=9, bold=bold):
             self.room(leading(9))
-            self.sheet.text(MARGIN, self.sheet.y, part, size=9, bold=bold, width=WIDTH)
+            self.sheet.text(MARGIN, self.sheet.y, part, size=9, bold=bold, width=wide)
             self.sheet.y += leading(9)
         self.sheet.y += 1
 

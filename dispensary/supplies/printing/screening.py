@@ -17,7 +17,7 @@ from dispensary.supplies.printing.disclosure import sender, who
 from dispensary.supplies.printing.letter import Letter, letter_pdf
 from dispensary.supplies.printing.wording import moment, plain_day
 from dispensary.supplies.told import Part
-from dispensary.words import _
+from dispensary.words import _, gettext
 
 
 def empty_pdf(*, site: Site, instrument: Instrument, printed_at: datetime) -> bytes:
@@ -25,13 +25,13 @@ def empty_pdf(*, site: Site, instrument: Instrument, printed_at: datetime) -> by
 
     def letter() -> Letter:
         return Letter(
-            title=f"{instrument.name}: {instrument.about}",
+            title=f"{instrument.name}: {gettext(instrument.about)}",
             sender=sender(site),
             about=(
                 (_("Number on the card"), ""),
                 (_("Day"), ""),
                 (_("Asked by"), ""),
-                (_("About"), instrument.period),
+                (_("About"), gettext(instrument.period)),
             ),
             parts=tuple(_parts(instrument, _choices)),
             notice="" if instrument.words is Wording.FULL else _topics(),
@@ -50,13 +50,13 @@ def filled_pdf(*, site: Site, face: Face, opened: Opened, printed_at: datetime) 
             (_("Client"), who(face)),
             (_("Day"), plain_day(taken.taken_on)),
             (_("Asked by"), taken.by),
-            (_("About"), taken.instrument.period),
+            (_("About"), gettext(taken.instrument.period)),
         ]
         if taken.voided:
             about.append((_("Taken back"), opened.why_voided))
         findings = tuple(" ".join(filter(None, (each.sentence, each.advice))) for each in opened.scored.findings)
         return Letter(
-            title=f"{taken.instrument.name}: {taken.instrument.about}",
+            title=f"{taken.instrument.name}: {gettext(taken.instrument.about)}",
             sender=sender(site),
             about=tuple(about),
             parts=(
@@ -81,15 +81,15 @@ def _parts(instrument: Instrument, written: Callable[[Question], str]) -> Iterat
             number += 1
             told = written(each)
             if told:
-                lines.append(f"{number}. {each.label}: {told}")
+                lines.append(f"{number}. {gettext(each.label)}: {told}")
         if lines:
-            yield Part(group or instrument.lead or _("Answers"), tuple(lines))
+            yield Part(gettext(group or instrument.lead or "Answers"), tuple(lines))
 
 
 def _choices(asked: Question) -> str:
-    return "  /  ".join(word for _value, word in asked.choices) if asked.choices else "______"
+    return "  /  ".join(gettext(word) for _value, word in asked.choices) if asked.choices else "______"
 
 
 def _answer(asked: Question, opened: Opened) -> str:
     answer = opened.answers.get(asked.name, "")
-    return dict(asked.choices).get(answer, answer)
+    return gettext(dict(asked.choices)[answer]) if answer in dict(asked.choices) else answer

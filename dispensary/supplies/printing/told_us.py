@@ -10,9 +10,12 @@ from decimal import Decimal
 from babel.dates import format_date
 
 from dispensary.staff.models import Site
-from dispensary.supplies.printing.report import Report, report
+from dispensary.supplies.printing.report import MARGIN, WIDTH, Report, report
 from dispensary.supplies.printing.table import Cell, Column
-from dispensary.words import _, language
+from dispensary.words import _, language, spoken
+
+_SQUARE = 40.0
+"""Of the address of the page, in mm: read from a wall at arm's length."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,36 @@ class SaidOf:
     says: str
     answers: Sequence[tuple[str, int]]
     """Each answer with how often it was chosen; empty when too few answered."""
+
+
+def survey_told_pdf(
+    title: str,
+    said: Sequence[SaidOf],
+    *,
+    people: int,
+    address: str,
+    read_in: str,
+    site: Site,
+    printed_at: datetime,
+) -> bytes:
+    """What came of one survey, in one of its languages, to hang up; a telephone reads the same behind the square.
+
+    It says nothing of what the place is for, and nothing of anybody. An address that is empty prints no square.
+    """
+
+    def draw(on: Report) -> None:
+        top = on.sheet.y
+        if address:
+            on.sheet.qr(MARGIN + WIDTH - _SQUARE, top, _SQUARE, address)
+        on.heading(title)
+        with spoken(read_in):
+            on.line(_("What you told us: %(people)s people", people=people))
+            for asked in said:
+                answers = " · ".join(f"{words}: {count}" for words, count in asked.answers)
+                on.line(asked.says, bold=True, wide=WIDTH - _SQUARE - 6)
+                on.line(answers or _("Too few have answered so far."), wide=WIDTH - _SQUARE - 6)
+
+    return report(draw, lambda: "", site=site, printed_at=printed_at)
 
 
 def told_us_pdf(
