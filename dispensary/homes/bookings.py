@@ -16,9 +16,9 @@ import scheduling.queries
 import scheduling.service
 import scheduling.standing
 import scheduling.waitlist
-from dispensary.clients.groups import groups_of
 from dispensary.database import WriteSession
 from dispensary.phone.offering import tell_offers
+from dispensary.phone.regulars import set_and_tell
 from dispensary.staff.queries import Place
 from dispensary.staff.rules import Actor
 from dispensary.units import ClientId
@@ -62,21 +62,9 @@ def _set_there(
 ) -> bool:
     try:
         with session.begin_nested():
-            made = scheduling.standing.set_weekly(
-                session,
-                place_id=new.id,
-                holder_id=client_id,
-                weekdays=weekdays,
-                at=clock,
-                now=at,
-                channel="desk",
-                groups=groups_of(session, client_id, site_id=new.id, today=new.dose_day(at)),
-            )
+            set_and_tell(session, site=new, client_id=client_id, weekdays=weekdays, clock=clock, at=at)
     except (NotBooked, NotFound):
         return False
-    if made.bookings:
-        fields = {"weekdays": tuple(sorted(weekdays)), "at": made.bookings[0].starts_at}
-        _text(session, new, client_id, "regular_set", f"regular:{made.bookings[0].id}", fields, at, None)
     return True
 
 

@@ -30,10 +30,10 @@ def digit(talk: Talk) -> Reply | None:
     asked = talk.asked
     if asked is None or asked.ask is not Ask.FEEDBACK or asked.answer is None:
         return None
-    added = answer_wait(talk.session, answer_id=asked.answer, number=number)
-    if not added:
+    visited = answer_wait(talk.session, answer_id=asked.answer, number=number)
+    if visited is None:
         return None
-    link = new_link(talk.session, site_id=talk.writers[0].place.id, at=talk.at)
+    link = new_link(talk.session, site_id=visited, at=talk.at)
     return Reply("feedback", "feedback_more", {"link": link}) if link else Reply("feedback", "feedback_thanks")
 
 

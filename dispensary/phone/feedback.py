@@ -110,17 +110,17 @@ def answer_visit(session: WriteSession, *, client_id: UUID, site: Place, number:
     return answer_id
 
 
-def answer_wait(session: WriteSession, *, answer_id: UUID, number: int) -> bool:
-    """Adds the second answer to the first, once."""
+def answer_wait(session: WriteSession, *, answer_id: UUID, number: int) -> SiteId | None:
+    """Adds the second answer to the first, once: the site that was visited. Nothing when there was none to add to."""
     if not 1 <= number <= 3:
-        return False
-    added = session.scalar(
+        return None
+    visited = session.scalar(
         update(FeedbackAnswer)
         .where(FeedbackAnswer.id == answer_id, FeedbackAnswer.wait.is_(None))
         .values(wait=number)
-        .returning(FeedbackAnswer.id)
+        .returning(FeedbackAnswer.site_id)
     )
-    return added is not None
+    return None if visited is None else SiteId(visited)
 
 
 @dataclass(frozen=True)

@@ -38,22 +38,33 @@ def begin_for(
     """The client comes at this time on these weekdays until they say otherwise. Raises NotThere and Refused."""
     client_here(session, client_id, site)
     with said_like_a_desk(site):
-        made = scheduling.standing.set_weekly(
-            session,
-            place_id=site.id,
-            holder_id=client_id,
-            weekdays=weekdays,
-            at=clock,
-            now=at,
-            channel="desk",
-            groups=_groups(session, site, client_id, at),
-        )
+        made = set_and_tell(session, site=site, client_id=client_id, weekdays=weekdays, clock=clock, at=at)
+    details = {"weekdays": sorted(weekdays), "at": clock, "booked": len(made.bookings)}
+    _record(session, actor, "set weekly times", client_id, at, details)
+    return made
+
+
+def set_and_tell(
+    session: WriteSession, *, site: Place, client_id: ClientId, weekdays: Collection[int], clock: time, at: datetime
+) -> Made:
+    """Makes the weekly times and their bookings, and tells the client of both: of the times, and of what is full.
+
+    Raises what `scheduling` raises for a time that the site does not have.
+    """
+    made = scheduling.standing.set_weekly(
+        session,
+        place_id=site.id,
+        holder_id=client_id,
+        weekdays=weekdays,
+        at=clock,
+        now=at,
+        channel="desk",
+        groups=_groups(session, site, client_id, at),
+    )
     if made.bookings:
         fields = {"weekdays": tuple(sorted(weekdays)), "at": made.bookings[0].starts_at}
         _text(session, site, client_id, "regular_set", f"regular:{made.bookings[0].id}", fields, at)
     tell_not_made(session, site=site, client_id=client_id, not_made=made.not_made, at=at)
-    details = {"weekdays": sorted(weekdays), "at": clock, "booked": len(made.bookings)}
-    _record(session, actor, "set weekly times", client_id, at, details)
     return made
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 import scheduling.service
+from dispensary.clients.surveys import open_survey, shipped_questions
 from dispensary.clients.tasks import open_task
 from dispensary.clients.wish_rules import Wishes
 from dispensary.clients.wishes import set_review_days, set_wishes
@@ -19,9 +20,13 @@ from dispensary.phone.feedback import told
 from dispensary.phone.seeing_first import ask_before_queue, ask_to_see_first
 from dispensary.prescribing.service import hold_doses
 from dispensary.refusals import BadInput
+from dispensary.staff.queries import Place
+from dispensary.staff.queries import place as place_of
 from dispensary.staff.rules import Actor, Role
 from dispensary.supplies.forewarning import ask_to_call_first
-from dispensary.units import ClientId
+from dispensary.units import ClientId, SiteId
+from notifications.service import set_contact
+from tests.builders import clinic
 from tests.dispensary.phones import Line, kl, line
 
 ALL = Wishes(missed=True, reviews=True, feedback=True)
@@ -31,6 +36,11 @@ ALL = Wishes(missed=True, reviews=True, feedback=True)
 def here(database: Database, now: datetime) -> Line:
     """Tuesday the 24th, seven in the morning, at a clinic that closes at ten."""
     return line(database, now)
+
+
+def place(here: Line, site_id: SiteId) -> Place:
+    with here.database.reading() as session:
+        return place_of(session, site_id)
 
 
 def asked(here: Line, wishes: Wishes = ALL, phone: str | None = None) -> ClientId:
@@ -249,6 +259,33 @@ class TestFeedback:
             session.execute(text("UPDATE feedback_question SET asked_at = asked_at + interval '29 days'"))
         with pytest.raises(IntegrityError, match="an answer stands"), here.database.writing() as session:
             session.execute(text("UPDATE feedback_answer SET visit = 1"))
+
+    def test_on_a_phone_that_two_sites_share_the_link_asks_the_questions_of_the_site_that_was_visited(
+        self, here: Line
+    ) -> None:
+        first = asked(here)
+        there = clinic(here.database, here.at, code="KLG")
+        second = there.client()
+        with here.database.writing() as session:
+            set_contact(
+                session, vault=session.vault, recipient_id=second, phone=here.numbers[first], language="en",
+                region="MY", now=here.at, place_id=there.site_id,
+            )  # fmt: skip
+            set_wishes(session, actor=there.pharmacist, client_id=second, wishes=ALL, at=here.at)
+        other = Line(there, place(here, there.site_id), here.at, {second: here.numbers[first]})
+        for visit, client, link in ((other, second, True), (here, first, False)):
+            with here.database.writing() as session:
+                runs = Actor(visit.clinic.doctor.account_id, visit.site.id, frozenset({Role.ADMINISTRATOR}))
+                if link:
+                    open_survey(
+                        session, actor=runs, document=shipped_questions(), address="https://go.example", at=here.at
+                    )
+            here.at = visit.at = here.at.replace(hour=7, minute=10)
+            visited(visit, client, here.at, here.at, here.at + timedelta(minutes=20))
+            assert sent(here, here.at + timedelta(hours=1)) == 1
+            here.says(first, "2")
+            assert ("https://go.example/s/" in here.says(first, "3")) is link, visit.site.code
+            here.at += timedelta(days=1)
 
     def test_a_digit_that_chooses_a_time_is_no_answer_and_a_late_one_is_none(self, here: Line) -> None:
         client = asked(here)
