@@ -19,12 +19,13 @@ from typing import Any, LiteralString, TypeVar
 from psycopg import AsyncConnection
 from psycopg.sql import SQL, Identifier
 from sqlalchemy import Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, OperationalError
 
 from dispensary import embedded
 from dispensary.client_keys import DatabaseVault
 from dispensary.embedded import QUIET, START_WITHIN, NoDatabase, lives, start_embedded, told_too_much
 from dispensary.keys import Vault
+from dispensary.refusals import Refusal, Refused
 from dispensary.settings import Settings
 from dispensary.straight import Straight
 from dispensary.wall import in_view
@@ -43,6 +44,16 @@ BESIDE = 2
 """Connections for units beside a unit: each is held for a few milliseconds, and waits for nothing but another."""
 LOOK_EVERY = 0.5
 """Seconds between two looks at whether the embedded PostgreSQL lives."""
+
+
+_ELSEWHERE = "written_elsewhere"
+WRITTEN_ELSEWHERE = Refusal(
+    "written-elsewhere",
+    "This is written on another server while the satellite runs alone, and nothing of it was kept.",
+    "Call the other site, and let it be written there.",
+)
+"""What the guards of a site that is apart say (`dispensary/apart/guarding.py`): a refusal like any other, so that
+whichever page it was has what was typed."""
 
 
 class Database:
@@ -103,16 +114,24 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[WriteSession]:
-        """A unit of work: everything in the block is committed together at its end, or nothing is."""
+        """A unit of work: everything in the block is committed together at its end, or nothing is.
+
+        Raises Refused where another server writes what is changed, while a site is apart.
+        """
         return self._unit(self.engine)
 
     def _unit(self, engine: Engine) -> Iterator[WriteSession]:
         self.vault.keyring.look()
         known = {"vault": self.vault, "aside": self._aside, "sites": in_view()}
-        with WriteSession(engine, info=known, expire_on_commit=False) as session, session.begin():
-            yield session
-            session.finish()
-            session.must_be_whole()
+        try:
+            with WriteSession(engine, info=known, expire_on_commit=False) as session, session.begin():
+                yield session
+                session.finish()
+                session.must_be_whole()
+        except IntegrityError as reason:
+            if broken_constraint(reason) == _ELSEWHERE:
+                raise Refused(WRITTEN_ELSEWHERE) from None
+            raise
 
     @contextmanager
     def _aside(self) -> Iterator[WriteSession]:

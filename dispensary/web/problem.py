@@ -219,17 +219,6 @@ def of_integrity(request: AnyRequest, reason: IntegrityError) -> Response[Any]:
     """A rule that the database holds and no service had put into words. Nothing was kept; its name is told."""
     constraint = broken_constraint(reason)
     log.warning("broken constraint", request=request_number(request.scope), constraint=constraint)
-    if constraint == "written_elsewhere":
-        return say(
-            request,
-            Refused(
-                Refusal(
-                    "written-elsewhere",
-                    "This is written on another server while the satellite runs alone, and nothing of it was kept.",
-                    "Call the other site, and let it be written there.",
-                )
-            ),
-        )
     return say(
         request,
         Refused(

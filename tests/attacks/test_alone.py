@@ -14,12 +14,12 @@ from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy.exc import IntegrityError
 
 from dispensary.commands import apart
 from dispensary.embedded import discard_embedded
 from dispensary.key_sources import open_vault
 from dispensary.prescribing.service import order_dose
+from dispensary.refusals import Refused
 from dispensary.supplies.guests import end
 from dispensary.units import DoseDay, milligrams
 from tests.attacks.boxes import Box, at, closes, sends
@@ -98,9 +98,9 @@ def test_a_satellite_runs_alone_for_days_and_is_joined_with_nothing_lost_and_not
     # Apart: three days with doses at both, and one client who is given their dose twice.
     with centre.database() as at_centre, far.database() as at_far:
         home, alone = at(here.main, at_centre), at(here.satellite, at_far)
-        with pytest.raises(IntegrityError, match="written on another server"):
+        with pytest.raises(Refused, match="written on another server"):
             at(here.satellite, at_centre).give(theirs[0])
-        with pytest.raises(IntegrityError, match="written on another server"), at_far.writing() as session:
+        with pytest.raises(Refused, match="written on another server"), at_far.writing() as session:
             order_dose(
                 session, actor=here.main.doctor, client_id=theirs[0], mg=milligrams("85"), parts=[], reason="by hand",
                 from_day=DoseDay(home.today + timedelta(days=1)), today=home.today, at=home.now,
@@ -194,7 +194,7 @@ def test_a_satellite_runs_alone_for_days_and_is_joined_with_nothing_lost_and_not
     # And back for good.
     assert "written here again" in centre.types("join", "KLG", "--line", far.line, "--last")
     with centre.database() as at_centre, far.database() as at_far:
-        with pytest.raises(IntegrityError, match="written on another server"):
+        with pytest.raises(Refused, match="written on another server"):
             replace(alone, database=at_far).give(theirs[1])
         replace(alone, database=at_centre).give(theirs[1])
     assert "no row breaks a rule" in centre.types("verify")
