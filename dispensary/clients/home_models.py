@@ -75,10 +75,16 @@ class ClientMove(Base):
     number_there: Mapped[str | None]
     """The client's number at the new site."""
     bottles_back: Mapped[int] = mapped_column(SmallInteger, default=0)
-    """Bottles that stood prepared at the old site and went back into its stock: to be poured back there."""
+    """Bottles that stood prepared at the old site and went back into its stock: to be poured back there.
+
+    Those of a satellite of it count here too, and go back into the satellite's own.
+    """
     bookings_dropped: Mapped[int] = mapped_column(SmallInteger, default=0)
     undone_by: Mapped[AccountId | None] = mapped_column(ForeignKey("account.id"))
     undone_at: Mapped[datetime | None]
+    undone_bottles_back: Mapped[int] = mapped_column(SmallInteger, default=0, server_default="0")
+    """Bottles that the new site had prepared and that went back into its stock when the move was taken back."""
+    undone_bookings_dropped: Mapped[int] = mapped_column(SmallInteger, default=0, server_default="0")
 
 
 class ClientHome(Base):

@@ -18,7 +18,7 @@ from dispensary.database import ReadSession, WriteSession
 from dispensary.desks.window import AtCounter
 from dispensary.homes.asking import turn_down, write_move
 from dispensary.homes.going import take_on, undo
-from dispensary.homes.queries import arriving_face, arriving_photo, move_at, moves_at, moves_of
+from dispensary.homes.queries import arriving_face, arriving_photo, bottles_standing, move_at, moves_at, moves_of
 from dispensary.homes.rules import LONGEST_REASON
 from dispensary.refusals import NotThere, Refusal, Refused
 from dispensary.staff.queries import sites
@@ -103,6 +103,7 @@ def _one(
             word=_words()[shown.state],
             arrives=arrives,
             waits=waits,
+            standing=bottles_standing(session, client_id=client_id) if waits else [],
             face=face,
             undoes=shown.state is MoveState.DONE and shown.move.from_day == today,
             most=LONGEST_REASON,
@@ -198,6 +199,7 @@ def _client(here: AtCounter, refused: Refused | None = None, typed: Mapping[str,
             rows=rows,
             waits=any(each.state is MoveState.ASKED for each in rows),
             words=_words(),
+            standing=bottles_standing(session, client_id=here.client_id),
             facts=facts_of(
                 session,
                 client_id=here.client_id,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from uuid import UUID, uuid5
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 
 from dispensary.clients.guest_models import GuestStay
 from dispensary.clients.home_models import ClientMove, MoveState
@@ -17,13 +17,17 @@ from dispensary.database import ReadSession, WriteSession, through
 from dispensary.homes.rules import Standing, faults_of_reason, may_be_asked
 from dispensary.refusals import BadInput, NotAllowed, NotThere, Refusal, Refused
 from dispensary.staff import audit
+from dispensary.staff.apart_models import SiteApart
 from dispensary.staff.models import Site
 from dispensary.staff.queries import place, site_by_code
 from dispensary.staff.rules import Act, Actor
 from dispensary.supplies.carrying_models import Carrying
 from dispensary.supplies.guests import lock_sites
+from dispensary.supplies.models import Pickup
 from dispensary.units import ClientId, SiteId
 from dispensary.wall import Door
+
+_STANDS = Pickup.state == "prepared"
 
 
 @through(Door.MOVES)
@@ -98,7 +102,10 @@ def turn_down(session: WriteSession, *, actor: Actor, move_id: UUID, reason: str
 
 
 def standing_of(session: ReadSession, client_id: ClientId, from_id: SiteId, to_id: SiteId, today: date) -> Standing:
-    """What stands about a client, before the wall: an episode, a hold, a stay at a third site, bottles on their way."""
+    """What stands about a client, before the wall: an episode, a hold, a stay at a third site, bottles on their way.
+
+    Bottles and doses are looked for at every site: a satellite of their home has them too.
+    """
     stay = session.execute(
         select(Site.code, func.coalesce(GuestStay.ended_on, GuestStay.until_day))
         .join(Site, Site.id == GuestStay.guest_site_id)
@@ -110,24 +117,45 @@ def standing_of(session: ReadSession, client_id: ClientId, from_id: SiteId, to_i
     running = select(Episode.id).where(
         Episode.client_id == client_id, Episode.began_on <= today, Episode.ended_on.is_(None)
     )
-    out = select(func.coalesce(func.sum(Carrying.bottles), 0)).where(
-        Carrying.client_id == client_id, Carrying.site_id == from_id, Carrying.state.in_(("counted", "out"))
-    )
+    out = session.execute(
+        select(Site.code, func.sum(Carrying.bottles))
+        .join(Site, Site.id == Carrying.site_id)
+        .where(Carrying.client_id == client_id, Carrying.state.in_(("counted", "out")))
+        .group_by(Site.code)
+        .order_by(Site.code)
+    ).all()
     return Standing(
         in_treatment=session.scalar(running.limit(1)) is not None,
         legal_hold=held(session, client_id) is not None,
         away_at=stay[0] if stay else "",
         away_until=stay[1] if stay else None,
-        bottles_out=int(session.scalar(out) or 0),
+        bottles_out=sum(int(count) for _, count in out),
+        out_from=tuple(code for code, _ in out),
+        apart=_apart(session, client_id, (from_id, to_id), today),
     )
 
 
+def _apart(session: ReadSession, client_id: ClientId, both: tuple[SiteId, SiteId], today: date) -> tuple[str, ...]:
+    """The codes of the sites of a move that have a server of their own: with the satellite of their doses, if any."""
+    satellite = select(GuestStay.guest_site_id).where(
+        GuestStay.client_id == client_id, GuestStay.verified_at.is_not(None), func.upper(GuestStay.days) > today
+    )
+    prepared = select(Pickup.site_id).where(Pickup.client_id == client_id, Pickup.state.in_(("prepared", "out")))
+    lent = select(SiteApart.site_id).where(SiteApart.until.is_(None))
+    concerned = or_(Site.id.in_(both), Site.id.in_(satellite), Site.id.in_(prepared))
+    return tuple(session.scalars(select(Site.code).where(concerned, Site.id.in_(lent)).order_by(Site.code)))
+
+
 def locked(session: WriteSession, actor: Actor, move_id: UUID) -> ClientMove:
-    """The move with both sites and its client locked, for an account of one of the two. Raises NotThere."""
+    """The move with its sites and its client locked, for an account of one of the two. Raises NotThere.
+
+    A site at which bottles stand prepared for them is locked with the two: no close of it is under way.
+    """
     move = session.get(ClientMove, move_id)
     if move is None or actor.site_id not in (move.from_site_id, move.to_site_id):
         raise NotThere(Refusal("no-move", "There is no such move at this site.", "Open the list again."))
-    lock_sites(session, SiteId(move.from_site_id), SiteId(move.to_site_id))
+    bottles_at = session.scalars(select(Pickup.site_id).where(Pickup.client_id == move.client_id, _STANDS))
+    lock_sites(session, SiteId(move.from_site_id), SiteId(move.to_site_id), *bottles_at)
     session.run("SELECT FROM client WHERE id = %(client)s FOR NO KEY UPDATE", {"client": move.client_id})
     session.refresh(move)
     return move

@@ -98,8 +98,10 @@ def take_on(session: WriteSession, *, actor: Actor, move_id: UUID, number: str, 
 def undo(session: WriteSession, *, actor: Actor, move_id: UUID, at: datetime) -> ClientMove:
     """Takes a move back on its own dose day: the client is the old site's again, with their number there.
 
-    Either site may. What was given meanwhile stands; bookings that were dropped are not made again. Raises NotAllowed,
-    NotThere, BadInput with every reason, and Refused for a move that is not of today or was followed by another.
+    Either site may. What was given meanwhile stands. Bottles that went back into stock with the move stay there, since
+    somebody may have poured them back already, and so do those that the new site had prepared: both are counted, each
+    where it stood. Bookings that were dropped are not made again. Raises NotAllowed, NotThere, BadInput with every
+    reason, and Refused for a move that is not of today or was followed by another.
     """
     refuse_others(actor)
     move = locked(session, actor, move_id)
@@ -117,8 +119,9 @@ def undo(session: WriteSession, *, actor: Actor, move_id: UUID, at: datetime) ->
             )
         )
     day = _may_go(session, move, new, old, at)
-    _follow(session, actor, ClientId(move.client_id), new, old, day, at)
+    back, dropped = _follow(session, actor, ClientId(move.client_id), new, old, day, at)
     move.state, move.undone_by, move.undone_at = MoveState.UNDONE.value, actor.account_id, at
+    move.undone_bottles_back, move.undone_bookings_dropped = back, dropped
     session.flush()
     write_down(session, actor, "undid a move", move, at, **{"from": new.code, "to": old.code, "day": day})
     _go_over(session, move, old.id, _number_before(session, move), day, at)
@@ -130,8 +133,10 @@ def _may_go(session: ReadSession, move: ClientMove, old: Place, new: Place, at: 
     client_id = ClientId(move.client_id)
     refuse_erased(session, client_id)
     today = new.dose_day(at)
+    stands_at = {pickup.site_id for pickup in _prepared(session, client_id, new.id)} - {old.id}
+    there = (old, new, *(place(session, each) for each in sorted(stands_at)))
     closed = session.scalars(
-        select(DayClose.site_id).where(DayClose.site_id.in_([old.id, new.id]), DayClose.dose_day >= today)
+        select(DayClose.site_id).where(DayClose.site_id.in_([each.id for each in there]), DayClose.dose_day >= today)
     ).all()
     days = Days(
         old_today=old.dose_day(at),
@@ -141,7 +146,7 @@ def _may_go(session: ReadSession, move: ClientMove, old: Place, new: Place, at: 
             for day in left_open(session, site_id=old.id, before=today)
             if home_as_of(session, client_id=client_id, day=day, known_at=at) == old.id
         ),
-        closed=tuple(each.code for each in (old, new) if each.id in closed),
+        closed=tuple(each.code for each in there if each.id in closed),
     )
     if faults := may_go(standing_of(session, client_id, old.id, new.id, today), days):
         raise BadInput(*faults)
@@ -151,12 +156,20 @@ def _may_go(session: ReadSession, move: ClientMove, old: Place, new: Place, at: 
 def _follow(
     session: WriteSession, actor: Actor, client_id: ClientId, old: Place, new: Place, day: DoseDay, at: datetime
 ) -> tuple[int, int]:
-    """Brings to its end what only the old site could; how many bottles went back there, and bookings were given up."""
-    at_old = replace(actor, site_id=old.id)
+    """Brings to its end what only the old site could; how many bottles went back there, and bookings were given up.
+
+    Bottles that stand prepared at a satellite of it go back into the satellite's own stock.
+    """
     bottles = 0
-    for pickup in _prepared(session, client_id, old.id):
+    for pickup in _prepared(session, client_id, new.id):
         bottles += put_back(
-            session, actor=at_old, pickup=pickup, state="cancelled", reason=f"moved to {new.code}", day=day, at=at
+            session,
+            actor=replace(actor, site_id=SiteId(pickup.site_id)),
+            pickup=pickup,
+            state="cancelled",
+            reason=f"moved to {new.code}",
+            day=place(session, pickup.site_id).dose_day(at) if pickup.site_id != old.id else day,
+            at=at,
         )
     dropped = take_bookings_over(session, actor=actor, client_id=client_id, old=old, new=new, at=at)
     end_with_the_move(session, actor=actor, client_id=client_id, day=day, at=at)
@@ -166,8 +179,9 @@ def _follow(
     return bottles, dropped
 
 
-def _prepared(session: ReadSession, client_id: ClientId, site_id: SiteId) -> Sequence[Pickup]:
-    waiting = select(Pickup).where(Pickup.client_id == client_id, Pickup.site_id == site_id, Pickup.state == "prepared")
+def _prepared(session: ReadSession, client_id: ClientId, new_id: SiteId) -> Sequence[Pickup]:
+    """The pickups that stand prepared anywhere but at the new site: at the old one, or at a satellite of it."""
+    waiting = select(Pickup).where(Pickup.client_id == client_id, Pickup.site_id != new_id, Pickup.state == "prepared")
     return session.scalars(waiting.order_by(Pickup.collect_on).with_for_update()).all()
 
 

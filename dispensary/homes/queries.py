@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, exists, func, or_, select
 from sqlalchemy.orm import aliased
 
 from dispensary.clients.home_models import ClientHome, ClientMove, MoveState
@@ -17,6 +17,9 @@ from dispensary.database import ReadSession, through
 from dispensary.keys import ERASED
 from dispensary.refusals import NotThere, Refusal
 from dispensary.staff.models import Account, Site
+from dispensary.supplies.bottle_rules import BottleState
+from dispensary.supplies.carrying_models import Carrying
+from dispensary.supplies.models import Bottle, Pickup
 from dispensary.units import ClientId, SiteId
 from dispensary.wall import Door
 
@@ -98,6 +101,33 @@ def _words(session: ReadSession, move: ClientMove) -> tuple[str, str]:
     reason = vault.open_unless_erased("client_move.reason", move.id, move.reason_sealed, gone=ERASED)
     answer = vault.open_unless_erased("client_move.answer", move.id, move.answer_sealed)
     return reason, answer
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Bottles that were prepared for a client and are not handed over: where, for which day, and who has them."""
+
+    site: str
+    collect_on: date
+    bottles: int
+    carried: bool
+    """Out with a carrier, or counted out to one."""
+
+
+@through(Door.MOVES)
+def bottles_standing(session: ReadSession, *, client_id: ClientId) -> list[Prepared]:
+    """What a move has to see to, at their home or at a satellite of it, by day."""
+    counted_out = exists().where(Carrying.pickup_id == Pickup.id, Carrying.state.in_(("counted", "out")))
+    rows = session.execute(
+        select(Site.code, Pickup.collect_on, func.count(Bottle.id), counted_out)
+        .join(Site, Site.id == Pickup.site_id)
+        .join(Bottle, Bottle.pickup_id == Pickup.id)
+        .where(Pickup.client_id == client_id, Pickup.state.in_(("prepared", "out")))
+        .where(Bottle.state.in_((BottleState.PREPARED, BottleState.OUT)))
+        .group_by(Site.code, Pickup.collect_on, Pickup.id)
+        .order_by(Pickup.collect_on, Site.code)
+    )
+    return [Prepared(*row) for row in rows]
 
 
 @through(Door.MOVES)

@@ -25,7 +25,11 @@ class Standing:
     away_until: date | None
     """The first dose day after that stay."""
     bottles_out: int
-    """Bottles that a carrier of the old site has for them and has neither handed over nor counted in."""
+    """Bottles that a carrier has for them and has neither handed over nor counted in."""
+    out_from: tuple[str, ...] = ()
+    """The codes of the sites that sent them: the old site, or a satellite of it."""
+    apart: tuple[str, ...] = ()
+    """The codes of those sites that have a server of their own now: the two, and where doses or bottles of them are."""
 
 
 @dataclass(frozen=True)
@@ -73,9 +77,18 @@ def _in_the_way(standing: Standing) -> Iterator[Refusal]:
     if standing.bottles_out:
         yield Refusal(
             "move-bottles-out",
-            f"{standing.bottles_out} bottles for this client are out with a carrier.",
+            "Bottles for this client are out with a carrier"
+            f"{' of ' + ' and '.join(standing.out_from) if standing.out_from else ''}: {standing.bottles_out}.",
             "Hand them over, or count them in at the site that sent them.",
-            {"bottles": standing.bottles_out},
+            {"bottles": standing.bottles_out, "sites": list(standing.out_from)},
+        )
+    if standing.apart:
+        yield Refusal(
+            "move-apart",
+            f"{' and '.join(standing.apart)}: written on a server of its own for now."
+            " What is given there is known here only when it is joined.",
+            "Move them when it is back. Until then they come where they come now.",
+            {"apart": list(standing.apart)},
         )
 
 

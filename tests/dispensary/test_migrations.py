@@ -365,6 +365,7 @@ AFTERWARDS: dict[str, list[tuple[str, tuple[object, ...]]]] = {
         ("SELECT count(*), (SELECT count(*) FROM legal_status) FROM goal_step", (0, 0)),
         ("SELECT count(*) FROM instrument_setting WHERE band_told", (0,)),
     ],
+    "0067_moves": [("SELECT count(*), sum(undone_bottles_back + undone_bookings_dropped) FROM client_move", (0, None))],
 }
 """What each later migration leaves of a full database, oldest first."""
 CAME = """
