@@ -20,7 +20,7 @@ from dispensary.homes.asking import turn_down, write_move
 from dispensary.homes.going import take_on, undo
 from dispensary.homes.queries import bottles_standing
 from dispensary.refusals import BadInput, Refused
-from dispensary.supplies.carrying import count_out
+from dispensary.supplies.carrying_models import Carrying
 from dispensary.supplies.models import Bottle, Pickup
 from dispensary.supplies.moment import read_moment
 from dispensary.supplies.packing import bottle_row, pack
@@ -150,9 +150,12 @@ class TestAtASatellite:
         client = at_satellite(here)
         pickup = stands_prepared(here.satellite, client, 1)
         with here.database.writing() as session:
-            count_out(
-                session, actor=here.satellite.pharmacist, pickup_id=pickup, bottles=1, at=here.main.now,
-                carrier_id=here.satellite.doctor.account_id, today=DoseDay(here.main.today),
+            session.add(
+                Carrying(
+                    site_id=here.satellite.site_id, client_id=client, pickup_id=pickup, bottles=1, state="counted",
+                    carrier_id=here.satellite.doctor.account_id, counted_out_at=here.main.now,
+                    counted_out_by=here.satellite.pharmacist.account_id,
+                )
             )  # fmt: skip
         why = refused(lambda: writes(here.main, client, "OTH"))
         assert [each.code for each in why.refusals] == ["move-bottles-out"]
