@@ -304,7 +304,7 @@ class TestWhoMay:
                 roles=[Role.NURSE], accreditation="", risk_role=Role.NURSE, reason="so", at=place.now,
             )  # fmt: skip
         with pytest.raises(BadInput) as wrong:
-            setting(place, "dast10", positive_from=3, every_months=0, roles=[Role.RECEPTION], reason=" ")
+            setting(place, "dast10", positive_from=3, every_months=0, roles=[Role.EVALUATOR], reason=" ")
         fields = [each.field for each in wrong.value.refusals]
         assert fields == ["every_months", "positive_from", "roles", "reason"]
 

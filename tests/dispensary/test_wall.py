@@ -277,6 +277,7 @@ class TestADoor:
                     used.setdefault(node.attr, set()).add(str(path.relative_to(ROOT)))
         assert used == {
             "GUEST_STAYS": {
+                "dispensary/supplies/far_away.py",
                 "dispensary/supplies/guests.py",
                 "dispensary/supplies/satellites.py",
                 "dispensary/clients/guests.py",
@@ -363,12 +364,12 @@ def test_a_password_is_kept_where_its_person_works_and_no_other_site_reads_or_ch
 GLANCES = {
     "dispensary/database.py": "a client's key, which opens nothing but what was read",
     "dispensary/desks/locking.py": "who comes back, by their token",
-    "dispensary/desks/programme.py": "when somebody was last at work at the sites that the person sees to",
     "dispensary/web/alarm.py": "the sealed code of the site where the person is signed in",
     "dispensary/web/apart.py": "which sites have a server of their own, and the first review that is due: no client",
     "dispensary/web/asking_why.py": "whether a reason is asked first; of another site's client, as of nobody",
     "dispensary/web/bearer.py": "for whom a program asks, by its token",
     "dispensary/web/board.py": "tickets of the places whose screens are bound; a screen is shown its own",
+    "dispensary/web/overseeing.py": "when somebody was last at work at the sites that the person sees to",
     "dispensary/web/signed_in.py": "who is signed in, by their token; and what their site's night left undone",
 }
 """Where something is read at a glance, in no transaction and so before the wall, and why nothing leaks there."""
