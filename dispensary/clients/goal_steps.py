@@ -165,9 +165,7 @@ def _mark(
         GoalStepMark(step_id=step.id, seq=seq, done=done, on_day=on_day, noted_by=actor.account_id, noted_at=at)
     )
     session.flush()
-    _write_down(
-        session, actor, "did goal step" if done else "took goal step back", client_id, at, {"step": step.id}
-    )
+    _write_down(session, actor, "did goal step" if done else "took goal step back", client_id, at, {"step": step.id})
 
 
 def _lock(session: WriteSession, actor: Actor, client_id: ClientId, goal_id: UUID) -> None:

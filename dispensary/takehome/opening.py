@@ -176,4 +176,4 @@ def missing_at(session: ReadSession, *, site_id: SiteId, today: date) -> tuple[M
         Missing.STOCK: bool(lots(session, site_id=site_id)),
         Missing.POLICY: bool(site.main_site_id) or policy_of(session, site_id, today) is not None,
     }
-    return tuple(each for each in has if not has[each])
+    return tuple(each for each in Missing if not has[each])
