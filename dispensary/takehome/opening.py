@@ -150,11 +150,11 @@ _SOON = timedelta(days=60)
 class Missing(StrEnum):
     """What a site cannot serve anybody without."""
 
-    HOURS = "hours"
     PHARMACIST = "pharmacist"
     """Somebody who may give doses."""
     PRESCRIBER = "prescriber"
     """Somebody who may order them; for a satellite its main site does."""
+    HOURS = "hours"
     STOCK = "stock"
     POLICY = "policy"
     """Without one nobody gets bottles to take home; for a satellite the main site's decides."""

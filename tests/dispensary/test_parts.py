@@ -53,7 +53,9 @@ def schema_dump(database: Database) -> bytes:
         assert dump.stdout is not None
         whole = dump.stdout.read()
     whole = re.sub(rb"(?m)^\\(un)?restrict .*\n", b"", whole)  # a word of its own in each dump
-    return re.sub(rb"(?s)CREATE VIEW .*?;\n", b"", whole)  # PostgreSQL writes one otherwise once it has read it back
+    return re.sub(
+        rb"(?s)CREATE (?:OR REPLACE )?VIEW .*?;\n", b"", whole
+    )  # PostgreSQL writes one otherwise once it has read it back
 
 
 CHANGED = {
