@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from benchmarks import assessing, booking, closing, dose, evaluation, health, screen, texts, waiting, wall
+from benchmarks import assessing, booking, calling, closing, dose, evaluation, health, screen, texts, waiting, wall
 from benchmarks.figures import RESULTS, Figure, say, table, write
 from benchmarks.ground import ground
 
@@ -13,6 +13,7 @@ ALL = {
     "wall": wall,
     "screen": screen,
     "booking": booking,
+    "calling": calling,
     "closing": closing,
     "assessing": assessing,
     "health": health,

@@ -68,9 +68,12 @@ def house(database: Database, now: datetime, tmp_path: Path) -> Iterator[House]:
 class Person:
     """Somebody at a browser: signs in, looks, types; what is on the screen is kept as a picture."""
 
-    def __init__(self, browser: Browser, house: House, viewport: dict[str, int]) -> None:
+    def __init__(self, browser: Browser, house: House, viewport: dict[str, int], *, held: bool = False) -> None:
+        """`held`: it is held in a hand and touched, as Chromium on a telephone is."""
         self.house = house
-        self.context: BrowserContext = browser.new_context(viewport=viewport, base_url=house.address)
+        self.context: BrowserContext = browser.new_context(
+            viewport=viewport, base_url=house.address, has_touch=held, is_mobile=held
+        )
         self.page: Page = self.context.new_page()
         self.page.set_default_timeout(60_000)
         self.troubles: list[str] = []

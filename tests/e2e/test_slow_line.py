@@ -1,4 +1,4 @@
-"""A satellite's counter on a line like 2G: each page under 60 kB over the wire, one dose however often one presses."""
+"""On a line like 2G: a satellite's counter, and what is held in a hand; each page under 60 kB over the wire."""
 
 from __future__ import annotations
 
@@ -7,13 +7,17 @@ from datetime import timedelta
 from playwright.sync_api import Browser, CDPSession
 from sqlalchemy import text
 
+from dispensary.clients.goals import assign, set_goal
+from dispensary.clients.surveys import new_link, open_survey, shipped_questions
 from dispensary.staff.models import Site
-from dispensary.staff.rules import Role
+from dispensary.staff.rules import Actor, Role
 from dispensary.supplies.satellites import send_to
-from tests.builders import Clinic
+from dispensary.units import AccountId
+from tests.builders import Clinic, clinic
 from tests.dispensary.branch_place import programme
+from tests.dispensary.test_pickups import prepared
 from tests.dispensary.visiting import hire
-from tests.e2e.conftest import DESK, House, Person
+from tests.e2e.conftest import DESK, PHONE, House, Person
 
 LINE = {"offline": False, "latency": 300, "downloadThroughput": 250_000 / 8, "uploadThroughput": 50_000 / 8}
 """300 ms there and back, 250 kbit/s down and 50 up, as Chromium's own profile of 2G has it."""
@@ -93,3 +97,89 @@ def test_a_satellite_on_a_slow_line_doses_once_and_no_page_is_heavy(chromium: Br
         weighs(page)
     assert {name: size for name, size in weighed.items() if size > MOST} == {}
     assert counter.troubles == []
+
+
+NARROW = """() => ({
+    wide: document.documentElement.scrollWidth,
+    small: [...document.querySelectorAll("main a.button, main button, main input:not([type=hidden]), main select")]
+        .filter(each => each.offsetParent && !each.closest("label"))
+        .filter(each => each.getBoundingClientRect().height < 40)
+        .map(each => `${each.tagName} ${each.name || each.textContent.trim()}`),
+})"""
+"""How wide a page has become, and what on it is too low for a thumb."""
+
+
+def test_what_is_held_in_a_hand_is_light_fits_it_and_is_done_by_a_tap(chromium: Browser, house: House) -> None:
+    place = clinic(house.database, house.clock())
+    with house.database.writing() as session:
+        site = session.get_one(Site, place.site_id)
+    azman = hire(house.database, site, "azman", [Role.PEER_WORKER], place.now)
+    hire(house.database, site, "siti", [Role.NURSE], place.now)
+    client = place.client(mg="80")
+    place.decide(client, per_supply=6)
+    pickup = prepared(place, client, 1, 2)
+    with house.database.writing() as session:
+        given = {"actor": place.doctor, "client_id": client, "at": place.now}
+        assign(session, account_id=AccountId(azman.id), **given)
+        set_goal(session, words="see my brother in Ipoh", today=place.today, **given)
+        runs = Actor(place.doctor.account_id, place.site_id, frozenset({Role.ADMINISTRATOR}))
+        open_survey(session, actor=runs, document=shipped_questions(), address=house.address, at=place.now)
+        survey = str(new_link(session, site_id=place.site_id, at=place.now))
+
+    weighed: dict[str, int] = {}
+    awkward: dict[str, object] = {}
+
+    def opens(who: Person, wire: Wire, path: str) -> None:
+        answer = who.page.goto(path)
+        assert answer is not None
+        assert answer.ok, path
+        looks(who, wire, path)
+
+    def looks(who: Person, wire: Wire, name: str) -> None:
+        who.page.wait_for_load_state("networkidle")
+        weighed[name] = wire.since()
+        seen = who.page.evaluate(NARROW)
+        if seen["wide"] > PHONE["width"] or seen["small"]:
+            awkward[name] = seen
+        who.picture("slow-" + "-".join(part for part in name.split("/")[-3:] if part)[:40])
+
+    own = Person(chromium, house, PHONE, held=True)
+    wire = Wire(own)
+    opens(own, wire, f"/p/{pickup.link}")
+    opens(own, wire, f"{survey}?tongue=ms")
+    own.page.locator("label:has(input[name=private][value=yes])").tap()
+    own.page.get_by_role("button", name="Hantar").tap()
+    own.sees("Terima kasih")
+    looks(own, wire, "the survey's thanks")
+
+    peer = Person(chromium, house, PHONE, held=True)
+    wire = Wire(peer)
+    peer.page.goto("/signin")
+    looks(peer, wire, "the very first page")
+    peer.signs_in("azman", "/peers")
+    looks(peer, wire, "signing in and one's own clients")
+    peer.page.locator(f"a[href='/peers/clients/{client}']").tap()
+    peer.sees("see my brother in Ipoh")
+    looks(peer, wire, "a client of one's own")
+    peer.page.get_by_label("What is worth knowing?").fill("Has new work.")
+    peer.page.locator("label:has(input[value=yes])").first.tap()
+    peer.page.get_by_role("button", name="Note it").tap()
+    peer.sees("The contact is noted.")
+    looks(peer, wire, "a contact noted")
+    for path in ("/care/groups", "/care/outreach", "/care/survey"):
+        opens(peer, wire, path)
+
+    nurse = Person(chromium, house, PHONE, held=True)
+    wire = Wire(nurse)
+    nurse.page.goto("/signin")
+    looks(nurse, wire, "the nurse's very first page")
+    nurse.signs_in("siti", "/care")
+    looks(nurse, wire, "signing in and the nurse's day")
+    for path in (
+        f"/care/clients/{client}", f"/care/clients/{client}/ask/assist", "/care/visits", "/care/naloxone",
+        f"/care/naloxone/{client}", "/care/stopped", f"/care/stopped/{client}", "/care/outreach", "/care/referrals",
+    ):  # fmt: skip
+        opens(nurse, wire, path)
+    assert {name: size for name, size in weighed.items() if size > MOST} == {}
+    assert awkward == {}
+    assert [*own.troubles, *peer.troubles, *nurse.troubles] == []
