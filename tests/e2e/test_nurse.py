@@ -71,6 +71,7 @@ def test_a_nurse_works_through_the_morning(
 
     nurse.page.get_by_text("Begin sessions").click()
     nurse.page.get_by_role("link", name="One session").click()
+    nurse.page.locator("input[name=minutes]").fill("45")
     nurse.page.locator("input[name=first]").fill((place.today + timedelta(days=7)).isoformat())
     nurse.page.get_by_role("button", name="Plan the sessions").click()
     nurse.sees("Sessions are for whoever wants them.")
