@@ -216,7 +216,8 @@ def test_a_clinic_morning(house: House, person: Callable[..., Person], tmp_path:
     (on_screen,) = codes_in(shown)
     pharmacist.scans(on_screen)
     pharmacist.sees("Rosli bin Hassan", "80\N{NO-BREAK SPACE}mg", "6 prepared bottles")
-    pharmacist.page.wait_for_function("document.querySelector('img.photo').naturalWidth > 100")
+    pharmacist.page.wait_for_load_state("load")
+    assert pharmacist.page.evaluate("document.querySelector('img.photo').naturalWidth") > 100
     assert pharmacist.page.evaluate("document.documentElement.scrollHeight") <= 800, "no scrolling at the counter"
     pharmacist.picture("counter-client")
     pharmacist.presses("1", "2", "3")

@@ -44,7 +44,7 @@ def counter(house: House, place: Clinic, person: type[Person]) -> Person:
     at_desk.page.clock.install()
     for name in ("badrul", "aishah"):
         at_desk.page.goto("/signin")
-        at_desk.page.wait_for_function("document.activeElement.name === 'username'")
+        at_desk.page.locator("[name=username]:focus").wait_for()
         at_desk.page.keyboard.type(name)
         at_desk.page.keyboard.press("Tab")
         at_desk.page.keyboard.type(PASSWORD)
@@ -64,7 +64,7 @@ def is_closed(page: Page) -> None:
 
 def opens_a_form(page: Page, client: object) -> None:
     page.goto(f"/counter/clients/{client}/unusual?what=late")
-    page.wait_for_function("document.activeElement.name === 'note'")
+    page.locator("[name=note]:focus").wait_for()
     page.keyboard.type("the bus was late")
 
 
@@ -140,7 +140,7 @@ def test_somebody_else_goes_on_as_themselves_and_the_left_tab_does_nothing_for_t
         other_tab.keyboard.press(digit)
     other_tab.wait_for_selector("[name=note]")
     stale.goto(f"/counter/clients/{client}/unusual?what=late")
-    stale.wait_for_function("document.activeElement.name === 'note'")
+    stale.locator("[name=note]:focus").wait_for()
     is_closed(page)
     for digit in "1" + PINS["badrul"]:
         page.keyboard.press(digit)
