@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime, timedelta
+from decimal import ROUND_DOWN, Decimal
 from typing import Any
 from uuid import UUID
 
@@ -12,9 +13,9 @@ from litestar.params import FromPath, FromQuery
 from litestar.response import Response, Template
 from litestar.types import ControllerRouterHandler
 
-from dispensary.database import Database, ReadSession, WriteSession
+from dispensary.database import Database, WriteSession
 from dispensary.evaluation.programme_setting import set_programme
-from dispensary.evaluation.rollup import SPAN, last_day, setting_of, stocked
+from dispensary.evaluation.rollup import SPAN, Stocked, last_day, setting_of, stocked
 from dispensary.evaluation.rollup_rules import SILENT_HOURS, SiteFigures, Voice
 from dispensary.evaluation.small_cells import LEAST
 from dispensary.monitoring.doubles import Outcome, pairs, settle
@@ -24,7 +25,17 @@ from dispensary.reporting.pens import as_svg
 from dispensary.staff.branch_queries import Branch, sites_run_by, tree
 from dispensary.staff.branch_rules import Kind
 from dispensary.staff.rules import Actor
-from dispensary.stock.sharing_rules import Figures, OnHand, proposals
+from dispensary.stock.sharing_rules import (
+    LONG_ON_ITS_WAY,
+    STALE_AFTER,
+    Figures,
+    Moved,
+    OnHand,
+    in_need,
+    proposals,
+    since_close,
+)
+from dispensary.stock.transfers import moves
 from dispensary.web.doing import done_or_again
 from dispensary.web.forms import Form
 from dispensary.web.given import TheActor, TheClock, TheDatabase
@@ -91,10 +102,17 @@ def _stock_page(
         mine = view.sites & sites_run_by(session, actor.account_id)
         setting = setting_of(session)
         figures = Figures(setting.low_days, setting.target_days, setting.keep_days) if setting else Figures()
-        on_hand = _on_hand(session, tree(session), mine, now)
-        every = {each.id for each in tree(session) if not each.is_area}
+        branches = tree(session)
+        kept = stocked(session, site_ids=mine)
+        under_way = moves(session, site_ids=mine, since=min((each.closed_at for each in kept), default=now))
+    today = last_day(now) + timedelta(days=1)
+    on_hand = _on_hand(branches, kept, under_way, today)
+    every = {each.id for each in branches if not each.is_area}
+    codes = {each.id: each.code for each in branches}
     found = proposals(on_hand, figures)
-    lasting = sorted((each for each in on_hand if each.days is not None), key=lambda each: (each.days, each.code))
+    lasting = sorted(
+        (each for each in on_hand if each.days is not None and not each.stale), key=lambda each: (each.days, each.code)
+    )
     return page(
         "office/programme_stock.html",
         view=view,
@@ -105,6 +123,15 @@ def _stock_page(
         proposals=found[:MOST_PROPOSED],
         more=max(len(found) - MOST_PROPOSED, 0),
         lasting=lasting[:MOST_NAMED],
+        stale=sorted({(each.code, each.last_day) for each in on_hand if each.stale})[:MOST_NAMED],
+        stale_after=STALE_AFTER,
+        late=[
+            (codes[each.from_site_id], codes[each.to_site_id], each)
+            for each in under_way
+            if each.state == "in_transit" and now - each.sent_at > timedelta(days=LONG_ON_ITS_WAY)
+        ][:MOST_NAMED],
+        today=today,
+        span=SPAN,
         unmet=_unmet(on_hand, found, figures),
         runs_all=every <= mine,
         near={"district": _("same district"), "province": _("same province"), "programme": _("farther")},
@@ -114,7 +141,7 @@ def _stock_page(
     )
 
 
-def _on_hand(session: ReadSession, every: Sequence[Branch], mine: frozenset[UUID], now: datetime) -> list[OnHand]:
+def _on_hand(every: Sequence[Branch], kept: Sequence[Stocked], moved: Sequence[Moved], today: date) -> list[OnHand]:
     by_code = {each.code: each for each in every}
     places: dict[UUID, tuple[str, str, str]] = {}
     for each in every:
@@ -127,16 +154,30 @@ def _on_hand(session: ReadSession, every: Sequence[Branch], mine: frozenset[UUID
                 around = at.code if at.kind is Kind.PROVINCE else around
                 at = by_code.get(at.parent)
             places[each.id] = (each.code, near, around)
-    return [
-        OnHand(row.site_id, places[row.site_id][0], row.product, row.left_ml, row.daily_ml, *places[row.site_id][1:])
-        for row in stocked(session, site_ids=mine, until=last_day(now))
-    ]
+    return [_by_now(row, *places[row.site_id], moved, today) for row in kept]
+
+
+def _by_now(row: Stocked, code: str, near: str, around: str, moved: Sequence[Moved], today: date) -> OnHand:
+    """A stock as it should be by this morning: what was there, less what went out since, and what transfers did."""
+    changed, on_way = since_close(moved, site_id=row.site_id, product=row.product, closed_at=row.closed_at)
+    return OnHand(
+        row.site_id,
+        code,
+        row.product,
+        max(row.left_by(today - timedelta(days=1)) + changed, Decimal(0)).quantize(Decimal(1), ROUND_DOWN),
+        row.daily_ml,
+        near,
+        around,
+        on_way_ml=on_way,
+        last_day=row.last_day,
+        stale=(today - row.last_day).days > STALE_AFTER,
+    )
 
 
 def _unmet(on_hand: Sequence[OnHand], found: Sequence[Any], figures: Figures) -> list[OnHand]:
     """Sites in need for which nobody has anything to spare."""
     helped = {(each.taker.site_id, each.product) for each in found}
-    needy = (each for each in on_hand if each.days is not None and each.days < figures.low)
+    needy = (each for each in on_hand if in_need(each, figures))
     return [each for each in needy if (each.site_id, each.product) not in helped][:MOST_NAMED]
 
 

@@ -100,26 +100,37 @@ LEFT JOIN (SELECT f.site_id, sum(began) AS began, sum(ended) AS ended, sum(doses
     GROUP BY f.site_id) span ON span.site_id = s.id
 WHERE s.id = ANY(CAST(:sites AS uuid[]))
 """)
+# A site that is open for a week has used what it used in seven days, not in twenty-eight. One that is silent is told of
+# as it was when it last closed a day.
 _STOCK = text("""
-SELECT last.site_id, last.product, last.left_ml, coalesce(span.out_ml, 0) / :span AS daily_ml
-FROM (SELECT DISTINCT ON (site_id, product) site_id, product, left_ml FROM fact_stock_day
-    WHERE dose_day > CAST(:until AS date) - :span AND site_id = ANY(CAST(:sites AS uuid[]))
-    ORDER BY site_id, product, dose_day DESC) last
-LEFT JOIN (SELECT site_id, product, greatest(sum(out_ml), 0) AS out_ml FROM fact_stock_day
-    WHERE dose_day > CAST(:until AS date) - :span AND dose_day <= CAST(:until AS date)
-    GROUP BY site_id, product) span USING (site_id, product)
+SELECT f.site_id, f.product, last.dose_day AS last_day, last.closed_at, f.left_ml, span.out_ml / span.days AS daily_ml
+FROM unnest(CAST(:sites AS uuid[])) AS s(id)
+CROSS JOIN LATERAL (SELECT d.dose_day, d.closed_at FROM fact_site_day d WHERE d.site_id = s.id
+    ORDER BY d.dose_day DESC LIMIT 1) last
+JOIN fact_stock_day f ON f.site_id = s.id AND f.dose_day = last.dose_day
+CROSS JOIN LATERAL (SELECT greatest(sum(p.out_ml), 0) AS out_ml, max(p.dose_day) - min(p.dose_day) + 1 AS days
+    FROM fact_stock_day p WHERE p.site_id = s.id AND p.product = f.product
+    AND p.dose_day > last.dose_day - :span AND p.dose_day <= last.dose_day) span
 """)
 _SEEN = "SELECT site_id, max(seen_at) FROM sign_in WHERE site_id = ANY(%(sites)s) GROUP BY site_id"
 
 
 @dataclass(frozen=True)
 class Stocked:
-    """A product at a site by its last closed day: what is left, and what goes out on a day on average, in mL."""
+    """A product at a site by its last closed day, in mL."""
 
     site_id: SiteId
     product: str
+    last_day: date
+    closed_at: datetime
     left_ml: Decimal
+    """In the safe as that day closed."""
     daily_ml: Decimal
+    """What goes out on a day: the mean of the site's last 28 days, or of all since its first where they are fewer."""
+
+    def left_by(self, day: date) -> Decimal:
+        """What is left as that day ends, if as much went out each day since the last close."""
+        return max(self.left_ml - self.daily_ml * max((day - self.last_day).days, 0), Decimal(0))
 
 
 def last_seen(glance: Straight, *, site_ids: Iterable[UUID]) -> dict[UUID, datetime]:
@@ -127,13 +138,15 @@ def last_seen(glance: Straight, *, site_ids: Iterable[UUID]) -> dict[UUID, datet
     return dict(glance.run(_SEEN, {"sites": list(site_ids)}).fetchall())
 
 
-def stocked(session: ReadSession, *, site_ids: Collection[UUID], until: date) -> list[Stocked]:
-    """What the sites have of each product, by the facts of their closed days of four weeks."""
-    values = {"sites": list(site_ids), "until": until, "span": SPAN}
+def stocked(session: ReadSession, *, site_ids: Collection[UUID]) -> list[Stocked]:
+    """What each of the sites had of each product on its last closed day, however long ago that was."""
     return [
-        Stocked(SiteId(row.site_id), row.product, row.left_ml, Decimal(row.daily_ml).quantize(Decimal("0.001")))
-        for row in session.execute(_STOCK, values)
-    ]
+        Stocked(
+            SiteId(row.site_id), row.product, row.last_day, row.closed_at, row.left_ml,
+            Decimal(row.daily_ml).quantize(Decimal("0.001")),
+        )
+        for row in session.execute(_STOCK, {"sites": list(site_ids), "span": SPAN})
+    ]  # fmt: skip
 
 
 def site_figures(
@@ -147,9 +160,9 @@ def site_figures(
     """The figures of each of these sites, by code: four weeks up to the last day that is over everywhere."""
     until = last_day(now)
     least: dict[UUID, Decimal] = {}
-    for each in stocked(session, site_ids=site_ids, until=until):
+    for each in stocked(session, site_ids=site_ids):
         if each.daily_ml > 0:
-            days = (each.left_ml / each.daily_ml).quantize(Decimal("0.1"))
+            days = (each.left_by(until) / each.daily_ml).quantize(Decimal("0.1"))
             least[each.site_id] = min(days, least.get(each.site_id, days))
     due_in = cache(lambda zone, day_starts: dose_day(zone, day_starts, now - CLOSED_BY) - timedelta(days=1))
     found = []

@@ -23,6 +23,11 @@ from dispensary.units import Milligrams, Millilitres, SiteId, Strength, new_id, 
 PRODUCT = "methadone oral solution"
 
 
+def product_of(strength: Strength) -> str:
+    """What the register of such a strength is called at every site."""
+    return f"{PRODUCT} {plain(strength)} mg/mL"
+
+
 @dataclass(frozen=True)
 class Came:
     """How a delivery came: from whom, by which document, and what was measured where that is not what it says."""
@@ -177,7 +182,7 @@ def lot_for(
         return lot
     lot = Lot(
         site_id=actor.site_id,
-        book_id=_book(session, actor.site_id, f"{PRODUCT} {plain(strength)} mg/mL"),
+        book_id=_book(session, actor.site_id, product_of(strength)),
         batch=batch,
         strength=strength,
         expires_on=expires_on,

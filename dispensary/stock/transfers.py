@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
@@ -17,9 +17,10 @@ from dispensary.staff.models import Account, Site
 from dispensary.staff.rules import Actor
 from dispensary.stock.counting import judged_line
 from dispensary.stock.models import RegisterLine
-from dispensary.stock.receiving import lot_for
+from dispensary.stock.receiving import lot_for, product_of
 from dispensary.stock.safe_models import StockTransfer
 from dispensary.stock.service import alone_in_safe, enough_free, id_for_key, key_reused, the_lot, write_line
+from dispensary.stock.sharing_rules import Moved
 from dispensary.units import Milligrams, Millilitres, SiteId, Strength, plain
 
 MOST_SHOWN = 50
@@ -289,3 +290,16 @@ def transfers(
     if transfer_id is not None:
         chosen = chosen.where(StockTransfer.id == transfer_id)
     return [Transfer(*row[:4], row[4] or "") for row in session.execute(chosen)]
+
+
+def moves(session: ReadSession, *, site_ids: Collection[UUID], since: datetime) -> list[Moved]:
+    """What is on its way from or to any of these sites, and what was sent or settled since, the longest first."""
+    of_theirs = or_(StockTransfer.from_site_id.in_(site_ids), StockTransfer.to_site_id.in_(site_ids))
+    lately = or_(StockTransfer.state == "in_transit", StockTransfer.sent_at > since, StockTransfer.settled_at > since)
+    return [
+        Moved(
+            each.from_site_id, each.to_site_id, product_of(each.strength), each.ml, each.sent_at, each.state,
+            each.settled_at, each.measured_ml,
+        )
+        for each in session.scalars(select(StockTransfer).where(of_theirs, lately).order_by(StockTransfer.sent_at))
+    ]  # fmt: skip

@@ -8,7 +8,7 @@ import time
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 from hypothesis import given
@@ -23,7 +23,6 @@ from dispensary.reporting.pens import as_svg
 from dispensary.staff.branches import grant_at_branch
 from dispensary.staff.models import Site
 from dispensary.staff.rules import Role
-from dispensary.stock.sharing_rules import Figures, OnHand, proposals
 from dispensary.supplies.closing import close_day
 from dispensary.supplies.voiding import void_supply
 from dispensary.verification.verifying import verify
@@ -140,51 +139,6 @@ class TestFewPeople:
             now=NOW,
         )
         assert found is voice
-
-
-def on_hand(code: str, left: int, daily: int, near: str = "D1", around: str = "P1", product: str = "m5") -> OnHand:
-    return OnHand(UUID(int=sum(map(ord, code + product))), code, product, Decimal(left), Decimal(daily), near, around)
-
-
-class TestTransfersThatWouldHelp:
-    def test_come_from_the_nearest_with_most_to_spare_and_leave_the_giver_what_it_keeps(self) -> None:
-        stock = [
-            on_hand("DRY", 50, 10),  # lasts 5 days, wants 230 mL more
-            on_hand("NEAR", 560, 10),  # keeps 420, spares 140
-            on_hand("FAR", 2000, 10, near="D9"),
-            on_hand("OTHER", 9000, 10, near="X1", around="P2"),
-            on_hand("WRONG", 9000, 10, product="m1"),
-        ]
-        found = [(each.giver.code, each.taker.code, each.ml, each.how_near) for each in proposals(stock, Figures())]
-        assert found == [("NEAR", "DRY", 140, "district"), ("FAR", "DRY", 90, "province")]
-
-    @given(
-        st.lists(
-            st.tuples(st.integers(0, 3000), st.integers(0, 40), st.sampled_from("AB"), st.sampled_from("PQ")),
-            max_size=8,
-        )
-    )
-    def test_never_take_more_than_is_spare_nor_fill_beyond_the_target(
-        self, sites: list[tuple[int, int, str, str]]
-    ) -> None:
-        rule = Figures()
-        stock = [
-            OnHand(UUID(int=n + 1), f"S{n}", "m5", Decimal(left), Decimal(daily), near, around)
-            for n, (left, daily, near, around) in enumerate(sites)
-        ]
-        after = {each.site_id: each.left_ml for each in stock}
-        for each in proposals(stock, rule):
-            assert each.ml > 0
-            assert each.giver.site_id != each.taker.site_id
-            after[each.giver.site_id] -= each.ml
-            after[each.taker.site_id] += each.ml
-        for each in stock:
-            if after[each.site_id] < each.left_ml:
-                assert after[each.site_id] >= each.daily_ml * rule.keep
-            if after[each.site_id] > each.left_ml:
-                assert each.days is not None
-                assert each.days < rule.low
-                assert after[each.site_id] <= each.daily_ml * rule.target
 
 
 class TestTheMap:
