@@ -19,7 +19,7 @@ from dispensary.refusals import BadInput, NotAllowed, Refusal, Refused
 from dispensary.staff import audit
 from dispensary.staff.models import Account
 from dispensary.staff.rules import Act, Actor
-from dispensary.units import ClientId, SiteId, new_id
+from dispensary.units import AccountId, ClientId, SiteId, new_id
 
 LONGEST_NOTE = 500
 MOST_CONTACTS = 20
@@ -94,7 +94,38 @@ def write_contact(
 
 
 def contacts_of(session: ReadSession, *, client_id: ClientId) -> list[Contact]:
-    """The newest contacts of a client, whoever noted them. Ask for a client whom the reader may look at."""
+    """The newest contacts of a client, whoever noted them. Ask for a client whom the reader may look at.
+
+    They hold what nurses and doctors wrote: a peer worker reads `own_contacts`.
+    """
+    return [_read(session, note, by) for note, by in _newest(session, client_id)]
+
+
+@dataclass(frozen=True)
+class OthersContact:
+    """Of a contact that somebody else noted: when and how, and whether the client was reached."""
+
+    at: datetime
+    how: How
+    reached: bool
+
+
+def contacts_known_to(
+    session: ReadSession, *, client_id: ClientId, account_id: AccountId
+) -> list[Contact | OthersContact]:
+    """The newest contacts of a client as somebody knows them who does not treat: their own notes, of others no word.
+
+    What others wrote is not opened at all.
+    """
+    return [
+        _read(session, note, by)
+        if note.account_id == account_id
+        else OthersContact(note.at, How(note.how), note.reached)
+        for note, by in _newest(session, client_id)
+    ]
+
+
+def _newest(session: ReadSession, client_id: ClientId) -> list[tuple[ContactNote, str]]:
     rows = session.execute(
         select(ContactNote, Account.name)
         .join(Account, Account.id == ContactNote.account_id)
@@ -102,18 +133,19 @@ def contacts_of(session: ReadSession, *, client_id: ClientId) -> list[Contact]:
         .order_by(ContactNote.at.desc(), ContactNote.id)
         .limit(MOST_CONTACTS)
     )
-    return [
-        Contact(
-            note.at,
-            by,
-            note.reached,
-            session.vault.open_unless_erased("contact_note.words", note.id, note.words_sealed, gone=ERASED),
-            How(note.how),
-            CameOf(note.came_of) if note.came_of else None,
-            Why(note.why) if note.why else None,
-        )
-        for note, by in rows
-    ]
+    return [(note, by) for note, by in rows]
+
+
+def _read(session: ReadSession, note: ContactNote, by: str) -> Contact:
+    return Contact(
+        note.at,
+        by,
+        note.reached,
+        session.vault.open_unless_erased("contact_note.words", note.id, note.words_sealed, gone=ERASED),
+        How(note.how),
+        CameOf(note.came_of) if note.came_of else None,
+        Why(note.why) if note.why else None,
+    )
 
 
 @dataclass(frozen=True)

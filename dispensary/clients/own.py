@@ -16,7 +16,7 @@ from uuid import UUID
 from sqlalchemy import Select, or_, select
 
 from dispensary.clients.client_key_models import ClientKey
-from dispensary.clients.contacts import write_contact
+from dispensary.clients.contacts import Contact, OthersContact, contacts_known_to, write_contact
 from dispensary.clients.goals import Goal, goals_of
 from dispensary.clients.models import Client, ClientAssignment, Task
 from dispensary.clients.tasks import finish_task
@@ -73,6 +73,13 @@ def own_goals(session: ReadSession, *, actor: Actor, client_id: ClientId) -> lis
     """What one of them wants to reach, in their own words; those that are open."""
     own_client(session, actor=actor, client_id=client_id)
     return [goal for goal in goals_of(session, client_id=client_id) if goal.state == "open"]
+
+
+def own_contacts(session: ReadSession, *, actor: Actor, client_id: ClientId) -> list[Contact | OthersContact]:
+    """How one of them was kept in touch with: the actor's own notes, and of everybody else's no word."""
+    own_client(session, actor=actor, client_id=client_id)
+    assert actor.account_id is not None, "nobody has clients of their own without an account"
+    return contacts_known_to(session, client_id=client_id, account_id=actor.account_id)
 
 
 def note_contact(

@@ -14,12 +14,13 @@ from litestar.types import ControllerRouterHandler
 
 import scheduling.queries
 from dispensary.care.instrument_setting import askable
-from dispensary.clients.contacts import LONGEST_NOTE, contacts_of
+from dispensary.clients.contacts import LONGEST_NOTE
 from dispensary.clients.own import (
     finish_own_task,
     note_contact,
     own_client,
     own_clients,
+    own_contacts,
     own_goals,
 )
 from dispensary.database import Database, ReadSession, WriteSession
@@ -69,7 +70,7 @@ def _shown(session: ReadSession, actor: Actor, site: Place, client_id: ClientId,
         "who": own_client(session, actor=actor, client_id=client_id),
         "askable": askable(session, actor=actor, role=Role.PEER_WORKER, today=site.dose_day(now)),
         "goals": own_goals(session, actor=actor, client_id=client_id),
-        "contacts": contacts_of(session, client_id=client_id),
+        "contacts": own_contacts(session, actor=actor, client_id=client_id),
         "visit": _next_visit(session, site, client_id, now),
         "today": site.dose_day(now),
         "longest": LONGEST_NOTE,

@@ -20,6 +20,8 @@ from dispensary.app import create_app
 from dispensary.care.referral_models import Service
 from dispensary.care.referrals import refer
 from dispensary.care.screenings import screen
+from dispensary.clients.contact_rules import How, Why
+from dispensary.clients.contacts import note_visit_wish, write_contact
 from dispensary.clients.goal_steps import add_step
 from dispensary.clients.goals import assign, set_goal
 from dispensary.clients.tasks import open_task
@@ -41,6 +43,8 @@ TABLE = Path(__file__).with_name("permissions.csv")
 ROLES = [role.value for role in Role]
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 """An id that is nobody's."""
+CLINICAL_NOTE = "At home: 80 mg do not hold through the night, and HIV medicine is short."
+"""What was found at a client's home, by somebody who treats them."""
 
 
 @dataclass(frozen=True)
@@ -142,6 +146,11 @@ class FilledPlace:
             step = add_step(
                 session, actor=home.doctor, client_id=client, goal_id=goal, words="call my mother", at=now
             ).id
+            note_visit_wish(session, agreed=True, where="Blue door", **here)
+            write_contact(
+                session, actor=home.doctor, client_id=client, reached=True, words=CLINICAL_NOTE, key=uuid4(), at=now,
+                how=How.VISIT, why=Why.DOSE,
+            )  # fmt: skip
             referral = refer(
                 session,
                 service=Service.HIV_TEST,

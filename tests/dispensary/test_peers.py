@@ -11,9 +11,11 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
 
 from dispensary.clients.contact_models import ContactNote
+from dispensary.clients.contact_rules import CameOf, How, Why
+from dispensary.clients.contacts import Contact, OthersContact, note_visit_wish, write_contact
 from dispensary.clients.goals import assign, set_goal
 from dispensary.clients.models import Task
-from dispensary.clients.own import finish_own_task, note_contact, own_client, own_clients
+from dispensary.clients.own import finish_own_task, note_contact, own_client, own_clients, own_contacts
 from dispensary.clients.tasks import open_task
 from dispensary.database import Database
 from dispensary.refusals import NotAllowed, NotThere
@@ -104,6 +106,36 @@ class TestTheirDesk:
             assert b"bus" not in kept.words_sealed
         assert "the bus is late" in text_of(here.doctor.get(f"/consulting/clients/{theirs}"))
         assert here.acts_about(theirs).count("noted contact") == 1
+
+    def test_what_others_noted_of_a_contact_is_there_without_a_word_of_it(
+        self, here: Desks, peer: Visitor, azman: Actor, theirs: ClientId
+    ) -> None:
+        noted = {"client_id": theirs, "at": here.place.now, "reached": True}
+        with here.database.writing() as session:
+            note_visit_wish(
+                session, actor=here.place.doctor, client_id=theirs, agreed=True, where="Blue door", today=here.today,
+                at=here.place.now,
+            )  # fmt: skip
+            for actor, words, how in (
+                (here.place.doctor, "80 mg, HIV", How.VISIT),
+                (azman, "The bus is late.", How.CALL),
+            ):
+                write_contact(
+                    session, actor=actor, words=words, key=uuid4(), how=how, why=Why.DOSE, came_of=CameOf.UNDECIDED,
+                    **noted,
+                )  # fmt: skip
+        said = text_of(peer.get(f"/peers/clients/{theirs}"))
+        assert "visit · somebody else" in said
+        assert "The bus is late." in said
+        assert not [word for word in ("80", "HIV", "the dose", "Blue door") if word in said]
+        with here.database.reading() as session:
+            mine, others = sorted(
+                own_contacts(session, actor=azman, client_id=theirs), key=lambda each: isinstance(each, OthersContact)
+            )
+        assert isinstance(mine, Contact)
+        assert mine.words == "The bus is late."
+        assert others == OthersContact(here.place.now, How.VISIT, True)
+        assert "80 mg, HIV" in text_of(here.doctor.get(f"/consulting/clients/{theirs}"))
 
     def test_what_is_done_is_done_for_everybody(self, here: Desks, peer: Visitor, theirs: ClientId) -> None:
         of = f"/peers/clients/{theirs}/tasks"

@@ -39,6 +39,7 @@ ENDS_SIGN_IN = {
 }
 MEDICAL = re.compile(
     r"\b\d+(\.\d+)?\s?mg\b|\bHIV\b|epatitis|rifampicin|A result asks|General hospital|Ask how the week"
+    r"|through the night"
 )
 NAMED = r"Ahmad Test"
 NEVER_SHOWN = {
