@@ -16,7 +16,7 @@ from uuid import UUID
 from sqlalchemy import text
 
 from dispensary.database import ReadSession
-from dispensary.evaluation.known import DAYS, GIVEN, HOMES_BEFORE
+from dispensary.evaluation.known import DAYS, GIVEN, HOMES_BEFORE, given
 from dispensary.evaluation.rules import Stay
 from dispensary.evaluation.summed import NEVER_DOSED, STAYS
 from dispensary.staff.queries import Place
@@ -38,6 +38,10 @@ WITH site_day AS ({_SITE_DAY})
 SELECT count(*) FROM ({NEVER_DOSED}) AS never
 """)
 
+_COVERED = given(" AND d.client_id = o.client_id AND d.dose_day = o.dose_day AND d.portion = o.portion")
+"""Looked up day by day: a join of all with all is what PostgreSQL takes for the better while it has not counted a table
+that has just been filled, and it takes hours."""
+
 _DOSE_DAYS = text(f"""
 WITH numbered AS (
     SELECT client_id, episode_id, dense_rank() OVER (PARTITION BY client_id ORDER BY min(dose_day)) AS number
@@ -46,15 +50,13 @@ WITH numbered AS (
     GROUP BY client_id, episode_id
 )
 SELECT asked.place, numbered.number, o.dose_day - episode.began_on AS day, o.portion, o.portions, o.ordered_mg,
-    o.given_mg, o.outcome, given.client_id IS NOT NULL AS covered,
+    o.given_mg, o.outcome, EXISTS ({_COVERED}) AS covered,
     o.dose_day >= asked.from_day AND o.dose_day < asked.until_day AS in_window
 FROM unnest(CAST(:clients AS uuid[]), CAST(:from_days AS date[]), CAST(:until_days AS date[]))
     WITH ORDINALITY AS asked (client_id, from_day, until_day, place)
 JOIN ({DAYS}) AS o ON o.client_id = asked.client_id
 JOIN episode ON episode.id = o.episode_id
 JOIN numbered ON numbered.client_id = o.client_id AND numbered.episode_id = o.episode_id
-LEFT JOIN ({GIVEN}) AS given
-    ON given.client_id = o.client_id AND given.dose_day = o.dose_day AND given.portion = o.portion
 WHERE o.dose_day >= :from_day AND o.dose_day < :until_day
 ORDER BY asked.place, o.dose_day, o.portion
 """)
