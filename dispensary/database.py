@@ -65,7 +65,11 @@ class Database:
         self.engine = _engine(url, pool_size)
         self._readonly = self.engine.execution_options(postgresql_readonly=True)
         self._glances = _engine(
-            url, GLANCES, "-c default_transaction_read_only=on", isolation_level="AUTOCOMMIT", pool_reset_on_return=None
+            url,
+            GLANCES,
+            "SET default_transaction_read_only = on",
+            isolation_level="AUTOCOMMIT",
+            pool_reset_on_return=None,
         )
         self._beside = _engine(url, BESIDE)
         for engine in self._engines:
@@ -212,16 +216,25 @@ def _engine(url: str, pool_size: int, settings: str = "", **options: Any) -> Eng
     if settings and address.query.get("target_session_attrs") == "read-write":
         # These sessions read by their own choice: what is asked of the server is that it is the one that takes writes.
         address = address.update_query_dict({"target_session_attrs": "primary"})
-    return create_engine(
+    engine = create_engine(
         address,
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=30,
         pool_pre_ping=False,
         hide_parameters=True,  # an error names its statement, never the values: they would stand in its text
-        connect_args={"options": f"-c timezone=UTC -c lock_timeout=10s {settings}", **line},
+        connect_args=line,
         **options,
     )
+
+    def begin(connection: Any, _record: object) -> None:
+        # Said once it is there, not as it is made: a pooler between hands on what is said, and no options.
+        own, connection.autocommit = connection.autocommit, True
+        connection.execute(f"SET timezone = 'UTC'; SET lock_timeout = '10s'; {settings}")
+        connection.autocommit = own
+
+    event.listen(engine, "connect", begin)
+    return engine
 
 
 def collided(reason: DBAPIError) -> bool:

@@ -31,6 +31,8 @@ make() {
         --write-recovery-conf --slot="$name" $slot
     # What the primary waits for, the standby must not wait for once it is the primary: nobody follows it yet.
     echo "synchronous_standby_names = ''" >>"$data/postgresql.auto.conf"
+    # A long look here (verify, pg_dump) is not cut off when the primary clears away rows that it still reads.
+    echo "hot_standby_feedback = on" >>"$data/postgresql.auto.conf"
     echo "Made. Start PostgreSQL on $data, then: standby.sh wait $name \"$primary\""
 }
 

@@ -11,6 +11,7 @@ from dispensary.api import (
     checks,
     clients,
     decisions,
+    downtime,
     exceptions,
     flags,
     guests,
@@ -66,5 +67,6 @@ HANDLERS: list[ControllerRouterHandler] = [
     *support.HANDLERS,
     *alerts.HANDLERS,
     *checks.HANDLERS,
+    *downtime.HANDLERS,
 ]
 """Mounted at /api. Add the handlers of a new resource here."""

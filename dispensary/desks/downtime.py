@@ -16,16 +16,16 @@ from sqlalchemy import select
 
 from dispensary.database import Database, ReadSession, WriteSession
 from dispensary.refusals import NotThere, Refusal, Refused
-from dispensary.staff import audit
 from dispensary.staff.models import JobRun
 from dispensary.staff.queries import Place
 from dispensary.staff.rules import Act
-from dispensary.supplies.outage_files import PackFiles, folder_of, packs_in, read_pack
-from dispensary.supplies.outage_making import DOWNTIME_PACK
+from dispensary.supplies.outage_files import PackFiles, folder_of, made_at_of, packs_in, read_pack
+from dispensary.supplies.outage_making import DOWNTIME_PACK, fresh_pack, take_along
 from dispensary.supplies.outage_settings import MOST_DAYS, Downtime, downtime_of, set_downtime
 from dispensary.web.forms import Form, secret
 from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSettings, TheSite
 from dispensary.web.guards import requires, requires_administrator, requires_pack_taker
+from dispensary.web.paper import to_keep
 from dispensary.web.templating import page
 from dispensary.web.typed import Typed
 
@@ -44,6 +44,8 @@ class Packs:
     copied: bool
     failure: str
     not_copied: str
+    elsewhere: datetime | None = None
+    """When the last was made by another server of the program, on whose disk it lies."""
 
     @property
     def newest(self) -> PackFiles | None:
@@ -60,10 +62,14 @@ def packs_of(session: ReadSession, *, site: Place, data: Path, now: datetime) ->
         .order_by(JobRun.began_at.desc())
         .limit(1)
     ).first()
+    last = made_at_of(str(run.result.get("pack", ""))) if run else None
+    here = files[0].made_at if files else None
+    newest = max((each for each in (last, here) if each is not None), default=None)
     return Packs(
         made=bool(setting.password),
         files=files,
-        old=not files or files[0].made_at < now - OLD_AFTER,
+        old=newest is None or newest < now - OLD_AFTER,
+        elsewhere=last if last is not None and (here is None or here < last) else None,
         copied=bool(setting.copy_to),
         failure=run.failure if run else "",
         not_copied=str(run.result.get("not_copied", "")) if run and setting.copy_to else "",
@@ -96,18 +102,19 @@ def take(
     if content is None:
         raise NotThere(Refusal("no-pack", "There is no such pack any more.", "Take the newest of the list."))
     with database.writing() as session:
-        audit.record(
-            session,
-            actor=actor,
-            act="took downtime pack",
-            subject="site",
-            subject_id=site.id,
-            at=now,
-            details={"pack": name},
-        )
-    # Kept and not shown: a page of another's scripts has no place within ours.
-    headers = {"content-disposition": f'attachment; filename="{name}"'}
-    return Response(content, media_type="application/octet-stream", headers=headers)
+        take_along(session, actor=actor, name=name, at=now)
+    return to_keep(content, name)
+
+
+@get("/counter/downtime/now/{form:str}", sync_to_thread=True, guards=[requires_pack_taker])
+def take_now(
+    form: FromPath[str], database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock
+) -> Response[bytes]:
+    """A pack of this moment, made by whichever server is asked, and taken along in the same breath."""
+    now = clock()
+    with database.writing() as session:
+        name, content = fresh_pack(session, actor=actor, today=site.dose_day(now), form=form, at=now)
+    return to_keep(content, name)
 
 
 @get("/office/downtime", sync_to_thread=True, guards=[requires_administrator])
@@ -166,4 +173,4 @@ def change(
     return Redirect("/office/downtime?done=true", status_code=303)
 
 
-HANDLERS: list[ControllerRouterHandler] = [packs, take, setting, change]
+HANDLERS: list[ControllerRouterHandler] = [packs, take, take_now, setting, change]

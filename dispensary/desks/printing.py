@@ -28,7 +28,7 @@ from dispensary.supplies.printing.packlist import PackBottle, PackRow, pack_list
 from dispensary.units import ClientId
 from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
 from dispensary.web.guards import requires_dispenser, requires_packer
-from dispensary.web.paper import pdf, sent_to_printer
+from dispensary.web.paper import pdf, to_keep
 
 
 @get("/counter/pickups/{pickup_id:uuid}/labels", sync_to_thread=True, guards=[requires_packer])
@@ -108,7 +108,7 @@ def _labels(
             at=now,
             details={"pickup": pickup_id, "supply": supply_id, "printer": paper.printer},
         )
-    return sent_to_printer(content, "labels.zpl") if paper.printer in DOTS else pdf(content, "labels.pdf")
+    return to_keep(content, "labels.zpl") if paper.printer in DOTS else pdf(content, "labels.pdf")
 
 
 def _day(on: str, site: TheSite, now: datetime) -> date:

@@ -36,6 +36,12 @@ def stem_of(code: str, made_at: datetime) -> str:
     return f"downtime-{code}-{made_at.astimezone(UTC):%Y%m%dT%H%M%S}Z"
 
 
+def made_at_of(stem: str) -> datetime | None:
+    """The moment in a pack's name; nothing for any other name."""
+    found = _NAME.fullmatch(f"{stem}.pdf")
+    return datetime.strptime(found[2], "%Y%m%dT%H%M%S").replace(tzinfo=UTC) if found else None
+
+
 def keep_pack(folder: Path, *, code: str, made_at: datetime, forms: Mapping[str, bytes]) -> PackFiles:
     """Writes both forms and then removes packs beyond the newest few, and what a killed program left half written.
 
@@ -110,9 +116,9 @@ def packs_in(folder: Path, code: str) -> list[PackFiles]:
         if found and found[1] == code:
             forms.setdefault(path.stem, {})[found[3]] = path.stat().st_size
     return [
-        PackFiles(stem, datetime.strptime(stem[-16:], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC), sum(sizes.values()))
+        PackFiles(stem, made_at, sum(sizes.values()))
         for stem, sizes in sorted(forms.items(), reverse=True)
-        if len(sizes) == len(ENDINGS)
+        if len(sizes) == len(ENDINGS) and (made_at := made_at_of(stem)) is not None
     ]
 
 

@@ -6,12 +6,13 @@ from datetime import datetime
 from pathlib import Path
 
 from dispensary.database import WriteSession
+from dispensary.refusals import NotThere, Refusal, Refused
 from dispensary.staff import audit
 from dispensary.staff.models import Site
-from dispensary.staff.rules import the_program
-from dispensary.supplies.outage_files import copy_pack, folder_of, keep_pack
+from dispensary.staff.rules import Actor, the_program
+from dispensary.supplies.outage_files import ENDINGS, copy_pack, folder_of, keep_pack, stem_of
 from dispensary.supplies.outage_pack import pack_of
-from dispensary.supplies.outage_settings import downtime_of
+from dispensary.supplies.outage_settings import Downtime, downtime_of
 from dispensary.supplies.printing.downtime import downtime_page, downtime_pdf
 from dispensary.units import DoseDay, SiteId
 
@@ -28,17 +29,61 @@ def make_pack(session: WriteSession, *, site_id: SiteId, today: DoseDay, data: P
     setting = downtime_of(session, site_id=site_id)
     if not setting.password:
         return {"made": False}
+    code, clients, forms = _drawn(session, setting, site_id=site_id, today=today, at=at)
+    kept = keep_pack(folder_of(data, code), code=code, made_at=at, forms=forms)
+    failure = ""
+    if setting.copy_to:
+        failure = copy_pack(Path(setting.copy_to), code=code, stem=kept.stem, forms=forms)
+    return {"made": True, "pack": kept.stem, "clients": clients, "size": kept.size, "not_copied": failure}
+
+
+def fresh_pack(session: WriteSession, *, actor: Actor, today: DoseDay, form: str, at: datetime) -> tuple[str, bytes]:
+    """The pack of the actor's site as it is at this moment, in one form (`pdf` or `html`): its name and its bytes.
+
+    Whichever server is asked makes it, and keeps nothing of it. Raises NotThere for another form, and Refused where no
+    words are set.
+    """
+    if form not in ENDINGS:
+        raise NotThere(Refusal("no-pack", "There is no such form of a pack.", "Take the page or the PDF."))
+    setting = downtime_of(session, site_id=actor.site_id)
+    if not setting.password:
+        raise Refused(
+            Refusal(
+                "no-pack-words",
+                "No words are set that open a pack.",
+                "An administrator sets them under Office, Downtime.",
+            )
+        )
+    code, _, forms = _drawn(session, setting, site_id=actor.site_id, today=today, at=at)
+    name = f"{stem_of(code, at)}.{form}"
+    take_along(session, actor=actor, name=name, at=at)
+    return name, forms[form]
+
+
+def take_along(session: WriteSession, *, actor: Actor, name: str, at: datetime) -> None:
+    """Writes down that somebody takes a pack along."""
+    audit.record(
+        session,
+        actor=actor,
+        act="took downtime pack",
+        subject="site",
+        subject_id=actor.site_id,
+        at=at,
+        details={"pack": name},
+    )
+
+
+def _drawn(
+    session: WriteSession, setting: Downtime, *, site_id: SiteId, today: DoseDay, at: datetime
+) -> tuple[str, int, dict[str, bytes]]:
+    """A site's code, how many clients its pack tells of, and its forms, sealed; what was read is written down."""
     site = session.get_one(Site, site_id)
     pack = pack_of(session, site=site, today=today, days_ahead=setting.days_ahead, made_at=at)
     forms = {
         "pdf": downtime_pdf(pack, password=setting.password),
         "html": downtime_page(pack, password=setting.password),
     }
-    kept = keep_pack(folder_of(data, site.code), code=site.code, made_at=at, forms=forms)
-    failure = ""
-    if setting.copy_to:
-        failure = copy_pack(Path(setting.copy_to), code=site.code, stem=kept.stem, forms=forms)
-    details = {"pack": kept.stem, "clients": len(pack.clients), "days": list(pack.days)}
+    details = {"pack": stem_of(site.code, at), "clients": len(pack.clients), "days": list(pack.days)}
     audit.record(
         session,
         actor=the_program(site_id),
@@ -48,4 +93,4 @@ def make_pack(session: WriteSession, *, site_id: SiteId, today: DoseDay, data: P
         at=at,
         details=details,
     )
-    return {"made": True, "pack": kept.stem, "clients": len(pack.clients), "size": kept.size, "not_copied": failure}
+    return site.code, len(pack.clients), forms

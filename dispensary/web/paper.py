@@ -12,8 +12,8 @@ def pdf(content: bytes, name: str) -> Response[bytes]:
     )
 
 
-def sent_to_printer(content: bytes, name: str) -> Response[bytes]:
-    """A file of commands for a label printer, which the computer passes on to it as it is."""
+def to_keep(content: bytes, name: str) -> Response[bytes]:
+    """A file to keep, or to pass on to a printer, and never to show: no page of another's stands within ours."""
     return Response(
         content,
         media_type="application/octet-stream",

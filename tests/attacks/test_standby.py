@@ -96,6 +96,14 @@ def test_nothing_acknowledged_is_lost_when_the_standby_takes_over_under_load(
             lambda: "quorum" in as_server(beside, SCRIPT, "look", primary, like=primary_folder).stdout, what="it waits"
         )
         assert "still answers" in refused("promote", second.data)
+        with psycopg.connect(f"host={beside} user=postgres dbname=postgres") as there:
+            assert there.execute("SHOW hot_standby_feedback").fetchone() == ("on",), "a long look is not cut off"
+        with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
+            waits = "SELECT setting FROM pg_settings WHERE name = 'synchronous_standby_names'"
+            standby("alone", primary)
+            until(lambda: connection.execute(waits).fetchone() == ("",), what="the primary counts by itself")
+            standby("wait", "standby_1", primary)
+            until(lambda: connection.execute(waits).fetchone() == ("ANY 1 (standby_1)",), what="it waits again")
 
         either = f"postgresql+psycopg://postgres@/takehome?host={sockets},{beside}&target_session_attrs=read-write"
         database = Database(either, open_vault(program.keys))

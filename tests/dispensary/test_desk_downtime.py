@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
+from io import BytesIO
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from pypdf import PdfReader
 from sqlalchemy import text
 
 from dispensary.clients.models import Client
 from dispensary.database import Database
 from dispensary.jobs import make_packs
-from dispensary.staff.rules import Role
+from dispensary.staff.rules import Act, Role
+from dispensary.staff.tokens import make_token
 from dispensary.units import ClientId
+from dispensary.web.guards import acts_behind
 from tests.dispensary.desk_place import Desks, desks
 from tests.dispensary.test_verification import findings
 from tests.dispensary.visiting import Visitor, text_of
@@ -72,6 +77,49 @@ class TestPacks:
         assert counter.get("/counter/downtime/keys.json").status_code == 404
         assert one(here, "SELECT count(*) FROM audit_entry WHERE act = 'took downtime pack'") == 1
         assert "No downtime pack" not in text_of(counter.get("/counter"))
+
+    def test_of_this_moment_is_made_by_any_server_and_kept_by_none(
+        self, here: Desks, counter: Visitor, tmp_path: Path
+    ) -> None:
+        client = here.place.client()
+        refused = counter.get("/counter/downtime/now/html")
+        assert (refused.status_code, "No words are set" in text_of(refused)) == (409, True)
+        here.administrator.post(
+            "/office/downtime", {"password": WORDS, "again": WORDS, "days_ahead": "3", "copy_to": ""}
+        )
+        elsewhere = tmp_path / "another server"
+        assert make_packs(here.database, elsewhere, lambda: here.place.now - timedelta(minutes=20)) == 1
+        shown = counter.get("/counter/downtime")
+        assert "lies on another server" in text_of(shown)
+        assert "pack is old" not in text_of(shown)
+        assert "/counter/downtime/now/html" in shown.text
+        for form in ("html", "pdf"):
+            taken = counter.get(f"/counter/downtime/now/{form}")
+            assert re.fullmatch(
+                rf'attachment; filename="downtime-HRP-\d{{8}}T\d{{6}}Z\.{form}"', taken.headers["content-disposition"]
+            )
+            assert number_of(here, client).encode() not in taken.content, "it is sealed"
+        assert number_of(here, client) in "".join(
+            page.extract_text() for page in PdfReader(BytesIO(taken.content), password=WORDS).pages
+        )
+        assert counter.get("/counter/downtime/now/json").status_code == 404
+        assert here.administrator.get("/counter/downtime/now/pdf").status_code == 403
+        assert not (here.app.state["settings"].data / "downtime").exists(), "nothing of it stays on this disk"
+        assert one(here, "SELECT count(*) FROM audit_entry WHERE act = 'took downtime pack'") == 2
+        assert one(here, "SELECT count(*) FROM audit_entry WHERE act = 'made downtime pack'") == 3
+
+        # The counter's computer takes it by itself, with a token that opens nothing else.
+        with here.database.writing() as session:
+            token = make_token(
+                session, actor=here.place.pharmacist, name="Counter's computer", scopes=[Act.TAKE_PACK],
+                offered=acts_behind(here.app, "/api"), days=30, at=here.place.now,
+            )  # fmt: skip
+        by_itself = Visitor(here.app).client.get(
+            "/api/downtime-pack/html", headers={"Authorization": f"Bearer {token}"}
+        )
+        assert by_itself.headers["content-disposition"].endswith('Z.html"')
+        assert b"<html" in by_itself.content
+        assert here.administrator.get("/api/downtime-pack/html").status_code == 403
 
     def test_that_are_old_are_said_to_be_old(self, here: Desks, counter: Visitor) -> None:
         here.administrator.post(

@@ -222,3 +222,13 @@ def test_values_go_to_the_server_and_come_back_as_they_are(database: Database) -
         assert type(row[0]) is type(value)
     with pytest.raises(DBAPIError), database.glancing() as glance:
         glance.run("SELECT CAST(%(value)s AS text)", {"value": "a\x00b"})
+
+
+def test_a_connection_is_told_how_it_waits_and_reads_by_statements_which_a_pooler_hands_on(database: Database) -> None:
+    told = "SELECT name, setting, source FROM pg_settings WHERE name = ANY(%(names)s)"
+    names = {"names": ["TimeZone", "lock_timeout", "default_transaction_read_only"]}
+    with database.writing() as session:
+        said = set(session.run(told, names).fetchall())
+    assert said > {("lock_timeout", "10000", "session"), ("TimeZone", "UTC", "session")}
+    with database.glancing() as glance:
+        assert ("default_transaction_read_only", "on", "session") in glance.run(told, names).fetchall()
