@@ -16,7 +16,9 @@ from dispensary.api.hooks import Paces
 from dispensary.app import create_app
 from dispensary.database import Database
 from dispensary.desks.kiosk import MOST_WRONG
+from dispensary.reporting.beside import Exports
 from dispensary.settings import Settings
+from dispensary.web.board import Board
 from dispensary.web.guessing import Guesses
 
 
@@ -51,6 +53,8 @@ class _Lent:
         self.app.state.guesses = Guesses()
         self.app.state.kiosk_guesses = Guesses(MOST_WRONG)
         self.app.state.hook_paces = Paces()
+        self.app.state.board = Board(*self.doors[1:])  # that of a server that was stopped is closed
+        self.app.state.exports = Exports(*self.doors)
         return self.app
 
 

@@ -15,13 +15,13 @@ from sqlalchemy import func, select
 
 import notifications.service
 from dispensary.api.hooks import UNSIGNED_A_MINUTE, Paces
-from dispensary.app import create_app
 from dispensary.database import Database
 from dispensary.phone.tasks import OPTED_OUT, tasks
 from dispensary.units import ClientId, new_id
 from dispensary.web.pace import MOST_REMEMBERED, Pace
 from notifications.models import Contact, Inbound, Message, State
 from notifications.sealing import MESSAGE_BODY
+from tests.dispensary.lending import lent_app
 from tests.dispensary.phones import KL, Line, kl, line
 from tests.dispensary.visiting import MovableClock, demo_settings
 
@@ -112,7 +112,7 @@ def twilio(database: Database, phone_line: Line, now: datetime, tmp_path: Path) 
         TWILIO_FROM="+60111000000",
     )
     clock = MovableClock(now)
-    return Twilio(create_app(settings, database, clock), phone_line, clock)
+    return Twilio(lent_app(settings, database, clock), phone_line, clock)
 
 
 class TestATextThatCameIn:
@@ -211,7 +211,7 @@ class TestWhoMayCall:
         self, database: Database, phone_line: Line, now: datetime, tmp_path: Path
     ) -> None:
         clock = MovableClock(now)
-        elsewhere = Twilio(create_app(demo_settings(tmp_path), database, clock), phone_line, clock)
+        elsewhere = Twilio(lent_app(demo_settings(tmp_path), database, clock), phone_line, clock)
         form = elsewhere.text(phone_line.client(), "when")
         for path in (INBOUND, STATUS):
             signed = signature(f"http://127.0.0.1:8000{path}", form, token="")

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
 
-from dispensary.app import create_app
 from dispensary.database import Database
 from dispensary.refusals import BadInput, NotAllowed, Refusal, Refused
 from dispensary.staff import invitations, pins, service
@@ -23,6 +22,7 @@ from dispensary.staff.rules import Actor, Role, the_program
 from dispensary.staff.shift_models import CounterPin
 from dispensary.units import AccountId, SiteId
 from dispensary.web.entering import set_own_pin
+from tests.dispensary.lending import lent_app
 from tests.dispensary.visiting import (
     PASSWORD,
     MovableClock,
@@ -210,7 +210,7 @@ class TestStandingBy:
             assert self.stands_by(database, siti, ben, "999000", now) == ["wrong-pin"]
             assert wrong_of(database, ben) == count
         assert self.stands_by(database, siti, ben, PIN, now) == ["pin-closed"]
-        Visitor(create_app(demo_settings(tmp_path), database, MovableClock(now))).signs_in("ben")
+        Visitor(lent_app(demo_settings(tmp_path), database, MovableClock(now))).signs_in("ben")
         assert self.stands_by(database, siti, ben, PIN, now) == []
 
     def test_a_right_one_is_counted_back_though_the_act_is_undone_for_another_reason(
@@ -252,7 +252,7 @@ class TestStandingBy:
         self, database: Database, site: Site, siti: Actor, ben: Actor, now: datetime, tmp_path: Path
     ) -> None:
         hire(database, site, "doc", [Role.DOCTOR, Role.NURSE], now)
-        Visitor(create_app(demo_settings(tmp_path), database, MovableClock(now))).signs_in("ben")
+        Visitor(lent_app(demo_settings(tmp_path), database, MovableClock(now))).signs_in("ben")
         with database.reading() as session:
             assert [one.name for one in who_can_stand_by(session, actor=siti)] == ["Ben", "Doc"]
             assert [one.name for one in on_duty(session, actor=siti, at=now)] == ["Ben"]
@@ -270,7 +270,7 @@ class TestThePages:
     def test_a_person_sets_changes_and_removes_their_own(
         self, database: Database, siti: Actor, now: datetime, tmp_path: Path
     ) -> None:
-        visitor = Visitor(create_app(demo_settings(tmp_path), database, MovableClock(now)))
+        visitor = Visitor(lent_app(demo_settings(tmp_path), database, MovableClock(now)))
         visitor.signs_in("siti")
         assert "Set your PIN" in text_of(visitor.get("/pin"))
         typed = {"password": PASSWORD, "pin": PIN, "again": "271829"}
@@ -287,7 +287,7 @@ class TestThePages:
         self, database: Database, site: Site, siti: Actor, now: datetime, tmp_path: Path
     ) -> None:
         hire(database, site, "amin", [Role.ADMINISTRATOR], now)
-        visitor = Visitor(create_app(demo_settings(tmp_path), database, MovableClock(now)))
+        visitor = Visitor(lent_app(demo_settings(tmp_path), database, MovableClock(now)))
         visitor.signs_in("amin")
         path = f"/office/staff/{siti.account_id}"
         assert "Remove the PIN" not in text_of(visitor.get(path))

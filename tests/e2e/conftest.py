@@ -18,8 +18,8 @@ from granian.constants import Interfaces
 from granian.server.embed import Server
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
 
-from dispensary.app import create_app
 from dispensary.database import Database
+from tests.dispensary.lending import lent_app
 from tests.dispensary.visiting import PASSWORD, MovableClock, demo_settings
 
 PICTURES = Path(__file__).parents[2] / "test-output" / "pages"
@@ -43,7 +43,7 @@ def house(database: Database, now: datetime, tmp_path: Path) -> Iterator[House]:
         port = free.getsockname()[1]
     clock = MovableClock(now)
     settings = demo_settings(tmp_path, DISPENSARY_PORT=str(port))
-    app = create_app(settings, database, clock)
+    app = lent_app(settings, database, clock)
     started: dict[str, object] = {}
 
     async def run() -> None:

@@ -18,10 +18,10 @@ from granian.constants import Interfaces
 from granian.server.embed import Server
 from playwright.sync_api import Browser
 
-from dispensary.app import create_app
 from dispensary.database import Database
 from dispensary.staff.rules import Role
 from tests.dispensary.factored import Authenticator
+from tests.dispensary.lending import lent_app
 from tests.dispensary.visiting import PASSWORD, MovableClock, acts_of, demo_settings, hire, open_site
 from tests.e2e.conftest import DESK, House, Person, fits
 
@@ -42,7 +42,7 @@ def named(database: Database, now: datetime, tmp_path: Path) -> Iterator[House]:
         port = free.getsockname()[1]
     clock, address = MovableClock(now), f"http://localhost:{port}"
     settings = demo_settings(tmp_path, DISPENSARY_PORT=str(port), PUBLIC_BASE_URL=address)
-    app, started = create_app(settings, database, clock), {}
+    app, started = lent_app(settings, database, clock), {}
 
     async def run() -> None:
         server = Server(app, address="127.0.0.1", port=port, interface=Interfaces.ASGI, log_enabled=False)

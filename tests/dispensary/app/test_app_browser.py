@@ -19,13 +19,13 @@ from litestar import Litestar, get, post
 from litestar.response import Redirect, Template
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from dispensary.app import create_app
 from dispensary.database import Database
 from dispensary.refusals import BadInput, Refusal
 from dispensary.staff.rules import Act, Role
 from dispensary.web.forms import Form, one
 from dispensary.web.guards import requires
 from dispensary.web.templating import page
+from tests.dispensary.lending import lent_app
 from tests.dispensary.visiting import PASSWORD, MovableClock, demo_settings, hire, open_site
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -52,34 +52,18 @@ SCAN = """{% extends "base.html" %}{% block title %}Scan{% endblock %}{% block m
 class House:
     """The application on a port, in a thread, with two pages more; it can be made to answer nothing for a while."""
 
+    stands: House
+    """The one of the test that runs, whose pages they are."""
+
     def __init__(self, app: Litestar) -> None:
+        House.stands = self
         self.app = app
         self.sent: list[dict[str, Any]] = []
         self.away = False
         self.slow = 0.0
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = int(free.getsockname()[1])
-        app.register(get("/try", guards=[requires(Act.ORDER)], sync_to_thread=False)(self.try_page))
-        app.register(post("/try", guards=[requires(Act.ORDER)], sync_to_thread=True)(self.try_it))
-        app.register(get("/scan", guards=[requires(Act.ORDER)], sync_to_thread=False)(self.scan_page))
         self.thread = threading.Thread(target=lambda: asyncio.run(self.serve()))
-
-    @staticmethod
-    def try_page() -> Template:
-        return Template(template_str=FORM, media_type="text/html")
-
-    @staticmethod
-    def scan_page() -> Template:
-        return Template(template_str=SCAN, media_type="text/html")
-
-    def try_it(self, data: Form) -> Any:
-        time.sleep(self.slow)
-        self.sent.append({name: one(data, name) for name in data if name != "_csrf_token"})
-        if one(data, "mg").isdigit():
-            return Redirect("/", status_code=303)
-        refused = BadInput(Refusal("bad-amount", "Write digits.", "Correct the dose.", field="mg"))
-        shown = page("x", refused=refused, typed=data)
-        return Template(template_str=FORM, media_type="text/html", status_code=422, context=shown.context)
 
     async def answer(self, scope: Any, receive: Any, send: Any) -> None:
         if self.away:
@@ -99,10 +83,32 @@ class House:
         self.thread.join(10)
 
 
+@get("/try", guards=[requires(Act.ORDER)], sync_to_thread=False)
+def try_page() -> Template:
+    return Template(template_str=FORM, media_type="text/html")
+
+
+@get("/scan", guards=[requires(Act.ORDER)], sync_to_thread=False)
+def scan_page() -> Template:
+    return Template(template_str=SCAN, media_type="text/html")
+
+
+@post("/try", guards=[requires(Act.ORDER)], sync_to_thread=True)
+def try_it(data: Form) -> Any:
+    house = House.stands
+    time.sleep(house.slow)
+    house.sent.append({name: one(data, name) for name in data if name != "_csrf_token"})
+    if one(data, "mg").isdigit():
+        return Redirect("/", status_code=303)
+    refused = BadInput(Refusal("bad-amount", "Write digits.", "Correct the dose.", field="mg"))
+    shown = page("x", refused=refused, typed=data)
+    return Template(template_str=FORM, media_type="text/html", status_code=422, context=shown.context)
+
+
 @pytest.fixture
 def house(database: Database, now: datetime, tmp_path: Path) -> Iterator[House]:
     hire(database, open_site(database, now), "siti", [Role.DOCTOR], now)
-    house = House(create_app(demo_settings(tmp_path), database, MovableClock(now)))
+    house = House(lent_app(demo_settings(tmp_path), database, MovableClock(now), more=[try_page, scan_page, try_it]))
     house.thread.start()
     for _ in range(200):
         try:
