@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import click
+import psycopg
 from sqlalchemy.exc import DBAPIError
 from tqdm import tqdm
 
@@ -45,9 +46,10 @@ def one_clear_line() -> Iterator[None]:
     except (BadSettings, NoDatabase, BadKeys, CannotServe, BadBackup) as mistake:
         click.echo(str(mistake), err=True)
         sys.exit(MISTAKE)
-    except DBAPIError as reason:
-        lines = [line for line in str(reason.orig).splitlines() if line.strip()]
-        click.echo(f"The database refused: {lines[0] if lines else type(reason.orig).__name__}", err=True)
+    except (DBAPIError, psycopg.Error) as reason:
+        said = reason.orig if isinstance(reason, DBAPIError) else reason
+        lines = [line for line in str(said).splitlines() if line.strip()]
+        click.echo(f"The database refused: {lines[0] if lines else type(said).__name__}", err=True)
         sys.exit(MISTAKE)
     except OSError as reason:
         click.echo(f"{reason.filename or 'A file'}: {reason.strerror or reason}.", err=True)

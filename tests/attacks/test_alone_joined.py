@@ -37,10 +37,10 @@ main(sys.argv[3:])
 """
 
 
-def killed_at(pair: Pair, step: str, when: str, *more: str) -> None:
+def killed_at(pair: Pair, step: str, when: str, *more: str, script: str = _KILLED_AT) -> None:
     """`join` at the centre, killed before or after one of its steps."""
     ended = subprocess.run(
-        [sys.executable, "-c", _KILLED_AT, step, when, "join", "KLG", *more],
+        [sys.executable, "-c", script, step, when, "join", "KLG", *more],
         env={
             **{name: value for name, value in os.environ.items() if name != "DATABASE_URL"},
             "DISPENSARY_DATA": str(pair.centre.data),

@@ -366,6 +366,12 @@ AFTERWARDS: dict[str, list[tuple[str, tuple[object, ...]]]] = {
         ("SELECT count(*) FROM instrument_setting WHERE band_told", (0,)),
     ],
     "0067_moves": [("SELECT count(*), sum(undone_bottles_back + undone_bookings_dropped) FROM client_move", (0, None))],
+    "0069_told_anew": [
+        (
+            "SELECT position('resolved_at IS NOT NULL' IN prosrc) > 0 FROM pg_proc WHERE proname = 'alert_of_arrival'",
+            (True,),
+        )
+    ],
 }
 """What each later migration leaves of a full database, oldest first."""
 CAME = """
