@@ -206,6 +206,9 @@ def _merge(cursor: Cursor, table: Table, own: SiteId, *, first: bool) -> None:
     ):
         change = "UPDATE {table} AS t SET {set} FROM {into} AS n WHERE {same} AND ({was}) IS DISTINCT FROM ({now})"
         cursor.execute(sql.SQL(change + " AND NOT ({mine})").format(**names))
+    if table.name == "stock_transfer":  # what was sent from here and received there; a can for here is settled here
+        settle = "UPDATE {table} AS t SET {set} FROM {into} AS n WHERE {same}"
+        cursor.execute(sql.SQL(settle + " AND t.state = 'in_transit' AND n.state <> 'in_transit'").format(**names))
     reviewed = table.name in REVIEWED_AT_THE_CENTRE
     if reviewed and not first:
         closed = sql.SQL(", ").join(sql.SQL("{0} = n.{0}").format(sql.Identifier(column)) for column in REVIEW)

@@ -53,7 +53,9 @@ _OWN_WORDS = {
     "site": _OF_SITES.format("t.id"),
     "place": _OF_SITES.format("t.id"),
     "stock_transfer": "%(site)s IN (t.from_site_id, t.to_site_id)",
-    "register_line": "t.book_id IN (SELECT id FROM register_book WHERE site_id = %(site)s)",
+    # Its own books, and what the other site's says of a can between them: both ends of a transfer say the same.
+    "register_line": """t.book_id IN (SELECT id FROM register_book WHERE site_id = %(site)s)
+        OR t.transfer_id IN (SELECT id FROM stock_transfer WHERE %(site)s IN (from_site_id, to_site_id))""",
     "supply_void": "t.site_id = %(site)s OR t.supply_id IN (SELECT id FROM cut_supply)",
     "late_entry": "t.site_id = %(site)s OR t.supply_id IN (SELECT id FROM cut_supply)",
     "pickup_pass": "t.site_id = %(site)s OR t.pickup_id IN (SELECT id FROM cut_pickup)",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -155,8 +155,8 @@ class Pair:
             yield counters
 
 
-def make_pair(made: Path, folder: Path) -> Pair:
-    """Lends and borrows as docs/satellite.md says, and stops both servers."""
+def make_pair(made: Path, folder: Path, *, before: Callable[[Box, Programme], object] = lambda *_: None) -> Pair:
+    """Lends and borrows as docs/satellite.md says, and stops both servers. `before` is what the centre did before."""
     centre, far = Box(folder / "centre"), Box(folder / "far")
     for box in (centre, far):
         box.folder.mkdir()
@@ -175,6 +175,7 @@ def make_pair(made: Path, folder: Path) -> Pair:
                 at=began,
             ).id  # fmt: skip
         pair = Pair(centre, far, here, theirs, here.main.client(), stays, message, "", "", folder / "klg.secret")
+        before(centre, here)
     public = re.search(r"age1\w+", far.types("backup-key", pair.secret))
     key = re.search(r"k\d{3}", centre.types("keys", "add", "--not-yet"))
     assert public is not None
