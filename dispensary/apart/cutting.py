@@ -82,6 +82,8 @@ class Cut:
     """Sealed to the satellite's public key."""
     clients: int
     rows: int
+    people: Sequence[UUID]
+    """The accounts of which it holds a password."""
 
 
 def ring_of(ring: Ring, key: str) -> Ring:
@@ -123,11 +125,12 @@ def make_cut(
         _take_one(cursor, there["client_index"], {**given, "clients": clients})
         _forget_others(cursor, Vault(Keyring(ring)), clients)
         _seal_for(cursor, database.vault, Vault(Keyring(ring)))
+        people = [row[0] for row in cursor.execute("SELECT account_id FROM cut_account_password ORDER BY 1").fetchall()]
         content, rows = _packed(cursor, there, {
             "form": FORM, "site": str(site_id), "main": str(main_id), "at": at.isoformat(), "migration": migration,
             "warn_after": warn_after, "clients": len(clients), "keys": json.loads(ring.as_json()),
         })  # fmt: skip
-    return Cut(bytes(pyrage.encrypt(content, list(sealed_to))), len(clients), rows)
+    return Cut(bytes(pyrage.encrypt(content, list(sealed_to))), len(clients), rows, people)
 
 
 def cursor_of(raw: object) -> Cursor:

@@ -71,7 +71,7 @@ def lend(
                 subject="site",
                 subject_id=site_id,
                 at=at,
-                details={"clients": cut.clients, "key": key, "anew": anew is not None},
+                details={"clients": cut.clients, "key": key, "anew": anew is not None, "people": cut.people},
             )
     except BaseException:
         if anew is None:

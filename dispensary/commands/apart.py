@@ -94,7 +94,10 @@ def borrow(file: Path, secret: Path) -> None:
             with os.fdopen(os.open(settings.keys, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as keys:
                 keys.write(parcel.ring.as_json())
         elif source.read().prints() != parcel.ring.prints():
-            raise BadKeys(f"{settings.keys} holds other keys than the cut was made for. This is not its server.")
+            raise BadKeys(
+                f"{settings.keys} holds other keys than the cut was made for: this is not its server, or keys were"
+                " exchanged at the centre meanwhile. Then bring the satellite home, and lend it anew."
+            )
         with database_of(settings, ready=False) as database:
             migrate(database)
             must_fit(database, at=now())
@@ -155,7 +158,8 @@ def write_off(database: Database, there: Site) -> list[str]:
 @click.option(
     "--lost", is_flag=True, help="Its server is gone for good, with what did not come: it is written here again."
 )
-def join(site: str, line: str | None, within: float, last: bool, lost: bool) -> None:
+@click.option("--stolen", is_flag=True, help="With --lost: shut out whoever could sign in by what lies on it.")
+def join(site: str, line: str | None, within: float, last: bool, lost: bool, stolen: bool) -> None:
     """Bring in what the satellite SITE wrote while it was apart, and say what came. Nothing comes twice.
 
     PostgreSQL goes on by itself whenever the line is there. Each day that both sites covered is an urgent alert. A row
@@ -163,6 +167,7 @@ def join(site: str, line: str | None, within: float, last: bool, lost: bool) -> 
     """
     from dispensary.apart.joining import bring_back, forget
     from dispensary.apart.joining import join as join_site
+    from dispensary.apart.stolen import shut_out
     from dispensary.stock.discrepancies import named
 
     with one_clear_line(), database_of(settings_from()) as database:
@@ -170,12 +175,18 @@ def join(site: str, line: str | None, within: float, last: bool, lost: bool) -> 
             there = _satellite(session, site)
             apart = is_apart(session, there)
         site_id, main_id = SiteId(there.id), SiteId(there.main_site_id or there.id)
+        if stolen and not lost:
+            raise BadInput(Refusal("not-lost", "What was stolen is lost: say --lost too.", "Nothing was changed."))
         if lost:
             told = write_off(database, there)
             click.echo(f"{there.code} is written here again. What its server had not sent is lost with it. Here is:")
             for sentence in told:
                 click.echo(sentence)
             click.echo("What its paper has after that is entered here from paper, and the safe is counted.")
+            if stolen:
+                with database.writing() as session:
+                    out = shut_out(session, site_id=site_id, main_id=main_id, at=now())
+                click.echo(f"Shut out at every site until they are invited anew: {', '.join(out) or 'nobody more'}.")
             return
         if not apart and last:
             forget(database, code=there.code, slot_too=True)

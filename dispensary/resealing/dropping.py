@@ -11,6 +11,7 @@ from dispensary.keys import BadKeys, Kind
 from dispensary.resealing.counting import fields_by_key
 from dispensary.resealing.digests import reached, stays, under
 from dispensary.staff import audit
+from dispensary.staff.apart_models import SiteApart
 from dispensary.staff.factor_models import RecoveryCode
 from dispensary.staff.models import Site
 from dispensary.staff.rules import the_program
@@ -23,6 +24,11 @@ def refuse_while_needed(session: ReadSession, kind: Kind, name: str, *, even_so:
 
     `even_so` lets go of what only time or a person could bring under another key, and of nothing else.
     """
+    if (alone := _lent(session)) and (kind is Kind.SEALING or not even_so):
+        raise BadKeys(
+            f"{', '.join(alone)} has a server of its own, which writes by keys of this file: what it has not sent yet"
+            f" may need {name}. Bring it home first: dispensary join SITE --last"
+        )
     if kind is Kind.SEALING:
         if left := fields_by_key(session).get(name, 0):
             raise BadKeys(f"{left:,} fields lie under {name}. Seal them anew first: dispensary keys reseal")
@@ -38,6 +44,11 @@ def refuse_while_needed(session: ReadSession, kind: Kind, name: str, *, even_so:
             f"Passes that {name} has signed would open nothing any more: {said}. Wait until they are over, or drop it"
             " with --even-so: they are revoked, and the counter makes new ones."
         )
+
+
+def _lent(session: ReadSession) -> list[str]:
+    lent = select(SiteApart.site_id).where(SiteApart.whole, SiteApart.until.is_(None))
+    return list(session.scalars(select(Site.code).where(Site.id.in_(lent)).order_by(Site.code)))
 
 
 def _live_passes(session: ReadSession, name: str, at: datetime) -> list[tuple[str, int, datetime]]:

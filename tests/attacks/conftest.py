@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from dispensary.parts.tables import FEWEST
 from tests.attacks.boxes import Pair, copied, make_pair
 from tests.attacks.program import Program
 
 
 @pytest.fixture(scope="session")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder whose database is migrated and stopped."""
+    """A folder whose database is migrated and stopped; with TAKEHOME_TESTS_DIVIDED=1 its big tables are divided."""
     folder = tmp_path_factory.mktemp("made")
     program = Program(folder)
     try:
         migrated = program.run("migrate")
         assert migrated.returncode == 0, migrated.stderr
+        if os.environ.get("TAKEHOME_TESTS_DIVIDED"):
+            divided = program.run("divide", "--parts", str(FEWEST))
+            assert divided.returncode == 0, divided.stderr
     finally:
         program.clear()
     return folder

@@ -30,6 +30,7 @@ KEYS = {
 def divides(centre: Box, here: Programme) -> None:
     """A can is on its way to the satellite; then the centre is divided, as docs/scale.md says: before it is lent."""
     sent(here.main, here.satellite, "500")
+    centre.types("divide", "--whole")
     assert len(centre.types("divide").splitlines()) == len(BY)
 
 

@@ -102,6 +102,7 @@ ABOUT_THE_SITE = {
     "joined site",
     "site came back",
     "site's server was lost",
+    "shut out",
 }
 """Acts about the site or an account, in files that write of clients too."""
 
