@@ -47,6 +47,13 @@ BOTTLES = (
     N_("If anybody else drinks from one, call an ambulance at once, even when they seem well."),
 )
 
+MY_GOALS = N_("My goals")
+GOALS_HOW = (
+    N_("Tick what is done. The lines are for how it goes, in your own words."),
+    N_("This sheet is yours. Bring it along when you like, and we look at it together."),
+)
+"""On a sheet of its own, with what somebody wants to reach."""
+
 _BOOK = N_("You book a time.")
 _MOVE = N_("You change to another time.")
 _DROP = N_("You give that booking up.")
@@ -66,7 +73,7 @@ _START = N_("You get texts again.")
 
 SENTENCES = (
     *(TITLE, SEND_TO, ALWAYS, YOU_WRITE, WHAT_HAPPENS, ANY_WAY, WHEN_YOU_COME, *ARRIVAL, HOURS, CLOSED, CLOSURES),
-    *(NEW_NUMBER, BOTTLES_AT_HOME, *BOTTLES),
+    *(NEW_NUMBER, BOTTLES_AT_HOME, *BOTTLES, MY_GOALS, *GOALS_HOW),
     *(_BOOK, _MOVE, _DROP, _WHEN, _SLOTS, _CHOOSE, _OK, _EVERY, _END, _LIST, _TAKE, _WAIT, _MENU, _LANG, _STOP, _START),
 )
 """Everything that a catalogue must have."""

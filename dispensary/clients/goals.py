@@ -19,6 +19,7 @@ from dispensary.staff import audit
 from dispensary.staff.models import RoleGrant
 from dispensary.staff.rules import Actor
 from dispensary.units import AccountId, ClientId, new_id
+from notifications.discretion import reveals
 
 LONGEST_GOAL = 500
 CLOSED = ("reached", "let_go")
@@ -36,6 +37,11 @@ class Goal:
     closed_on: date | None
     steps: Sequence[Step] = ()
     """In their order."""
+
+    @property
+    def gives_away(self) -> str:
+        """The first word of it, or of a step, that would tell on paper what it is about; empty when none does."""
+        return next(filter(None, map(reveals, (self.words, *(step.words for step in self.steps)))), "")
 
 
 def set_goal(

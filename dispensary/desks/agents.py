@@ -7,7 +7,6 @@ from typing import Any
 from uuid import UUID
 
 from litestar import get, post
-from litestar.datastructures import UploadFile
 from litestar.params import FromPath, FromQuery, MultipartBody
 from litestar.response import Response, Template
 from litestar.types import ControllerRouterHandler
@@ -15,7 +14,7 @@ from litestar.types import ControllerRouterHandler
 from dispensary.clients.queries import Face, face_at
 from dispensary.database import WriteSession
 from dispensary.desks.consulting import Consultation, acts_of
-from dispensary.refusals import BadInput, NotThere, Refusal, Refused
+from dispensary.refusals import Refused
 from dispensary.supplies.agents import AgentView, agent_photo, agents_of, agree, consent_again, name_agent, revoke
 from dispensary.supplies.agents_rules import LONGEST_NAME, MOST_BOTTLES, Consented, Document, Named, Relation, Scope
 from dispensary.supplies.verifying import pass_rules
@@ -24,7 +23,7 @@ from dispensary.web.consultation import looked_at
 from dispensary.web.forms import Form
 from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
 from dispensary.web.guards import requires_client_reader, requires_prescriber
-from dispensary.web.photo import LARGEST_UPLOAD, portrait
+from dispensary.web.photo import sent_photo, shown_photo
 from dispensary.web.templating import page
 from dispensary.web.typed import LONGEST_NOTE, Typed
 
@@ -86,7 +85,7 @@ def add(
 ) -> Response[Any]:
     """Writes down whom the client has named and what they have signed."""
     here = Consultation(database, actor, site, ClientId(client_id), clock())
-    photo, refused_photo = _photo(data)
+    photo, refused_photo = sent_photo(data)
 
     def act(session: WriteSession) -> object:
         with Typed(data) as typed:
@@ -112,15 +111,6 @@ def add(
         )
 
     return here.does(act, then="/agents?done=added", else_again=lambda why: _page(here, refused=why, typed=data))
-
-
-def _photo(data: Mapping[str, Any]) -> tuple[bytes | None, tuple[Refusal, ...]]:
-    sent = data.get("photo")
-    upload = sent.file.read(LARGEST_UPLOAD + 1) if isinstance(sent, UploadFile) else b""
-    try:
-        return (portrait(upload), ()) if upload else (None, ())
-    except BadInput as refused:
-        return None, refused.refusals
 
 
 @post(
@@ -208,9 +198,7 @@ def photo(agent_id: FromPath[UUID], database: TheDatabase, site: TheSite) -> Res
     """The agent's photo, for the screen alone: never kept by the browser."""
     with database.reading() as session:
         found = agent_photo(session, agent_id=agent_id, site_id=site.id)
-    if found is None:
-        raise NotThere(Refusal("no-photo", "There is no photo of this person."))
-    return Response(found, media_type="image/jpeg")
+    return shown_photo(found)
 
 
 HANDLERS: list[ControllerRouterHandler] = [agents, add, again, agreed, revoked, photo]

@@ -13,7 +13,7 @@ from uuid import UUID
 from litestar import get, post
 from litestar.params import FromPath
 from litestar.response import Response, Template
-from litestar.types import ControllerRouterHandler
+from litestar.types import ControllerRouterHandler, Guard
 
 from dispensary.care.instrument_setting import may_use, the_instrument
 from dispensary.care.instruments import words_of
@@ -31,8 +31,6 @@ from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
 from dispensary.web.guards import requires_client_finder, requires_peer_worker
 from dispensary.web.templating import page
 from dispensary.web.typed import Typed
-
-_PEERS, _RECEPTION = "/peers/clients/{client_id:uuid}", "/reception/clients/{client_id:uuid}"
 
 
 def _form(
@@ -92,90 +90,56 @@ def _told(here: AtCounter, base: str, screening_id: UUID) -> Template:
     return page("care/asked.html", here_url=base, band_word=band_word, words_of=words_of, **found)
 
 
-@get(f"{_PEERS}/ask/{{instrument:str}}", sync_to_thread=True, guards=[requires_peer_worker])
-def peer_form(
-    client_id: FromPath[UUID],
-    instrument: FromPath[str],
-    database: TheDatabase,
-    actor: TheActor,
-    site: TheSite,
-    clock: TheClock,
-) -> Template:
-    """The questions, for a peer worker's own client."""
-    here = AtCounter(database, actor, site, ClientId(client_id), clock())
-    return _form(here, f"/peers/clients/{client_id}", instrument)
+def _at(base: str, guard: Guard) -> list[ControllerRouterHandler]:
+    """The pages at one desk."""
+
+    def here_url(client_id: UUID) -> str:
+        return base.replace("{client_id:uuid}", str(client_id))
+
+    @get(f"{base}/ask/{{instrument:str}}", sync_to_thread=True, guards=[guard])
+    def form(
+        client_id: FromPath[UUID],
+        instrument: FromPath[str],
+        database: TheDatabase,
+        actor: TheActor,
+        site: TheSite,
+        clock: TheClock,
+    ) -> Template:
+        """The questions."""
+        here = AtCounter(database, actor, site, ClientId(client_id), clock())
+        return _form(here, here_url(client_id), instrument)
+
+    @post(f"{base}/ask/{{instrument:str}}", sync_to_thread=True, guards=[guard])
+    def answer(
+        client_id: FromPath[UUID],
+        instrument: FromPath[str],
+        data: Form,
+        database: TheDatabase,
+        actor: TheActor,
+        site: TheSite,
+        clock: TheClock,
+    ) -> Response[Any]:
+        """Keeps what the client answered."""
+        here = AtCounter(database, actor, site, ClientId(client_id), clock())
+        return _answered(here, here_url(client_id), instrument, data)
+
+    @get(f"{base}/asked/{{screening_id:uuid}}", sync_to_thread=True, guards=[guard])
+    def told(
+        client_id: FromPath[UUID],
+        screening_id: FromPath[UUID],
+        database: TheDatabase,
+        actor: TheActor,
+        site: TheSite,
+        clock: TheClock,
+    ) -> Template:
+        """That it was asked, and the band where the site says so."""
+        here = AtCounter(database, actor, site, ClientId(client_id), clock())
+        return _told(here, here_url(client_id), screening_id)
+
+    return [form, answer, told]
 
 
-@post(f"{_PEERS}/ask/{{instrument:str}}", sync_to_thread=True, guards=[requires_peer_worker])
-def peer_answer(
-    client_id: FromPath[UUID],
-    instrument: FromPath[str],
-    data: Form,
-    database: TheDatabase,
-    actor: TheActor,
-    site: TheSite,
-    clock: TheClock,
-) -> Response[Any]:
-    """Keeps what a peer worker's own client answered."""
-    here = AtCounter(database, actor, site, ClientId(client_id), clock())
-    return _answered(here, f"/peers/clients/{client_id}", instrument, data)
-
-
-@get(f"{_PEERS}/asked/{{screening_id:uuid}}", sync_to_thread=True, guards=[requires_peer_worker])
-def peer_told(
-    client_id: FromPath[UUID],
-    screening_id: FromPath[UUID],
-    database: TheDatabase,
-    actor: TheActor,
-    site: TheSite,
-    clock: TheClock,
-) -> Template:
-    """That it was asked, and the band where the site says so."""
-    here = AtCounter(database, actor, site, ClientId(client_id), clock())
-    return _told(here, f"/peers/clients/{client_id}", screening_id)
-
-
-@get(f"{_RECEPTION}/ask/{{instrument:str}}", sync_to_thread=True, guards=[requires_client_finder])
-def desk_form(
-    client_id: FromPath[UUID],
-    instrument: FromPath[str],
-    database: TheDatabase,
-    actor: TheActor,
-    site: TheSite,
-    clock: TheClock,
-) -> Template:
-    """The questions, at the front desk."""
-    here = AtCounter(database, actor, site, ClientId(client_id), clock())
-    return _form(here, f"/reception/clients/{client_id}", instrument)
-
-
-@post(f"{_RECEPTION}/ask/{{instrument:str}}", sync_to_thread=True, guards=[requires_client_finder])
-def desk_answer(
-    client_id: FromPath[UUID],
-    instrument: FromPath[str],
-    data: Form,
-    database: TheDatabase,
-    actor: TheActor,
-    site: TheSite,
-    clock: TheClock,
-) -> Response[Any]:
-    """Keeps what was answered at the front desk."""
-    here = AtCounter(database, actor, site, ClientId(client_id), clock())
-    return _answered(here, f"/reception/clients/{client_id}", instrument, data)
-
-
-@get(f"{_RECEPTION}/asked/{{screening_id:uuid}}", sync_to_thread=True, guards=[requires_client_finder])
-def desk_told(
-    client_id: FromPath[UUID],
-    screening_id: FromPath[UUID],
-    database: TheDatabase,
-    actor: TheActor,
-    site: TheSite,
-    clock: TheClock,
-) -> Template:
-    """That it was asked, and the band where the site says so."""
-    here = AtCounter(database, actor, site, ClientId(client_id), clock())
-    return _told(here, f"/reception/clients/{client_id}", screening_id)
-
-
-HANDLERS: list[ControllerRouterHandler] = [peer_form, peer_answer, peer_told, desk_form, desk_answer, desk_told]
+HANDLERS: list[ControllerRouterHandler] = [
+    *_at("/peers/clients/{client_id:uuid}", requires_peer_worker),
+    *_at("/reception/clients/{client_id:uuid}", requires_client_finder),
+]

@@ -33,6 +33,7 @@ from dispensary.web.doing import done_or_again
 from dispensary.web.forms import Form, key_of, one
 from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
 from dispensary.web.guards import requires_carrier, requires_dispenser
+from dispensary.web.photo import shown_photo
 from dispensary.web.templating import page
 from dispensary.web.typed import LONGEST_NOTE, Typed
 
@@ -222,9 +223,7 @@ def photo(carrying_id: FromPath[UUID], database: TheDatabase, actor: TheActor, s
         if carrying is None or carrying.carrier_id != actor.account_id or carrying.ended_at is not None:
             raise _not_mine()
         found = photo_of(session, ClientId(carrying.client_id), site_id=site.id)
-    if found is None:
-        raise NotThere(Refusal("no-photo", "There is no photo of this client."))
-    return Response(found, media_type="image/png" if found.startswith(b"\x89PNG") else "image/jpeg")
+    return shown_photo(found)
 
 
 @post("/carrying/{carrying_id:uuid}/take", sync_to_thread=True, guards=[requires_carrier])

@@ -24,7 +24,7 @@ from dispensary.desks.camera import MAY_LOOK
 from dispensary.desks.window import AtCounter, Opened, amount, choices, seen_again
 from dispensary.desks.with_methadone import courses_at
 from dispensary.monitoring.with_methadone import CourseHere
-from dispensary.refusals import NotThere, Refusal, Refused
+from dispensary.refusals import Refused
 from dispensary.staff.countersign import Somebody
 from dispensary.supplies import passes, queries
 from dispensary.supplies.calls import prescribers
@@ -38,6 +38,7 @@ from dispensary.web.at_window import window_at
 from dispensary.web.forms import Form, key_of, one
 from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
 from dispensary.web.guards import requires_dispenser
+from dispensary.web.photo import shown_photo
 from dispensary.web.safe_acts import safe_says
 from dispensary.web.templating import page
 from dispensary.words import weekday_names
@@ -262,9 +263,7 @@ def photo(client_id: FromPath[UUID], database: TheDatabase, site: TheSite, clock
     with database.reading() as session:
         today = site.dose_day(clock())
         found = photo_at_counter(session, ClientId(client_id), site_id=site.id, today=today)
-    if found is None:
-        raise NotThere(Refusal("no-photo", "There is no photo of this client."))
-    return Response(found, media_type="image/png" if found.startswith(b"\x89PNG") else "image/jpeg")
+    return shown_photo(found)
 
 
 HANDLERS: list[ControllerRouterHandler] = [counter, find, day, client, photo]

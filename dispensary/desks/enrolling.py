@@ -8,7 +8,6 @@ from typing import Any
 
 from babel import Locale
 from litestar import get, post
-from litestar.datastructures import UploadFile
 from litestar.params import MultipartBody
 from litestar.response import Redirect, Response, Template
 from litestar.types import ControllerRouterHandler
@@ -24,7 +23,7 @@ from dispensary.web import consultation
 from dispensary.web.forms import one
 from dispensary.web.given import Clock, TheActor, TheClock, TheDatabase, TheSite
 from dispensary.web.guards import requires
-from dispensary.web.photo import LARGEST_UPLOAD, portrait
+from dispensary.web.photo import portrait, sent_photo
 from dispensary.web.templating import page
 from dispensary.web.typed import Typed
 from dispensary.web.wishing import wishes_from
@@ -113,13 +112,11 @@ def enrol(
 
 def _photo(data: Mapping[str, Any]) -> tuple[bytes | None, tuple[Any, ...]]:
     """The photo that was sent now, else the one that came back with the refused form, which is looked at again."""
-    sent = data.get("photo")
-    upload = sent.file.read(LARGEST_UPLOAD + 1) if isinstance(sent, UploadFile) else b""
+    photo, refusals = sent_photo(data)
+    if photo is not None or refusals or not (kept := one(data, _KEPT)):
+        return photo, refusals
     try:
-        if upload:
-            return portrait(upload), ()
-        kept = one(data, _KEPT)
-        return (portrait(b64decode(kept, validate=True)), ()) if kept else (None, ())
+        return portrait(b64decode(kept, validate=True)), ()
     except BadInput as refused:
         return None, refused.refusals
     except ValueError:

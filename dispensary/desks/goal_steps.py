@@ -1,154 +1,161 @@
-"""Steps to a client's goals: at the page of whoever treats them, and at their own peer worker's."""
+"""Steps to a client's goals, and their goals on a sheet: for whoever treats them, and for their own peer worker."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
 
-from litestar import post
-from litestar.params import FromPath
-from litestar.response import Response
-from litestar.types import ControllerRouterHandler
+from litestar import get, post
+from litestar.params import FromPath, FromQuery
+from litestar.response import Response, Template
+from litestar.types import ControllerRouterHandler, Guard
 
 from dispensary.clients.goal_steps import LONGEST_STEP, add_step, finish_step, step_earlier, take_step_back
 from dispensary.clients.own import own_client
-from dispensary.database import WriteSession
+from dispensary.database import ReadSession, WriteSession
 from dispensary.desks import peers
 from dispensary.desks.consulting import Consultation, client_page
-from dispensary.refusals import NotThere, Refusal
+from dispensary.looks.asking import with_reason
+from dispensary.refusals import NotThere, Refusal, Refused
+from dispensary.staff import audit
 from dispensary.staff.rules import Act
+from dispensary.supplies.printing.fonts import NoLetters
+from dispensary.supplies.printing.my_goals import goal_sheet, my_goals_pdf
 from dispensary.units import ClientId
 from dispensary.web.doing import done_or_again
 from dispensary.web.forms import Form
 from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
-from dispensary.web.guards import requires, requires_peer_worker
+from dispensary.web.guards import requires, requires_client_reader, requires_peer_worker
+from dispensary.web.paper import no_letters, pdf
 from dispensary.web.typed import Typed
 
-_requires_noter = requires(Act.ENROL)
+Again = Callable[[Consultation, Refused, Mapping[str, Any]], Template]
 
 
-def _adding(here: Consultation, goal_id: UUID, data: Form) -> Callable[[WriteSession], None]:
-    def act(session: WriteSession) -> None:
-        with Typed(data) as typed:
-            words = typed.text("step", most=LONGEST_STEP)
-        add_step(session, actor=here.actor, client_id=here.client_id, goal_id=goal_id, words=words, at=here.now)
-
-    return act
+def _add(session: WriteSession, here: Consultation, goal_id: UUID, data: Form) -> None:
+    with Typed(data) as typed:
+        words = typed.text("step", most=LONGEST_STEP)
+    add_step(session, actor=here.actor, client_id=here.client_id, goal_id=goal_id, words=words, at=here.now)
 
 
-def _saying(here: Consultation, step_id: UUID, said: str, data: Form) -> Callable[[WriteSession], None]:
+def _say(session: WriteSession, here: Consultation, step_id: UUID, said: str, data: Form) -> None:
     """What was pressed at a step: `done` on a day, that taken `back`, or the step put `earlier`."""
     about: dict[str, Any] = {"actor": here.actor, "client_id": here.client_id, "step_id": step_id, "at": here.now}
-
-    def act(session: WriteSession) -> None:
-        if said == "done":
-            with Typed(data) as typed:
-                on_day = typed.day("on_day")
-            finish_step(session, on_day=on_day, today=here.today, **about)
-        elif said == "back":
-            take_step_back(session, today=here.today, **about)
-        elif said == "earlier":
-            step_earlier(session, **about)
-        else:
-            raise NotThere(Refusal("no-page", "There is no such page.", "Look at the client's page again."))
-
-    return act
+    if said == "done":
+        with Typed(data) as typed:
+            on_day = typed.day("on_day")
+        finish_step(session, on_day=on_day, today=here.today, **about)
+    elif said == "back":
+        take_step_back(session, today=here.today, **about)
+    elif said == "earlier":
+        step_earlier(session, **about)
+    else:
+        raise NotThere(Refusal("no-page", "There is no such page.", "Look at the client's page again."))
 
 
-@post("/consulting/clients/{client_id:uuid}/goals/{goal_id:uuid}/steps", sync_to_thread=True, guards=[_requires_noter])
-def add(
-    client_id: FromPath[UUID],
-    goal_id: FromPath[UUID],
-    data: Form,
-    database: TheDatabase,
-    actor: TheActor,
-    site: TheSite,
-    clock: TheClock,
-) -> Response[Any]:
-    """Keeps a step to a goal."""
-    here = Consultation(database, actor, site, ClientId(client_id), clock())
-    kept = {**data, "goal_id": str(goal_id)}
-    return here.does(
-        _adding(here, goal_id, data),
+def _at(
+    base: str, *, notes: Guard, reads: Guard, then: str, again: Again, own: bool = False
+) -> list[ControllerRouterHandler]:
+    """The pages at one desk. With `own`, of one's own clients alone: anybody else's is nobody."""
+
+    def theirs(session: ReadSession, here: Consultation) -> None:
+        if own:
+            own_client(session, actor=here.actor, client_id=here.client_id)
+
+    def does(here: Consultation, act: Callable[[WriteSession], None], typed: Mapping[str, Any]) -> Response[Any]:
+        def of_theirs(session: WriteSession) -> None:
+            theirs(session, here)
+            act(session)
+
+        return done_or_again(
+            here.database,
+            of_theirs,
+            then=lambda _: base.replace("{client_id:uuid}", str(here.client_id)) + then,
+            else_again=lambda why: again(here, why, typed),
+        )
+
+    @post(f"{base}/goals/{{goal_id:uuid}}/steps", sync_to_thread=True, guards=[notes])
+    def add(
+        client_id: FromPath[UUID],
+        goal_id: FromPath[UUID],
+        data: Form,
+        database: TheDatabase,
+        actor: TheActor,
+        site: TheSite,
+        clock: TheClock,
+    ) -> Response[Any]:
+        """Keeps a step to a goal."""
+        here = Consultation(database, actor, site, ClientId(client_id), clock())
+        return does(here, lambda session: _add(session, here, goal_id, data), {**data, "goal_id": str(goal_id)})
+
+    @post(f"{base}/steps/{{step_id:uuid}}/{{said:str}}", sync_to_thread=True, guards=[notes])
+    def say(
+        client_id: FromPath[UUID],
+        step_id: FromPath[UUID],
+        said: FromPath[str],
+        data: Form,
+        database: TheDatabase,
+        actor: TheActor,
+        site: TheSite,
+        clock: TheClock,
+    ) -> Response[Any]:
+        """Says that a step is done, or is not after all; or puts it before another."""
+        here = Consultation(database, actor, site, ClientId(client_id), clock())
+        return does(here, lambda session: _say(session, here, step_id, said, data), {**data, "step_id": str(step_id)})
+
+    @get(f"{base}/goals.pdf", sync_to_thread=True, guards=[reads])
+    def on_paper(
+        client_id: FromPath[UUID],
+        database: TheDatabase,
+        actor: TheActor,
+        site: TheSite,
+        clock: TheClock,
+        also: FromQuery[list[UUID] | None] = None,
+    ) -> Response[Any]:
+        """What they want to reach on a sheet to take along, in their language; `also` what gives the place away.
+
+        That it was printed is on the trail. The file's name says nothing.
+        """
+        here = Consultation(database, actor, site, ClientId(client_id), clock())
+        with database.writing() as session:
+            theirs(session, here)
+            sheet = goal_sheet(
+                session, site=site, client_id=here.client_id, also=frozenset(also or ()), today=here.today
+            )
+            audit.record(
+                session,
+                actor=actor,
+                act="printed goals",
+                subject="client",
+                subject_id=client_id,
+                at=here.now,
+                details=with_reason({"goals": len(sheet.goals)}),
+            )
+        try:
+            return pdf(my_goals_pdf(sheet), "page.pdf")
+        except NoLetters:
+            raise no_letters() from None
+
+    return [add, say, on_paper]
+
+
+HANDLERS: list[ControllerRouterHandler] = [
+    *_at(
+        "/consulting/clients/{client_id:uuid}",
+        notes=requires(Act.ENROL),
+        reads=requires_client_reader,
         then="?done=goal#goals",
-        else_again=lambda why: client_page(here, refused=why, typed=kept),
-    )
-
-
-@post(
-    "/consulting/clients/{client_id:uuid}/steps/{step_id:uuid}/{said:str}",
-    sync_to_thread=True,
-    guards=[_requires_noter],
-)
-def say(
-    client_id: FromPath[UUID],
-    step_id: FromPath[UUID],
-    said: FromPath[str],
-    data: Form,
-    database: TheDatabase,
-    actor: TheActor,
-    site: TheSite,
-    clock: TheClock,
-) -> Response[Any]:
-    """Says that a step is done, or is not after all; or puts it before another."""
-    here = Consultation(database, actor, site, ClientId(client_id), clock())
-    kept = {**data, "step_id": str(step_id)}
-    return here.does(
-        _saying(here, step_id, said, data),
-        then="?done=goal#goals",
-        else_again=lambda why: client_page(here, refused=why, typed=kept),
-    )
-
-
-def _of_ones_own(here: Consultation, act: Callable[[WriteSession], None], data: dict[str, Any]) -> Response[Any]:
-    """Does it for one of the actor's own clients; anybody else's is nobody."""
-
-    def theirs(session: WriteSession) -> None:
-        own_client(session, actor=here.actor, client_id=here.client_id)
-        act(session)
-
-    return done_or_again(
-        here.database,
-        theirs,
-        then=lambda _: f"/peers/clients/{here.client_id}?done=step",
-        else_again=lambda why: peers.again(here.database, here.actor, here.site, here.client_id, here.now, why, data),
-    )
-
-
-@post("/peers/clients/{client_id:uuid}/goals/{goal_id:uuid}/steps", sync_to_thread=True, guards=[requires_peer_worker])
-def add_own(
-    client_id: FromPath[UUID],
-    goal_id: FromPath[UUID],
-    data: Form,
-    database: TheDatabase,
-    actor: TheActor,
-    site: TheSite,
-    clock: TheClock,
-) -> Response[Any]:
-    """Keeps a step to a goal of one's own client."""
-    here = Consultation(database, actor, site, ClientId(client_id), clock())
-    return _of_ones_own(here, _adding(here, goal_id, data), {**data, "goal_id": str(goal_id)})
-
-
-@post(
-    "/peers/clients/{client_id:uuid}/steps/{step_id:uuid}/{said:str}",
-    sync_to_thread=True,
-    guards=[requires_peer_worker],
-)
-def say_own(
-    client_id: FromPath[UUID],
-    step_id: FromPath[UUID],
-    said: FromPath[str],
-    data: Form,
-    database: TheDatabase,
-    actor: TheActor,
-    site: TheSite,
-    clock: TheClock,
-) -> Response[Any]:
-    """Says of a step of one's own client what `say` does."""
-    here = Consultation(database, actor, site, ClientId(client_id), clock())
-    return _of_ones_own(here, _saying(here, step_id, said, data), {**data, "step_id": str(step_id)})
-
-
-HANDLERS: list[ControllerRouterHandler] = [add, say, add_own, say_own]
+        again=lambda here, why, typed: client_page(here, refused=why, typed=typed),
+    ),
+    *_at(
+        "/peers/clients/{client_id:uuid}",
+        notes=requires_peer_worker,
+        reads=requires_peer_worker,
+        then="?done=step",
+        again=lambda here, why, typed: peers.again(
+            here.database, here.actor, here.site, here.client_id, here.now, why, typed
+        ),
+        own=True,
+    ),
+]

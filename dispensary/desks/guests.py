@@ -17,7 +17,7 @@ from dispensary.clients.guest_rules import StayState
 from dispensary.clients.guests import at_satellites, longest_stay, set_longest, stay_at, stays_at, stays_of
 from dispensary.clients.queries import face_at
 from dispensary.database import ReadSession, WriteSession
-from dispensary.desks.window import AtCounter
+from dispensary.desks.window import AtCounter, desk_of
 from dispensary.homes.queries import arriving
 from dispensary.refusals import Refused
 from dispensary.staff.queries import names_of, sites
@@ -49,10 +49,6 @@ def _words() -> dict[str, str]:
         StayState.RUNNING: _("now"),
         StayState.OVER: _("over"),
     }
-
-
-def _desk(actor: Actor) -> str:
-    return "/counter" if actor.may(Act.DISPENSE) else "/consulting"
 
 
 def _asked(data: Mapping[str, Any]) -> Asked:
@@ -105,7 +101,7 @@ def _list(
         may_ask=actor.may(Act.DISPENSE) and bool(others),
         me=site.id,
         today=today,
-        back=_desk(actor),
+        back=desk_of(actor),
     )
 
 
@@ -183,7 +179,7 @@ def _one(
             ends=state in (StayState.ASKED, StayState.COMING, StayState.RUNNING) and not answers,
             names=names_of(session, people),
             here_url=f"/guests/{stay_id}",
-            client_url=f"{_desk(actor)}/clients/{client_id}"
+            client_url=f"{desk_of(actor)}/clients/{client_id}"
             if is_home or (state is StayState.RUNNING and actor.may(Act.DISPENSE))
             else "",
         )
@@ -284,7 +280,7 @@ def _client(here: AtCounter, refused: Refused | None = None, typed: Mapping[str,
             today=here.today,
             usual_last=here.today + timedelta(days=min(_USUAL_DAYS, longest) - 1),
             here_url=f"/guests/clients/{here.client_id}",
-            back=f"{_desk(here.actor)}/clients/{here.client_id}",
+            back=f"{desk_of(here.actor)}/clients/{here.client_id}",
         )
 
     return here.sees(read, seen_on="guest doses")

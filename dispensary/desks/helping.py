@@ -13,7 +13,7 @@ from litestar.types import ControllerRouterHandler
 
 from dispensary.database import Database
 from dispensary.phone.help_sheet import help_sheet, languages_of_help
-from dispensary.refusals import Refusal, Refused
+from dispensary.refusals import Refused
 from dispensary.staff.phone_line import set_phone_line
 from dispensary.staff.queries import Place
 from dispensary.staff.rules import Act, Actor
@@ -23,7 +23,7 @@ from dispensary.units import DoseDay
 from dispensary.web.forms import Form, one
 from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
 from dispensary.web.guards import requires_administrator, requires_help_printer
-from dispensary.web.paper import pdf
+from dispensary.web.paper import no_letters, pdf
 from dispensary.web.templating import page
 from dispensary.words import language as read_now
 from notifications import help_sheet as words
@@ -92,13 +92,7 @@ def help_paper(
     try:
         return pdf(help_pdf(told), f"help-{language}.pdf")
     except NoLetters:
-        raise Refused(
-            Refusal(
-                "no-font",
-                "The server has no font for this language: the sheet would be full of empty boxes.",
-                "Whoever runs the server installs one; on Debian they are in fonts-noto-core and fonts-noto-cjk.",
-            )
-        ) from None
+        raise no_letters() from None
 
 
 @post("/office/phone-line", sync_to_thread=True, guards=[requires_administrator])

@@ -15,14 +15,14 @@ from litestar.types import ControllerRouterHandler
 from dispensary.clients.home_models import ClientMove, MoveState
 from dispensary.clients.queries import face_at
 from dispensary.database import ReadSession, WriteSession
-from dispensary.desks.window import AtCounter
+from dispensary.desks.window import AtCounter, desk_of
 from dispensary.homes.asking import turn_down, write_move
 from dispensary.homes.going import take_on, undo
 from dispensary.homes.queries import arriving_face, arriving_photo, bottles_standing, move_at, moves_at, moves_of
 from dispensary.homes.rules import LONGEST_REASON
-from dispensary.refusals import NotThere, Refusal, Refused
+from dispensary.refusals import Refused
 from dispensary.staff.queries import sites
-from dispensary.staff.rules import Act, Actor
+from dispensary.staff.rules import Actor
 from dispensary.supplies.guest_facts import facts_of
 from dispensary.units import ClientId, SiteId
 from dispensary.web.consultation import looked_at
@@ -30,6 +30,7 @@ from dispensary.web.doing import done_or_again
 from dispensary.web.forms import Form, key_of, one
 from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
 from dispensary.web.guards import requires_mover
+from dispensary.web.photo import shown_photo
 from dispensary.web.templating import page
 from dispensary.web.typed import Typed
 from dispensary.words import _
@@ -48,10 +49,6 @@ def _words() -> dict[str, str]:
     }
 
 
-def _desk(actor: Actor) -> str:
-    return "/counter" if actor.may(Act.DISPENSE) else "/consulting"
-
-
 @get("/moves", sync_to_thread=True, guards=[requires_mover])
 def moves(database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock) -> Template:
     """Who leaves this site and who arrives: what waits, and what became of the moves of the last month."""
@@ -64,7 +61,7 @@ def moves(database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock
         leaving=[each for each in waits if each.move.from_site_id == site.id],
         past=[each for each in rows if each.state is not MoveState.ASKED],
         words=_words(),
-        back=_desk(actor),
+        back=desk_of(actor),
     )
 
 
@@ -108,7 +105,7 @@ def _one(
             undoes=shown.state is MoveState.DONE and shown.move.from_day == today,
             most=LONGEST_REASON,
             here_url=f"/moves/{move_id}",
-            client_url=f"{_desk(actor)}/clients/{client_id}" if here else "",
+            client_url=f"{desk_of(actor)}/clients/{client_id}" if here else "",
         )
 
     return database.write(read)
@@ -119,9 +116,7 @@ def photo(move_id: FromPath[UUID], database: TheDatabase, site: TheSite) -> Resp
     """The photo of whoever is to come, while they have not: for the screen alone, never kept by the browser."""
     with database.reading() as session:
         found = arriving_photo(session, site_id=site.id, move_id=move_id)
-    if found is None:
-        raise NotThere(Refusal("no-photo", "There is no photo of this client."))
-    return Response(found, media_type="image/png" if found.startswith(b"\x89PNG") else "image/jpeg")
+    return shown_photo(found)
 
 
 @post("/moves/{move_id:uuid}/take-on", sync_to_thread=True, guards=[requires_mover])
@@ -211,7 +206,7 @@ def _client(here: AtCounter, refused: Refused | None = None, typed: Mapping[str,
             others=[(each.code, f"{each.code}, {each.name}") for each in sites(session) if each.id != here.site.id],
             most=LONGEST_REASON,
             here_url=f"/moves/clients/{here.client_id}",
-            back=f"{_desk(here.actor)}/clients/{here.client_id}",
+            back=f"{desk_of(here.actor)}/clients/{here.client_id}",
         )
 
     return here.sees(read, seen_on="move to another site")

@@ -22,7 +22,7 @@ from dispensary.refusals import Refused
 from dispensary.staff.countersign import Somebody, on_duty, who_can_stand_by
 from dispensary.staff.models import Account
 from dispensary.staff.queries import Place
-from dispensary.staff.rules import Actor
+from dispensary.staff.rules import Act, Actor
 from dispensary.supplies.calls import prescribers
 from dispensary.supplies.far_away import Heard, heard_of
 from dispensary.supplies.guests import stay_state
@@ -64,6 +64,11 @@ class Opened:
             return False  # home's prescriber agrees to it, and home writes it down
         refused = {refusal.code for refusal in self.window.refusals}
         return ruling is not None and ruling.instruction == Counter.REDUCED_AFTER_CALL and "absent-call" in refused
+
+
+def desk_of(actor: Actor) -> str:
+    """At which desk the actor has the clients before them."""
+    return "/counter" if actor.may(Act.DISPENSE) else "/consulting"
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,7 @@ SENTENCES: dict[str, str] = {
     "moved goal step": _("Put the steps to a goal of yours in another order"),
     "did goal step": _("Wrote down that a step to a goal of yours is done"),
     "took goal step back": _("Took back that a step to a goal of yours is done"),
+    "printed goals": _("Printed your goals for you"),
     "noted legal status": _("Wrote down something that you told about yourself"),
     "opened task": _("Wrote down something to do for you"),
     "did task": _("Did something that was to be done for you"),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from litestar.response import Response
 
+from dispensary.refusals import Refusal, Refused
+
 
 def pdf(content: bytes, name: str) -> Response[bytes]:
     """A PDF that the browser shows in place, under this name when it is kept."""
@@ -18,4 +20,15 @@ def to_keep(content: bytes, name: str) -> Response[bytes]:
         content,
         media_type="application/octet-stream",
         headers={"content-disposition": f'attachment; filename="{name}"'},
+    )
+
+
+def no_letters() -> Refused:
+    """The refusal of a paper of which nobody could read a word."""
+    return Refused(
+        Refusal(
+            "no-font",
+            "The server has no font for this language: the sheet would be full of empty boxes.",
+            "Whoever runs the server installs one; on Debian they are in fonts-noto-core and fonts-noto-cjk.",
+        )
     )

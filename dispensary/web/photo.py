@@ -1,16 +1,37 @@
-"""A client's photo as it comes in: looked at by its content, made small, and rid of everything but the picture."""
+"""A photo as it comes in, looked at by its content, made small and rid of all but the picture; and as it is shown."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from io import BytesIO
+from typing import Any
 
+from litestar.datastructures import UploadFile
+from litestar.response import Response
 from PIL import Image, ImageOps
 
-from dispensary.refusals import BadInput, Refusal
+from dispensary.refusals import BadInput, NotThere, Refusal
 
 LARGEST_UPLOAD = 1_500_000
 LONGEST_SIDE = 480
 _MOST_PIXELS = 25_000_000
+
+
+def sent_photo(data: Mapping[str, Any]) -> tuple[bytes | None, tuple[Refusal, ...]]:
+    """The photo of a form as it is kept, nothing where none was sent; or why it cannot be."""
+    sent = data.get("photo")
+    upload = sent.file.read(LARGEST_UPLOAD + 1) if isinstance(sent, UploadFile) else b""
+    try:
+        return (portrait(upload), ()) if upload else (None, ())
+    except BadInput as refused:
+        return None, refused.refusals
+
+
+def shown_photo(found: bytes | None) -> Response[bytes]:
+    """A kept photo as it is answered. Raises NotThere where there is none."""
+    if found is None:
+        raise NotThere(Refusal("no-photo", "There is no photo of this person."))
+    return Response(found, media_type="image/png" if found.startswith(b"\x89PNG") else "image/jpeg")
 
 
 def portrait(upload: bytes) -> bytes:
