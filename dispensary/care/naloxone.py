@@ -36,7 +36,7 @@ def receive_kits(
     at: datetime,
 ) -> NaloxoneLot:
     """Enters kits of a batch. Raises BadInput for a batch that is there already, is over, or for no kits."""
-    _refuse_others(actor)
+    refuse_others(actor)
     named, boxed = batch.strip().upper(), " ".join(product.split())
     faults = []
     for field, word in (("batch", named), ("product", boxed)):
@@ -79,7 +79,7 @@ def receive_kits(
 def discard_kits(session: WriteSession, *, actor: Actor, lot_id: UUID, kits: int, reason: str, at: datetime) -> None:
     """Puts kits away that are over, broken or lost, with a reason. Raises BadInput, Refused where so many are not left,
     NotThere."""
-    _refuse_others(actor)
+    refuse_others(actor)
     if not reason.strip() or len(reason) > 200:
         raise BadInput(Refusal("reason", "Say why.", "Over, broken, or lost.", field="reason"))
     _take_from(session, actor, lot_id, kits, discarded=True)
@@ -106,7 +106,7 @@ def give_kit(
     `client_id` is whose they are, or whose family's; anybody else may say a code, by which they are counted once.
     Raises BadInput, Refused where so many are not left, NotThere for another site's client or lot.
     """
-    _refuse_others(actor)
+    refuse_others(actor)
     if not 1 <= kits <= MOST_GIVEN:
         raise BadInput(Refusal("kits", f"From 1 to {MOST_GIVEN} kits at once.", "Correct it.", field="kits"))
     if to_whom is ToWhom.CLIENT and client_id is None:
@@ -144,7 +144,7 @@ def answer_offer(
     session: WriteSession, *, actor: Actor, client_id: ClientId, said: Said, key: UUID, today: date, at: datetime
 ) -> None:
     """Writes down that a client wants no kit, or has one, which costs them nothing. Raises NotThere."""
-    _refuse_others(actor)
+    refuse_others(actor)
     lock_client(session, client_id, actor.site_id)
     if session.get(NaloxoneAnswer, key) is not None:
         return
@@ -180,7 +180,7 @@ def report_use(
 
     Raises BadInput for a day that is to come or three years ago, NotThere.
     """
-    _refuse_others(actor)
+    refuse_others(actor)
     faults = []
     if not 0 <= (today - happened_on).days <= LONGEST_AGO:
         faults.append(Refusal("happened-on", "This day cannot be.", "Correct the day.", field="happened_on"))
@@ -227,28 +227,6 @@ def lots_of(session: ReadSession, *, site_id: SiteId) -> Sequence[NaloxoneLot]:
 
 
 @dataclass(frozen=True)
-class KitOf:
-    """Kits that a client, or their family, was given."""
-
-    given_on: date
-    kits: int
-    to_whom: ToWhom
-    trained: bool
-    expires_on: date
-
-
-def kits_of(session: ReadSession, *, client_id: ClientId) -> list[KitOf]:
-    """All of them, the newest first."""
-    rows = session.execute(
-        select(NaloxoneKit, NaloxoneLot.expires_on)
-        .join(NaloxoneLot, NaloxoneLot.id == NaloxoneKit.lot_id)
-        .where(NaloxoneKit.client_id == client_id)
-        .order_by(NaloxoneKit.given_at.desc(), NaloxoneKit.id.desc())
-    )
-    return [KitOf(kit.given_on, kit.kits, ToWhom(kit.to_whom), kit.trained, until) for kit, until in rows]
-
-
-@dataclass(frozen=True)
 class Replacement:
     """A client whose newest kit was used, is over, or soon will be."""
 
@@ -263,10 +241,10 @@ SELECT newest.client_id, c.number, newest.expires_on, used.at IS NOT NULL AS use
     SELECT DISTINCT ON (k.client_id) k.client_id, l.expires_on,
         max(k.given_at) OVER (PARTITION BY k.client_id) AS given_at
     FROM naloxone_kit k JOIN naloxone_lot l ON l.id = k.lot_id
-    WHERE k.to_whom = 'client' ORDER BY k.client_id, l.expires_on DESC
+    WHERE k.to_whom = 'client' AND k.voided_at IS NULL ORDER BY k.client_id, l.expires_on DESC
 ) newest JOIN client c ON c.id = newest.client_id
 CROSS JOIN LATERAL (SELECT max(u.noted_at) AS at FROM naloxone_use u
-    WHERE u.client_id = c.id AND u.noted_at >= newest.given_at) used
+    WHERE u.client_id = c.id AND u.voided_at IS NULL AND u.noted_at >= newest.given_at) used
 WHERE c.site_id = :site AND (newest.expires_on <= :until OR used.at IS NOT NULL)
     AND EXISTS (SELECT FROM episode e WHERE e.client_id = c.id AND e.ended_on IS NULL)
     AND NOT EXISTS (SELECT FROM naloxone_answer a WHERE a.client_id = c.id
@@ -297,11 +275,13 @@ class Counts:
 
 
 _COUNTS = text("""
+WITH told AS (
+    SELECT outcome FROM naloxone_use WHERE site_id = :site AND happened_on >= :since AND voided_at IS NULL
+)
 SELECT coalesce(sum(kits), 0), count(DISTINCT coalesce(client_id::text, encode(code_digest, 'hex'), id::text)),
     count(*) FILTER (WHERE trained),
-    (SELECT count(*) FROM naloxone_use u WHERE u.site_id = :site AND u.happened_on >= :since),
-    (SELECT count(*) FROM naloxone_use u WHERE u.site_id = :site AND u.happened_on >= :since AND u.outcome = 'lives')
-FROM naloxone_kit WHERE site_id = :site AND given_on >= :since
+    (SELECT count(*) FROM told), (SELECT count(*) FROM told WHERE outcome = 'lives')
+FROM naloxone_kit WHERE site_id = :site AND given_on >= :since AND voided_at IS NULL
 """)
 
 
@@ -331,7 +311,8 @@ def _take_from(session: WriteSession, actor: Actor, lot_id: UUID, kits: int, *, 
     )
 
 
-def _refuse_others(actor: Actor) -> None:
+def refuse_others(actor: Actor) -> None:
+    """Raises NotAllowed for whoever neither dispenses nor takes clients on."""
     if actor.account_id is None or not (actor.may(Act.DISPENSE) or actor.may(Act.ENROL)):
         raise NotAllowed(Refusal("no-naloxone", "Your work at this site does not include this.", "Ask a colleague."))
 

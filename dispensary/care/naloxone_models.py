@@ -16,6 +16,14 @@ from dispensary.columns import Base, Id
 from dispensary.units import AccountId, ClientId, SiteId
 
 
+def taken_back_once() -> tuple[CheckConstraint, ...]:
+    """What holds of a row that is taken back by somebody for a reason, or not at all."""
+    return (
+        CheckConstraint("num_nonnulls(voided_at, voided_by, void_reason) IN (0, 3)", name="taken_back_whole"),
+        CheckConstraint("void_reason IN ('twice', 'mistaken', 'never')", name="void_reason"),
+    )
+
+
 class NaloxoneLot(Base):
     """Kits of one batch. What is left is moved by the kits that are given and those that are put away."""
 
@@ -42,7 +50,7 @@ class NaloxoneLot(Base):
 
 
 class NaloxoneKit(Base):
-    """Kits that were given to somebody at once. It is added and never changed."""
+    """Kits that were given to somebody at once. It is added, and taken back once."""
 
     __tablename__ = "naloxone_kit"
     __table_args__ = (
@@ -52,6 +60,7 @@ class NaloxoneKit(Base):
         CheckConstraint("to_whom IN ('client', 'peer', 'family', 'community')", name="to_whom"),
         CheckConstraint("to_whom <> 'client' OR client_id IS NOT NULL", name="a_client_is_known"),
         CheckConstraint("kits BETWEEN 1 AND 100", name="kits"),
+        *taken_back_once(),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -69,6 +78,10 @@ class NaloxoneKit(Base):
     given_on: Mapped[date]
     given_by: Mapped[AccountId] = mapped_column(ForeignKey("account.id"))
     given_at: Mapped[datetime]
+    voided_at: Mapped[datetime | None]
+    """When it was taken back as entered in error; since then it counts nowhere."""
+    voided_by: Mapped[AccountId | None] = mapped_column(ForeignKey("account.id"))
+    void_reason: Mapped[str | None]
 
 
 class NaloxoneAnswer(Base):
@@ -90,7 +103,7 @@ class NaloxoneAnswer(Base):
 
 
 class NaloxoneUse(Base):
-    """A kit was used, as somebody told it. It is added and never changed."""
+    """A kit was used, as somebody told it. It is added, and taken back once."""
 
     __tablename__ = "naloxone_use"
     __table_args__ = (
@@ -100,6 +113,7 @@ class NaloxoneUse(Base):
         CheckConstraint("told_by <> 'client' OR client_id IS NOT NULL", name="a_client_is_known"),
         CheckConstraint("kits BETWEEN 1 AND 20", name="kits"),
         CheckConstraint("outcome IN ('lives', 'died', 'unknown')", name="outcome"),
+        *taken_back_once(),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -112,3 +126,7 @@ class NaloxoneUse(Base):
     outcome: Mapped[str]
     noted_by: Mapped[AccountId] = mapped_column(ForeignKey("account.id"))
     noted_at: Mapped[datetime]
+    voided_at: Mapped[datetime | None]
+    """When it was taken back as entered in error; since then it counts nowhere."""
+    voided_by: Mapped[AccountId | None] = mapped_column(ForeignKey("account.id"))
+    void_reason: Mapped[str | None]

@@ -84,8 +84,7 @@ def note_met(session: WriteSession, *, actor: Actor, met: Met, key: UUID, today:
 
     Raises NotAllowed for anybody but nurses, doctors and peer workers, BadInput with a fault a field.
     """
-    if actor.account_id is None or not (actor.may(Act.ENROL) or actor.may(Act.LOOK_AFTER_OWN)):
-        raise NotAllowed(Refusal("no-outreach", "Your work at this site does not include this.", "Ask a colleague."))
+    refuse_who_meets_nobody(actor)
     if faults := met.faults(today):
         raise BadInput(*faults)
     if session.get(OutreachContact, key) is not None:
@@ -113,6 +112,12 @@ def note_met(session: WriteSession, *, actor: Actor, met: Met, key: UUID, today:
     )
 
 
+def refuse_who_meets_nobody(actor: Actor) -> None:
+    """Raises NotAllowed for whoever neither takes clients on nor keeps in touch with their own."""
+    if actor.account_id is None or not (actor.may(Act.ENROL) or actor.may(Act.LOOK_AFTER_OWN)):
+        raise NotAllowed(Refusal("no-outreach", "Your work at this site does not include this.", "Ask a colleague."))
+
+
 @dataclass(frozen=True)
 class Reached:
     """A site's outreach since a day."""
@@ -125,7 +130,7 @@ class Reached:
 
 _PEOPLE = text("""
 SELECT count(*), count(DISTINCT coalesce(encode(code_digest, 'hex'), id::text)) FROM outreach_contact
-WHERE site_id = :site AND on_day >= :since
+WHERE site_id = :site AND on_day >= :since AND voided_at IS NULL
 """)
 
 
@@ -136,6 +141,7 @@ def reached_since(session: ReadSession, *, site_id: SiteId, since: date) -> Reac
         select(OutreachMaterial.material, func.sum(OutreachMaterial.amount))
         .join(OutreachContact, OutreachContact.id == OutreachMaterial.contact_id)
         .where(OutreachContact.site_id == site_id, OutreachContact.on_day >= since)
+        .where(OutreachContact.voided_at.is_(None))
         .group_by(OutreachMaterial.material)
     )
     return Reached(contacts, people, {material: int(total) for material, total in session.execute(sums)})

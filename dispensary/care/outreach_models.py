@@ -9,18 +9,20 @@ from sqlalchemy import ARRAY, CheckConstraint, ForeignKey, Index, SmallInteger, 
 from sqlalchemy.dialects.postgresql import BYTEA
 from sqlalchemy.orm import Mapped, mapped_column
 
+from dispensary.care.naloxone_models import taken_back_once
 from dispensary.columns import Base
 from dispensary.units import AccountId, SiteId
 
 
 class OutreachContact(Base):
-    """Somebody was met outside, who is known by a code of their own or by nothing. It is added and never changed."""
+    """Somebody was met outside, who is known by a code of their own or by nothing. It is added, and taken back once."""
 
     __tablename__ = "outreach_contact"
     __table_args__ = (
         Index(None, "site_id", "on_day"),
         CheckConstraint("place <> ''", name="place"),
         CheckConstraint("kind IN ('outreach', 'drop_in', 'event')", name="kind"),
+        *taken_back_once(),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -36,6 +38,10 @@ class OutreachContact(Base):
     """What they were told of, or brought to."""
     noted_by: Mapped[AccountId] = mapped_column(ForeignKey("account.id"))
     noted_at: Mapped[datetime]
+    voided_at: Mapped[datetime | None]
+    """When it was taken back as entered in error; since then it counts nowhere."""
+    voided_by: Mapped[AccountId | None] = mapped_column(ForeignKey("account.id"))
+    void_reason: Mapped[str | None]
 
 
 class OutreachMaterial(Base):

@@ -12,6 +12,14 @@ from litestar.params import FromPath, FromQuery
 from litestar.response import Response, Template
 from litestar.types import ControllerRouterHandler
 
+from dispensary.care.corrections import (
+    gifts_of,
+    gifts_to_others,
+    take_gift_back,
+    take_use_back,
+    uses_of,
+    uses_of_others,
+)
 from dispensary.care.naloxone import (
     MOST_GIVEN,
     MOST_RECEIVED,
@@ -20,17 +28,16 @@ from dispensary.care.naloxone import (
     counts_since,
     discard_kits,
     give_kit,
-    kits_of,
     lots_of,
     receive_kits,
     replacements,
     report_use,
 )
-from dispensary.care.naloxone_rules import Outcome, Said, ToWhom
+from dispensary.care.naloxone_rules import Outcome, Said, ToWhom, Wrong
 from dispensary.clients.queries import face_at, faces
 from dispensary.database import Database, ReadSession, WriteSession
 from dispensary.desks.consulting import Consultation, acts_of, plain_day
-from dispensary.refusals import Refused
+from dispensary.refusals import NotThere, Refusal, Refused
 from dispensary.staff.queries import Place
 from dispensary.staff.rules import Act, Actor
 from dispensary.takehome.naloxone import offers_naloxone, to_offer
@@ -64,6 +71,8 @@ def _page(
             "counts": counts_since(session, site_id=site.id, since=today.replace(month=1, day=1)),
             "offers": list(faces(session, offers).values()),
             "replacements": replacements(session, site_id=site.id, today=today),
+            "gifts": gifts_to_others(session, site_id=site.id, today=today),
+            "uses": uses_of_others(session, site_id=site.id, today=today),
         }
         known = faces(session, {each.client_id for each in shown["replacements"]})
         shown["replacements"] = [each for each in shown["replacements"] if each.client_id in known]
@@ -216,7 +225,8 @@ def _client_page(
     def read(session: ReadSession) -> dict[str, Any]:
         return {
             "face": face_at(session, site_id=here.site.id, client_id=here.client_id),
-            "kits": kits_of(session, client_id=here.client_id),
+            "kits": gifts_of(session, client_id=here.client_id),
+            "uses": uses_of(session, client_id=here.client_id),
             "offers": offers_naloxone(session, client_id=here.client_id, today=here.today),
             "lots": [lot for lot in lots_of(session, site_id=here.site.id) if lot.expires_on > here.today],
         }
@@ -313,6 +323,60 @@ def used_by_client(
     )
 
 
+def _taken_back(
+    session: WriteSession, actor: Actor, client_id: ClientId | None, what: str, entry_id: UUID, data: Form, at: datetime
+) -> None:
+    with Typed(data) as typed:
+        why = typed.choice("why", Wrong)
+    if what == "kits":
+        take_gift_back(session, actor=actor, client_id=client_id, kit_id=entry_id, why=why, at=at)
+    elif what == "uses":
+        take_use_back(session, actor=actor, client_id=client_id, use_id=entry_id, why=why, at=at)
+    else:
+        raise NotThere(Refusal("no-page", "There is no such page.", "Look at the list again."))
+
+
+@post(f"{HERE}/back/{{what:str}}/{{entry_id:uuid}}", sync_to_thread=True, guards=[_WHO])
+def taken_back(
+    what: FromPath[str],
+    entry_id: FromPath[UUID],
+    data: Form,
+    database: TheDatabase,
+    actor: TheActor,
+    site: TheSite,
+    clock: TheClock,
+) -> Response[Any]:
+    """Takes back what was entered in error of kits given to nobody on record, or of a use that they told of."""
+    now = clock()
+    return done_or_again(
+        database,
+        lambda session: _taken_back(session, actor, None, what, entry_id, data, now),
+        then=lambda _: f"{HERE}?done=back",
+        else_again=lambda why: _page(database, actor, site, site.dose_day(now), refused=why, typed=data),
+    )
+
+
+@post(f"{HERE}/{{client_id:uuid}}/back/{{what:str}}/{{entry_id:uuid}}", sync_to_thread=True, guards=[_WHO])
+def taken_back_of_client(
+    client_id: FromPath[UUID],
+    what: FromPath[str],
+    entry_id: FromPath[UUID],
+    data: Form,
+    database: TheDatabase,
+    actor: TheActor,
+    site: TheSite,
+    clock: TheClock,
+) -> Response[Any]:
+    """Takes back what was entered in error of a client's kits."""
+    here = Consultation(database, actor, site, ClientId(client_id), clock())
+    return done_or_again(
+        database,
+        lambda session: _taken_back(session, actor, here.client_id, what, entry_id, data, here.now),
+        then=lambda _: f"{HERE}/{client_id}?done=back",
+        else_again=lambda why: _client_page(here, refused=why, typed=data),
+    )
+
+
 HANDLERS: list[ControllerRouterHandler] = [
     naloxone,
     add_lot,
@@ -322,4 +386,6 @@ HANDLERS: list[ControllerRouterHandler] = [
     of_client,
     give_to_client,
     used_by_client,
+    taken_back,
+    taken_back_of_client,
 ]

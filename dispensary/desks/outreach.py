@@ -1,17 +1,20 @@
-"""Outreach: a contact outside is noted with what was handed out, by a code or by nothing; nobody is listed."""
+"""Outreach: a contact outside is noted with what was handed out, by a code or by nothing, and taken back in error."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from litestar import get, post
-from litestar.params import FromQuery
+from litestar.params import FromPath, FromQuery
 from litestar.response import Response, Template
 from litestar.types import ControllerRouterHandler
 
 from dispensary.care.centres import SERVICES
+from dispensary.care.corrections import met_of_late, take_met_back
+from dispensary.care.naloxone_rules import Wrong
 from dispensary.care.outreach import LONGEST_CODE, LONGEST_PLACE, MOST, Kind, Material, Met, note_met, reached_since
 from dispensary.database import Database, WriteSession
 from dispensary.desks.consulting import acts_of
@@ -42,9 +45,11 @@ def _page(
     today = site.dose_day(now)
     with database.reading() as session:
         reached = reached_since(session, site_id=site.id, since=today.replace(month=1, day=1))
+        before = met_of_late(session, actor=actor, today=today)
     return page(
         "care/outreach.html",
         reached=reached,
+        before=before,
         materials=[each.value for each in Material],
         services=SERVICES,
         longest_place=LONGEST_PLACE,
@@ -91,4 +96,24 @@ def note(data: Form, database: TheDatabase, actor: TheActor, site: TheSite, cloc
     )
 
 
-HANDLERS: list[ControllerRouterHandler] = [outreach, note]
+@post(f"{HERE}/back/{{met_id:uuid}}", sync_to_thread=True, guards=[_WHO])
+def taken_back(
+    met_id: FromPath[UUID], data: Form, database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock
+) -> Response[Any]:
+    """Takes back a contact that was entered in error, with what was handed out."""
+    now = clock()
+
+    def act(session: WriteSession) -> None:
+        with Typed(data) as typed:
+            why = typed.choice("why", Wrong)
+        take_met_back(session, actor=actor, contact_id=met_id, why=why, at=now)
+
+    return done_or_again(
+        database,
+        act,
+        then=lambda _: f"{HERE}?done=back",
+        else_again=lambda why: _page(database, actor, site, now, refused=why, typed=data),
+    )
+
+
+HANDLERS: list[ControllerRouterHandler] = [outreach, note, taken_back]

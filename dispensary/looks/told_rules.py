@@ -36,6 +36,8 @@ SENTENCES: dict[str, str] = {
     "gave naloxone": _("Gave naloxone to you or your family"),
     "offered naloxone": _("Offered you naloxone"),
     "noted use of naloxone": _("Wrote down that your naloxone was used"),
+    "took naloxone back": _("Took back a line about naloxone that was entered in error"),
+    "took use of naloxone back": _("Took back that your naloxone was used"),
     "sent caring text": _("Sent you a text that you are welcome"),
     "assigned client": _("Gave your care to somebody of the staff"),
     "unassigned client": _("Took your care from somebody of the staff"),

@@ -48,8 +48,9 @@ def _step(day: date, disease: str, step: str, voided: bool) -> str:
     return said + (f" ({_('taken back')})" if voided else "")
 
 
-def _kits(day: date, kits: int) -> str:
-    return f"{short_day(day)}: " + _("naloxone, %(kits)s", kits=kits)
+def _kits(day: date, kits: int, voided: bool) -> str:
+    said = f"{short_day(day)}: " + _("naloxone, %(kits)s", kits=kits)
+    return said + (f" ({_('taken back')})" if voided else "")
 
 
 def _life(aspect: str, word: str, day: date) -> str:
@@ -100,7 +101,8 @@ CARE: Final[tuple[tuple[str, Callable[[], str], LiteralString, Callable[..., Any
     (
         "naloxone_kit",
         lambda: _("What was offered"),
-        "SELECT given_on, kits FROM naloxone_kit WHERE client_id = %(client)s ORDER BY given_at DESC",
+        """SELECT given_on, kits, voided_at IS NOT NULL FROM naloxone_kit WHERE client_id = %(client)s
+        ORDER BY given_at DESC""",
         _kits,
     ),
     (

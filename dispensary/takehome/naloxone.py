@@ -16,10 +16,11 @@ from dispensary.units import ClientId, SiteId
 _CARRIES = """
 SELECT d.client_id, (begun.decided_at AT TIME ZONE s.zone)::date AS since, begun.naloxone,
     (SELECT max(l.expires_on) FROM naloxone_kit k JOIN naloxone_lot l ON l.id = k.lot_id
-        WHERE k.client_id = d.client_id AND k.to_whom = 'client' AND NOT EXISTS (SELECT FROM naloxone_use u
-            WHERE u.client_id = d.client_id AND u.noted_at >= k.given_at)) AS kit_until,
+        WHERE k.client_id = d.client_id AND k.to_whom = 'client' AND k.voided_at IS NULL
+            AND NOT EXISTS (SELECT FROM naloxone_use u WHERE u.client_id = d.client_id AND u.voided_at IS NULL
+                AND u.noted_at >= k.given_at)) AS kit_until,
     (SELECT (max(u.noted_at) AT TIME ZONE s.zone)::date FROM naloxone_use u
-        WHERE u.client_id = d.client_id) AS used_on,
+        WHERE u.client_id = d.client_id AND u.voided_at IS NULL) AS used_on,
     (SELECT max(a.said_on) FROM naloxone_answer a WHERE a.client_id = d.client_id) AS answered_on
 FROM decision d
 JOIN client c ON c.id = d.client_id

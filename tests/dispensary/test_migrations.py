@@ -372,6 +372,13 @@ AFTERWARDS: dict[str, list[tuple[str, tuple[object, ...]]]] = {
             (True,),
         )
     ],
+    "0070_taken_back": [
+        (
+            "SELECT (SELECT count(voided_at) FROM naloxone_kit), (SELECT count(voided_at) FROM naloxone_use),"
+            " (SELECT count(voided_at) FROM outreach_contact)",
+            (0, 0, 0),
+        ),
+    ],
 }
 """What each later migration leaves of a full database, oldest first."""
 CAME = """

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -13,6 +15,7 @@ from hypothesis import strategies as some
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
+from dispensary.care.corrections import gifts_of, gifts_to_others, take_gift_back, take_use_back, uses_of
 from dispensary.care.naloxone import (
     Counts,
     counts_since,
@@ -23,12 +26,12 @@ from dispensary.care.naloxone import (
     replacements,
     report_use,
 )
-from dispensary.care.naloxone_rules import Outcome, Standing, ToWhom, proposes, replacement_due
+from dispensary.care.naloxone_rules import Outcome, Standing, ToWhom, Wrong, proposes, replacement_due
 from dispensary.database import Database
-from dispensary.refusals import BadInput, NotThere, Refused
+from dispensary.refusals import BadInput, NotAllowed, NotThere, Refused
 from dispensary.staff.rules import Role
 from dispensary.takehome.naloxone import offers_naloxone, to_offer
-from dispensary.units import ClientId
+from dispensary.units import ClientId, SiteId
 from tests.builders import Clinic, clinic
 from tests.dispensary.desk_place import Desks, desks
 from tests.dispensary.measured import asked, figures
@@ -249,6 +252,108 @@ class TestAnOffer:
         assert due() == []
 
 
+class TestInError:
+    def test_a_gift_lies_in_the_cupboard_again_and_counts_nowhere_but_in_what_was_known(self, place: Clinic) -> None:
+        kits, client = lot(place), place.client()
+        given_to(place, kits, client, kits=3)
+        given_to(place, kits, to=ToWhom.PEER, kits=2)
+        before = place.now
+        place.now += timedelta(hours=1)
+        of_client, of_peer = self.gifts(place, client)
+        for _again in range(2):
+            taken_back(place, client, of_client)
+        assert left(place) == 8
+        taken_back(place, None, of_peer, why=Wrong.TWICE)
+        assert left(place) == 10
+        assert figures(asked(place, "naloxone-kits", as_of=before))["kits"] == ("5", "None")
+        assert figures(asked(place, "naloxone-kits"))["kits"] == ("0", "None")
+        with place.database.reading() as session:
+            assert counts_since(session, site_id=place.site_id, since=place.today) == Counts(0, 0, 0, 0, 0)
+            (gift,) = gifts_of(session, client_id=client)
+            (other,) = gifts_to_others(session, site_id=SiteId(place.site_id), today=place.today)
+            assert replacements(session, site_id=place.site_id, today=place.today + timedelta(days=690)) == []
+        assert (gift.kits, gift.back and gift.back.why, other.back and other.back.why) == (3, Wrong.NEVER, Wrong.TWICE)
+        given_to(place, kits, to=ToWhom.PEER, kits=10)  # what lies there can be given
+
+    def test_a_use_that_was_not_leaves_the_kit_good(self, place: Clinic) -> None:
+        client = place.client()
+        place.now += timedelta(minutes=1)
+        kits = lot(place)
+        place.move_on(1)
+        place.decide(client, per_supply=3)
+        given_to(place, kits, client)
+        told_of(place, client, ToWhom.CLIENT)
+        with place.database.reading() as session:
+            assert offers_naloxone(session, client_id=client, today=place.today)
+            (use,) = uses_of(session, client_id=client)
+        before = place.now
+        place.now += timedelta(minutes=1)
+        for _again in range(2):
+            taken_back(place, client, use.id, use=True)
+        with place.database.reading() as session:
+            assert not offers_naloxone(session, client_id=client, today=place.today)
+            assert replacements(session, site_id=place.site_id, today=place.today) == []
+            assert [each.back is not None for each in uses_of(session, client_id=client)] == [True]
+        assert figures(asked(place, "naloxone-kits"))["uses"] == ("0", "None")
+        assert figures(asked(place, "naloxone-kits", as_of=before))["uses"] == ("1", "None")
+
+    def test_an_offer_stands_again_when_its_kit_was_never_given(self, place: Clinic) -> None:
+        client, kits = place.client(), lot(place)
+        place.move_on(1)
+        place.decide(client, per_supply=3)
+        given_to(place, kits, client)
+        (gift, *_) = self.gifts(place, client)
+        taken_back(place, client, gift)
+        with place.database.reading() as session:
+            assert offers_naloxone(session, client_id=client, today=place.today)
+
+    def test_is_nobody_elses(self, place: Clinic) -> None:
+        client, other = place.client(), place.client()
+        given_to(place, lot(place), client)
+        (gift, *_) = self.gifts(place, client)
+        elsewhere = clinic(place.database, place.now, code="KLG")
+        for where, whose in ((place, other), (place, None), (elsewhere, client)):
+            with pytest.raises(NotThere):
+                taken_back(where, whose, gift)
+        desk = replace(place.pharmacist, roles=frozenset({Role.RECEPTION}))
+        with pytest.raises(NotAllowed), place.database.writing() as session:
+            take_gift_back(session, actor=desk, client_id=client, kit_id=gift, why=Wrong.NEVER, at=place.now)
+        assert left(place) == 9
+
+    @pytest.mark.parametrize(
+        "statement",
+        [
+            "UPDATE naloxone_kit SET voided_at = now()",
+            "UPDATE naloxone_kit SET voided_at = now(), voided_by = given_by, void_reason = 'never', kits = 2",
+            "UPDATE naloxone_kit SET voided_at = now(), voided_by = given_by, void_reason = 'never'",  # and the lot?
+            "UPDATE naloxone_kit SET voided_at = now(), voided_by = given_by, void_reason = 'so'",
+            "UPDATE naloxone_use SET voided_at = NULL",
+        ],
+    )
+    def test_postgresql_holds_it_to_once_and_whole(self, place: Clinic, statement: str) -> None:
+        given_to(place, lot(place), to=ToWhom.PEER)
+        told_of(place, place.client(), ToWhom.FAMILY)
+        with pytest.raises(IntegrityError), place.database.writing() as session:
+            session.execute(text(statement))
+
+    def gifts(self, place: Clinic, client: ClientId) -> list[UUID]:
+        with place.database.reading() as session:
+            mine = gifts_of(session, client_id=client)
+            others = gifts_to_others(session, site_id=SiteId(place.site_id), today=place.today)
+        return [each.id for each in (*mine, *others)]
+
+
+def taken_back(
+    place: Clinic, client: ClientId | None, entry: UUID, *, use: bool = False, why: Wrong = Wrong.NEVER
+) -> None:
+    with place.database.writing() as session:
+        about = {"actor": place.pharmacist, "client_id": client, "why": why, "at": place.now}
+        if use:
+            take_use_back(session, use_id=entry, **about)  # type: ignore[arg-type]
+        else:
+            take_gift_back(session, kit_id=entry, **about)  # type: ignore[arg-type]
+
+
 def test_people_are_counted_once_by_their_code_which_nobody_can_read(place: Clinic) -> None:
     kits, client = lot(place, kits=50), place.client()
     given_to(place, kits, client, kits=2)
@@ -321,3 +426,24 @@ class TestThePages:
         assert "2 uses told of 2 lives" in text_of(nurse.get("/care/naloxone"))
         refused = nurse.post("/care/naloxone/kits", {"lot": str(uuid4()), "to_whom": "peer", "kits": "1"})
         assert refused.status_code == 404
+
+    def test_what_was_entered_in_error_is_taken_back_with_a_reason(self, here: Desks) -> None:
+        nurse, client = here.seat(Role.NURSE), here.place.client()
+        kits = lot(here.place)
+        for at, whom in (("/care/naloxone", "peer"), (f"/care/naloxone/{client}", "client")):
+            nurse.post(f"{at}/kits", {"lot": str(kits), "to_whom": whom, "kits": "2"})
+            told = {"told_by": whom, "happened_on": str(here.today), "used": "1", "outcome": "lives"}
+            nurse.post(f"{at}/uses", told)
+            page = nurse.get(at)
+            actions = re.findall(rf'action="({at}/back/[^"]+)"', page.text)
+            assert [action.split("/")[-2] for action in actions] == ["kits", "uses"]
+            assert nurse.post(actions[0], {"why": ""}).status_code == 422
+            assert nurse.post(actions[0].replace("/kits/", "/lots/"), {"why": "twice"}).status_code == 404
+            for action in actions:
+                assert nurse.post(action, {"why": "twice"}).headers["location"] == f"{at}?done=back"
+            shown = text_of(nurse.get(at))
+            assert shown.count("It is there twice ·") == 2
+            assert "Entered in error?" not in shown
+        assert "0 kits given this year 0 people 0 uses told of" in text_of(nurse.get("/care/naloxone"))
+        assert left(here.place) == 10
+        assert {"took naloxone back", "took use of naloxone back"} <= set(here.acts_about(client))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -12,12 +14,14 @@ from hypothesis import strategies as some
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
+from dispensary.care.corrections import met_of_late, take_met_back
+from dispensary.care.naloxone_rules import Wrong
 from dispensary.care.outreach import Kind, Material, Met, Reached, note_met, reached_since
 from dispensary.clients.life import life_of, note_life
 from dispensary.clients.life_rules import Aspect, stands_for, words_of
 from dispensary.clients.models import Client
 from dispensary.database import Database
-from dispensary.refusals import BadInput, NotAllowed
+from dispensary.refusals import BadInput, NotAllowed, NotThere
 from dispensary.staff.rules import Role
 from dispensary.units import ClientId
 from tests.builders import Clinic, clinic
@@ -82,6 +86,34 @@ class TestAContact:
         for statement in ("DELETE FROM outreach_material", "UPDATE outreach_contact SET place = 'x'"):
             with pytest.raises(IntegrityError), place.database.writing() as session:
                 session.execute(text(statement))
+
+    def test_in_error_is_taken_back_with_what_was_handed_out_and_by_a_peer_worker_their_own(
+        self, place: Clinic
+    ) -> None:
+        met(place)
+        met(place, "ros 7", materials={Material.NEEDLES: 4})
+        before = place.now
+        place.now += timedelta(hours=1)
+        with place.database.reading() as session:
+            newest, _ = met_of_late(session, actor=place.doctor, today=place.today)
+        peer = replace(place.pharmacist, roles=frozenset({Role.PEER_WORKER}))
+        with place.database.reading() as session:
+            assert met_of_late(session, actor=peer, today=place.today) == []
+        with pytest.raises(NotThere), place.database.writing() as session:
+            take_met_back(session, actor=peer, contact_id=newest.id, why=Wrong.TWICE, at=place.now)
+        for _again in range(2):
+            with place.database.writing() as session:
+                take_met_back(session, actor=place.doctor, contact_id=newest.id, why=Wrong.TWICE, at=place.now)
+        with place.database.reading() as session:
+            left = 10 if newest.materials == {"needles": 4} else 4
+            assert reached_since(session, site_id=place.site_id, since=place.today).materials["needles"] == left
+            assert reached_since(session, site_id=place.site_id, since=place.today).contacts == 1
+            marked = [each.back is not None for each in met_of_late(session, actor=place.doctor, today=place.today)]
+            assert marked == [True, False]
+        assert figures(asked(place, "outreach"))["needles"] == (str(left), "None")
+        assert figures(asked(place, "outreach", as_of=before))["needles"] == ("14", "None")
+        with pytest.raises(IntegrityError), place.database.writing() as session:
+            session.execute(text("UPDATE outreach_contact SET voided_at = NULL, voided_by = NULL, void_reason = NULL"))
 
 
 @given(aspect=some.sampled_from(Aspect), word=some.text(max_size=12))
@@ -148,7 +180,13 @@ def test_the_pages(database: Database, now: datetime, tmp_path: Path) -> None:
     assert (wrong.status_code, 'value="many"' in wrong.text) == (422, True)
     right = {"on_day": day(0, here), "kind": "event", "place": "Festival", "needles": "40", "services": ["sti", "art"]}
     assert peer.post("/care/outreach", right).headers["location"] == "/care/outreach?done=noted"
-    assert "40 Needles" in text_of(peer.get("/care/outreach"))
+    page = peer.get("/care/outreach")
+    assert "40 Needles" in text_of(page)
+    (back,) = re.findall(r'action="(/care/outreach/back/[^"]+)"', page.text)
+    assert peer.post(back, {"why": "so"}).status_code == 422
+    assert peer.post(back, {"why": "mistaken"}).headers["location"] == "/care/outreach?done=back"
+    assert "Something in it is wrong" in text_of(peer.get("/care/outreach"))
+    assert "40 Needles" not in text_of(peer.get("/care/outreach"))
     client = here.place.client()
     at = f"/care/life/{client}"
     refused = nurse.post(at, {"aspect": "work", "word": "", "from_day": day(-3, here)})

@@ -78,6 +78,7 @@ ABOUT_THE_SITE = {
     "kept directory",
     "took in",
     "noted outreach",
+    "took outreach back",
     "put on call",
     "took off call",
     "printed route list",

@@ -10,11 +10,13 @@ QUERY = """
         SELECT coalesce(k.client_id, CAST(md5(k.code_digest) AS uuid), k.id) AS client_id, k.site_id, k.kits, k.trained,
             k.to_whom
         FROM naloxone_kit k JOIN site_day ON site_day.site_id = k.site_id
-        WHERE k.given_at <= :as_of AND k.given_on >= :from_day AND k.given_on < :until_day
+        WHERE k.given_at <= :as_of AND (k.voided_at IS NULL OR k.voided_at > :as_of)
+            AND k.given_on >= :from_day AND k.given_on < :until_day
     ), used AS (
         SELECT u.id AS client_id, u.site_id, u.outcome, u.told_by AS to_whom
         FROM naloxone_use u JOIN site_day ON site_day.site_id = u.site_id
-        WHERE u.noted_at <= :as_of AND u.happened_on >= :from_day AND u.happened_on < :until_day
+        WHERE u.noted_at <= :as_of AND (u.voided_at IS NULL OR u.voided_at > :as_of)
+            AND u.happened_on >= :from_day AND u.happened_on < :until_day
     )
     SELECT 'kits' AS indicator, client_id, kits AS numerator, CAST(NULL AS integer) AS denominator, to_whom, site_id
     FROM given

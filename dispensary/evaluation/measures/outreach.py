@@ -10,7 +10,8 @@ QUERY = """
         SELECT coalesce(CAST(md5(c.code_digest) AS uuid), c.id) AS client_id, c.id AS contact_id, c.site_id, c.kind,
             c.services
         FROM outreach_contact c JOIN site_day ON site_day.site_id = c.site_id
-        WHERE c.noted_at <= :as_of AND c.on_day >= :from_day AND c.on_day < :until_day
+        WHERE c.noted_at <= :as_of AND (c.voided_at IS NULL OR c.voided_at > :as_of)
+            AND c.on_day >= :from_day AND c.on_day < :until_day
     ), handed AS (
         SELECT met.client_id, met.site_id, met.kind, m.material, m.amount
         FROM met JOIN outreach_material m ON m.contact_id = met.contact_id
