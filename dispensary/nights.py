@@ -96,14 +96,15 @@ def assess_sites(
             if day_close_of(session, site_id=site.id, day=DoseDay(day - timedelta(days=1))) is not None
         ]
     for site, day in ready:
-        work = partial(_assess, site=site, day=day, at=now)
+        work = partial(assess, site=site, day=day, at=now)
         assessed += run_once(
             database, job=ASSESS, slot=slot(site, day), clock=clock, work=work, retry_after=retry_after
         )
     return assessed
 
 
-def _assess(session: WriteSession, *, site: Place, day: DoseDay, at: datetime) -> dict[str, object]:
+def assess(session: WriteSession, *, site: Place, day: DoseDay, at: datetime) -> dict[str, object]:
+    """Assesses everybody at a site by the policy that it follows on this day; nobody where it follows none."""
     if policy_of(session, site.id, day) is None:
         return {"assessed": 0, "policy": None}
     return assess_everybody(session, actor=the_program(site.id), site_id=site.id, on=day, at=at).as_json()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from functools import partial
 from random import Random
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -30,6 +31,8 @@ from dispensary.demo.programme import is_planted
 from dispensary.demo.texting import fill_answers, fill_wishes
 from dispensary.demo.unusual import Unusual
 from dispensary.demo.year import Year
+from dispensary.leading import run_once
+from dispensary.nights import assess
 from dispensary.prescribing.adopting import adopt_guideline
 from dispensary.prescribing.sections import Topic
 from dispensary.refusals import Refused
@@ -45,10 +48,10 @@ from dispensary.staff.text_languages import begin_with
 from dispensary.supplies.handover import hand_over, prepare_and_tell
 from dispensary.supplies.models import DayClose
 from dispensary.supplies.moment import read_moment
+from dispensary.supplies.nightwatch import ASSESS, CLOSE_AFTER, slot
 from dispensary.supplies.outage_settings import USUAL_DAYS, set_downtime
 from dispensary.supplies.rules import LONGEST_SUPPLY, Wanted, due_portions
 from dispensary.supplies.shown import proposed_days
-from dispensary.takehome.nightly import assess_everybody
 from dispensary.takehome.publishing import adopt, publish_policies
 from dispensary.units import ClientId, DoseDay, SiteId
 from notifications.places import set_rules
@@ -133,8 +136,9 @@ def fill(database: Database, *, now: datetime, public_base_url: str, say: Callab
         theirs, others = ([life.client_id for life in here[first:14:2]] for first in (0, 1))
         asks(session, actors, theirs, others, address=public_base_url, today=today, now=now)
     unusual = Unusual(database, site, actors, here, today, now)
-    with database.writing() as session:
-        assess_everybody(session, actor=the_program(site.id), site_id=site.id, on=today, at=unusual.ago(100))
+    # As the night does it, and kept as done by it: nobody is greeted by an assessment that is lacking.
+    night = partial(assess, site=site, day=today, at=unusual.ago(100))
+    run_once(database, job=ASSESS, slot=slot(site, site.dose_day(now - CLOSE_AFTER)), clock=lambda: now, work=night)
     with database.writing() as session:
         unusual.taken.update(year.this_morning(session, unusual.ago(60)))
     besides = unusual.happens()
