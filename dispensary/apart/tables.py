@@ -63,6 +63,7 @@ AWAY = (
         "client_goal",
         "goal_step",
         "goal_step_mark",
+        "goal_word",
         "closure_case",
         "consent",
         "demand_setting",

@@ -1,4 +1,4 @@
-"""Tables of the steps to a goal, and of when each was done or taken back."""
+"""Tables of the steps to a goal, of when each was done or taken back, and of what its client says of it."""
 
 from __future__ import annotations
 
@@ -41,5 +41,21 @@ class GoalStepMark(Base):
     seq: Mapped[int] = mapped_column(SmallInteger, primary_key=True)
     done: Mapped[bool]
     on_day: Mapped[date]
+    noted_by: Mapped[AccountId] = mapped_column(ForeignKey("account.id"))
+    noted_at: Mapped[datetime]
+
+
+class GoalWord(Base):
+    """What a client says of a goal as it goes, in their own words. It is added and never changed."""
+
+    __tablename__ = "goal_word"
+    __table_args__ = (Index(None, "client_id"), Index(None, "goal_id"))
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    """The key of the form: sent twice, it was said once."""
+    goal_id: Mapped[UUID] = mapped_column(ForeignKey("client_goal.id"))
+    client_id: Mapped[ClientId] = mapped_column(ForeignKey("client.id"))
+    words_sealed: Mapped[Sealed]
+    said_on: Mapped[date]
     noted_by: Mapped[AccountId] = mapped_column(ForeignKey("account.id"))
     noted_at: Mapped[datetime]

@@ -1,4 +1,5 @@
-"""Steps to a goal: noted in the client's words, put in their order, done on a day, and that taken back.
+"""Steps to a goal: noted in the client's words, put in their order, done on a day, and that taken back; and what the
+client says of it as it goes.
 
 What is taken back stays on record with the day on which it had been done.
 """
@@ -13,7 +14,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from dispensary.clients.goal_step_models import GoalStep, GoalStepMark
+from dispensary.clients.goal_step_models import GoalStep, GoalStepMark, GoalWord
 from dispensary.clients.models import ClientGoal
 from dispensary.clients.service import lock_client
 from dispensary.database import ReadSession, WriteSession
@@ -24,6 +25,7 @@ from dispensary.staff.rules import Actor
 from dispensary.units import ClientId, new_id
 
 LONGEST_STEP: Final = 300
+LONGEST_SAID: Final = 1000
 MOST_STEPS: Final = 20
 """Of one goal: the house's own bound, so that a list stays one that can be read."""
 
@@ -49,6 +51,15 @@ class Step:
     def done_on(self) -> date | None:
         """The day on which it was done; nothing while it is not, or was taken back."""
         return self.marks[-1].on_day if self.marks and self.marks[-1].done else None
+
+
+@dataclass(frozen=True)
+class Said:
+    """What the client said of a goal, and who wrote it down."""
+
+    words: str
+    on: date
+    by: str
 
 
 def add_step(
@@ -130,6 +141,55 @@ def take_step_back(
 ) -> None:
     """Says that a step was not done after all; when it was said to have been stays. Not done, it stays. NotThere."""
     _mark(session, actor, client_id, _step(session, actor, client_id, step_id), False, today, at)
+
+
+def note_said(
+    session: WriteSession,
+    *,
+    actor: Actor,
+    client_id: ClientId,
+    goal_id: UUID,
+    words: str,
+    key: UUID,
+    today: date,
+    at: datetime,
+) -> None:
+    """Keeps what the client says of an open goal, sealed. The same key again is the same words.
+
+    Raises BadInput without words, NotThere for a goal that is closed or another client's.
+    """
+    if not words.strip() or len(words) > LONGEST_SAID:
+        raise BadInput(
+            Refusal("said", f"It has 1 to {LONGEST_SAID} characters.", "Write what the client says.", field="said")
+        )
+    _lock(session, actor, client_id, goal_id)
+    if session.get(GoalWord, key) is not None:
+        return
+    session.add(
+        GoalWord(
+            id=key,
+            goal_id=goal_id,
+            client_id=client_id,
+            words_sealed=session.vault.seal("goal_word.words", key, words.strip(), of=client_id),
+            said_on=today,
+            noted_by=actor.account_id,
+            noted_at=at,
+        )
+    )
+    session.flush()
+    _write_down(session, actor, "noted words about goal", client_id, at, {"goal": goal_id})
+
+
+def said_of(session: ReadSession, *, goal_ids: Collection[UUID]) -> Mapping[UUID, Sequence[Said]]:
+    """What was said of each of these goals, the newest first; none of a goal of which nothing was."""
+    found: dict[UUID, list[Said]] = {}
+    if not goal_ids:
+        return found
+    kept = select(GoalWord, Account.name).join(Account, Account.id == GoalWord.noted_by)
+    for row, by in session.execute(kept.where(GoalWord.goal_id.in_(goal_ids)).order_by(GoalWord.noted_at.desc())):
+        words = session.vault.open("goal_word.words", row.id, row.words_sealed)
+        found.setdefault(row.goal_id, []).append(Said(words, row.said_on, by))
+    return found
 
 
 def steps_of(session: ReadSession, *, goal_ids: Collection[UUID]) -> Mapping[UUID, Sequence[Step]]:

@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from dispensary.clients.goal_steps import Step, steps_of
+from dispensary.clients.goal_steps import Said, Step, said_of, steps_of
 from dispensary.clients.models import ClientAssignment, ClientGoal
 from dispensary.clients.service import lock_client
 from dispensary.database import ReadSession, WriteSession
@@ -37,6 +37,8 @@ class Goal:
     closed_on: date | None
     steps: Sequence[Step] = ()
     """In their order."""
+    said: Sequence[Said] = ()
+    """What the client says of it, the newest first."""
 
     @property
     def gives_away(self) -> str:
@@ -108,8 +110,18 @@ def goals_of(session: ReadSession, *, client_id: ClientId) -> Sequence[Goal]:
     """The goals of a client: open ones first, then those that were closed last."""
     rows = session.scalars(select(ClientGoal).where(ClientGoal.client_id == client_id).order_by(ClientGoal.id)).all()
     steps = steps_of(session, goal_ids=[row.id for row in rows])
+    said = said_of(session, goal_ids=[row.id for row in rows])
     goals = [
-        Goal(row.id, _words(session, row), row.state, row.set_on, row.closed_on, steps.get(row.id, ())) for row in rows
+        Goal(
+            row.id,
+            _words(session, row),
+            row.state,
+            row.set_on,
+            row.closed_on,
+            steps.get(row.id, ()),
+            said.get(row.id, ()),
+        )
+        for row in rows
     ]
     closed = [goal for goal in goals if goal.closed_on]
     return [

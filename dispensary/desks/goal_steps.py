@@ -1,4 +1,4 @@
-"""Steps to a client's goals, and their goals on a sheet: for whoever treats them, and for their own peer worker."""
+"""A client's goals: steps, what they say of them, and a sheet to take along; for who treats them and for their peer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,15 @@ from litestar.params import FromPath, FromQuery
 from litestar.response import Response, Template
 from litestar.types import ControllerRouterHandler, Guard
 
-from dispensary.clients.goal_steps import LONGEST_STEP, add_step, finish_step, step_earlier, take_step_back
+from dispensary.clients.goal_steps import (
+    LONGEST_SAID,
+    LONGEST_STEP,
+    add_step,
+    finish_step,
+    note_said,
+    step_earlier,
+    take_step_back,
+)
 from dispensary.clients.own import own_client
 from dispensary.database import ReadSession, WriteSession
 from dispensary.desks import peers
@@ -24,7 +32,7 @@ from dispensary.supplies.printing.fonts import NoLetters
 from dispensary.supplies.printing.my_goals import goal_sheet, my_goals_pdf
 from dispensary.units import ClientId
 from dispensary.web.doing import done_or_again
-from dispensary.web.forms import Form
+from dispensary.web.forms import Form, key_of
 from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
 from dispensary.web.guards import requires, requires_client_reader, requires_peer_worker
 from dispensary.web.paper import no_letters, pdf
@@ -37,6 +45,21 @@ def _add(session: WriteSession, here: Consultation, goal_id: UUID, data: Form) -
     with Typed(data) as typed:
         words = typed.text("step", most=LONGEST_STEP)
     add_step(session, actor=here.actor, client_id=here.client_id, goal_id=goal_id, words=words, at=here.now)
+
+
+def _note(session: WriteSession, here: Consultation, goal_id: UUID, data: Form) -> None:
+    with Typed(data) as typed:
+        words = typed.text("said", most=LONGEST_SAID)
+    note_said(
+        session,
+        actor=here.actor,
+        client_id=here.client_id,
+        goal_id=goal_id,
+        words=words,
+        key=key_of(data),
+        today=here.today,
+        at=here.now,
+    )
 
 
 def _say(session: WriteSession, here: Consultation, step_id: UUID, said: str, data: Form) -> None:
@@ -89,6 +112,20 @@ def _at(
         here = Consultation(database, actor, site, ClientId(client_id), clock())
         return does(here, lambda session: _add(session, here, goal_id, data), {**data, "goal_id": str(goal_id)})
 
+    @post(f"{base}/goals/{{goal_id:uuid}}/words", sync_to_thread=True, guards=[notes])
+    def note(
+        client_id: FromPath[UUID],
+        goal_id: FromPath[UUID],
+        data: Form,
+        database: TheDatabase,
+        actor: TheActor,
+        site: TheSite,
+        clock: TheClock,
+    ) -> Response[Any]:
+        """Keeps what the client says of a goal, or wrote on their sheet."""
+        here = Consultation(database, actor, site, ClientId(client_id), clock())
+        return does(here, lambda session: _note(session, here, goal_id, data), {**data, "said_of": str(goal_id)})
+
     @post(f"{base}/steps/{{step_id:uuid}}/{{said:str}}", sync_to_thread=True, guards=[notes])
     def say(
         client_id: FromPath[UUID],
@@ -137,7 +174,7 @@ def _at(
         except NoLetters:
             raise no_letters() from None
 
-    return [add, say, on_paper]
+    return [add, note, say, on_paper]
 
 
 HANDLERS: list[ControllerRouterHandler] = [

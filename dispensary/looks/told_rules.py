@@ -47,6 +47,7 @@ SENTENCES: dict[str, str] = {
     "moved goal step": _("Put the steps to a goal of yours in another order"),
     "did goal step": _("Wrote down that a step to a goal of yours is done"),
     "took goal step back": _("Took back that a step to a goal of yours is done"),
+    "noted words about goal": _("Wrote down what you said about a goal of yours"),
     "printed goals": _("Printed your goals for you"),
     "noted legal status": _("Wrote down something that you told about yourself"),
     "opened task": _("Wrote down something to do for you"),

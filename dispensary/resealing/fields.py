@@ -23,6 +23,7 @@ _BY_CLIENT = (
         "consent",
         "contact_note",
         "goal_step",
+        "goal_word",
         "intake_part",
         "legal_hold",
         "legal_status",

@@ -30,6 +30,7 @@ NOT_TOLD: Final[Mapping[str, str]] = {
     "client_goal": "what they want to reach is theirs",
     "goal_step": "what they want to reach is theirs",
     "goal_step_mark": "what they want to reach is theirs",
+    "goal_word": "what they want to reach is theirs",
     "client_index": "digests by which their name is found",
     "client_key": "a random key",
     "closure_case": "what became of a booking on a closed day; the booking is told as it stands",

@@ -25,7 +25,7 @@ from dispensary.clients.consents import consents_of, take_consent
 from dispensary.clients.contacts import note_visit_wish
 from dispensary.clients.demands import name_who_answers
 from dispensary.clients.disclosing import disclose, register_of
-from dispensary.clients.goal_steps import add_step
+from dispensary.clients.goal_steps import add_step, note_said
 from dispensary.clients.goals import assign, set_goal
 from dispensary.clients.legal_holds import holds_of, lift_hold, set_hold
 from dispensary.clients.legal_status import note_legal_status
@@ -137,6 +137,7 @@ def left(place: Clinic) -> ClientId:
         )
         goal = set_goal(session, words=f"{MARK} at the harbour", today=today, **about)
         add_step(session, goal_id=goal.id, words=f"ask {MARK} for shoes", **about)
+        note_said(session, goal_id=goal.id, words=f"{MARK} lent me a boat", key=uuid4(), today=today, **about)
         note_legal_status(session, word=LegalStatus.OPEN, from_day=today, key=uuid4(), today=today, **about)
         came = take_in(session, actor=doctor, heard=Heard(MARK, EntryRoute.POLICE, referrer=MARK), today=today, at=at)
         assess_part(

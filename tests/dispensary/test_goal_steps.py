@@ -12,8 +12,17 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import IntegrityError
 
-from dispensary.clients.goal_step_models import GoalStep, GoalStepMark
-from dispensary.clients.goal_steps import MOST_STEPS, Mark, Step, add_step, finish_step, step_earlier, take_step_back
+from dispensary.clients.goal_step_models import GoalStep, GoalStepMark, GoalWord
+from dispensary.clients.goal_steps import (
+    MOST_STEPS,
+    Mark,
+    Step,
+    add_step,
+    finish_step,
+    note_said,
+    step_earlier,
+    take_step_back,
+)
 from dispensary.clients.goals import assign, close_goal, goals_of, set_goal
 from dispensary.database import Database
 from dispensary.refusals import BadInput, NotThere
@@ -145,6 +154,41 @@ class TestSteps:
             with pytest.raises(IntegrityError), place.database.writing() as session:
                 session.execute(text(sentence))
 
+    def test_what_they_say_of_a_goal_is_kept_in_their_words_and_once(
+        self, place: Clinic, client: ClientId, goal: UUID
+    ) -> None:
+        def said(words: str, whose: ClientId = client, key: UUID | None = None) -> None:
+            with place.database.writing() as session:
+                note_said(
+                    session,
+                    actor=place.doctor,
+                    client_id=whose,
+                    goal_id=goal,
+                    words=words,
+                    key=key or uuid4(),
+                    today=place.today,
+                    at=place.now,
+                )
+
+        key = uuid4()
+        for _again in range(2):
+            said(" he said to come on Monday ", key=key)
+        place.now += timedelta(minutes=1)
+        said("it is hard")
+        with place.database.reading() as session:
+            (found,) = goals_of(session, client_id=client)
+            assert [each.words for each in found.said] == ["it is hard", "he said to come on Monday"]
+            assert all(b"Monday" not in sealed for sealed in session.scalars(select(GoalWord.words_sealed)))
+        for words in ("  ", "x" * 1001):
+            with pytest.raises(BadInput) as refused:
+                said(words)
+            assert refused.value.refusals[0].field == "said"
+        with pytest.raises(NotThere):
+            said("not theirs", place.client())
+        for sentence in ("UPDATE goal_word SET said_on = '2020-01-01'", "DELETE FROM goal_word", "TRUNCATE goal_word"):
+            with pytest.raises(IntegrityError), place.database.writing() as session:
+                session.execute(text(sentence))
+
     def test_are_nobody_elses_and_end_with_their_goal(self, place: Clinic, client: ClientId, goal: UUID) -> None:
         step = added(place, client, goal, "ask my uncle")
         other = place.client()
@@ -211,6 +255,15 @@ class TestPages:
         assert (
             peer.post(f"/peers/clients/{client}/goals/{goals[client]}/steps", {"step": "buy shoes"}).status_code == 303
         )
+        words = {"said": "he said to come on Monday"}
+        assert peer.post(f"/peers/clients/{client}/goals/{goals[client]}/words", words).status_code == 303
+        assert here.doctor.post(f"{at}/goals/{goals[client]}/words", {"said": "it is hard"}).status_code == 303
+        assert peer.post(f"/peers/clients/{other}/goals/{goals[other]}/words", words).status_code == 404
+        long = here.doctor.post(f"{at}/goals/{goals[client]}/words", {"said": "hard " * 201})
+        assert (long.status_code, "hard hard hard" in long.text) == (422, True), "what was typed is kept"
+        for page in (here.doctor.get(at), peer.get(f"/peers/clients/{client}")):
+            assert "“he said to come on Monday” Said on" in text_of(page)
+            assert "“it is hard”" in text_of(page)
         with here.database.reading() as session:
             first, second = session.scalars(select(GoalStep.id).order_by(GoalStep.place))
         own = f"/peers/clients/{client}/steps/{second}"

@@ -379,6 +379,7 @@ AFTERWARDS: dict[str, list[tuple[str, tuple[object, ...]]]] = {
             (0, 0, 0),
         ),
     ],
+    "0071_goal_words": [("SELECT count(*) FROM goal_word", (0,))],
 }
 """What each later migration leaves of a full database, oldest first."""
 CAME = """
