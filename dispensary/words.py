@@ -73,13 +73,14 @@ def weekday_names(width: Literal["wide", "abbreviated"] = "abbreviated") -> list
     return [names[day] for day in range(7)]
 
 
-Shows = Literal["yMMMEd", "MMMEd", "yMMMd", "MMMd", "MMM"]
+Shows = Literal["yMMMEd", "MMMEd", "yMMMd", "MMMd", "yMMM", "MMM"]
 """What a day shows, as CLDR names it: the year, the month in words, the day of the month, the day of the week."""
 _IN_ENGLISH: dict[Shows, str] = {
     "yMMMEd": "EEE d MMM y",
     "MMMEd": "EEE d MMM",
     "yMMMd": "d MMM y",
     "MMMd": "d MMM",
+    "yMMM": "MMM y",
     "MMM": "MMM",
 }
 

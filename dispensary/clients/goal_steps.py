@@ -18,6 +18,7 @@ from dispensary.clients.goal_step_models import GoalStep, GoalStepMark, GoalWord
 from dispensary.clients.models import ClientGoal
 from dispensary.clients.service import lock_client
 from dispensary.database import ReadSession, WriteSession
+from dispensary.keys import ERASED
 from dispensary.refusals import BadInput, NotThere, Refusal
 from dispensary.staff import audit
 from dispensary.staff.models import Account
@@ -187,7 +188,7 @@ def said_of(session: ReadSession, *, goal_ids: Collection[UUID]) -> Mapping[UUID
         return found
     kept = select(GoalWord, Account.name).join(Account, Account.id == GoalWord.noted_by)
     for row, by in session.execute(kept.where(GoalWord.goal_id.in_(goal_ids)).order_by(GoalWord.noted_at.desc())):
-        words = session.vault.open("goal_word.words", row.id, row.words_sealed)
+        words = session.vault.open_unless_erased("goal_word.words", row.id, row.words_sealed, gone=ERASED)
         found.setdefault(row.goal_id, []).append(Said(words, row.said_on, by))
     return found
 

@@ -21,6 +21,7 @@ from dispensary.clients.goal_steps import (
     take_step_back,
 )
 from dispensary.clients.own import own_client
+from dispensary.clients.queries import face_at
 from dispensary.database import ReadSession, WriteSession
 from dispensary.desks import peers
 from dispensary.desks.consulting import Consultation, client_page
@@ -80,11 +81,13 @@ def _say(session: WriteSession, here: Consultation, step_id: UUID, said: str, da
 def _at(
     base: str, *, notes: Guard, reads: Guard, then: str, again: Again, own: bool = False
 ) -> list[ControllerRouterHandler]:
-    """The pages at one desk. With `own`, of one's own clients alone: anybody else's is nobody."""
+    """The pages at one desk, of the site's clients; with `own`, of one's own alone: anybody else's is nobody."""
 
     def theirs(session: ReadSession, here: Consultation) -> None:
         if own:
             own_client(session, actor=here.actor, client_id=here.client_id)
+        else:
+            face_at(session, site_id=here.site.id, client_id=here.client_id)
 
     def does(here: Consultation, act: Callable[[WriteSession], None], typed: Mapping[str, Any]) -> Response[Any]:
         def of_theirs(session: WriteSession) -> None:

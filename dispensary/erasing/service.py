@@ -14,7 +14,7 @@ from sqlalchemy import delete, func, select, text, update
 
 import notifications.forgetting
 from dispensary.clients.client_key_models import Erasure
-from dispensary.clients.goal_step_models import GoalStep, GoalWord
+from dispensary.clients.goal_step_models import GoalStep
 from dispensary.clients.legal_holds import refuse_while_held
 from dispensary.clients.models import Client, ClientGoal, ClientIndex, Episode
 from dispensary.clients.service import the_client
@@ -156,9 +156,6 @@ def shred(
     for step_id in session.scalars(select(GoalStep.id).where(GoalStep.client_id == client_id)):
         words = vault.seal("goal_step.words", step_id, said)
         session.execute(update(GoalStep).where(GoalStep.id == step_id).values(words_sealed=words))
-    for word_id in session.scalars(select(GoalWord.id).where(GoalWord.client_id == client_id)):
-        words = vault.seal("goal_word.words", word_id, said)
-        session.execute(update(GoalWord).where(GoalWord.id == word_id).values(words_sealed=words))
     for agent_id, born in session.execute(select(Agent.id, Agent.birth_year).where(Agent.client_id == client_id)):
         sealed = {
             "name_sealed": vault.seal("agent.name", agent_id, said),

@@ -98,6 +98,11 @@ def _day(day: date) -> str:
     return words.day_in_words(day)
 
 
+def _month(day: date) -> str:
+    """The month of a day: Oct 2026."""
+    return words.day_in_words(day, "yMMM")
+
+
 @pass_context
 def _local_day(context: Context, day: date) -> str:
     """The same of a moment too: the day that it had at the site, which is another than the server's for hours."""
@@ -180,6 +185,14 @@ def templates(
         typed={},
     )
     environment.filters.update(
-        clock_time=_clock_time, moment=_moment, day=_local_day, aloud=_aloud, mg=_mg, ml=_ml, about=_about, plain=plain
+        clock_time=_clock_time,
+        moment=_moment,
+        day=_local_day,
+        month=_month,
+        aloud=_aloud,
+        mg=_mg,
+        ml=_ml,
+        about=_about,
+        plain=plain,
     )
     return TemplateConfig(engine=JinjaTemplateEngine.from_environment(environment))

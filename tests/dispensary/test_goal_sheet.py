@@ -169,4 +169,5 @@ class TestAtTheDesks:
         assert "be with my children" in words_of(peer.get(f"/peers/clients/{client}/goals.pdf").content)
         assert peer.get(f"/peers/clients/{other}/goals.pdf").status_code == 404
         assert acts(here, other) == []
+        assert here.doctor.get(f"/consulting/clients/{uuid4()}/goals.pdf").status_code == 404
         assert here.seat(Role.RECEPTION).get(f"/consulting/clients/{client}/goals.pdf").status_code == 403

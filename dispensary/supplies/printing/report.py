@@ -26,20 +26,20 @@ class Report:
     def __init__(self, sheet: Sheet) -> None:
         self.sheet = sheet
 
-    def heading(self, text: str) -> None:
+    def heading(self, text: str, *, size: float = 11) -> None:
         """A heading that stays with what follows it."""
         if self.sheet.y > _BODY:
             self.sheet.y += 5
         self.room(30)
-        self.sheet.text(MARGIN, self.sheet.y, text, size=11, bold=True, width=WIDTH)
-        self.sheet.y += leading(11) + 1
+        self.sheet.text(MARGIN, self.sheet.y, text, size=size, bold=True, width=WIDTH)
+        self.sheet.y += leading(size) + 1
 
-    def line(self, text: str, *, bold: bool = False, wide: float = WIDTH) -> None:
+    def line(self, text: str, *, bold: bool = False, wide: float = WIDTH, size: float = 9) -> None:
         """A paragraph, so many mm wide."""
-        for part in self.sheet.lines(text, wide, size=9, bold=bold):
-            self.room(leading(9))
-            self.sheet.text(MARGIN, self.sheet.y, part, size=9, bold=bold, width=wide)
-            self.sheet.y += leading(9)
+        for part in self.sheet.lines(text, wide, size=size, bold=bold):
+            self.room(leading(size))
+            self.sheet.text(MARGIN, self.sheet.y, part, size=size, bold=bold, width=wide)
+            self.sheet.y += leading(size)
         self.sheet.y += 1
 
     def table(self, *columns: Column) -> Table:

@@ -11,11 +11,14 @@ from babel.dates import format_date
 
 from dispensary.staff.models import Site
 from dispensary.supplies.printing.report import MARGIN, WIDTH, Report, report
+from dispensary.supplies.printing.sheet import leading
 from dispensary.supplies.printing.table import Cell, Column
 from dispensary.words import _, language, spoken
 
 _SQUARE = 40.0
 """Of the address of the page, in mm: read from a wall at arm's length."""
+_ON_A_WALL = 15.0
+"""The letters of a sheet that hangs where people wait: they are read standing."""
 
 
 @dataclass(frozen=True)
@@ -58,13 +61,17 @@ def survey_told_pdf(
         top = on.sheet.y
         if address:
             on.sheet.qr(MARGIN + WIDTH - _SQUARE, top, _SQUARE, address)
-        on.heading(title)
+        wide = WIDTH - _SQUARE - 6
+        for line in on.sheet.lines(title, wide, size=24, bold=True):
+            on.heading(line, size=24)
         with spoken(read_in):
-            on.line(_("What you told us: %(people)s people", people=people))
+            on.line(_("What you told us: %(people)s people", people=people), wide=wide, size=_ON_A_WALL)
             for asked in said:
                 answers = " · ".join(f"{words}: {count}" for words, count in asked.answers)
-                on.line(asked.says, bold=True, wide=WIDTH - _SQUARE - 6)
-                on.line(answers or _("Too few have answered so far."), wide=WIDTH - _SQUARE - 6)
+                on.sheet.y += 2
+                on.room(3 * leading(_ON_A_WALL))
+                on.line(asked.says, bold=True, wide=wide, size=_ON_A_WALL)
+                on.line(answers or _("Too few have answered so far."), wide=wide, size=_ON_A_WALL)
 
     return report(draw, lambda: "", site=site, printed_at=printed_at)
 
