@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -91,7 +91,7 @@ class Told:
         """Each step that read a growing table, with the statement that it was a step of."""
         for said, plan in self.plans:
             if said == about:
-                for step in steps(plan["Plan"]):
+                for step in steps(plan["Plan"], self.parts):
                     if step.get("Relation Name") in GROWING:
                         yield " ".join(plan["Query Text"].split())[:300], step
 
@@ -111,16 +111,16 @@ def rows_of(step: dict[str, Any]) -> int:
     return int((read + step.get("Rows Removed by Index Recheck", 0)) * step["Actual Loops"])
 
 
-def steps(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Each step, and what the parts of a divided table were read for together, as one more."""
+def steps(plan: dict[str, Any], divided: Collection[str]) -> Iterator[dict[str, Any]]:
+    """Each step, and what was read of the parts of a divided table together, as one more."""
     yield plan
     below = plan.get("Plans", ())
     if plan["Node Type"] in ("Append", "Merge Append"):
-        for name in {each.get("Relation Name") for each in below} & set(GROWING):
+        for name in {each.get("Relation Name") for each in below} & set(divided):
             read = sum(rows_of(each) for each in below if each.get("Relation Name") == name)
             yield {"Node Type": plan["Node Type"], "Relation Name": name, "Actual Rows": read, "Actual Loops": 1}
     for each in below:
-        yield from steps(each)
+        yield from steps(each, divided)
 
 
 @dataclass
