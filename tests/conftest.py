@@ -34,6 +34,10 @@ settings.register_profile("any machine", deadline=None, suppress_health_check=[H
 settings.load_profile("any machine")
 
 
+# An installed program has its bytecode: where none is written each of the hundred that tests start compiles it anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
 # A hash that costs next to nothing, with the real one's kind and form: hundreds of tests sign somebody in.
 _REAL_ARGON2 = (service._HASHER, service._NOBODY)
 service._HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
@@ -106,16 +110,20 @@ def vault() -> Vault:
     return fresh_vault()
 
 
+@pytest.fixture(scope="session")
+def keeper(server: str) -> Iterator[psycopg.Connection[Any]]:
+    """A connection beside all databases, which makes and drops them."""
+    with psycopg.connect(server.replace("+psycopg", "").replace("/takehome?", "/postgres?"), autocommit=True) as keeper:
+        yield keeper
+
+
 @pytest.fixture
-def database_url(server: str) -> Iterator[str]:
+def database_url(server: str, keeper: psycopg.Connection[Any]) -> Iterator[str]:
     """A database of this test's own, a copy of the migrated template."""
     name = f"test_{next(_numbers)}"
-    admin = server.replace("+psycopg", "").replace("/takehome?", "/postgres?")
-    with psycopg.connect(admin, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE takehome STRATEGY file_copy")
+    keeper.execute(f"CREATE DATABASE {name} TEMPLATE takehome STRATEGY file_copy")
     yield server.replace("/takehome?", f"/{name}?")
-    with psycopg.connect(admin, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    keeper.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture
