@@ -179,7 +179,7 @@ def test_a_request_that_takes_too_long_is_given_up_and_the_jobs_still_end(starts
     code, said = program.ends()
     asking.join()
     assert (code, said) == (0, ["jobs ended", "ended"])
-    assert time.monotonic() - began < 12
+    assert time.monotonic() - began < 25, "8 s for the thread that sleeps, and what a slow machine takes for the rest"
     assert "slept" not in answers, "nobody is told that what was given up was done"
 
 
