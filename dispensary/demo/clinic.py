@@ -32,7 +32,7 @@ from dispensary.demo.texting import fill_answers, fill_wishes
 from dispensary.demo.unusual import Unusual
 from dispensary.demo.year import Year
 from dispensary.leading import run_once
-from dispensary.nights import assess
+from dispensary.nights import assess, close_left_open
 from dispensary.prescribing.adopting import adopt_guideline
 from dispensary.prescribing.sections import Topic
 from dispensary.refusals import Refused
@@ -145,6 +145,7 @@ def fill(database: Database, *, now: datetime, public_base_url: str, say: Callab
     _morning(database, site, actors, here, besides, today, now, public_base_url)
     comes_by(database, host=CODE, zone=zone, password=PASSWORD, today=today, now=now)
     is_planted(database, code=CODE, password=PASSWORD, today=today, now=now)
+    close_left_open(database, lambda: now)  # a satellite without a counter closed no day of its own
 
 
 def _open(session: WriteSession, zone: str, began: date, opened: datetime) -> tuple[Place, dict[Role, Actor]]:
