@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
 
 from sqlalchemy import text
 
@@ -12,8 +12,11 @@ from dispensary.evaluation.answering import answer, ask
 from dispensary.evaluation.measures import measure
 from dispensary.evaluation.queries import Period
 from dispensary.evaluation.rollup import site_figures
+from dispensary.published.figures import Question, ours
 from dispensary.staff.branch_queries import tree
-from dispensary.staff.branches import places_of
+from dispensary.staff.branch_rules import Kind
+from dispensary.staff.branches import add_area, places_of
+from dispensary.staff.rules import the_program
 from tests.programmes.conftest import Built
 
 
@@ -31,7 +34,7 @@ def test_viet_nam_is_counted_by_province_with_satellites_that_have_no_clients(bu
         assert {branch.sites for branch in branches if branch.kind == "country"} == {67}
         assert sum(branch.sites for branch in branches if branch.kind == "province") == 67
         satellites = "SELECT count(*), count(c.id) FROM site s LEFT JOIN client c ON c.site_id = s.id"
-        assert tuple(session.execute(text(f"{satellites} WHERE s.main_site_id IS NOT NULL")).one()) == (23, 0)
+        assert tuple(session.execute(text(f"{satellites} WHERE s.main_site_id IS NOT NULL")).one()) == (4, 0)
         commune = (
             "SELECT count(DISTINCT d.client_id), count(*), min(s.code) FROM dose d JOIN site s ON s.id = d.site_id"
         )
@@ -65,15 +68,38 @@ def test_viet_nam_is_counted_by_province_with_satellites_that_have_no_clients(bu
             "SELECT count(*) FROM branch_grant g JOIN account a ON a.id = g.account_id WHERE a.username = 'programme'"
         )
         assert session.scalar(text(manages)) == 1
+    _a_province_counts_by_what_was_given_in_it(viet_nam, today)
     begin(viet_nam.database, viet_nam.programme)  # started again, it finds itself, and makes nothing twice
     with viet_nam.database.reading() as session:
         assert session.scalar(text("SELECT count(*) FROM site")) == 67
 
 
+def _a_province_counts_by_what_was_given_in_it(viet_nam: Built, today: date) -> None:
+    """Neither an area without a clinic that dispensed, nor a clinic whose dose was on another day."""
+    asked = viet_nam.table["provinces"].figure
+    places = (viet_nam.house.sites["VN0001"],)
+    with viet_nam.database.writing() as session:
+        program = the_program(places[0].id)
+        named = {"code": "VN-99", "name": "A province without a clinic", "parent": "VN", "kind": Kind.PROVINCE}
+        add_area(session, actor=program, at=viet_nam.now, **named)
+    yesterday = Period(today - timedelta(days=1), today)
+    the_week_before = Period(today - timedelta(days=8), today - timedelta(days=1))
+    with viet_nam.database.reading() as session:
+        counted = [
+            int(ours(session, Question(asked, places, period, viet_nam.now)) or 0)
+            for period in (yesterday, the_week_before)
+        ]
+    assert counted == [63, 1], "the counter of the first clinic alone was open in the week before"
+
+
 def test_china_is_counted_by_clinic(built: Callable[[str], Built]) -> None:
     china = built("cn-national")
     assert china.not_equal() == {}
-    assert {key: int(line.ours or 0) for key, line in china.table.items()} == {"clients": 91_000, "sites": 790}
+    assert {key: int(line.ours or 0) for key, line in china.table.items()} == {
+        "clients": 91_000,
+        "sites": 790,
+        "carried": 0,
+    }
     with china.database.reading() as session:
         kinds = "SELECT kind, count(*) FROM dose WHERE voided_at IS NULL GROUP BY kind"
-        assert dict(session.execute(text(kinds)).all()) == {"observed": 100}, "everybody comes each day"
+        assert dict(session.execute(text(kinds)).all()) == {"observed": 100 + 78}, "each clinic gave a dose, and none home"
