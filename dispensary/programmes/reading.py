@@ -30,9 +30,12 @@ from dispensary.programmes.shapes import (
     Who,
 )
 from dispensary.published.figures import figures
-from dispensary.published.shapes import Published
+from dispensary.published.shapes import Published, Words
+from dispensary.words import on_screens
 
 FILES = ("programme.toml", "records.toml", "published.toml")
+WORDS = "words.toml"
+"""May be left out: the words of the programme in other languages."""
 _ACT = {"act": str, "day": int | str | Spread, "who": Who, "times": Count, "apart": Count}
 _SITES_ACT = {**_ACT, "site": str, "count": Count}
 _ENROLLED = re.compile(r"enrolled(?:\+(\d{1,4}))?")
@@ -94,6 +97,7 @@ def _read(folder: Traversable, key: str) -> Programme:
             for n, table in enumerate(reading.tables("records.toml", "act", records), 1)
         ),
         published=reading.several("published.toml", "figure", published, Published),
+        words=reading.words(folder),
     )
     for name, rest in zip(FILES, (place, records, published), strict=True):
         for word in rest:
@@ -138,6 +142,14 @@ class _Reading:
             return found
         self.wrong(file, f"[{key}]", "it is no table", f"write [{key}] on a line of its own, and its keys below")
         return {}
+
+    def words(self, folder: Traversable) -> Mapping[str, Mapping[str, str]]:
+        read = self.file(folder, WORDS) if folder.joinpath(WORDS).is_file() else {}
+        try:
+            return msgspec.convert(read, dict[str, dict[str, Words]])
+        except msgspec.ValidationError as reason:
+            self.wrong(WORDS, "the file", *_in_words(str(reason), str))
+            return {}
 
     def tables(self, file: str, key: str, tables: dict[str, Any]) -> Sequence[Mapping[str, Any]]:
         found = tables.pop(key, [])
@@ -294,6 +306,12 @@ def _faults(programme: Programme) -> Iterator[str]:
         yield f"published.toml, [[figure]] {key}: the key is there twice. Give each its own."
     for figure in programme.published:
         yield from _faults_of(figure, sites)
+    said = programme.publication.to_be_spoken()
+    for language, words in programme.words.items():
+        if language not in on_screens()[1:]:
+            yield f"{WORDS}, [{language}]: no screen is read in “{language}”. Choose one of {_said(set(on_screens()[1:]))}."
+        for word in words.keys() - said:
+            yield f"{WORDS}, [{language}]: “{word}” is not said by the programme. Write it as the other files have it."
 
 
 def _faults_of(figure: Published, sites: set[str]) -> Iterator[str]:

@@ -260,6 +260,8 @@ class Programme(msgspec.Struct, frozen=True, kw_only=True):
     acts: tuple[tuple[str, int, ActTable], ...]
     """About nobody on record: the site, how many, and what."""
     published: tuple[Published, ...]
+    words: Mapping[str, Mapping[str, str]]
+    """By language, what the page of published figures says in place of the words of the other files."""
 
     @property
     def publication(self) -> Publication:
@@ -271,6 +273,7 @@ class Programme(msgspec.Struct, frozen=True, kw_only=True):
             period=self.head.period,
             sites=tuple(site.code for site in self.sites),
             figures=self.published,
+            words=self.words,
         )
 
     def site(self, code: str) -> SiteTable:

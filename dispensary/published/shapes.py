@@ -8,7 +8,11 @@ from typing import Annotated
 
 import msgspec
 
+from dispensary.words import language
+
 Words = Annotated[str, msgspec.Meta(min_length=1)]
+PERCENT = "percent"
+"""The unit that is written as a sign."""
 Ago = Annotated[int, msgspec.Meta(ge=0, le=3650)]
 """So many days before today; 0 is today."""
 
@@ -51,3 +55,14 @@ class Publication(msgspec.Struct, frozen=True, kw_only=True):
     sites: tuple[str, ...]
     """The codes of the sites that its file has."""
     figures: tuple[Published, ...]
+    words: Mapping[str, Mapping[str, str]] = {}
+    """By language, what is said in its place of each sentence, unit or name above."""
+
+    def spoken(self, words: str) -> str:
+        """A sentence, unit or name of the programme in the language that is read now, or as the file has it."""
+        return self.words.get(language(), {}).get(words, words)
+
+    def to_be_spoken(self) -> set[str]:
+        """Everything of it that a page shows in words."""
+        own = {self.title, self.says, self.take_home}
+        return own.union(*((each.says, each.unit, each.not_from_records) for each in self.figures)) - {"", PERCENT}

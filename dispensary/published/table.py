@@ -12,11 +12,12 @@ from sqlalchemy import select
 from dispensary.database import ReadSession
 from dispensary.evaluation.queries import Period
 from dispensary.published.figures import Question, ours
-from dispensary.published.shapes import Publication, Published
+from dispensary.published.shapes import PERCENT, Publication, Published
 from dispensary.refusals import NotThere, Refusal
 from dispensary.staff.models import Site
 from dispensary.staff.queries import Place, place
 from dispensary.units import plain
+from dispensary.words import _
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Line:
 
     figure: Published
     ours: Decimal | None
+    of: Publication
 
     @property
     def equal(self) -> bool | None:
@@ -35,9 +37,20 @@ class Line:
         return rounded >= self.figure.value if self.figure.at_least else rounded == self.figure.value
 
     @property
+    def says(self) -> str:
+        """What it is, as a person reads it."""
+        return self.of.spoken(self.figure.says)
+
+    @property
+    def why_not(self) -> str:
+        """Why it is not from records; empty where it is."""
+        return self.of.spoken(self.figure.not_from_records)
+
+    @property
     def published(self) -> str:
         """What was published, with its unit."""
-        return f"{'at least ' if self.figure.at_least else ''}{_written(self.figure.value)}{self._sign}"
+        value = f"{_written(self.figure.value)}{self._sign}"
+        return _("at least %(value)s", value=value) if self.figure.at_least else value
 
     @property
     def mine(self) -> str:
@@ -46,14 +59,14 @@ class Line:
 
     @property
     def _sign(self) -> str:
-        return " %" if self.figure.unit == "percent" else f" {self.figure.unit}"
+        return " %" if self.figure.unit == PERCENT else f" {self.of.spoken(self.figure.unit)}"
 
     def told(self) -> tuple[str, str, str, str, str]:
         """What is published, its value, ours, whether they are equal, and the source, as a person reads them."""
-        figure = self.figure
+        source = self.figure.source
         if self.ours is None:
-            return figure.says, self.published, "not from records", figure.not_from_records, figure.source
-        return figure.says, self.published, self.mine, "equal" if self.equal else "NOT EQUAL", figure.source
+            return self.says, self.published, "not from records", self.why_not, source
+        return self.says, self.published, self.mine, "equal" if self.equal else "NOT EQUAL", source
 
 
 def round_to(value: Decimal, decimals: int) -> Decimal:
@@ -66,7 +79,7 @@ def programme_table(session: ReadSession, of: Publication, *, now: datetime, lea
 
     Raises NotThere for a programme that is not here, and BadInput.
     """
-    return [Line(each, _ours(session, of, each, now, least)) for each in of.figures]
+    return [Line(each, _ours(session, of, each, now, least), of) for each in of.figures]
 
 
 def _ours(session: ReadSession, of: Publication, figure: Published, now: datetime, least: int) -> Decimal | None:

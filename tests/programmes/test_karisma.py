@@ -69,7 +69,7 @@ def test_each_referral_is_counted_by_service_and_followed(built: Callable[[str |
             actor=nurse,
             client_id=people[1],
             service=Service.ART,
-            place="Health centre J01",
+            place="Puskesmas J01",
             agreed=False,
             ask_on=today,
             today=today,

@@ -47,6 +47,8 @@ class Country(Act, frozen=True):
     clients: int
     clinic: str
     """What a site is called, before its number."""
+    province: str = "Province {n}"
+    """What a province is called, with its number."""
     satellites_every: int = 0
 
     def do(self, scene: Scene) -> None:
@@ -58,7 +60,7 @@ class Country(Act, frozen=True):
                 actor=program,
                 kind=Kind.PROVINCE,
                 code=code,
-                name=f"Province {n}",
+                name=self.province.format(n=n),
                 parent=self.code,
                 at=scene.at,
             )

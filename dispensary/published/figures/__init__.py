@@ -18,7 +18,7 @@ from dispensary.database import ReadSession
 from dispensary.evaluation.answering import ALL, answer, ask
 from dispensary.evaluation.measures import measure
 from dispensary.evaluation.queries import Period
-from dispensary.published.shapes import Published
+from dispensary.published.shapes import PERCENT, Published
 from dispensary.refusals import BadInput, Refusal
 from dispensary.staff.queries import Place
 
@@ -77,7 +77,7 @@ def ours(session: ReadSession, question: Question) -> Decimal | None:
         found = _of_measure(session, question)
     if found is None or (asked.unit in _PEOPLE and 0 < found < question.least):
         return None
-    return found * 100 if asked.unit == "percent" else found
+    return found * 100 if asked.unit == PERCENT else found
 
 
 def _of_measure(session: ReadSession, question: Question) -> Decimal | None:
