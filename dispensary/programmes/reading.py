@@ -31,7 +31,7 @@ from dispensary.programmes.shapes import (
 )
 from dispensary.published.figures import figures
 from dispensary.published.shapes import Published, Words
-from dispensary.words import on_screens
+from dispensary.words import SOURCE, on_screens
 
 FILES = ("programme.toml", "records.toml", "published.toml")
 WORDS = "words.toml"
@@ -147,8 +147,10 @@ class _Reading:
         read = self.file(folder, WORDS) if folder.joinpath(WORDS).is_file() else {}
         try:
             return msgspec.convert(read, dict[str, dict[str, Words]])
-        except msgspec.ValidationError as reason:
-            self.wrong(WORDS, "the file", *_in_words(str(reason), str))
+        except msgspec.ValidationError:
+            self.wrong(
+                WORDS, "the file", "it is no table of words", "write [ms], and below it “words” = “what is said”"
+            )
             return {}
 
     def tables(self, file: str, key: str, tables: dict[str, Any]) -> Sequence[Mapping[str, Any]]:
@@ -307,9 +309,10 @@ def _faults(programme: Programme) -> Iterator[str]:
     for figure in programme.published:
         yield from _faults_of(figure, sites)
     said = programme.publication.to_be_spoken()
+    spoken = set(on_screens()) - {SOURCE}
     for language, words in programme.words.items():
-        if language not in on_screens()[1:]:
-            yield f"{WORDS}, [{language}]: no screen is read in “{language}”. Choose one of {_said(set(on_screens()[1:]))}."
+        if language not in spoken:
+            yield f"{WORDS}, [{language}]: no screen is read in “{language}”. Choose one of {_said(spoken)}."
         for word in words.keys() - said:
             yield f"{WORDS}, [{language}]: “{word}” is not said by the programme. Write it as the other files have it."
 

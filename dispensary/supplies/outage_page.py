@@ -88,7 +88,7 @@ def sealed_page(fragment: str, *, title: str, password: str) -> bytes:
     )
     wrong = _("These are not the words of this pack. Nothing is lost: type them again.")
     return f"""<!doctype html>
-<html lang="{escape(language())}"><head><meta charset="utf-8">
+<html lang="{escape(language().replace("_", "-"))}"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="{policy}">
 <title>{escape(title)}</title><style>{_STYLE}</style></head><body>

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
@@ -13,6 +14,7 @@ from dispensary.refusals import NotAllowed
 from dispensary.supplies.handover import hand_over
 from dispensary.supplies.rules import Wanted
 from tests.programmes.conftest import Built
+from tests.programmes.spoken import is_spoken
 
 COUNTRIES = {
     "cambodia": ("KH1", "km", "ចង់មានការងារធ្វើ"),
@@ -25,7 +27,9 @@ COUNTRIES = {
 
 
 @pytest.mark.parametrize("country", COUNTRIES)
-def test_goals_are_their_own_and_a_relapse_costs_nothing(built: Callable[[str], Built], country: str) -> None:
+def test_goals_are_their_own_and_a_relapse_costs_nothing(
+    built: Callable[[str], Built], country: str, tmp_path: Path
+) -> None:
     code, language, goal = COUNTRIES[country]
     community = built(f"community-{country}")
     assert community.not_equal() == {}
@@ -61,3 +65,4 @@ def test_goals_are_their_own_and_a_relapse_costs_nothing(built: Callable[[str], 
             at=community.now,
         )
         assert given.supply_id is not None
+    is_spoken(community, tmp_path)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from sqlalchemy import text
 
 from tests.programmes.conftest import Built
+from tests.programmes.spoken import is_spoken
 
 
-def test_harapan_runs_and_its_figures_are_the_published_ones(built: Callable[[str], Built]) -> None:
+def test_harapan_runs_and_its_figures_are_the_published_ones(built: Callable[[str], Built], tmp_path: Path) -> None:
     harapan = built("harapan")
     assert harapan.not_equal() == {}
     assert {key: line.ours for key, line in harapan.table.items() if line.figure.unit == "people"} == {
@@ -43,6 +45,7 @@ def test_harapan_runs_and_its_figures_are_the_published_ones(built: Callable[[st
             JOIN naloxone_lot l ON l.id = k.lot_id WHERE d.naloxone = 'given'"""
         assert tuple(one(kits)) == (63, True), "whoever is said to have been given naloxone has a kit of a batch"
     _bottles_reach_the_home(harapan)
+    is_spoken(harapan, tmp_path)
 
 
 def _bottles_reach_the_home(harapan: Built) -> None:

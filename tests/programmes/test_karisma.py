@@ -19,6 +19,7 @@ from dispensary.care.screenings import due_screenings, screenings_of
 from dispensary.refusals import BadInput
 from dispensary.units import months_after
 from tests.programmes.conftest import Built
+from tests.programmes.spoken import is_spoken
 
 _SCREENS = """    act = "screen"
     day = "enrolled"
@@ -75,3 +76,4 @@ def test_each_referral_is_counted_by_service_and_followed(built: Callable[[str |
             today=today,
             at=karisma.now,
         )
+    is_spoken(karisma, tmp_path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date, timedelta
+from pathlib import Path
 
 from sqlalchemy import text
 
@@ -18,9 +19,12 @@ from dispensary.staff.branch_rules import Kind
 from dispensary.staff.branches import add_area, places_of
 from dispensary.staff.rules import the_program
 from tests.programmes.conftest import Built
+from tests.programmes.spoken import is_spoken
 
 
-def test_viet_nam_is_counted_by_province_with_satellites_that_have_no_clients(built: Callable[[str], Built]) -> None:
+def test_viet_nam_is_counted_by_province_with_satellites_that_have_no_clients(
+    built: Callable[[str], Built], tmp_path: Path
+) -> None:
     viet_nam = built("vn-national")
     assert viet_nam.not_equal() == {}
     today = viet_nam.house.sites["VN0001"].dose_day(viet_nam.now)
@@ -72,6 +76,7 @@ def test_viet_nam_is_counted_by_province_with_satellites_that_have_no_clients(bu
     begin(viet_nam.database, viet_nam.programme)  # started again, it finds itself, and makes nothing twice
     with viet_nam.database.reading() as session:
         assert session.scalar(text("SELECT count(*) FROM site")) == 67
+    is_spoken(viet_nam, tmp_path)
 
 
 def _a_province_counts_by_what_was_given_in_it(viet_nam: Built, today: date) -> None:
@@ -92,7 +97,7 @@ def _a_province_counts_by_what_was_given_in_it(viet_nam: Built, today: date) -> 
     assert counted == [63, 1], "the counter of the first clinic alone was open in the week before"
 
 
-def test_china_is_counted_by_clinic(built: Callable[[str], Built]) -> None:
+def test_china_is_counted_by_clinic(built: Callable[[str], Built], tmp_path: Path) -> None:
     china = built("cn-national")
     assert china.not_equal() == {}
     assert {key: int(line.ours or 0) for key, line in china.table.items()} == {
@@ -102,4 +107,5 @@ def test_china_is_counted_by_clinic(built: Callable[[str], Built]) -> None:
     }
     with china.database.reading() as session:
         kinds = "SELECT kind, count(*) FROM dose WHERE voided_at IS NULL GROUP BY kind"
-        assert dict(session.execute(text(kinds)).all()) == {"observed": 100 + 78}, "each clinic gave a dose, and none home"
+        assert dict(session.execute(text(kinds)).all()) == {"observed": 100 + 78}, "each clinic gave one"
+    is_spoken(china, tmp_path)

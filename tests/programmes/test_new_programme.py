@@ -12,9 +12,10 @@ import pytest
 
 from dispensary.commands.programmes import demonstrate
 from dispensary.database import Database
-from dispensary.programmes.reading import FILES, BadProgramme, read_programme, shipped
+from dispensary.programmes.reading import FILES, WORDS, BadProgramme, read_programme, shipped
 from dispensary.settings import BadSettings, Settings
 from dispensary.verification.verifying import verify
+from dispensary.words import spoken
 from tests.dispensary.visiting import demo_settings
 from tests.programmes.conftest import Built
 
@@ -145,3 +146,33 @@ def test_what_a_service_refuses_names_the_act_the_person_and_the_day(
 def test_there_is_no_programme_by_another_name() -> None:
     with pytest.raises(BadProgramme, match=r"no folder “nowhere”\. Those that come with it: .*harapan"):
         read_programme("nowhere")
+
+
+def test_a_programme_says_itself_in_the_language_of_its_screens_sentence_by_sentence(tmp_path: Path) -> None:
+    folder = example(tmp_path / "my-folder")
+    (folder / WORDS).write_text('[ms]\n"people in treatment" = "orang dalam rawatan"\n', "utf-8")
+    publication = read_programme(str(folder)).publication
+    with spoken("ms"):
+        assert publication.spoken("people in treatment") == "orang dalam rawatan"
+        assert publication.spoken("naloxone kits given") == "naloxone kits given", "what has no words is said as it is"
+    assert publication.spoken("people in treatment") == "people in treatment"
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        (
+            '[ms]\n"people in care" = "x"',
+            "words.toml, [ms]: “people in care” is not said by the programme. Write it as",
+        ),
+        ('[xx]\n"people in treatment" = "x"', "words.toml, [xx]: no screen is read in “xx”. Choose one of fil, id,"),
+        ('[ms]\n"people in treatment" = ""', "words.toml, the file: it is no table of words. Write [ms], and below it"),
+        ("ms = 3", "words.toml, the file: it is no table of words. Write [ms], and below it"),
+    ],
+)
+def test_words_that_nobody_says_or_reads_are_told(tmp_path: Path, written: str, told: str) -> None:
+    folder = example(tmp_path / "my-folder")
+    (folder / WORDS).write_text(written, "utf-8")
+    with pytest.raises(BadProgramme) as bad:
+        read_programme(str(folder))
+    assert told in str(bad.value)

@@ -22,9 +22,12 @@ from dispensary.programmes.reading import BadProgramme
 from dispensary.refusals import NotAllowed
 from dispensary.staff.permissions import own_of
 from tests.programmes.conftest import Built
+from tests.programmes.spoken import is_spoken
 
 
-def test_risk_and_role_decide_what_is_offered_and_nothing_is_forced(built: Callable[[str], Built]) -> None:
+def test_risk_and_role_decide_what_is_offered_and_nothing_is_forced(
+    built: Callable[[str], Built], tmp_path: Path
+) -> None:
     flow = built("philippines")
     assert flow.not_equal() == {}
     here, staff = flow.house.sites["RHU"], flow.house.staff["RHU"]
@@ -89,6 +92,7 @@ def test_risk_and_role_decide_what_is_offered_and_nothing_is_forced(built: Calla
             assert [each.instrument.key for each in screenings_of(session, client_id=more[n])] == ["dast10"]
 
     _where_a_doctor_has_signed_the_flow_is_walked(flow)
+    is_spoken(flow, tmp_path)
 
 
 def _where_a_doctor_has_signed_the_flow_is_walked(flow: Built) -> None:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
+from pathlib import Path
 
 from sqlalchemy import text
 
 from dispensary.takehome.queries import last_assessment
 from tests.programmes.conftest import Built
+from tests.programmes.spoken import is_spoken
 
 
-def test_retention_is_the_published_one_and_the_draft_decides_nothing(built: Callable[[str], Built]) -> None:
+def test_retention_is_the_published_one_and_the_draft_decides_nothing(
+    built: Callable[[str], Built], tmp_path: Path
+) -> None:
     pilot = built("vn-pilot")
     assert pilot.not_equal() == {}
     assert pilot.table["missed"].ours is None
@@ -40,3 +44,4 @@ def test_retention_is_the_published_one_and_the_draft_decides_nothing(built: Cal
         assert session.scalar(text(kits)) == 811
         reasons = "SELECT coalesce(exit_reason, ''), count(*) FROM episode GROUP BY 1"
         assert dict(session.execute(text(reasons)).all()) == {"": 892, "dropped_out": 30}
+    is_spoken(pilot, tmp_path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
@@ -14,9 +15,10 @@ from dispensary.supplies.rules import Wanted
 from dispensary.supplies.service import dispense
 from dispensary.units import DoseDay
 from tests.programmes.conftest import Built
+from tests.programmes.spoken import is_spoken
 
 
-def test_ping_an_runs_and_its_figures_are_the_published_ones(built: Callable[[str], Built]) -> None:
+def test_ping_an_runs_and_its_figures_are_the_published_ones(built: Callable[[str], Built], tmp_path: Path) -> None:
     centre = built("ping-an")
     assert centre.not_equal() == {}
     assert len([line for line in centre.table.values() if line.equal]) == 10
@@ -50,6 +52,7 @@ def test_ping_an_runs_and_its_figures_are_the_published_ones(built: Callable[[st
         assert session.scalar(text("SELECT count(*) FROM linkage_step WHERE step = 'tested'")) == 0
 
     _the_satellite_shares_the_ledger(centre)
+    is_spoken(centre, tmp_path)
 
 
 def _the_satellite_shares_the_ledger(centre: Built) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -13,10 +14,11 @@ from dispensary.clients.consent_rules import Information
 from dispensary.clients.disclosing import register_of
 from dispensary.refusals import Refused
 from tests.programmes.conftest import Built
+from tests.programmes.spoken import is_spoken
 
 
 def test_six_hundred_are_assessed_and_whoever_sent_them_hears_nothing_without_consent(
-    built: Callable[[str], Built],
+    built: Callable[[str], Built], tmp_path: Path
 ) -> None:
     scdi = built("scdi")
     assert scdi.not_equal() == {}
@@ -60,3 +62,4 @@ def test_six_hundred_are_assessed_and_whoever_sent_them_hears_nothing_without_co
     with scdi.database.reading() as session:
         lines = register_of(session, site_id=here.id)
         assert (len(lines), lines[0].kinds) == (7, (Information.PRESENCE, Information.ATTENDANCE))
+    is_spoken(scdi, tmp_path)

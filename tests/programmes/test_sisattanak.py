@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from sqlalchemy import text
 
@@ -12,9 +13,10 @@ from dispensary.clients.goals import goals_of
 from dispensary.clients.tasks import tasks_of
 from dispensary.phone.feedback import told
 from tests.programmes.conftest import Built
+from tests.programmes.spoken import is_spoken
 
 
-def test_entry_plan_follow_up_and_satisfaction_are_on_record(built: Callable[[str], Built]) -> None:
+def test_entry_plan_follow_up_and_satisfaction_are_on_record(built: Callable[[str], Built], tmp_path: Path) -> None:
     sisattanak = built("sisattanak")
     assert sisattanak.not_equal() == {}
     groups = sisattanak.house.groups
@@ -49,3 +51,4 @@ def test_entry_plan_follow_up_and_satisfaction_are_on_record(built: Callable[[st
         said = told(session, site=sisattanak.house.sites["SST"])
         assert sum(month.answered for month in said.months) == sum(month.asked for month in said.months) == 8
         assert [list(month.visit) for month in said.months if month.visit] == [[7, 1, 0]]
+    is_spoken(sisattanak, tmp_path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
@@ -20,9 +21,12 @@ from dispensary.staff.rules import Act
 from dispensary.supplies.told import Period, parts_of
 from dispensary.units import ClientId
 from tests.programmes.conftest import Built
+from tests.programmes.spoken import is_spoken
 
 
-def test_sessions_run_as_published_and_the_judge_hears_of_attendance_alone(built: Callable[[str], Built]) -> None:
+def test_sessions_run_as_published_and_the_judge_hears_of_attendance_alone(
+    built: Callable[[str], Built], tmp_path: Path
+) -> None:
     thonburi = built("thonburi")
     assert thonburi.not_equal() == {}
     here, nurse = thonburi.house.sites["THB"], thonburi.house.staff["THB"]["nurse"]
@@ -55,7 +59,7 @@ def test_sessions_run_as_published_and_the_judge_hears_of_attendance_alone(built
         assert len(lines) == 5
         for line in lines:
             assert (line.kinds, line.ground, line.clients) == ((Information.ATTENDANCE,), "consent", 1)
-            assert line.recipient == "The judge of the case, Thonburi"
+            assert line.recipient == "ผู้พิพากษาเจ้าของคดี ธนบุรี"
         (known,) = consents_of(session, client_id=people[1])
         (ended,) = consents_of(session, client_id=people[5])
         assert disclosures_of(session, client_id=people[6]) == consents_of(session, client_id=people[6]) == []
@@ -79,3 +83,4 @@ def test_sessions_run_as_published_and_the_judge_hears_of_attendance_alone(built
         report(people[1], known.id)  # another court's clinic does not know them
     with thonburi.database.reading() as session:
         assert len(register_of(session, site_id=here.id)) == 6, "what was refused is nowhere on the register"
+    is_spoken(thonburi, tmp_path)

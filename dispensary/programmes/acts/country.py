@@ -14,6 +14,7 @@ import scheduling.service
 from dispensary.clients.models import Client
 from dispensary.clients.rules import EntryRoute, Identity, Sex
 from dispensary.clients.service import enrol
+from dispensary.database import WriteSession
 from dispensary.prescribing.service import order_dose
 from dispensary.programmes.acts import Act, act
 from dispensary.programmes.scene import Scene
@@ -36,8 +37,8 @@ _WITHIN: Final = 300
 class Country(Act, frozen=True):
     """So many provinces, sites and clients in all, with those that the files have already.
 
-    Main sites are dealt out to the provinces in turn, and clients to the main sites. Every so-maniest site is a satellite of
-    the main site before it, which has the clients and prescribes for them.
+    Main sites are dealt out to the provinces in turn, and clients to the main sites. Every so-maniest site is a
+    satellite of the main site before it, which has the clients and prescribes for them.
     """
 
     code: str
@@ -67,6 +68,8 @@ class Country(Act, frozen=True):
         main = scene.site
         mains = [main]
         for n in range(len(places_of(session, self.code)) + 1, self.sites + 1):
+            if n & (n - 1) == 0:
+                plan_anew(session)
             satellite = bool(self.satellites_every) and n % self.satellites_every == 0
             here = self._opened(scene, n, main.code if satellite else provinces[len(mains) % len(provinces)])
             if not satellite:
@@ -74,6 +77,8 @@ class Country(Act, frozen=True):
                 mains.append(here)
         doctor = scene.actor(Role.DOCTOR)
         for n in range(1, self.clients + 1):
+            if n & (n - 1) == 0:
+                plan_anew(session)
             here = mains[n % len(mains)]
             enrol(
                 session,
@@ -168,6 +173,13 @@ class CountryDosed(Act, frozen=True):
             zone=scene.site.zone,
             at=at,
         )
+
+
+def plan_anew(session: WriteSession) -> None:
+    """PostgreSQL forgets how it meant to read tables: the plans of a connection are made while they are still small, and
+    would go through each of them whole for every row that is added. Call it when so many more are there.
+    """
+    session.run("DISCARD PLANS", {})
 
 
 def _at(who: Actor, site_id: UUID) -> Actor:
