@@ -176,7 +176,7 @@ class CountryDosed(Act, frozen=True):
 
 
 def plan_anew(session: WriteSession) -> None:
-    """PostgreSQL forgets how it meant to read tables: the plans of a connection are made while they are still small, and
+    """PostgreSQL forgets how it meant to read tables: a connection's plans are made while they are still small, and
     would go through each of them whole for every row that is added. Call it when so many more are there.
     """
     session.run("DISCARD PLANS", {})
