@@ -380,7 +380,7 @@ AFTERWARDS: dict[str, list[tuple[str, tuple[object, ...]]]] = {
         ),
     ],
     "0071_goal_words": [("SELECT count(*) FROM goal_word", (0,))],
-    "0070_roles_at_once": [
+    "0072_roles_at_once": [
         (
             "SELECT position('AS MATERIALIZED' IN prosrc) > 0 FROM pg_proc WHERE proname = 'roles_follow_the_tree'",
             (True,),

@@ -6,8 +6,8 @@ placed: with hundreds of sites under a grant that was most of what opening one o
 
 from alembic import op
 
-revision = "0070_roles_at_once"
-down_revision = "0069_told_anew"
+revision = "0072_roles_at_once"
+down_revision = "0071_goal_words"
 branch_labels = None
 depends_on = None
 
