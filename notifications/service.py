@@ -137,7 +137,7 @@ def opt_in(session: Session, *, index: bytes, now: datetime) -> None:
 
 
 def withdraw(session: Session, *, recipient_id: UUID, kinds: Collection[str], now: datetime) -> None:
-    """Takes back texts of these kinds to a recipient that nobody has begun to send.
+    """Takes back texts of these kinds to a recipient that no sender has in hand, also those to be tried again later.
 
     The contact is held until the transaction ends: a text that is being queued now is found, or asks afterwards.
     """
@@ -147,7 +147,7 @@ def withdraw(session: Session, *, recipient_id: UUID, kinds: Collection[str], no
         .where(
             Message.recipient_id == recipient_id,
             Message.kind.in_(kinds),
-            Message.state == State.QUEUED,
+            or_(Message.state == State.QUEUED, (Message.state == State.SENDING) & Message.claimed_at.is_(None)),
             ~Message.is_reply,
         )
         .values(state=State.EXPIRED, error_code=WITHDRAWN, next_attempt_at=None, changed_at=now, **NOT_TAKEN)

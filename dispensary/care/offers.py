@@ -13,6 +13,7 @@ from dispensary.care.pathways import Offer, Pathway, opened_by, shipped
 from dispensary.care.screening_models import ScreeningTaken
 from dispensary.care.screenings import Taken
 from dispensary.clients.homes import clients_of
+from dispensary.clients.living import alive
 from dispensary.clients.service import lock_client
 from dispensary.database import ReadSession, WriteSession
 from dispensary.refusals import BadInput, NotAllowed, NotThere, Refusal, Refused
@@ -150,7 +151,9 @@ def offers_of(session: ReadSession, *, client_id: ClientId) -> Sequence[ServiceO
 def open_offers(session: ReadSession, *, site_id: SiteId) -> Sequence[ServiceOffer]:
     """Offers of a site that clients are still thinking about, the oldest first."""
     chosen = select(ServiceOffer).where(
-        ServiceOffer.client_id.in_(clients_of(site_id)), ServiceOffer.answered_at.is_(None)
+        ServiceOffer.client_id.in_(clients_of(site_id)),
+        ServiceOffer.answered_at.is_(None),
+        alive(ServiceOffer.client_id),
     )
     return session.scalars(chosen.order_by(ServiceOffer.offered_at, ServiceOffer.id)).all()
 

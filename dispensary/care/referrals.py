@@ -14,6 +14,7 @@ from sqlalchemy import func, select
 from dispensary.care.centres import centre_named
 from dispensary.care.referral_models import Outcome, Referral, Service
 from dispensary.clients.homes import clients_of
+from dispensary.clients.living import alive
 from dispensary.clients.service import lock_client
 from dispensary.clients.tasks import finish_task, open_task, tasks_of
 from dispensary.database import ReadSession, WriteSession
@@ -167,7 +168,10 @@ def referrals_of(session: ReadSession, *, client_id: ClientId) -> Sequence[Refer
 def waiting_referrals(session: ReadSession, *, site_id: SiteId, until: date) -> Sequence[Referral]:
     """Open referrals of a site about which a client is to be asked by a day, the longest waiting first."""
     chosen = select(Referral).where(
-        Referral.client_id.in_(clients_of(site_id)), Referral.closed_at.is_(None), Referral.ask_on <= until
+        Referral.client_id.in_(clients_of(site_id)),
+        Referral.closed_at.is_(None),
+        Referral.ask_on <= until,
+        alive(Referral.client_id),
     )
     return session.scalars(chosen.order_by(Referral.ask_on, Referral.id)).all()
 

@@ -15,6 +15,7 @@ from sqlalchemy import select, update
 from dispensary.care.plans import MINUTES, BadPlan, Chosen, SessionPlan, days_of, plans
 from dispensary.care.session_models import PlanBegun, PlanSession, SessionState
 from dispensary.clients.homes import clients_of
+from dispensary.clients.living import alive, refuse_dead
 from dispensary.clients.service import lock_client
 from dispensary.clients.tasks import finish_task, open_task, tasks_of
 from dispensary.database import ReadSession, WriteSession
@@ -59,8 +60,8 @@ def begin_plan(
     """Begins a plan that the client agrees to. The same key again is the same plan.
 
     How long a session takes, and how many there are, is whoever's who begins it where no source says: the plan keeps
-    what was said with their name. Raises NotAllowed, NotThere, or BadInput without the client's consent, for a first
-    day that is past or more than a year off, or a choice that the plan does not leave.
+    what was said with their name. Raises NotAllowed, NotThere, Refused for who has died, or BadInput without the
+    client's consent, for a first day that is past or more than a year off, or a choice that the plan does not leave.
     """
     _refuse_others(actor)
     shipped = plans().get(plan)
@@ -88,6 +89,7 @@ def begin_plan(
         if (known.client_id, known.begun_by) != (client_id, actor.account_id):
             raise Refused(Refusal("another-form", "This form was sent before for somebody else.", "Open it anew."))
         return known
+    refuse_dead(session, client_id)
     assert actor.account_id is not None, "people begin plans"
     of = {"client_id": client_id, "site_id": actor.site_id}
     begun = PlanBegun(id=key, plan=plan, minutes=minutes, begun_by=actor.account_id, begun_at=at, **of)
@@ -172,16 +174,32 @@ def end_plan(session: WriteSession, *, actor: Actor, client_id: ClientId, plan_i
     begun = session.get(PlanBegun, plan_id, with_for_update=True)
     if begun is None or begun.client_id != client_id:
         raise NotThere(Refusal("no-plan", "There is no such plan.", "Look at the client's page again."))
-    if begun.ended_at is not None:
-        return
+    if begun.ended_at is None:
+        _end(session, actor, begun, at, {})
+
+
+def running_plans(session: ReadSession, *, client_id: ClientId) -> list[Running]:
+    """A client's plans that are neither ended nor over, the newest first."""
+    return [each for each in plans_of(session, client_id=client_id) if not each.over]
+
+
+def end_with_stay(session: WriteSession, *, actor: Actor, client_id: ClientId, at: datetime) -> Sequence[PlanBegun]:
+    """Ends every plan of a client whose stay ends. The caller has locked them, as everybody has who ends a stay."""
+    running = [each.begun for each in running_plans(session, client_id=client_id)]
+    for begun in running:
+        _end(session, actor, begun, at, {"stay": "ended"})
+    return running
+
+
+def _end(session: WriteSession, actor: Actor, begun: PlanBegun, at: datetime, details: dict[str, object]) -> None:
     begun.ended_at, begun.ended_by = at, actor.account_id
     session.flush()
     session.execute(
         update(PlanSession)
-        .where(PlanSession.plan_id == plan_id, PlanSession.state == SessionState.PLANNED.value)
+        .where(PlanSession.plan_id == begun.id, PlanSession.state == SessionState.PLANNED.value)
         .values(state=SessionState.CALLED_OFF.value, marked_at=at, marked_by=actor.account_id)
     )
-    _write_down(session, actor, "ended sessions", client_id, at, {"plan": plan_id})
+    _write_down(session, actor, "ended sessions", ClientId(begun.client_id), at, {"plan": begun.id, **details})
 
 
 def plans_of(session: ReadSession, *, client_id: ClientId) -> list[Running]:
@@ -200,9 +218,12 @@ def plans_of(session: ReadSession, *, client_id: ClientId) -> list[Running]:
 
 
 def sessions_until(session: ReadSession, *, site_id: SiteId, until: date) -> Sequence[PlanSession]:
-    """Sessions of a site that are planned for a day up to this one, and those of this day however they were marked."""
+    """Sessions of a site that are planned for a day up to this one, and those of this day however they were marked.
+
+    None that is planned with somebody who has died.
+    """
     chosen = select(PlanSession).where(PlanSession.client_id.in_(clients_of(site_id)), PlanSession.on_day <= until)
-    waiting = (PlanSession.state == SessionState.PLANNED.value) | (
+    waiting = ((PlanSession.state == SessionState.PLANNED.value) & alive(PlanSession.client_id)) | (
         (PlanSession.on_day == until) & (PlanSession.state != SessionState.CALLED_OFF.value)
     )
     order = (PlanSession.on_day, PlanSession.at_time.nulls_last(), PlanSession.id)

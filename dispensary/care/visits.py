@@ -1,4 +1,4 @@
-"""Visits at home: planned by day and by who goes, to whoever agreed to them alone; and who is on call."""
+"""Visits at home: planned by day and by who goes, to whoever agreed to them alone; moved, ended, called off."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import ColumnElement, SQLColumnExpression, func, select
 
-from dispensary.care.visit_models import HomeVisit, OnCall
+from dispensary.care.visit_models import HomeVisit
 from dispensary.clients.contact_rules import How
 from dispensary.clients.contacts import visit_wish, wants_visits, write_contact
+from dispensary.clients.living import alive, refuse_dead
 from dispensary.clients.models import Client
 from dispensary.clients.service import lock_client
 from dispensary.database import ReadSession, WriteSession
@@ -24,7 +25,6 @@ from dispensary.staff.rules import Act, Actor
 from dispensary.units import AccountId, ClientId, SiteId, new_id
 
 AHEAD: Final = timedelta(days=92)
-LONGEST_PHONE: Final = 40
 MOST_TURNS: Final = 99
 
 
@@ -54,36 +54,25 @@ def plan_visit(
     """Plans a visit, last in the visitor's turns of that day. One that is planned for the client and day is found.
 
     Raises BadInput for a day that is past or far off or a visitor who does not work here, Refused where the client has
-    not agreed to visits, NotAllowed, NotThere.
+    not agreed to visits or has died, NotAllowed, NotThere.
     """
     _refuse_others(actor)
-    if not today <= on <= today + AHEAD:
-        raise BadInput(Refusal("visit-day", "A visit is planned for today or the next months.", field="on_day"))
-    works_here = select(RoleGrant.account_id).where(
-        RoleGrant.account_id == visitor_id, RoleGrant.site_id == actor.site_id
-    )
-    if session.scalar(works_here.limit(1)) is None:
-        raise BadInput(Refusal("no-visitor", "They do not work here.", "Choose a colleague.", field="visitor_id"))
+    _refuse_day_or_visitor(session, actor, visitor_id, on, today)
     lock_client(session, client_id, actor.site_id)
     known = session.scalar(
         select(HomeVisit).where(HomeVisit.client_id == client_id, HomeVisit.on_day == on, HomeVisit.state == "planned")
     )
     if known is not None:
         return known
-    if not wants_visits(session, [client_id])[client_id]:
-        raise Refused(
-            Refusal(
-                "no-visits", "They have not agreed to visits.", "Ask them first; a no costs nothing.", field="number"
-            )
-        )
-    theirs = select(func.max(HomeVisit.turn)).where(HomeVisit.visitor_id == visitor_id, HomeVisit.on_day == on)
+    refuse_dead(session, client_id)
+    _refuse_unwanted(session, client_id)
     visit = HomeVisit(
         id=new_id(),
         site_id=actor.site_id,
         client_id=client_id,
         on_day=on,
         visitor_id=visitor_id,
-        turn=min((session.scalar(theirs) or 0) + 1, MOST_TURNS),
+        turn=_last_turn(session, visitor_id, on),
         purpose=purpose.value,
         planned_by=_person(actor),
         planned_at=at,
@@ -137,6 +126,117 @@ def call_visit_off(session: WriteSession, *, actor: Actor, visit_id: UUID, at: d
     _write_down(session, actor, "called off visit", visit, at, {})
 
 
+def move_visit(
+    session: WriteSession,
+    *,
+    actor: Actor,
+    visit_id: UUID,
+    to: date,
+    visitor_id: AccountId,
+    seen: tuple[date, UUID],
+    today: date,
+    at: datetime,
+) -> HomeVisit:
+    """Moves a planned visit to another day or another visitor, last in their turns there. Moved so already it stays.
+
+    `seen` are the day and the visitor that whoever moves it saw: of two who move it at once one wins, and the other is
+    told. Raises BadInput as for a new visit, Refused where somebody moved it meanwhile, another is planned for the
+    client on that day, or they have not agreed to visits (any more); NotAllowed, NotThere.
+    """
+    _refuse_others(actor)
+    visit = _planned(session, actor, visit_id, None)
+    assert visit is not None, "without a key it is planned, or not there"
+    was = (visit.on_day, visit.visitor_id)
+    if was == (to, visitor_id):
+        return visit
+    if was != seen:
+        goes = session.scalars(select(Account.name).where(Account.id == visit.visitor_id)).one()
+        raise Refused(
+            Refusal(
+                "visit-moved",
+                f"Somebody else has moved this visit: {goes} goes on {visit.on_day}.",
+                "Look at the round again. If that is wrong, move it from there.",
+                {"on": visit.on_day, "visitor": visit.visitor_id},
+                field="to_day",
+            )
+        )
+    _refuse_day_or_visitor(session, actor, visitor_id, to, today, day_field="to_day")
+    client_id = ClientId(visit.client_id)
+    _refuse_unwanted(session, client_id)
+    same_day = select(HomeVisit.id).where(
+        HomeVisit.client_id == client_id, HomeVisit.on_day == to, HomeVisit.state == "planned", HomeVisit.id != visit_id
+    )
+    if session.scalar(same_day.limit(1)) is not None:
+        raise Refused(
+            Refusal(
+                "visited-then",
+                f"Another visit to them is planned for {to}.",
+                "Choose another day, or call one of the two off.",
+                field="to_day",
+            )
+        )
+    visit.turn = _last_turn(session, visitor_id, to)
+    visit.on_day, visit.visitor_id = to, visitor_id
+    session.flush()
+    _write_down(session, actor, "moved visit", visit, at, {"from": was[0], "to": to, "visitor": visitor_id})
+    return visit
+
+
+def call_off_with_stay(
+    session: WriteSession, *, actor: Actor, client_id: ClientId, from_day: date, at: datetime
+) -> Sequence[HomeVisit]:
+    """Nobody goes from a day on: for the end of a stay. What was planned before it is still to be written down.
+
+    The caller has locked the client, as everybody has who ends a stay.
+    """
+    planned = select(HomeVisit).where(
+        HomeVisit.client_id == client_id, HomeVisit.state == "planned", HomeVisit.on_day >= from_day
+    )
+    visits = session.scalars(planned.order_by(HomeVisit.on_day, HomeVisit.id).with_for_update()).all()
+    for visit in visits:
+        visit.state, visit.ended_by, visit.ended_at = "called_off", _person(actor), at
+    session.flush()
+    for visit in visits:
+        _write_down(session, actor, "called off visit", visit, at, {"on": visit.on_day, "stay": "ended"})
+    return visits
+
+
+def put_turn(
+    session: WriteSession, *, actor: Actor, visit_id: UUID, earlier: bool, seen: int, at: datetime
+) -> HomeVisit:
+    """Puts a planned visit one turn earlier or later in its round. Whose turn is not `seen` any more is left alone.
+
+    Raises NotAllowed for whoever neither plans visits nor makes this one, NotThere.
+    """
+    visit = session.get(HomeVisit, visit_id)
+    if visit is None or visit.site_id != actor.site_id:
+        raise _no_visit()
+    _refuse_strangers(actor, visit)
+    of_round = select(HomeVisit).where(
+        HomeVisit.site_id == actor.site_id,
+        HomeVisit.visitor_id == visit.visitor_id,
+        HomeVisit.on_day == visit.on_day,
+        HomeVisit.state == "planned",
+    )
+    rows = session.scalars(
+        of_round.order_by(HomeVisit.id).with_for_update().execution_options(populate_existing=True)
+    ).all()
+    turns = sorted(rows, key=lambda each: (each.turn, each.id))
+    if visit not in turns:
+        raise _no_visit()
+    place = turns.index(visit)
+    other = place - 1 if earlier else place + 1
+    if visit.turn != seen or not 0 <= other < len(turns):
+        return visit
+    visit.turn, turns[other].turn = turns[other].turn, visit.turn
+    session.flush()
+    details = {"on": visit.on_day, "visitor": visit.visitor_id, "visits": [visit.id, turns[other].id]}
+    audit.record(
+        session, actor=actor, act="ordered round", subject="site", subject_id=actor.site_id, at=at, details=details
+    )
+    return visit
+
+
 @dataclass(frozen=True, repr=False)
 class OnRound:
     """A visit of a round, with whom it is to and where."""
@@ -151,14 +251,41 @@ class OnRound:
 
 
 def round_of(session: ReadSession, *, site_id: SiteId, on: date, visitor_id: AccountId | None = None) -> list[OnRound]:
-    """The visits of a day, by who goes and in their turn; of one visitor where asked."""
-    rows = select(HomeVisit, Client, Account.name).where(HomeVisit.site_id == site_id, HomeVisit.on_day == on)
+    """The visits of a day, by who goes and in their turn; of one visitor where asked. Nobody goes to who has died."""
+    of_day = (HomeVisit.on_day == on, HomeVisit.state != "called_off")
+    going = (HomeVisit.state != "planned") | alive(HomeVisit.client_id)
+    order = (Account.name, HomeVisit.turn, HomeVisit.id)
+    return _rows(session, site_id, visitor_id, *of_day, going, order=order)
+
+
+def not_written_down(
+    session: ReadSession, *, site_id: SiteId, before: date, visitor_id: AccountId | None = None
+) -> list[OnRound]:
+    """The visits whose day has passed and of which nobody has said what became of them, the oldest first."""
+    return _rows(session, site_id, visitor_id, *_passed(before), order=(HomeVisit.on_day, Account.name, HomeVisit.turn))
+
+
+def count_not_written_down(session: ReadSession, *, site_id: SiteId, before: date) -> int:
+    """How many of them there are at a site."""
+    return session.scalar(select(func.count()).where(HomeVisit.site_id == site_id, *_passed(before))) or 0
+
+
+def _passed(before: date) -> tuple[ColumnElement[bool], ...]:
+    return (HomeVisit.on_day < before, HomeVisit.state == "planned")
+
+
+def _rows(
+    session: ReadSession,
+    site_id: SiteId,
+    visitor_id: AccountId | None,
+    *wanted: ColumnElement[bool],
+    order: tuple[SQLColumnExpression[Any], ...],
+) -> list[OnRound]:
+    rows = select(HomeVisit, Client, Account.name).where(HomeVisit.site_id == site_id, *wanted)
     rows = rows.join(Client, Client.id == HomeVisit.client_id).join(Account, Account.id == HomeVisit.visitor_id)
     if visitor_id is not None:
         rows = rows.where(HomeVisit.visitor_id == visitor_id)
-    found = session.execute(
-        rows.where(HomeVisit.state != "called_off").order_by(Account.name, HomeVisit.turn, HomeVisit.id)
-    ).all()
+    found = session.execute(rows.order_by(*order)).all()
     session.vault.know([client.id for _, client, _ in found])
     return [_on_round(session, visit, client, name) for visit, client, name in found]
 
@@ -173,87 +300,12 @@ def _on_round(session: ReadSession, visit: HomeVisit, client: Client, visitor: s
 def planned_ahead(session: ReadSession, *, site_id: SiteId, after: date) -> Sequence[tuple[date, int]]:
     """The days after this one for which visits are planned, and how many."""
     ahead = select(HomeVisit.on_day, func.count()).where(
-        HomeVisit.site_id == site_id, HomeVisit.on_day > after, HomeVisit.state == "planned"
+        HomeVisit.site_id == site_id,
+        HomeVisit.on_day > after,
+        HomeVisit.state == "planned",
+        alive(HomeVisit.client_id),
     )
     return [(day, count) for day, count in session.execute(ahead.group_by(HomeVisit.on_day).order_by(HomeVisit.on_day))]
-
-
-def put_on_call(
-    session: WriteSession,
-    *,
-    actor: Actor,
-    account_id: AccountId,
-    first: date,
-    last: date,
-    phone: str,
-    at: datetime,
-) -> None:
-    """Puts a colleague on call for some days. The same again is found. Raises NotAllowed, BadInput."""
-    _refuse_others(actor)
-    number = " ".join(phone.split())
-    faults = []
-    if not 0 < len(number) <= LONGEST_PHONE:
-        faults.append(Refusal("phone", "There is no number to call.", "A number of the clinic.", field="phone"))
-    if not first <= last <= first + AHEAD:
-        faults.append(
-            Refusal("on-call-days", "It ends on its first day or in the next months.", "Correct it.", field="last_day")
-        )
-    works_here = select(RoleGrant.account_id).where(
-        RoleGrant.account_id == account_id, RoleGrant.site_id == actor.site_id
-    )
-    if session.scalar(works_here.limit(1)) is None:
-        faults.append(Refusal("no-visitor", "They do not work here.", "Choose a colleague.", field="account_id"))
-    if faults:
-        raise BadInput(*faults)
-    same = select(OnCall.id).where(
-        OnCall.site_id == actor.site_id,
-        OnCall.account_id == account_id,
-        OnCall.first_day == first,
-        OnCall.last_day == last,
-        OnCall.phone == number,
-    )
-    if session.scalar(same.limit(1)) is not None:
-        return
-    row = OnCall(
-        id=new_id(),
-        site_id=actor.site_id,
-        account_id=account_id,
-        first_day=first,
-        last_day=last,
-        phone=number,
-        set_by=_person(actor),
-        set_at=at,
-    )
-    session.add(row)
-    session.flush()
-    details = {"account": account_id, "from": first, "until": last}
-    audit.record(
-        session, actor=actor, act="put on call", subject="site", subject_id=actor.site_id, at=at, details=details
-    )
-
-
-def take_off_call(session: WriteSession, *, actor: Actor, on_call_id: UUID, at: datetime) -> None:
-    """Takes a line off the list of who is on call; one that is not there is nothing to say. Raises NotAllowed."""
-    _refuse_others(actor)
-    gone = session.scalar(
-        delete(OnCall).where(OnCall.id == on_call_id, OnCall.site_id == actor.site_id).returning(OnCall.account_id)
-    )
-    if gone is not None:
-        details = {"account": gone}
-        audit.record(
-            session, actor=actor, act="took off call", subject="site", subject_id=actor.site_id, at=at, details=details
-        )
-
-
-def on_call(session: ReadSession, *, site_id: SiteId, today: date) -> list[tuple[OnCall, str]]:
-    """Who can be called today and from now on, the soonest first, with their names."""
-    rows = (
-        select(OnCall, Account.name)
-        .join(Account, Account.id == OnCall.account_id)
-        .where(OnCall.site_id == site_id, OnCall.last_day >= today)
-        .order_by(OnCall.first_day, Account.name, OnCall.id)
-    )
-    return [(row, name) for row, name in session.execute(rows)]
 
 
 def _planned(session: WriteSession, actor: Actor, visit_id: UUID, key: UUID | None) -> HomeVisit | None:
@@ -261,8 +313,7 @@ def _planned(session: WriteSession, actor: Actor, visit_id: UUID, key: UUID | No
     visit = session.get(HomeVisit, visit_id)
     if visit is None or visit.site_id != actor.site_id:
         raise _no_visit()
-    if not actor.may(Act.ENROL) and not (actor.may(Act.CARRY) and visit.visitor_id == actor.account_id):
-        raise NotAllowed(Refusal("not-your-visit", "This visit is somebody else's.", "Ask them."))
+    _refuse_strangers(actor, visit)
     lock_client(session, ClientId(visit.client_id), actor.site_id)
     session.refresh(visit, with_for_update=True)
     if key is not None and visit.note_id == key:
@@ -270,6 +321,37 @@ def _planned(session: WriteSession, actor: Actor, visit_id: UUID, key: UUID | No
     if visit.state != "planned":
         raise _no_visit()
     return visit
+
+
+def _refuse_strangers(actor: Actor, visit: HomeVisit) -> None:
+    if not actor.may(Act.ENROL) and not (actor.may(Act.CARRY) and visit.visitor_id == actor.account_id):
+        raise NotAllowed(Refusal("not-your-visit", "This visit is somebody else's.", "Ask them."))
+
+
+def _refuse_day_or_visitor(
+    session: ReadSession, actor: Actor, visitor_id: AccountId, on: date, today: date, day_field: str = "on_day"
+) -> None:
+    if not today <= on <= today + AHEAD:
+        raise BadInput(Refusal("visit-day", "A visit is planned for today or the next months.", field=day_field))
+    works_here = select(RoleGrant.account_id).where(
+        RoleGrant.account_id == visitor_id, RoleGrant.site_id == actor.site_id
+    )
+    if session.scalar(works_here.limit(1)) is None:
+        raise BadInput(Refusal("no-visitor", "They do not work here.", "Choose a colleague.", field="visitor_id"))
+
+
+def _refuse_unwanted(session: ReadSession, client_id: ClientId) -> None:
+    if not wants_visits(session, [client_id])[client_id]:
+        raise Refused(
+            Refusal(
+                "no-visits", "They have not agreed to visits.", "Ask them first; a no costs nothing.", field="number"
+            )
+        )
+
+
+def _last_turn(session: ReadSession, visitor_id: AccountId, on: date) -> int:
+    theirs = select(func.max(HomeVisit.turn)).where(HomeVisit.visitor_id == visitor_id, HomeVisit.on_day == on)
+    return min((session.scalar(theirs) or 0) + 1, MOST_TURNS)
 
 
 def _no_visit() -> NotThere:

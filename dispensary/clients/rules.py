@@ -45,6 +45,11 @@ class ExitReason(StrEnum):
     TRANSFERRED = "transferred"
     ENDED_BY_PROGRAMME = "ended_by_programme"
 
+    @property
+    def comes_no_more(self) -> bool:
+        """Whether nothing that was agreed with them can go on, and nobody reads what would be texted to them."""
+        return self in (ExitReason.DIED, ExitReason.IMPRISONED)
+
 
 @dataclass(frozen=True, repr=False)
 class Identity:

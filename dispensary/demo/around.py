@@ -13,13 +13,14 @@ from dispensary.care.linkage import note_step
 from dispensary.care.linkage_rules import Disease, Step
 from dispensary.care.naloxone import answer_offer, give_kit, receive_kits, report_use
 from dispensary.care.naloxone_rules import Outcome, Said, ToWhom
+from dispensary.care.on_call import put_on_call
 from dispensary.care.outreach import Kind, Material, Met, note_met
 from dispensary.care.referral_models import Outcome as BecameOf
 from dispensary.care.referral_models import Service
 from dispensary.care.referral_words import Heard as HeardOf
 from dispensary.care.referral_words import note_word
 from dispensary.care.referrals import close_referral, refer
-from dispensary.care.visits import Purpose, end_visit, plan_visit, put_on_call
+from dispensary.care.visits import Purpose, end_visit, plan_visit
 from dispensary.clients.contacts import note_visit_wish
 from dispensary.clients.goals import close_goal, set_goal
 from dispensary.clients.life import note_life

@@ -16,6 +16,7 @@ from dispensary.care.pathways import shipped
 from dispensary.care.referrals import question, waiting_referrals
 from dispensary.care.screenings import due_screenings
 from dispensary.care.sessions import sessions_until
+from dispensary.care.visits import count_not_written_down
 from dispensary.clients.queries import Face, faces, find
 from dispensary.clients.tasks import tasks_open
 from dispensary.database import Database
@@ -48,6 +49,7 @@ def _page(
         sent = waiting_referrals(session, site_id=site.id, until=today)
         meets = sessions_until(session, site_id=site.id, until=today)
         thinking = open_offers(session, site_id=site.id)
+        late_visits = count_not_written_down(session, site_id=site.id, before=today)
         asked = {(each.client_id, question(each)) for each in sent}
         calls = [
             each
@@ -72,6 +74,7 @@ def _page(
         meets=[each for each in meets if each.on_day == today],
         unmarked=[each for each in meets if each.on_day < today],
         thinking=thinking,
+        late_visits=late_visits,
         calls=calls,
         offers=shipped().offers,
         faces=known,

@@ -28,7 +28,7 @@ from dispensary.refusals import Refused
 from dispensary.staff.queries import Place
 from dispensary.staff.rules import Act, Actor
 from dispensary.units import AccountId, ClientId, DoseDay
-from dispensary.web import consultation, dosing_acts
+from dispensary.web import consultation, dosing_acts, leaving
 from dispensary.web.doing import done_or_again
 from dispensary.web.forms import Form, one
 from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
@@ -231,8 +231,14 @@ def client_page(
 ) -> Template:
     """The page of one client, with what was refused and typed when something was."""
     record = here.opened(seen_on="client", months=months)
+    ends = record.in_treatment and here.actor.may(Act.ORDER)
+    with here.database.reading() as session:
+        ahead = leaving.lies_ahead(session, client_id=here.client_id, site=here.site, at=here.now) if ends else None
+        called_off = leaving.called_off_lately(session, client_id=here.client_id, at=here.now)
     return page(
         "consulting/client.html",
+        ahead=ahead,
+        called_off=called_off,
         refused=refused,
         typed=typed,
         done=done,
@@ -341,10 +347,17 @@ def end(
         with Typed(data) as typed:
             ended_on = typed.day("ended_on")
             reason = typed.choice("exit_reason", ExitReason)
+            sessions_go_on = bool(typed.yes_no("sessions_go_on"))
             if ended_on > here.today:
                 typed.fault("ended_on", "ends-later", "A stay ends today or earlier.", "Correct the day.")
         return dosing_acts.leave(
-            session, actor=actor, client_id=here.client_id, ended_on=ended_on, reason=reason, at=here.now
+            session,
+            actor=actor,
+            client_id=here.client_id,
+            ended_on=ended_on,
+            reason=reason,
+            sessions_go_on=sessions_go_on,
+            at=here.now,
         )
 
     return here.does(act, then="?done=ended", else_again=lambda why: client_page(here, refused=why, typed=data))

@@ -14,18 +14,18 @@ from litestar.response import Response, Template
 from litestar.types import ControllerRouterHandler
 from sqlalchemy import select
 
+from dispensary.care.on_call import LONGEST_PHONE, on_call, put_on_call, take_off_call
 from dispensary.care.visits import (
-    LONGEST_PHONE,
-    OnRound,
+    MOST_TURNS,
     Purpose,
     call_visit_off,
     end_visit,
-    on_call,
+    move_visit,
+    not_written_down,
     plan_visit,
     planned_ahead,
-    put_on_call,
+    put_turn,
     round_of,
-    take_off_call,
 )
 from dispensary.clients.contacts import LONGEST_NOTE
 from dispensary.clients.numbers import with_number
@@ -36,6 +36,7 @@ from dispensary.staff import audit
 from dispensary.staff.models import Site
 from dispensary.staff.queries import Place, colleagues
 from dispensary.staff.rules import Act, Actor
+from dispensary.supplies.carrying import refuse_visit_with_bottles
 from dispensary.supplies.carrying_models import Carrying
 from dispensary.supplies.models import Pickup
 from dispensary.supplies.printing.route_list import Stop, route_list_pdf
@@ -76,10 +77,10 @@ class _At:
     def today(self) -> date:
         return self.site.dose_day(self.now)
 
-    def of_day(self, session: ReadSession, on: date) -> list[OnRound]:
-        """The round of a day as far as it is theirs to see: whoever only carries sees their own turns."""
-        own = None if self.actor.may(Act.ENROL) else self.actor.account_id
-        return round_of(session, site_id=self.site.id, on=on, visitor_id=own)
+    @property
+    def own(self) -> AccountId | None:
+        """Whose turns are theirs to see: whoever only carries sees their own, others everybody's."""
+        return None if self.actor.may(Act.ENROL) else self.actor.account_id
 
     def shown(
         self,
@@ -91,7 +92,8 @@ class _At:
     ) -> Template:
         day = on or self.today
         with self.database.reading() as session:
-            rows = self.of_day(session, day)
+            rows = round_of(session, site_id=self.site.id, on=day, visitor_id=self.own)
+            late = not_written_down(session, site_id=self.site.id, before=self.today, visitor_id=self.own)
             shown: dict[str, Any] = {
                 "bottles": _bottles(session, self.site, day),
                 "ahead": planned_ahead(session, site_id=self.site.id, after=self.today),
@@ -101,6 +103,7 @@ class _At:
         return page(
             "care/visits.html",
             rows=rows,
+            late=[row for row in late if row.visit.on_day != day],
             day=day,
             today=self.today,
             done=done,
@@ -243,10 +246,70 @@ def off(
     here = _At(database, actor, site, clock())
 
     def act(session: WriteSession) -> None:
+        refuse_visit_with_bottles(session, actor=actor, visit_id=home_visit_id)
         call_visit_off(session, actor=actor, visit_id=home_visit_id, at=here.now)
 
     return done_or_again(
         database, act, then=lambda _: f"{HERE}?done=off", else_again=lambda why: here.shown(refused=why)
+    )
+
+
+@post(f"{HERE}/{{home_visit_id:uuid}}/move", sync_to_thread=True, guards=[_PLANS])
+def move(
+    home_visit_id: FromPath[UUID], data: Form, database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock
+) -> Response[Any]:
+    """Moves a planned visit to another day or another visitor."""
+    here = _At(database, actor, site, clock())
+    back: list[date] = []
+
+    def act(session: WriteSession) -> date:
+        with Typed(data) as typed:
+            was = typed.day("seen_day")
+            back[:] = [was]
+            seen = (was, typed.id("seen_visitor"))
+            to = typed.day("to_day")
+            visitor = AccountId(typed.id("to_visitor"))
+        refuse_visit_with_bottles(session, actor=actor, visit_id=home_visit_id)
+        moved = move_visit(
+            session,
+            actor=actor,
+            visit_id=home_visit_id,
+            to=to,
+            visitor_id=visitor,
+            seen=seen,
+            today=here.today,
+            at=here.now,
+        )
+        return moved.on_day
+
+    return done_or_again(
+        database,
+        act,
+        then=lambda on: f"{HERE}?on={on}&done=moved",
+        else_again=lambda why: here.shown(
+            next(iter(back), None), refused=why, typed={**data, "moves": str(home_visit_id)}
+        ),
+    )
+
+
+@post(f"{HERE}/{{home_visit_id:uuid}}/turn", sync_to_thread=True, guards=[_GOES])
+def turn(
+    home_visit_id: FromPath[UUID], data: Form, database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock
+) -> Response[Any]:
+    """Puts a visit one turn earlier or later in its round, as whoever goes knows the way."""
+    here = _At(database, actor, site, clock())
+
+    def act(session: WriteSession) -> date:
+        with Typed(data) as typed:
+            way = typed.text("way", most=8)
+            seen = typed.whole("seen_turn", 1, MOST_TURNS)
+            if way not in ("earlier", "later"):
+                typed.fault("way", "no-choice", "Nothing was chosen here.", "Choose one.")
+        put = put_turn(session, actor=actor, visit_id=home_visit_id, earlier=way == "earlier", seen=seen, at=here.now)
+        return put.on_day
+
+    return done_or_again(
+        database, act, then=lambda on: f"{HERE}?on={on}", else_again=lambda why: here.shown(refused=why)
     )
 
 
@@ -285,4 +348,4 @@ def end_on_call(
     )
 
 
-HANDLERS: list[ControllerRouterHandler] = [visits, route, plan, visited, off, add_on_call, end_on_call]
+HANDLERS: list[ControllerRouterHandler] = [visits, route, plan, visited, off, move, turn, add_on_call, end_on_call]

@@ -28,6 +28,7 @@ SENTENCES: dict[str, str] = {
     "noted life": _("Wrote down how you work and live, as you told it"),
     "noted contact": _("Wrote down that they were in touch with you"),
     "planned visit": _("Planned to visit you at home"),
+    "moved visit": _("Moved a planned visit to you at home"),
     "visited": _("Visited you at home, or tried to"),
     "called off visit": _("Called off visiting you"),
     "noted visit wish": _("Wrote down whether you want visits at home"),

@@ -11,7 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
+from sqlalchemy import select
 
+from dispensary.clients.living import alive
+from dispensary.clients.models import Client
 from dispensary.database import WriteSession
 from dispensary.phone.memory import Memory
 from dispensary.phone.pin_rules import Read, read, unmasked
@@ -52,8 +55,14 @@ class Entered:
 
 
 def hear(session: WriteSession, *, phone: str, text: str) -> Heard:
-    """Finds out who has the number, and takes the PIN out of the text before anything of it is kept."""
-    writers = writers_of(session, contacts_at(session, vault=session.vault, phone=phone))
+    """Finds out who has the number, and takes the PIN out of the text before anything of it is kept.
+
+    Nobody writes any more who has died: whoever has their phone now is a stranger, unless it is another client's too.
+    """
+    there = contacts_at(session, vault=session.vault, phone=phone)
+    writers = writers_of(
+        session, session.scalars(select(Client.id).where(Client.id.in_(there), alive(Client.id))).all()
+    )
     guard = guard_of(session, phone)
     guarded = bool(guard.by_digest)
     without_card, card = named(text, {writer.number: writer.client_id for writer in writers})

@@ -17,6 +17,7 @@ from sqlalchemy import select
 import notifications.service
 import scheduling.service
 from dispensary.clients.groups import groups_of
+from dispensary.clients.living import refuse_dead
 from dispensary.clients.models import Client
 from dispensary.database import ReadSession, WriteSession
 from dispensary.phone.offering import tell_offers
@@ -57,6 +58,7 @@ def book_for(
     when there is no other: an act of its own in the audit trail.
     """
     client_here(session, client_id, site)
+    refuse_dead(session, client_id)
     with said_like_a_desk(site):
         booking = scheduling.service.book(
             session,

@@ -14,6 +14,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 import notifications.service
+from dispensary.clients.living import alive
 from dispensary.database import ReadSession, WriteSession
 from dispensary.keys import index_key_of
 from dispensary.phone import tasks
@@ -111,6 +112,7 @@ def agreeing(session: WriteSession, *, phone: str, text: str, at: datetime) -> W
     change = session.scalar(
         select(NumberChange)
         .where(NumberChange.phone_index.in_(phone_digests(session.vault, phone)), NumberChange.expires_at > at)
+        .where(alive(NumberChange.client_id))
         .with_for_update()
     )
     told = told_since(session, phone, None) if change is not None else None

@@ -9,6 +9,7 @@ from uuid import UUID
 import scheduling.queries
 import scheduling.waitlist
 from dispensary.clients.groups import groups_of
+from dispensary.clients.living import refuse_dead
 from dispensary.database import ReadSession, WriteSession
 from dispensary.phone.front_desk import client_here, said_like_a_desk
 from dispensary.phone.offering import tell_offers
@@ -34,6 +35,7 @@ def ask_for(
 ) -> Wait:
     """Puts a client of the site in line for a full day, or one slot of it. Raises NotThere and Refused."""
     client_here(session, client_id, site)
+    refuse_dead(session, client_id)
     groups = groups_of(session, client_id, site_id=site.id, today=site.dose_day(at))
     with said_like_a_desk(site):
         wait = scheduling.waitlist.ask(

@@ -15,6 +15,7 @@ from sqlalchemy import delete, exists, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
+from dispensary.clients.living import alive
 from dispensary.clients.models import Client
 from dispensary.clients.queries import face_of
 from dispensary.database import ReadSession, WriteSession
@@ -80,9 +81,9 @@ def pin_digests(vault: Vault, phone: str, pin: str) -> list[bytes]:
 
 
 def guard_of(session: ReadSession, phone: str) -> Guard:
-    """The PINs of this number (E.164)."""
-    digests = phone_digests(session.vault, phone)
-    rows = session.execute(select(PhonePin.pin_digest, PhonePin.client_id).where(PhonePin.phone_index.in_(digests)))
+    """The PINs of this number (E.164); none of somebody who has died opens anything."""
+    of_number = (PhonePin.phone_index.in_(phone_digests(session.vault, phone)), alive(PhonePin.client_id))
+    rows = session.execute(select(PhonePin.pin_digest, PhonePin.client_id).where(*of_number))
     return Guard(phone, {row.pin_digest: row.client_id for row in rows})
 
 

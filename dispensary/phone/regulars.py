@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import notifications.service
 import scheduling.standing
 from dispensary.clients.groups import groups_of
+from dispensary.clients.living import refuse_dead
 from dispensary.database import WriteSession
 from dispensary.phone import tasks
 from dispensary.phone.front_desk import client_here, said_like_a_desk
@@ -37,6 +38,7 @@ def begin_for(
 ) -> Made:
     """The client comes at this time on these weekdays until they say otherwise. Raises NotThere and Refused."""
     client_here(session, client_id, site)
+    refuse_dead(session, client_id)
     with said_like_a_desk(site):
         made = set_and_tell(session, site=site, client_id=client_id, weekdays=weekdays, clock=clock, at=at)
     details = {"weekdays": sorted(weekdays), "at": clock, "booked": len(made.bookings)}

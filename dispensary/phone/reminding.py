@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from typing import Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 import notifications.service
 import scheduling.queries
+from dispensary.clients.models import Episode
 from dispensary.clients.wish_rules import DEFAULTS, reminder_at
 from dispensary.clients.wishes import review_days, wishes_of_all
-from dispensary.database import WriteSession
+from dispensary.database import ReadSession, WriteSession
 from dispensary.monitoring.queries import visits_that_take_longer
 from dispensary.staff.queries import Place, sites
 from dispensary.units import ClientId
@@ -40,7 +42,9 @@ ORDER BY 2, 1
 _SESSIONS = text("""
 SELECT s.id, s.client_id, s.on_day, s.at_time, p.begun_at FROM client c JOIN plan_session s ON s.client_id = c.id
 JOIN session_plan p ON p.id = s.plan_id
-WHERE c.site_id = :site AND s.state = 'planned' AND s.on_day BETWEEN :today AND :last ORDER BY s.on_day, s.id
+WHERE c.site_id = :site AND s.state = 'planned' AND s.on_day BETWEEN :today AND :last
+    AND p.ended_at IS NULL AND NOT has_died(s.client_id)
+ORDER BY s.on_day, s.id
 """)
 
 
@@ -48,9 +52,12 @@ def queue_reminders(session: WriteSession, *, now: datetime) -> int:
     """Queues a reminder for each booking whose time for it has come; once for each booking and start.
 
     The evening before, or so many hours before as the client wished. None for a booking that was made after that
-    moment: its confirmation is fresh. Where a test is due by then, it asks for ten more minutes and does not say why.
+    moment: its confirmation is fresh; and none to who is not in treatment any more, whatever is still booked. Where a
+    test is due by then, it asks for ten more minutes and does not say why.
     """
     due = scheduling.queries.due_for_reminder(session, from_moment=now, to_moment=now + REMIND_AHEAD)
+    here = _in_treatment(session, {ClientId(booking.holder_id) for booking in due})
+    due = [booking for booking in due if booking.holder_id in here]
     places: dict[UUID, Place] = {site.id: site for site in sites(session)}
     wishes = wishes_of_all(session, [ClientId(booking.holder_id) for booking in due])
     rules = rules_of_all(session, list(places))
@@ -82,6 +89,12 @@ def queue_reminders(session: WriteSession, *, now: datetime) -> int:
         )
         queued += message is not None
     return queued
+
+
+def _in_treatment(session: ReadSession, clients: Collection[ClientId]) -> set[ClientId]:
+    """Those of these clients whose stay runs."""
+    running = select(Episode.client_id).where(Episode.client_id.in_(clients), Episode.ended_on.is_(None))
+    return set(session.scalars(running))
 
 
 def tell_reviews(session: WriteSession, *, site: Place, now: datetime) -> int:
@@ -117,7 +130,8 @@ def remind_of_sessions(session: WriteSession, *, site: Place, now: datetime) -> 
     """Queues a reminder of each agreed session, when one of a booking would go out; once for each day and time.
 
     It says that we meet, and not what for. A session without a time is one of the whole day: its reminder goes the
-    evening before. None for sessions that were agreed after that moment, and none to who wants no reminders.
+    evening before. None for sessions that were agreed after that moment, and none to who wants no reminders. A plan may
+    go on after the stay in treatment; nothing is told of one that has ended, or to who has died.
     """
     zone, today = ZoneInfo(site.zone), site.dose_day(now)
     asked = {"site": site.id, "today": today, "last": today + REMIND_AHEAD}

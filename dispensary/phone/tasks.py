@@ -10,6 +10,7 @@ from typing import Final
 from sqlalchemy import func, select
 
 import notifications.queries
+from dispensary.clients.living import alive
 from dispensary.clients.models import Client
 from dispensary.database import ReadSession, WriteSession
 from dispensary.monitoring.models import Alert
@@ -113,13 +114,20 @@ def tasks(session: ReadSession, *, site_id: SiteId, at: datetime) -> list[Task]:
     """What is to be done at the front desk of a site, the oldest first.
 
     Lost texts and opt-outs need no row of their own to be here: the outbox and the contacts say so, whoever found out.
-    A client has one task for all the texts that were lost since somebody last settled it.
+    A client has one task for all the texts that were lost since somebody last settled it. None is about somebody
+    who has died.
     """
     waiting = session.scalars(
-        select(Alert).where(Alert.site_id == site_id, Alert.role == Role.RECEPTION, Alert.resolved_at.is_(None))
+        select(Alert).where(
+            Alert.site_id == site_id,
+            Alert.role == Role.RECEPTION,
+            Alert.resolved_at.is_(None),
+            alive(Alert.client_id),
+        )
     )
     found = [Task(alert.cause, ClientId(alert.client_id), alert.opened_at, alert.sentence) for alert in waiting]
-    here = [ClientId(each) for each in session.scalars(select(Client.id).where(Client.site_id == site_id))]
+    of_site = select(Client.id).where(Client.site_id == site_id, alive(Client.id))
+    here = [ClientId(each) for each in session.scalars(of_site)]
     lost = [
         (ClientId(text.recipient_id), text.at)
         for text in notifications.queries.undelivered(session, since=at - LOOK_BACK, recipients=here)

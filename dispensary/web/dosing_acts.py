@@ -32,6 +32,7 @@ from dispensary.supplies.queries import covered_days, last_observed_day, last_wh
 from dispensary.supplies.recalls import call_back
 from dispensary.takehome.service import end_decisions
 from dispensary.units import ClientId, DoseDay, Milligrams
+from dispensary.web import leaving
 
 BRING_WITHIN = timedelta(days=2)
 """Bottles with an earlier dose are brought back within so many days (common practice: 24 to 48 hours)."""
@@ -244,9 +245,19 @@ def release(
 
 
 def leave(
-    session: WriteSession, *, actor: Actor, client_id: ClientId, ended_on: date, reason: ExitReason, at: datetime
+    session: WriteSession,
+    *,
+    actor: Actor,
+    client_id: ClientId,
+    ended_on: date,
+    reason: ExitReason,
+    at: datetime,
+    sessions_go_on: bool = False,
 ) -> Episode:
     """Ends the client's running stay in treatment for a stated reason, and with it all that was ordered and decided.
+
+    What was planned and booked with them is called off. Sessions go on where that was said: care is voluntary, and may
+    outlast treatment; never with somebody who has died or is in prison.
 
     Raises BadInput, also for a day on or after which a dose was given, or NotThere.
     """
@@ -276,4 +287,13 @@ def leave(
     end_orders(session, actor=actor, client_id=client_id, from_day=ended_on, at=at)
     end_decisions(session, actor=actor, client_id=client_id, from_day=ended_on, at=at)
     end_tasks(session, actor=actor, client_id=client_id, outcome="The stay in treatment ended.", at=at)
+    leaving.call_off(
+        session,
+        actor=actor,
+        client_id=client_id,
+        from_day=ended_on,
+        reason=reason,
+        sessions_go_on=sessions_go_on,
+        at=at,
+    )
     return ended

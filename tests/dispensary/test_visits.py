@@ -13,16 +13,14 @@ from pypdf import PdfReader
 from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
 
+from dispensary.care.on_call import on_call, put_on_call, take_off_call
 from dispensary.care.visit_models import HomeVisit
 from dispensary.care.visits import (
     Purpose,
     call_visit_off,
     end_visit,
-    on_call,
     plan_visit,
-    put_on_call,
     round_of,
-    take_off_call,
 )
 from dispensary.clients.contact_models import ContactNote
 from dispensary.clients.contacts import contacts_of, note_visit_wish
