@@ -223,11 +223,12 @@ def sessions_until(session: ReadSession, *, site_id: SiteId, until: date) -> Seq
     None that is planned with somebody who has died.
     """
     chosen = select(PlanSession).where(PlanSession.client_id.in_(clients_of(site_id)), PlanSession.on_day <= until)
-    waiting = ((PlanSession.state == SessionState.PLANNED.value) & alive(PlanSession.client_id)) | (
+    waiting = (PlanSession.state == SessionState.PLANNED.value) | (
         (PlanSession.on_day == until) & (PlanSession.state != SessionState.CALLED_OFF.value)
     )
+    meets = (PlanSession.state != SessionState.PLANNED.value) | alive(PlanSession.client_id)
     order = (PlanSession.on_day, PlanSession.at_time.nulls_last(), PlanSession.id)
-    return session.scalars(chosen.where(waiting).order_by(*order)).all()
+    return session.scalars(chosen.where(waiting, meets).order_by(*order)).all()
 
 
 def sessions_between(session: ReadSession, *, client_id: ClientId, first: date, last: date) -> Sequence[PlanSession]:

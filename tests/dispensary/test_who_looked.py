@@ -70,6 +70,7 @@ ABOUT_THE_SITE = {
     "set bottle rule",
     "let go what is past its time",
     "set follow-up",
+    "ordered round",
     "set instrument",
     "set pathway",
     "set reminders",
