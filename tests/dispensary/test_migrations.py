@@ -386,6 +386,10 @@ AFTERWARDS: dict[str, list[tuple[str, tuple[object, ...]]]] = {
             (True,),
         ),
     ],
+    "0073_leaving": [
+        ("SELECT bool_or(has_died(id)), bool_and(wants_text(id, 'booking_reminder')) FROM client", (False, True)),
+        ("SELECT count(*) FROM home_visit", (0,)),
+    ],
 }
 """What each later migration leaves of a full database, oldest first."""
 CAME = """

@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0069_leaving"
-down_revision = "0067_moves"
+revision = "0073_leaving"
+down_revision = "0072_roles_at_once"
 branch_labels = None
 depends_on = None
 
