@@ -191,6 +191,7 @@ class TestThePage:
         assert planned.headers["location"].endswith("done=planned")
         assert client_number(at, client) in text_of(nurse.get(f"/care/visits?on={day(4, at)}"))
         at.days_pass(31)
+        assert nurse.signs_in("nurse").status_code == 303
         assert "Called off when the stay ended" not in text_of(nurse.get(page))
 
     def test_asks_nothing_where_nothing_is_planned(self, at: Desks) -> None:

@@ -186,6 +186,7 @@ def test_the_pages_of_what_is_late_and_moved(database: Database, now: datetime, 
     first, second = planned(here.place, one), planned(here.place, two)
     assert "not written down yet" not in text_of(nurse.get("/care"))
     here.days_pass(2)
+    assert nurse.signs_in("nurse").status_code == 303
     assert "2 visits are not written down yet" in text_of(nurse.get("/care"))
     page = nurse.get("/care/visits")
     assert "2 visits are not written down yet" in text_of(page)
