@@ -197,7 +197,7 @@ def test_the_pages_of_what_is_late_and_moved(database: Database, now: datetime, 
     assert moved_to.headers["location"] == f"/care/visits?on={day(1, here)}&done=moved"
     assert "1 visit is not written down yet" in text_of(nurse.get("/care"))
     lost = nurse.post(f"/care/visits/{first}/move", {**move, "to_day": day(2, here)})
-    assert lost.status_code == 422
+    assert lost.status_code == 409
     assert "Somebody else has moved this visit: Aishah binti Yusof goes on" in text_of(lost)
     wrong = nurse.post(f"/care/visits/{second}/move", {**move, "to_day": day(99, here)})
     assert (wrong.status_code, f'value="{day(99, here)}"' in wrong.text) == (422, True), "what was typed is kept"
