@@ -230,7 +230,8 @@ def _engine(url: str, pool_size: int, settings: str = "", **options: Any) -> Eng
     def begin(connection: Any, _record: object) -> None:
         # Said once it is there, not as it is made: a pooler between hands on what is said, and no options.
         own, connection.autocommit = connection.autocommit, True
-        connection.execute(f"SET timezone = 'UTC'; SET lock_timeout = '10s'; {settings}")
+        for said in ("SET timezone = 'UTC'", "SET lock_timeout = '10s'", *filter(None, [settings])):
+            connection.execute(said)
         connection.autocommit = own
 
     event.listen(engine, "connect", begin)
