@@ -34,6 +34,7 @@ from dispensary.commands import (
 from dispensary.commands.parts import bar, database_of, forget, now, one_clear_line
 from dispensary.database import Database, kept_running
 from dispensary.jobs import start_jobs
+from dispensary.schema import met
 from dispensary.schema import migrate as migrate_database
 from dispensary.settings import BadSettings, Settings, settings_from
 from dispensary.staff.models import Site
@@ -54,7 +55,11 @@ def migrate() -> None:
     """Bring the database to this version of the program."""
     with one_clear_line(), database_of(settings_from(), ready=False) as database:
         steps = migrate_database(database)
-    click.echo(f"Migrated: {', '.join(steps)}." if steps else "The database is up to date.")
+        ahead = met(database).ahead
+    if ahead:
+        click.echo(f"The database is ahead of this program, at {ahead}, and works with it. Nothing was done.")
+    else:
+        click.echo(f"Migrated: {', '.join(steps)}." if steps else "The database is up to date.")
 
 
 @asynccontextmanager
@@ -84,7 +89,6 @@ def _serve(
 ) -> None:
     from dispensary.demo.left import refuse_demonstration
     from dispensary.logs import configure_logs
-    from dispensary.schema import behind
     from dispensary.serving import only_program_on, refuse_taken_port, serve_on
 
     configure_logs(production=settings.production)
@@ -94,7 +98,7 @@ def _serve(
             if settings.database_url is None:
                 migrate_database(database)
             prepare(database)
-            if settings.production and not behind(database):
+            if settings.production and not met(database).needs:
                 with database.reading() as session:
                     refuse_demonstration(session)
             lifespan = [lambda app: _with_jobs(database, settings, app)] if jobs else []

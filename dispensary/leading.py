@@ -6,6 +6,7 @@ The leader holds a PostgreSQL advisory lock on a connection of its own, and lose
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -15,12 +16,15 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from dispensary.database import Database, WriteSession
+from dispensary.schema import met
 from dispensary.staff.models import JobRun
 from dispensary.supplies.nightwatch import RETRY_AFTER
 
 log = logging.getLogger(__name__)
 
 _LEADER_LOCK = 7_301_443
+MEET_EVERY = 30.0
+"""Seconds between two looks at whether the database works with this program still."""
 
 Clock = Callable[[], datetime]
 
@@ -31,10 +35,18 @@ class Leadership:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._connection: Connection | None = None
+        self._met_at: float | None = None
+        self._needs = ""
 
     def held(self) -> bool:
-        """Takes the lead when nobody has it, and says whether this program has it now."""
+        """Takes the lead when nobody has it, and says whether this program has it now.
+
+        A program that the database has left behind while it ran, in an upgrade, gives it up to a newer one.
+        """
         try:
+            if self._is_left_behind():
+                self.give_up()
+                return False
             if self._connection is None:
                 connection = self._database.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
                 if not connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": _LEADER_LOCK}):
@@ -48,6 +60,14 @@ class Leadership:
             self.give_up()
             return False
         return True
+
+    def _is_left_behind(self) -> bool:
+        if self._met_at is None or time.monotonic() - self._met_at >= MEET_EVERY:
+            needs = met(self._database).needs
+            if needs and needs != self._needs:
+                log.error("this program runs no jobs: %s", needs)
+            self._met_at, self._needs = time.monotonic(), needs
+        return bool(self._needs)
 
     def give_up(self) -> None:
         """Lets another program take the lead, at once while the connection still works."""

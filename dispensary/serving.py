@@ -31,7 +31,7 @@ from dispensary.database import Database, kept_running, open_database
 from dispensary.key_sources import vault_of
 from dispensary.logs import configure_logs
 from dispensary.resealing.prints import must_fit
-from dispensary.schema import behind
+from dispensary.schema import met
 from dispensary.settings import CannotServe, Settings
 
 log = structlog.get_logger("dispensary.serving")
@@ -199,12 +199,13 @@ def serve_on(
     ready: Callable[[], None] = lambda: None,
     lifespan: Sequence[Callable[[Litestar], AbstractAsyncContextManager[None]]] = (),
 ) -> None:
-    """Serves on a database that is open, and keeps an embedded one running. CannotServe when it lacks migrations.
+    """Serves on a database that is open, and keeps an embedded one running. CannotServe when it needs another program.
 
     BadKeys when these are not its keys.
     """
-    if behind(database):
-        raise CannotServe("The database needs `dispensary migrate` before it can be served.")
+    here = met(database)
+    if here.needs:
+        raise CannotServe(here.needs)
     must_fit(database, at=datetime.now(UTC))
     leave_no_core()
     if loud := database.log_tells():

@@ -51,7 +51,7 @@ CENTRE = (
 )
 BROUGHT = ("account_password", "counter_pin", "second_factor", "recovery_code", "passkey_holder", "passkey")
 EACH = (
-    *("alembic_version", "site_apart", "vault_key", "job_run", "gateway_pace", "token_pace"),
+    *("alembic_version", "works_with", "site_apart", "vault_key", "job_run", "gateway_pace", "token_pace"),
     *("sign_in", "half_sign_in", "station", "sign_in_attempt", "passkey_challenge"),
     *("message", "inbound", "conversation", "pin_gate", "news_text", "number_exchange", "wait", "offer"),
     *("fact_client", "fact_gap", "fact_month", "test_due", "scheduled_look"),

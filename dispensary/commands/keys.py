@@ -265,12 +265,12 @@ def _fits(settings: Settings, ring: Ring) -> list[str]:
     from dispensary.database import open_database
     from dispensary.keys import Keyring, Vault
     from dispensary.resealing.prints import disagreements, must_open, noted
-    from dispensary.schema import behind
+    from dispensary.schema import met
 
     database: Database = open_database(settings, Vault(Keyring(ring)))
     try:
-        if behind(database):
-            raise BadKeys("The database is not up to date. Run `dispensary migrate` first.")
+        if needs := met(database).needs:
+            raise BadKeys(needs)
         with database.reading() as session:
             wrong = disagreements(noted(session), ring)
             if not wrong:

@@ -21,7 +21,7 @@ from dispensary.key_sources import vault_of
 from dispensary.keys import BadKeys
 from dispensary.refusals import Refused
 from dispensary.resealing.prints import must_fit
-from dispensary.schema import behind, migrate
+from dispensary.schema import met, migrate
 from dispensary.settings import BadSettings, CannotServe, Settings
 
 MISTAKE = 2
@@ -58,12 +58,12 @@ def one_clear_line() -> Iterator[None]:
 
 @contextmanager
 def database_of(settings: Settings, *, ready: bool = True) -> Iterator[Database]:
-    """The database of these settings, open for one command. With `ready` it is migrated, and the keys are its own."""
+    """The database of these settings, open for one command. With `ready` it works with this program and these keys."""
     database = open_database(settings, vault_of(settings))
     try:
-        if ready and behind(database):
-            raise NoDatabase("The database is not up to date. Run `dispensary migrate` first.")
         if ready:
+            if needs := met(database).needs:
+                raise NoDatabase(needs)
             must_fit(database, at=now())
         yield database
     finally:

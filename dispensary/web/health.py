@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from litestar import Response, get
 
 from dispensary.embedded import NoDatabase
-from dispensary.schema import behind
+from dispensary.schema import met
 from dispensary.web.given import TheDatabase
 
 
@@ -27,11 +27,15 @@ def live() -> Health:
 
 @get("/health/ready", sync_to_thread=True, operation_id="healthReady", tags=["health"])
 def ready(database: TheDatabase) -> Response[Health]:
-    """The database answers and has all migrations; 503 with a sentence when not."""
+    """The database answers and works with this program; 503 with a sentence when not.
+
+    Where a newer program has brought it further, and it works with this one still, this one serves on.
+    """
     try:
         database.check()
     except NoDatabase as reason:
         return Response(Health("not ready", str(reason).split(":")[0] + "."), status_code=503)
-    if behind(database):
-        return Response(Health("not ready", "The database needs `dispensary migrate`."), status_code=503)
-    return Response(Health("ready"))
+    here = met(database)
+    if here.needs:
+        return Response(Health("not ready", here.needs.split(":")[0].removesuffix(".") + "."), status_code=503)
+    return Response(Health("ready", "The database is ahead of this program." if here.ahead else ""))

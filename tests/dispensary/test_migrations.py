@@ -390,6 +390,7 @@ AFTERWARDS: dict[str, list[tuple[str, tuple[object, ...]]]] = {
         ("SELECT bool_or(has_died(id)), bool_and(wants_text(id, 'booking_reminder')) FROM client", (False, True)),
         ("SELECT count(*) FROM home_visit", (0,)),
     ],
+    "0074_works_with": [("SELECT count(*), max(revision) FROM works_with", (1, "0074_works_with"))],
 }
 """What each later migration leaves of a full database, oldest first."""
 CAME = """

@@ -20,8 +20,7 @@ from dispensary.clients.models import Client
 from dispensary.database import Database
 from dispensary.embedded import NoDatabase
 from dispensary.keys import Vault
-from dispensary.schema import behind as needs_migrating
-from dispensary.schema import migrate
+from dispensary.schema import met, migrate
 from dispensary.staff.service import keep_password, kept_password
 from dispensary.units import AccountId, ClientId, SiteId
 from dispensary.wall import DESK, behind
@@ -86,7 +85,7 @@ def test_it_stands_in_a_backup_that_came_back(
 
     with database.reading() as session:
         assert session.execute(text(RIGHTS)).all() == rights
-    assert not needs_migrating(database)
+    assert not met(database).needs
     stands(database, here.site_id, mine, theirs)
 
 
@@ -119,7 +118,7 @@ def test_a_user_that_may_make_no_roles_is_told_what_the_administrator_of_the_ser
         try:
             with pytest.raises(NoDatabase, match="whoever runs the server say") as refused:
                 migrate(database)
-            assert needs_migrating(database)
+            assert met(database).needs
             said = str(refused.value).split("say: ")[1].removesuffix(" and then migrate again.")
             # On this server the role is there, of its other databases: to make it anew would be refused.
             assert said == f"GRANT {DESK} TO clinic_owner;"
@@ -127,7 +126,7 @@ def test_a_user_that_may_make_no_roles_is_told_what_the_administrator_of_the_ser
             with psycopg.connect(admin, autocommit=True) as connection:
                 connection.execute(said.encode())
             assert migrate(database) == []
-            assert not needs_migrating(database)
+            assert not met(database).needs
             works(database, now)
         finally:
             database.close()

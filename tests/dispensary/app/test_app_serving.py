@@ -224,7 +224,7 @@ def test_a_database_that_does_not_answer_is_one_clear_line(starts: Starts) -> No
 def test_a_database_without_all_migrations_is_one_clear_line(starts: Starts, database_url: str) -> None:
     with psycopg.connect(database_url.replace("+psycopg", ""), autocommit=True) as connection:
         connection.execute("UPDATE alembic_version SET version_num = '0001_scheduling'")
-    assert starts().ends() == (2, ["The database needs `dispensary migrate` before it can be served."])
+    assert starts().ends() == (2, ["The database is not up to date. Run `dispensary migrate` first."])
 
 
 def test_a_folder_that_cannot_be_made_is_one_clear_line(starts: Starts, tmp_path: Path) -> None:
