@@ -274,7 +274,7 @@ def revoke_at_branch(session: WriteSession, *, actor: Actor, grant_id: UUID, at:
 
 def _one_at_a_time(session: WriteSession) -> None:
     """One change of the tree after the other: PostgreSQL asks the same lock before it lets roles follow."""
-    session.execute(text("SELECT pg_advisory_xact_lock(7301443)"))
+    session.execute(text("SELECT pg_advisory_xact_lock(7301447)"))
 
 
 def _refuse_unless_runs_branch(session: ReadSession, actor: Actor, at: At) -> None:

@@ -13,6 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from dispensary.database import Database
+from dispensary.leading import Leadership
 from dispensary.refusals import BadInput, NotAllowed, Refused
 from dispensary.staff.branch_import import import_tree
 from dispensary.staff.branch_queries import granted, tree
@@ -81,6 +82,14 @@ class TestARoleAtABranch:
         assert roles_at(here, name) == here_and_there | {("OTH", "evaluator", False)}
         move(here, "HRP", "P2")  # and its satellite goes with it
         assert roles_at(here, name) == {("OTH", "doctor", True), ("OTH", "evaluator", False)}
+
+    def test_follows_the_tree_while_a_program_leads_the_jobs(self, here: Programme) -> None:
+        leadership = Leadership(here.database)
+        assert leadership.held()
+        try:
+            move(here, "OTH", "D1")  # waited for the leader's lock once, and was refused after ten seconds
+        finally:
+            leadership.give_up()
 
     def test_at_a_main_site_counts_at_its_satellites_and_nowhere_else(self, here: Programme) -> None:
         name = doctor(here)

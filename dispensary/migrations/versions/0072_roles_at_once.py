@@ -2,6 +2,9 @@
 
 Until then every role that is held by a branch looked through all sites of its branch, whenever one site was opened or
 placed: with hundreds of sites under a grant that was most of what opening one of them took.
+
+Changes of the tree wait for each other by a key of their own. It was that of whoever leads the jobs, for as long as
+which no site could be opened.
 """
 
 from alembic import op
@@ -14,7 +17,7 @@ depends_on = None
 _FOLLOWS = """
 CREATE OR REPLACE FUNCTION roles_follow_the_tree() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    PERFORM pg_advisory_xact_lock(7301443);
+    PERFORM pg_advisory_xact_lock({key});
     {follow}
     RETURN NULL;
 END $$
@@ -45,8 +48,8 @@ _ONE_BY_ONE = """
 
 
 def upgrade() -> None:
-    op.execute(_FOLLOWS.format(follow=_AT_ONCE))
+    op.execute(_FOLLOWS.format(key=7301447, follow=_AT_ONCE))
 
 
 def downgrade() -> None:
-    op.execute(_FOLLOWS.format(follow=_ONE_BY_ONE))
+    op.execute(_FOLLOWS.format(key=7301443, follow=_ONE_BY_ONE))
