@@ -11,9 +11,10 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, SQLColumnExpression, func, select
 
+from dispensary.care.reaching import note_contact
 from dispensary.care.visit_models import HomeVisit
-from dispensary.clients.contact_rules import How
-from dispensary.clients.contacts import visit_wish, wants_visits, write_contact
+from dispensary.clients.contact_rules import CameOf, How
+from dispensary.clients.contacts import visit_wish, wants_visits
 from dispensary.clients.living import alive, refuse_dead
 from dispensary.clients.models import Client
 from dispensary.clients.service import lock_client
@@ -85,7 +86,16 @@ def plan_visit(
 
 
 def end_visit(
-    session: WriteSession, *, actor: Actor, visit_id: UUID, met: bool, found: str, key: UUID, today: date, at: datetime
+    session: WriteSession,
+    *,
+    actor: Actor,
+    visit_id: UUID,
+    met: bool,
+    found: str,
+    key: UUID,
+    today: date,
+    at: datetime,
+    came_of: CameOf | None = None,
 ) -> None:
     """Writes down that the client was met and what was found, or that they were not; a contact like any other.
 
@@ -97,7 +107,7 @@ def end_visit(
         return
     if visit.on_day > today:
         raise BadInput(Refusal("visit-to-come", f"This visit is planned for {visit.on_day}.", "Wait for its day."))
-    write_contact(
+    note_contact(
         session,
         actor=actor,
         client_id=ClientId(visit.client_id),
@@ -106,6 +116,7 @@ def end_visit(
         key=key,
         at=at,
         how=How.VISIT,
+        came_of=came_of,
     )
     visit.state, visit.note_id = "done" if met else "not_met", key
     visit.ended_by, visit.ended_at = _person(actor), at

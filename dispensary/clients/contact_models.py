@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, SmallInteger
+from sqlalchemy import CheckConstraint, ForeignKey, Index, SmallInteger, text
 from sqlalchemy.dialects.postgresql import BYTEA
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -39,6 +39,8 @@ class ContactNote(Base):
     """What they mean to do; empty when nobody asked, or nobody was reached."""
     why: Mapped[str] = mapped_column(default="")
     """The client's own reason for not coming; empty when they gave none."""
+    stops: Mapped[bool] = mapped_column(server_default=text("false"), default=False)
+    """Whether nobody follows them up after this, for the reason that the words give, until the next contact."""
 
 
 class VisitWish(Base):
@@ -69,6 +71,7 @@ class FollowUpSetting(Base):
         CheckConstraint("text_day BETWEEN 1 AND 60", name="text_day"),
         CheckConstraint("call_day BETWEEN 1 AND 60", name="call_day"),
         CheckConstraint("visit_day BETWEEN 1 AND 60", name="visit_day"),
+        CheckConstraint("again_days BETWEEN 1 AND 60", name="again_days"),
     )
 
     site_id: Mapped[SiteId] = mapped_column(ForeignKey("site.id"), primary_key=True)
@@ -76,6 +79,8 @@ class FollowUpSetting(Base):
     """The whole days without a dose after which a text goes out by itself; nothing for none."""
     call_day: Mapped[int | None] = mapped_column(SmallInteger)
     visit_day: Mapped[int | None] = mapped_column(SmallInteger)
+    again_days: Mapped[int] = mapped_column(SmallInteger, server_default=text("7"))
+    """The days after a try, or a talk after which they did not come, when the next is due."""
 
 
 __all__ = ["ContactNote", "FollowUpSetting", "VisitWish"]

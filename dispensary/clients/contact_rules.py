@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 from typing import Final
 
@@ -83,6 +85,8 @@ class FollowUp:
     text_day: int | None = 1
     call_day: int | None = 3
     visit_day: int | None = 7
+    again_days: int = 7
+    """So many days after a try, or a talk after which they did not come, the next is due."""
 
     def first_day(self) -> int | None:
         """From which day on somebody is on the list; nothing where the site follows nobody up."""
@@ -95,16 +99,27 @@ TEXT_WITHIN: Final = 7
 who left long ago. The house's own figure."""
 
 
-def step_due(
-    follow_up: FollowUp, *, days: int, called: bool, visited: bool, reached: bool, wants_visits: bool
-) -> Step | None:
-    """The furthest step that is due and was not taken since the last dose; nothing when all of them were.
+@dataclass(frozen=True)
+class Tried:
+    """A contact, or the try of one, since the last dose."""
 
-    Somebody who was reached is not called a second time for it, and is visited only where they want that.
+    on: date
+    how: How
+    reached: bool
+
+
+def step_due(follow_up: FollowUp, *, today: date, days: int, tried: Sequence[Tried], wants_visits: bool) -> Step | None:
+    """The furthest step that is due for somebody who is away; nothing where it is not time yet.
+
+    No try ends it and no talk does: while they stay away the next is due `again_days` after the last. A call in vain
+    does not put off the first visit. Nobody is visited who does not want that.
     """
-    if follow_up.visit_day is not None and days >= follow_up.visit_day and wants_visits and not (visited or reached):
+    lately = [each for each in tried if (today - each.on).days < follow_up.again_days]
+    may_visit = follow_up.visit_day is not None and days >= follow_up.visit_day and wants_visits
+    first_visit = not any(each.how is How.VISIT for each in tried) and not any(each.reached for each in lately)
+    if may_visit and (first_visit or not lately):
         return Step.VISIT
-    if follow_up.call_day is not None and days >= follow_up.call_day and not (called or visited or reached):
+    if follow_up.call_day is not None and days >= follow_up.call_day and not lately:
         return Step.CALL
     return None
 

@@ -36,6 +36,8 @@ class Contact:
     how: How = How.TALK
     came_of: CameOf | None = None
     why: Why | None = None
+    stops: bool = False
+    """Whether nobody follows them up after it, for the reason in its words."""
 
 
 def write_contact(
@@ -50,13 +52,21 @@ def write_contact(
     how: How = How.TALK,
     came_of: CameOf | None = None,
     why: Why | None = None,
-) -> None:
-    """Writes down that the actor was in touch with a client, or tried to. The same key again is the same contact.
+    stops: bool = False,
+) -> bool:
+    """Writes down that the actor was in touch with a client, or tried to; says whether it was not written before.
 
+    The same key again is the same contact. With `stops` nobody follows them up after it, until they come back or
+    somebody notes another contact: whoever decides that says why, and is one of those who treat.
     The caller has made sure that the client is the actor's to know. Raises BadInput for words that are too long, or
-    none after a talk of which nothing else is known; Refused for a visit that the client does not want.
+    none after a talk of which nothing else is known; Refused for a visit that the client does not want; NotAllowed.
     """
     words = words.strip()
+    if stops and not actor.may(Act.ENROL):
+        raise NotAllowed(Refusal("not-to-stop", "Whoever treats them decides that.", "Tell a nurse.", field="stops"))
+    if stops and not words:
+        sentence = "Say why nobody follows them up any more."
+        raise BadInput(Refusal("stop-words", sentence, f"At most {LONGEST_NOTE} letters.", field="words"))
     said_nothing = reached and not words and came_of is None
     if len(words) > LONGEST_NOTE or said_nothing:
         sentence = "Say in a few words what is worth knowing."
@@ -66,7 +76,7 @@ def write_contact(
         raise BadInput(Refusal("contact-not-reached", sentence, "Say that they were reached.", field="reached"))
     noted = session.get(ContactNote, key)
     if noted is not None and (noted.account_id, noted.client_id) == (actor.account_id, client_id):
-        return
+        return False
     if how is How.VISIT and not wants_visits(session, [client_id])[client_id]:
         raise Refused(
             Refusal("no-visits", "They have not agreed to visits.", "Ask them first; a no costs nothing.", field="how")
@@ -84,13 +94,20 @@ def write_contact(
             how=how.value,
             came_of=came_of.value if came_of else "",
             why=why.value if why else "",
+            stops=stops,
         )
     )
     session.flush()
-    details = {"how": how.value, "reached": reached}
+    details: dict[str, object] = {"how": how.value, "reached": reached}
     audit.record(
         session, actor=actor, act="noted contact", subject="client", subject_id=client_id, at=at, details=details
     )
+    if stops:
+        details = {"contact": key}
+        audit.record(
+            session, actor=actor, act="ended follow-up", subject="client", subject_id=client_id, at=at, details=details
+        )
+    return True
 
 
 def contacts_of(session: ReadSession, *, client_id: ClientId) -> list[Contact]:
@@ -145,6 +162,7 @@ def _read(session: ReadSession, note: ContactNote, by: str) -> Contact:
         How(note.how),
         CameOf(note.came_of) if note.came_of else None,
         Why(note.why) if note.why else None,
+        note.stops,
     )
 
 
@@ -222,7 +240,7 @@ def wants_visits(session: ReadSession, clients: Collection[ClientId]) -> Mapping
 def follow_up_of(session: ReadSession, site_id: SiteId) -> FollowUp:
     """The figures that a site follows."""
     row = session.get(FollowUpSetting, site_id)
-    return FollowUp() if row is None else FollowUp(row.text_day, row.call_day, row.visit_day)
+    return FollowUp() if row is None else FollowUp(row.text_day, row.call_day, row.visit_day, row.again_days)
 
 
 def set_follow_up(session: WriteSession, *, actor: Actor, days: FollowUp, at: datetime) -> None:

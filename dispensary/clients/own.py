@@ -16,7 +16,7 @@ from uuid import UUID
 from sqlalchemy import Select, or_, select
 
 from dispensary.clients.client_key_models import ClientKey
-from dispensary.clients.contacts import Contact, OthersContact, contacts_known_to, write_contact
+from dispensary.clients.contacts import Contact, OthersContact, contacts_known_to
 from dispensary.clients.goals import Goal, goals_of
 from dispensary.clients.models import Client, ClientAssignment, Task
 from dispensary.clients.tasks import finish_task
@@ -80,17 +80,6 @@ def own_contacts(session: ReadSession, *, actor: Actor, client_id: ClientId) -> 
     own_client(session, actor=actor, client_id=client_id)
     assert actor.account_id is not None, "nobody has clients of their own without an account"
     return contacts_known_to(session, client_id=client_id, account_id=actor.account_id)
-
-
-def note_contact(
-    session: WriteSession, *, actor: Actor, client_id: ClientId, reached: bool, words: str, key: UUID, at: datetime
-) -> None:
-    """Notes that the actor spoke with one of their clients, or tried to. The same key again is the same contact.
-
-    Raises NotThere for everybody else's client, BadInput for words that are too long, or none after a talk.
-    """
-    own_client(session, actor=actor, client_id=client_id)
-    write_contact(session, actor=actor, client_id=client_id, reached=reached, words=words, key=key, at=at)
 
 
 def finish_own_task(

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import NAMESPACE_URL, uuid5
 
+from dispensary.care.reaching import note_own_contact
 from dispensary.clients.goals import assign
-from dispensary.clients.own import note_contact
 from dispensary.clients.tasks import open_task
 from dispensary.database import WriteSession
 from dispensary.staff.rules import Actor, Role
@@ -41,4 +41,4 @@ def keeps_in_touch(
             at=now,
         )
     key = uuid5(NAMESPACE_URL, str(clients[1]))
-    note_contact(session, actor=peer, client_id=clients[1], reached=True, words=NOTED, key=key, at=now)
+    note_own_contact(session, actor=peer, client_id=clients[1], reached=True, words=NOTED, key=key, at=now)

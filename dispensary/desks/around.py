@@ -50,7 +50,7 @@ class Around:
     held: LegalHold | None
     """Why nothing of their record may be wiped or erased."""
     contacts: Sequence[Contact]
-    """What a peer worker noted of keeping in touch, the newest first."""
+    """How they were kept in touch with, whoever noted it, the newest first."""
     referrals: Sequence[Referral]
     """Open ones first."""
     heard: Mapping[UUID, Sequence[Word]]

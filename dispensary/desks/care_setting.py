@@ -49,7 +49,7 @@ def setting(database: TheDatabase, site: TheSite, done: FromQuery[str] = "") -> 
 def change_follow_up(
     data: Form, database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock
 ) -> Response[Any]:
-    """Sets after how many days without a dose a text goes out, somebody calls, and somebody visits."""
+    """Sets after how many days without a dose a text goes out, somebody calls or visits, and when again."""
 
     def act(session: WriteSession) -> None:
         with Typed(data) as typed:
@@ -57,6 +57,7 @@ def change_follow_up(
                 text_day=typed.whole_or_none("text_day", *DAYS),
                 call_day=typed.whole_or_none("call_day", *DAYS),
                 visit_day=typed.whole_or_none("visit_day", *DAYS),
+                again_days=typed.whole("again_days", *DAYS),
             )
         set_follow_up(session, actor=actor, days=days, at=clock())
 

@@ -16,6 +16,7 @@ import scheduling.queries
 import scheduling.service
 import scheduling.waiting
 from dispensary.clients import queries as clients
+from dispensary.clients.contacts import Contact, contacts_of
 from dispensary.clients.guest_rules import StayState
 from dispensary.clients.guests import find_at_counter, photo_at_counter, stays_at
 from dispensary.database import ReadSession, WriteSession
@@ -24,7 +25,7 @@ from dispensary.desks.camera import MAY_LOOK
 from dispensary.desks.window import AtCounter, Opened, amount, choices, seen_again
 from dispensary.desks.with_methadone import courses_at
 from dispensary.monitoring.with_methadone import CourseHere
-from dispensary.refusals import Refused
+from dispensary.refusals import Refusal, Refused
 from dispensary.staff.countersign import Somebody
 from dispensary.supplies import passes, queries
 from dispensary.supplies.calls import prescribers
@@ -207,15 +208,15 @@ def client_page(
 ) -> Template:
     """The screen of one client, with what was refused and typed when something was."""
 
-    def read(session: WriteSession) -> tuple[Opened, Sequence[Somebody], Sequence[CourseHere]]:
+    def read(session: WriteSession) -> tuple[Opened, Sequence[Somebody], Sequence[CourseHere], Contact | None]:
         found = here.opened(session)
         to_call = prescribers(session, site_id=found.window.reading.home_id) if found.asks_for_call else ()
-        return found, to_call, courses_at(session, here, found)
+        return found, to_call, courses_at(session, here, found), _noted(session, found, here.client_id)
 
-    opened, to_call, courses = here.sees(read, seen_on="counter")
+    opened, to_call, courses, noted = here.sees(read, seen_on="counter")
     window, today = opened.window, here.today
     ready = next((w for w in window.waiting if w.pickup.collect_on == today), None)
-    absence = next((refusal for refusal in window.refusals if refusal.code in _OF_ABSENCE), None)
+    absence = _absence(opened)
     stopped = bool(absence or window.reading.moment.blocked)  # nothing leaves until a prescriber has spoken
     needs_look = any(refusal.code == "second-look" for refusal in window.refusals)
     moment = window.reading.moment
@@ -235,6 +236,7 @@ def client_page(
         courses=courses,
         chosen=bool(chosen) and ready is not None and chosen == str(ready.pickup.id),
         absence=absence,
+        noted=noted,
         proposed=() if stopped else window.proposed,
         blocking=[refusal for refusal in window.refusals if refusal.code not in _SAID_ELSEWHERE],
         may_dose=window.due_mg is not None and not any(r.code != "second-look" for r in window.refusals),
@@ -255,6 +257,19 @@ def client_page(
         amount=amount,
         offers_naloxone=opened.offers_naloxone,
     )
+
+
+def _absence(opened: Opened) -> Refusal | None:
+    """Why nothing is given after days without a dose, until a prescriber has spoken."""
+    return next((refusal for refusal in opened.window.refusals if refusal.code in _OF_ABSENCE), None)
+
+
+def _noted(session: ReadSession, opened: Opened, client_id: ClientId) -> Contact | None:
+    """What was noted last of keeping in touch with somebody who comes back to their own clinic; else nothing."""
+    last = opened.window.last_supply
+    if last is None or opened.is_guest or _absence(opened) is None:
+        return None
+    return next((each for each in contacts_of(session, client_id=client_id) if each.at >= last.at), None)
 
 
 @get("/counter/clients/{client_id:uuid}/photo", sync_to_thread=True, guards=[requires_dispenser])

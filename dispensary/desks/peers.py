@@ -14,10 +14,11 @@ from litestar.types import ControllerRouterHandler
 
 import scheduling.queries
 from dispensary.care.instrument_setting import askable
+from dispensary.care.reaching import note_own_contact
+from dispensary.clients.contact_rules import CameOf, How
 from dispensary.clients.contacts import LONGEST_NOTE
 from dispensary.clients.own import (
     finish_own_task,
-    note_contact,
     own_client,
     own_clients,
     own_contacts,
@@ -30,7 +31,7 @@ from dispensary.staff.rules import Actor, Role
 from dispensary.units import ClientId
 from dispensary.web.consultation import looked_at
 from dispensary.web.doing import done_or_again
-from dispensary.web.forms import Form, key_of
+from dispensary.web.forms import Form, key_of, one
 from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
 from dispensary.web.guards import requires_peer_worker
 from dispensary.web.templating import page
@@ -96,17 +97,20 @@ def again(
 def contact(
     client_id: FromPath[UUID], data: Form, database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock
 ) -> Response[Any]:
-    """Notes that they spoke with each other, or that nobody was reached."""
+    """Notes that they spoke with each other, or that nobody was reached; who needs help is told to the nurses."""
     now = clock()
+    called = one(data, "came_of") == CameOf.NEEDS_HELP
 
     def act(session: WriteSession) -> None:
         own_client(session, actor=actor, client_id=ClientId(client_id))
         with Typed(data) as typed:
+            how = typed.choice_or_none("how", How) or How.TALK
             reached = typed.yes_no("reached")
+            came_of = typed.choice_or_none("came_of", CameOf)
             words = typed.text("words", most=LONGEST_NOTE, required=False)
             if reached is None:
                 typed.fault("reached", "no-choice", "Nothing was chosen here.", "Choose one.")
-        note_contact(
+        note_own_contact(
             session,
             actor=actor,
             client_id=ClientId(client_id),
@@ -114,12 +118,14 @@ def contact(
             words=words,
             key=key_of(data),
             at=now,
+            how=how,
+            came_of=came_of,
         )
 
     return done_or_again(
         database,
         act,
-        then=lambda _: f"/peers/clients/{client_id}?done=noted",
+        then=lambda _: f"/peers/clients/{client_id}?done={'help' if called else 'noted'}",
         else_again=lambda why: again(database, actor, site, client_id, now, why, data),
     )
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -14,8 +16,9 @@ from litestar.response import Response, Template
 from litestar.types import ControllerRouterHandler
 from sqlalchemy import select
 
+from dispensary.care.reaching import note_contact, who_needs_help
 from dispensary.clients.contact_models import ContactNote
-from dispensary.clients.contact_rules import CameOf, FollowUp, How, Step, Why, step_due
+from dispensary.clients.contact_rules import CameOf, FollowUp, How, Step, Tried, Why, step_due
 from dispensary.clients.contacts import (
     LONGEST_NOTE,
     contacts_of,
@@ -23,7 +26,6 @@ from dispensary.clients.contacts import (
     note_visit_wish,
     visit_wish,
     wants_visits,
-    write_contact,
 )
 from dispensary.clients.models import Client, ClientAssignment
 from dispensary.clients.queries import face_at
@@ -48,7 +50,15 @@ from dispensary.web.templating import page
 from dispensary.web.typed import Typed
 from notifications.models import State
 
-UNCALLED = "uncalled"
+
+class Show(StrEnum):
+    """Which of them the page shows."""
+
+    ALL = ""
+    DUE = "due"
+    """Whom something is due for now."""
+    LEFT = "left"
+    """Of whom somebody has decided that nobody follows them up."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -60,19 +70,32 @@ class Away:
     name: str
     taken_by: str
     text: State | None
-    tries: int
-    """How often somebody called or went there."""
-    reached: bool
+    tried: Sequence[Tried]
+    """The contacts since, the newest last."""
     came_of: CameOf | None
+    needs_help: bool
+    """Whether they asked for help, and nobody has answered it yet."""
+    left: bool
+    """Whether somebody has decided that nobody follows them up, and no contact was noted after that."""
     step: Step | None
+
+    @property
+    def is_due(self) -> bool:
+        """Whether somebody is to do something for them now."""
+        return self.needs_help or self.step is not None
 
 
 def listed(session: ReadSession, site: Place, now: datetime, follow_up: FollowUp) -> list[Away]:
-    """Everybody who is away for as long as the site's first figure, whom something is due for first."""
+    """Everybody who is away for as long as the site's first figure: whoever needs help, then whom something is due for.
+
+    They stay on it until they come back or their stay ends; of whom somebody decided that nobody follows them up is
+    last.
+    """
     first = follow_up.first_day()
     if first is None:
         return []
-    away = without_dose(session, site_id=site.id, today=site.dose_day(now), least=first)
+    today = site.dose_day(now)
+    away = without_dose(session, site_id=site.id, today=today, least=first)
     away = [each for each in away if not each.held]
     ids = [each.client_id for each in away]
     people = {
@@ -85,15 +108,21 @@ def listed(session: ReadSession, site: Place, now: datetime, follow_up: FollowUp
         )
     }
     session.vault.know(ids)
-    wants, texts = wants_visits(session, ids), texted(session, away)
-    notes = session.scalars(select(ContactNote).where(ContactNote.client_id.in_(ids)).order_by(ContactNote.at)).all()
+    wants, texts, needing = wants_visits(session, ids), texted(session, away), who_needs_help(session, ids)
+    noted: dict[ClientId, list[ContactNote]] = defaultdict(list)
+    for note in session.scalars(
+        select(ContactNote).where(ContactNote.client_id.in_(ids)).order_by(ContactNote.at, ContactNote.id)
+    ):
+        noted[note.client_id].append(note)
     rows = []
     for each in away:
         since = site.window_of(each.last_day)[1]
-        own = [note for note in notes if note.client_id == each.client_id and note.at >= since]
+        own = [note for note in noted[each.client_id] if note.at >= since]
+        tried = [Tried(site.dose_day(note.at), How(note.how), note.reached) for note in own]
         said = [note.came_of for note in own if note.came_of]
-        person = people[each.client_id]
-        reached = any(note.reached for note in own)
+        person, needs_help = people[each.client_id], each.client_id in needing
+        left = bool(own) and own[-1].stops and not needs_help
+        due = step_due(follow_up, today=today, days=each.days, tried=tried, wants_visits=wants[each.client_id])
         rows.append(
             Away(
                 away=each,
@@ -101,39 +130,42 @@ def listed(session: ReadSession, site: Place, now: datetime, follow_up: FollowUp
                 name=session.vault.open("client.name", each.client_id, person.name_sealed),
                 taken_by=person.taken or "",
                 text=texts.get(each.client_id),
-                tries=len(own),
-                reached=reached,
+                tried=tried,
                 came_of=CameOf(said[-1]) if said else None,
-                step=step_due(
-                    follow_up,
-                    days=each.days,
-                    called=bool(own),
-                    visited=any(note.how == How.VISIT for note in own),
-                    reached=reached,
-                    wants_visits=wants[each.client_id],
-                ),
+                needs_help=needs_help,
+                left=left,
+                step=None if left else due,
             )
         )
-    weight = {Step.VISIT: 0, Step.CALL: 1}
-    return sorted(rows, key=lambda row: (weight.get(row.step, 2) if row.step else 2, -row.away.days, row.number))
+    weight = {Step.VISIT: 1, Step.CALL: 2}
+
+    def soonest(row: Away) -> tuple[int, int, str]:
+        grade = 0 if row.needs_help else weight[row.step] if row.step else 4 if row.left else 3
+        return grade, -row.away.days, row.number
+
+    return sorted(rows, key=soonest)
 
 
 @get("/care/stopped", sync_to_thread=True, guards=[requires(Act.ENROL)])
 def stopped(
     database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock, show: FromQuery[str] = ""
 ) -> Template:
-    """Everybody who is away, or those alone whom nobody has called."""
+    """Everybody who is followed up, or those alone whom something is due for; or whom nobody follows up any more."""
     now = clock()
     with database.reading() as session:
         follow_up = follow_up_of(session, site.id)
         rows = listed(session, site, now, follow_up)
-    uncalled = [row for row in rows if row.step is not None]
+    lists = {
+        Show.ALL: [row for row in rows if not row.left],
+        Show.DUE: [row for row in rows if row.is_due],
+        Show.LEFT: [row for row in rows if row.left],
+    }
+    shown = Show(show) if show in list(Show) else Show.ALL
     return page(
         "care/stopped.html",
-        rows=uncalled if show == UNCALLED else rows,
-        everybody=len(rows),
-        uncalled=len(uncalled),
-        show=show if show == UNCALLED else "",
+        rows=lists[shown],
+        counts={each.value: len(found) for each, found in lists.items()},
+        show=shown.value,
         follow_up=follow_up,
         today=site.dose_day(now),
         near_day=near_day,
@@ -150,6 +182,7 @@ def _shown(session: ReadSession, here: Consultation) -> dict[str, Any]:
         "ruling": away.ruling(guideline) if away else None,
         "text": texted(session, [away]).get(here.client_id) if away else None,
         "contacts": contacts_of(session, client_id=here.client_id),
+        "needs_help": here.client_id in who_needs_help(session, [here.client_id]),
         "wish": visit_wish(session, client_id=here.client_id),
         "follow_up": follow_up_of(session, here.site.id),
     }
@@ -221,7 +254,7 @@ def send_text(
 def contact(
     client_id: FromPath[UUID], data: Form, database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock
 ) -> Response[Any]:
-    """Notes a call or a visit, whether they were reached, what they mean to do and their own reason."""
+    """Notes a call or a visit, what they mean to do and why, and whether they are followed up after it."""
     here = Consultation(database, actor, site, ClientId(client_id), clock())
 
     def act(session: WriteSession) -> None:
@@ -232,9 +265,10 @@ def contact(
             came_of = typed.choice_or_none("came_of", CameOf)
             why = typed.choice_or_none("why", Why)
             words = typed.text("words", most=LONGEST_NOTE, required=False)
+            stops = bool(typed.yes_no("stops"))
             if reached is None:
                 typed.fault("reached", "no-choice", "Nothing was chosen here.", "Choose one.")
-        write_contact(
+        note_contact(
             session,
             actor=actor,
             client_id=here.client_id,
@@ -245,6 +279,7 @@ def contact(
             how=how,
             came_of=came_of,
             why=why,
+            stops=stops,
         )
 
     return done_or_again(

@@ -27,6 +27,7 @@ from dispensary.care.visits import (
     put_turn,
     round_of,
 )
+from dispensary.clients.contact_rules import CameOf
 from dispensary.clients.contacts import LONGEST_NOTE
 from dispensary.clients.numbers import with_number
 from dispensary.database import Database, ReadSession, WriteSession
@@ -217,6 +218,7 @@ def visited(
         with Typed(data) as typed:
             met = typed.yes_no("met")
             found = typed.text("found", most=LONGEST_NOTE, required=False)
+            needs_help = bool(typed.yes_no("needs_help"))
             if met is None:
                 typed.fault("met", "no-choice", "Nothing was chosen here.", "Choose one.")
         end_visit(
@@ -228,6 +230,7 @@ def visited(
             key=key_of(data),
             today=here.today,
             at=here.now,
+            came_of=CameOf.NEEDS_HELP if needs_help else None,
         )
 
     return done_or_again(

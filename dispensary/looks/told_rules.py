@@ -27,6 +27,7 @@ SENTENCES: dict[str, str] = {
     "came to group": _("Wrote down that you came to a group session"),
     "noted life": _("Wrote down how you work and live, as you told it"),
     "noted contact": _("Wrote down that they were in touch with you"),
+    "ended follow-up": _("Decided that nobody asks after you for now"),
     "planned visit": _("Planned to visit you at home"),
     "moved visit": _("Moved a planned visit to you at home"),
     "visited": _("Visited you at home, or tried to"),

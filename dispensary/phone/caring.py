@@ -40,8 +40,8 @@ def reason_of(client_id: ClientId, last_day: date) -> str:
 def tell_stopped(session: WriteSession, *, site: Place, now: datetime) -> int:
     """From the day on that the site has set, once it has opened, writes to whoever stopped coming; says to how many.
 
-    To those alone who want to hear that they were missed, whom nobody has reached since, and who are not withheld a
-    dose. Not on a day on which the site is closed.
+    To those alone who want to hear that they were missed, whom nobody has reached since or decided to leave in peace,
+    and who are not withheld a dose. Not on a day on which the site is closed.
     """
     day = scheduling.queries.day_at(session, site.id, now)
     hours = scheduling.queries.opening_times(session, site.id, day)
@@ -101,6 +101,6 @@ def _write(session: WriteSession, site: Place, away: WithoutDose, now: datetime)
 def _reached_since(session: ReadSession, away: WithoutDose, site: Place) -> bool:
     since = site.window_of(away.last_day)[1]
     reached = select(ContactNote.id).where(
-        ContactNote.client_id == away.client_id, ContactNote.reached, ContactNote.at >= since
+        ContactNote.client_id == away.client_id, ContactNote.reached | ContactNote.stops, ContactNote.at >= since
     )
     return session.scalar(reached.limit(1)) is not None

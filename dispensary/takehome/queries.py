@@ -76,11 +76,13 @@ SELECT p.client_id, p.record_from, p.lockbox, p.housing_stable, p.employed, p.he
                 SELECT max(lower(other.days)) FROM dose_order other
                 WHERE other.client_id = p.client_id AND other.episode_id = p.episode_id AND other.voided_at IS NULL
                     AND other.mg <> ordered.mg AND lower(other.days) <= %(on)s), '-infinity')) AS dose_stable_since,
-    -- How somebody takes their HIV medicine is met with an offer of help, and never costs them take-home.
+    -- How somebody takes their HIV medicine, and that they asked for help, is met with help, and never costs them
+    -- take-home.
     (SELECT jsonb_agg(jsonb_build_array(a.cause, a.severity, a.opened_on) ORDER BY a.opened_at, a.cause)
         FROM (SELECT cause, severity, opened_at, resolved_at,
                 (opened_at AT TIME ZONE p.zone - (p.day_starts - time '00:00'))::date AS opened_on
-              FROM alert WHERE alert.client_id = p.client_id AND alert.rule NOT IN ('adherence', 'viral-load')) a
+              FROM alert WHERE alert.client_id = p.client_id AND alert.rule NOT IN ('adherence', 'viral-load')
+                AND alert.cause <> 'needs help') a
         WHERE a.opened_on <= %(on)s AND (a.resolved_at IS NULL
             OR (a.resolved_at AT TIME ZONE p.zone - (p.day_starts - time '00:00'))::date > %(on)s)) AS open_alerts
 FROM person p

@@ -15,6 +15,7 @@ from sqlalchemy import text
 
 import notifications.service
 from dispensary.care.intakes import Heard, Outcome, Part, assess_part, close_intake, take_in
+from dispensary.care.reaching import note_own_contact
 from dispensary.care.referral_models import Service
 from dispensary.care.referral_words import Heard as Word
 from dispensary.care.referral_words import note_word
@@ -31,7 +32,6 @@ from dispensary.clients.legal_holds import holds_of, lift_hold, set_hold
 from dispensary.clients.legal_status import note_legal_status
 from dispensary.clients.legal_status_rules import LegalStatus
 from dispensary.clients.models import Episode
-from dispensary.clients.own import note_contact
 from dispensary.clients.rules import EntryRoute, ExitReason, Identity
 from dispensary.clients.service import end_episode, enrol
 from dispensary.clients.telling import tell_in_emergency, words_of, write_what_it_was
@@ -176,7 +176,9 @@ def left(place: Clinic) -> ClientId:
         )
         assign(session, account_id=pharmacist.account_id, **{**about, "actor": doctor})
         peer = replace(pharmacist, roles=frozenset({Role.PEER_WORKER}))
-        note_contact(session, actor=peer, client_id=client, reached=True, words=f"{MARK} is well", key=uuid4(), at=at)
+        note_own_contact(
+            session, actor=peer, client_id=client, reached=True, words=f"{MARK} is well", key=uuid4(), at=at
+        )
         note_visit_wish(session, agreed=True, where=f"Ask for {MARK} at the blue gate", today=today, **about)
         answers = {f"q{n}": "no" for n in range(1, 11)}
         taken = screen(session, instrument="dast10", answers=answers, taken_on=today, key=uuid4(), today=today, **about)

@@ -391,6 +391,9 @@ AFTERWARDS: dict[str, list[tuple[str, tuple[object, ...]]]] = {
         ("SELECT count(*) FROM home_visit", (0,)),
     ],
     "0074_works_with": [("SELECT count(*), max(revision) FROM works_with", (1, "0074_works_with"))],
+    "0075_followed_on": [
+        ("SELECT (SELECT count(*) FROM contact_note WHERE stops), count(again_days) FROM follow_up_setting", (0, 0)),
+    ],
 }
 """What each later migration leaves of a full database, oldest first."""
 CAME = """

@@ -10,12 +10,13 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
 
+from dispensary.care.reaching import note_own_contact
 from dispensary.clients.contact_models import ContactNote
 from dispensary.clients.contact_rules import CameOf, How, Why
 from dispensary.clients.contacts import Contact, OthersContact, note_visit_wish, write_contact
 from dispensary.clients.goals import assign, set_goal
 from dispensary.clients.models import Task
-from dispensary.clients.own import finish_own_task, note_contact, own_client, own_clients, own_contacts
+from dispensary.clients.own import finish_own_task, own_client, own_clients, own_contacts
 from dispensary.clients.tasks import open_task
 from dispensary.database import Database
 from dispensary.refusals import NotAllowed, NotThere
@@ -137,6 +138,19 @@ class TestTheirDesk:
         assert others == OthersContact(here.place.now, How.VISIT, True)
         assert "80 mg, HIV" in text_of(here.doctor.get(f"/consulting/clients/{theirs}"))
 
+    def test_whoever_needs_help_is_told_to_the_nurses_at_once(
+        self, here: Desks, peer: Visitor, theirs: ClientId
+    ) -> None:
+        path = f"/peers/clients/{theirs}/contacts"
+        wrong = {"how": "call", "reached": "no", "came_of": "needs_help", "words": "Their brother says so."}
+        answer = peer.post(path, wrong)
+        assert (answer.status_code, 'value="Their brother says so."' in answer.text) == (422, True)
+        form = {"how": "call", "reached": "yes", "came_of": "needs_help", "words": ""}
+        onward = peer.post(path, form).headers["location"]
+        assert "The nurses have an alert" in text_of(peer.get(onward))
+        assert "They need help today, as they said to" in text_of(here.doctor.get("/consulting"))
+        assert "needs help today" in text_of(here.doctor.get(f"/consulting/clients/{theirs}"))
+
     def test_what_is_done_is_done_for_everybody(self, here: Desks, peer: Visitor, theirs: ClientId) -> None:
         of = f"/peers/clients/{theirs}/tasks"
         assert peer.post(f"{of}/{task_id(here, 'call')}/done", {"outcome": "Spoke with her."}).status_code == 303
@@ -162,7 +176,7 @@ class TestSomebodyElsesClient:
             assert [each.client_id for each in own_clients(session, actor=azman)] == [theirs]
             for act in (
                 lambda: own_client(session, actor=azman, client_id=other),
-                lambda: note_contact(
+                lambda: note_own_contact(
                     session, actor=azman, client_id=other, reached=True, words="x", key=uuid4(), at=here.place.now
                 ),
                 lambda: finish_own_task(

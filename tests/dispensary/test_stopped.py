@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -12,12 +13,14 @@ from hypothesis import strategies as some
 from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
 
+from dispensary.care.reaching import note_contact, who_needs_help
 from dispensary.clients.contact_models import ContactNote
-from dispensary.clients.contact_rules import CameOf, FollowUp, How, Step, Why, step_due, text_due
+from dispensary.clients.contact_rules import CameOf, FollowUp, How, Step, Tried, Why, step_due, text_due
 from dispensary.clients.contacts import contacts_of, follow_up_of, set_follow_up, write_contact
 from dispensary.clients.wish_rules import Wishes
 from dispensary.clients.wishes import set_wishes
 from dispensary.database import Database
+from dispensary.monitoring.models import Alert
 from dispensary.phone.caring import tell_stopped
 from dispensary.refusals import BadInput, NotAllowed, Refused
 from dispensary.staff.rules import Actor, Role
@@ -32,34 +35,65 @@ from tests.dispensary.visiting import text_of
 ALL = FollowUp()
 
 
+TODAY = date(2026, 11, 24)
+
+
+def tried(ago: int, how: How = How.CALL, *, reached: bool = False) -> Tried:
+    return Tried(TODAY - timedelta(days=ago), how, reached)
+
+
 @pytest.mark.parametrize(
-    ("days", "called", "visited", "reached", "wants", "due"),
+    ("days", "contacts", "wants", "due"),
     [
-        (1, False, False, False, True, None),
-        (3, False, False, False, True, Step.CALL),
-        (6, True, False, False, True, None),
-        (7, True, False, False, True, Step.VISIT),
-        (7, True, False, False, False, None),
-        (7, False, False, False, False, Step.CALL),
-        (7, True, False, True, True, None),
-        (30, True, True, False, True, None),
+        (1, [], True, None),
+        (3, [], True, Step.CALL),
+        (6, [tried(0)], True, None),
+        (9, [tried(6)], False, None),
+        (10, [tried(7)], False, Step.CALL),
+        (10, [tried(7, reached=True)], False, Step.CALL),
+        (40, [tried(30), tried(23, reached=True), tried(16), tried(6)], False, None),
+        (40, [tried(30), tried(23, reached=True), tried(16), tried(7)], False, Step.CALL),
+        (7, [], True, Step.VISIT),
+        (7, [tried(1)], True, Step.VISIT),
+        (7, [tried(1)], False, None),
+        (7, [], False, Step.CALL),
+        (8, [tried(2, reached=True)], True, None),
+        (13, [tried(7, reached=True)], True, Step.VISIT),
+        (14, [tried(3, How.VISIT)], True, None),
+        (18, [tried(7, How.VISIT)], True, Step.VISIT),
+        (18, [tried(7, How.VISIT)], False, Step.CALL),
     ],
 )
-def test_what_is_due(days: int, called: bool, visited: bool, reached: bool, wants: bool, due: Step | None) -> None:
-    assert step_due(ALL, days=days, called=called, visited=visited, reached=reached, wants_visits=wants) is due
+def test_what_is_due(days: int, contacts: list[Tried], wants: bool, due: Step | None) -> None:
+    assert step_due(ALL, today=TODAY, days=days, tried=contacts, wants_visits=wants) is due
 
 
-@given(
-    days=some.integers(1, 200),
-    called=some.booleans(),
-    reached=some.booleans(),
-    figures=some.tuples(*[some.none() | some.integers(1, 60)] * 3),
+FIGURES = some.builds(
+    FollowUp,
+    text_day=some.none() | some.integers(1, 60),
+    call_day=some.none() | some.integers(1, 60),
+    visit_day=some.none() | some.integers(1, 60),
+    again_days=some.integers(1, 60),
 )
-def test_nobody_who_did_not_agree_is_visited_and_nobody_is_written_to_late(
-    days: int, called: bool, reached: bool, figures: tuple[int | None, int | None, int | None]
+CONTACTS = some.lists(some.builds(tried, some.integers(0, 90), some.sampled_from(How), reached=some.booleans()))
+
+
+@given(follow_up=FIGURES, call_day=some.integers(1, 60), days=some.integers(1, 200), contacts=CONTACTS,
+       wants=some.booleans())  # fmt: skip
+def test_whoever_is_away_and_unmet_for_longer_than_the_days_of_the_site_is_always_due(
+    follow_up: FollowUp, call_day: int, days: int, contacts: list[Tried], wants: bool
 ) -> None:
-    follow_up = FollowUp(*figures)
-    due = step_due(follow_up, days=days, called=called, visited=False, reached=reached, wants_visits=False)
+    calls = replace(follow_up, call_day=call_day)
+    lately = [each for each in contacts if (TODAY - each.on).days < calls.again_days]
+    if days >= call_day and not lately:
+        assert step_due(calls, today=TODAY, days=days, tried=contacts, wants_visits=wants) is not None
+
+
+@given(follow_up=FIGURES, days=some.integers(1, 200), contacts=CONTACTS)
+def test_nobody_who_did_not_agree_is_visited_and_nobody_is_written_to_late(
+    follow_up: FollowUp, days: int, contacts: list[Tried]
+) -> None:
+    due = step_due(follow_up, today=TODAY, days=days, tried=contacts, wants_visits=False)
     assert due in (None, Step.CALL)
     if text_due(follow_up, days=days):
         assert follow_up.text_day is not None
@@ -138,12 +172,19 @@ class TestAText:
         assert self.told(here, 20.1) == 0
         boss = Actor(here.clinic.doctor.account_id, here.site.id, frozenset({Role.ADMINISTRATOR}))
         with here.database.writing() as session:
-            set_follow_up(session, actor=boss, days=FollowUp(None, 3, None), at=here.at)
+            set_follow_up(session, actor=boss, days=FollowUp(None, 3, None, 4), at=here.at)
         assert self.told(here, 2.1) == 0
         with here.database.writing() as session, pytest.raises(NotAllowed):
             set_follow_up(session, actor=here.clinic.doctor, days=FollowUp(), at=here.at)
         with here.database.reading() as session:
-            assert follow_up_of(session, here.site.id) == FollowUp(None, 3, None)
+            assert follow_up_of(session, here.site.id) == FollowUp(None, 3, None, 4)
+
+
+def later(here: Desks, days: int) -> None:
+    """Days pass, and whoever has a seat signs in again."""
+    here.days_pass(days)
+    for name, visitor in here.seated.items():
+        assert visitor.signs_in(name).status_code == 303
 
 
 class TestThePages:
@@ -160,13 +201,13 @@ class TestThePages:
 
     def test_list_whom_nobody_has_called_until_somebody_has(self, here: Desks, away: ClientId) -> None:
         nurse = here.seat(Role.NURSE)
-        shown = text_of(nurse.get("/care/stopped?show=uncalled"))
+        shown = text_of(nurse.get("/care/stopped?show=due"))
         assert "4 days without a dose" in shown
         assert "nobody has called" in shown
         at = f"/care/stopped/{away}"
         form = {"how": "call", "reached": "yes", "came_of": "comes_back", "why": "way", "words": "the bus fare"}
         assert nurse.post(f"{at}/contacts", form).headers["location"] == f"{at}?done=noted"
-        assert "Everybody for whom it is time was called." in text_of(nurse.get("/care/stopped?show=uncalled"))
+        assert "Everybody for whom it is time was called." in text_of(nurse.get("/care/stopped?show=due"))
         page = text_of(nurse.get(at))
         assert "comes back; the way, or what it costs" in page
         assert "the bus fare" in page
@@ -178,6 +219,93 @@ class TestThePages:
         assert here.acts_about(away)[-2:] == ["noted contact", "looked at"]
         with pytest.raises(IntegrityError, match="only ever added to"), here.database.writing() as session:
             session.execute(text("UPDATE contact_note SET why = ''"))
+
+    def test_ask_again_after_a_try_and_after_a_talk_that_brought_nobody_back(self, here: Desks, away: ClientId) -> None:
+        nurse, at = here.seat(Role.NURSE), f"/care/stopped/{away}/contacts"
+        for form in ({"reached": "no"}, {"reached": "yes", "came_of": "comes_back"}, {"reached": "no"}):
+            assert "Ahmad" in text_of(nurse.get("/care/stopped?show=due"))
+            assert nurse.post(at, {"how": "call", **form}).status_code == 303
+            assert "Everybody for whom it is time was called." in text_of(nurse.get("/care/stopped?show=due"))
+            later(here, 6)
+            assert "Everybody for whom it is time was called." in text_of(nurse.get("/care/stopped?show=due"))
+            later(here, 1)
+            assert "Ahmad" in text_of(nurse.get("/care/stopped?show=due"))
+        assert "3 contacts, last on" in text_of(nurse.get("/care/stopped"))
+
+    def test_keep_them_until_they_come_back_or_somebody_decides_otherwise_and_says_why(
+        self, here: Desks, away: ClientId
+    ) -> None:
+        nurse, at = here.seat(Role.NURSE), f"/care/stopped/{away}/contacts"
+        form = {"how": "call", "reached": "no", "stops": "yes", "words": " "}
+        refused = nurse.post(at, form)
+        assert refused.status_code == 422
+        assert "Say why nobody follows them up any more." in text_of(refused)
+        assert '<option value="yes" selected>' in refused.text
+        assert nurse.post(at, {**form, "words": "Their sister says that they live in Johor now."}).status_code == 303
+        assert here.acts_about(away)[-2:] == ["noted contact", "ended follow-up"]
+        later(here, 30)
+        assert "Ahmad" not in text_of(nurse.get("/care/stopped"))
+        left = text_of(nurse.get("/care/stopped?show=left"))
+        assert "Ahmad" in left
+        assert "followed up no more" in left
+        assert "live in Johor" in text_of(nurse.get(f"/care/stopped/{away}"))
+        assert nurse.post(at, {"how": "talk", "reached": "yes", "words": "Is back in town."}).status_code == 303
+        assert "Ahmad" in text_of(nurse.get("/care/stopped")), "the next contact takes it back"
+        here.ordered(away, "80")
+        here.place.give(away)
+        later(here, 4)
+        assert "Ahmad" in text_of(nurse.get("/care/stopped?show=due")), "another absence begins anew"
+
+    def test_let_only_those_who_treat_decide_that(self, here: Desks, away: ClientId) -> None:
+        peer = Actor(here.place.doctor.account_id, here.place.site_id, frozenset({Role.PEER_WORKER}))
+        with here.database.writing() as session, pytest.raises(NotAllowed):
+            write_contact(
+                session, actor=peer, client_id=away, reached=False, words="moved", key=uuid4(), at=here.place.now,
+                stops=True,
+            )  # fmt: skip
+
+    def test_call_a_nurse_for_whoever_needs_help_until_somebody_says_what_was_done(
+        self, here: Desks, away: ClientId
+    ) -> None:
+        nurse, at = here.seat(Role.NURSE), f"/care/stopped/{away}"
+        other = here.place.client()
+        here.place.give(other)
+        later(here, 5)
+        form = {"how": "call", "reached": "yes", "came_of": "needs_help", "why": "ill", "words": ""}
+        for key in (str(uuid4()), str(uuid4())):
+            assert nurse.post(f"{at}/contacts", {**form, "key": key}).status_code == 303
+        with here.database.reading() as session:
+            (alert,) = session.scalars(select(Alert).where(Alert.client_id == away))
+            assert (alert.role, alert.severity, alert.resolved_at) == ("nurse", "urgent", None)
+        page = nurse.get("/care/stopped?show=due").text
+        assert page.index(str(away)) < page.index("needs help today") < page.index(str(other))
+        assert "tag-ok" not in page
+        assert "They need help today." in text_of(nurse.get(at))
+        said = text_of(here.doctor.get(f"/consulting/clients/{away}"))
+        assert "They need help today, as they said to" in said
+        assert "needs help today; ill" in said, "chosen without words it is read all the same"
+        done = f"/consulting/clients/{away}/alerts/{alert.id}/resolve"
+        assert here.doctor.post(done, {"resolution": ""}).status_code == 422
+        assert here.doctor.post(done, {"resolution": "Was taken to hospital."}).status_code == 303
+        page = nurse.get("/care/stopped")
+        assert "They need help today." not in text_of(nurse.get(at))
+        assert "tag-ok" not in page.text, "asked for and answered is not yet well"
+        with here.database.writing() as session:
+            note_contact(
+                session, actor=here.place.doctor, client_id=away, reached=True, words="", key=uuid4(),
+                at=here.place.now, came_of=CameOf.NEEDS_HELP,
+            )  # fmt: skip
+            assert who_needs_help(session, [away]) == {away}, "asked for again it is another alert"
+
+    def test_show_at_the_counter_what_was_noted_while_they_stayed_away(self, here: Desks, away: ClientId) -> None:
+        nurse, counter = here.seat(Role.NURSE), here.seat(Role.PHARMACIST)
+        assert "What was noted" not in text_of(counter.get(f"/counter/clients/{away}"))
+        form = {"how": "call", "reached": "yes", "came_of": "comes_back", "why": "way", "words": "the bus fare"}
+        assert nurse.post(f"/care/stopped/{away}/contacts", form).status_code == 303
+        said = text_of(counter.get(f"/counter/clients/{away}"))
+        assert "What was noted while they stayed away" in said
+        assert "comes back; the way, or what it costs" in said
+        assert "the bus fare" in said
 
     def test_keep_what_was_typed_and_visit_nobody_who_did_not_agree(self, here: Desks, away: ClientId) -> None:
         nurse, at = here.seat(Role.NURSE), f"/care/stopped/{away}"
@@ -207,9 +335,12 @@ class TestThePages:
     def test_the_office_sets_the_days(self, here: Desks, away: ClientId) -> None:
         boss = here.administrator
         assert boss.post("/office/care/follow-up", {"text_day": "0", "call_day": "3"}).status_code == 422
-        form = {"text_day": "", "call_day": "10", "visit_day": ""}
+        form = {"text_day": "", "call_day": "10", "visit_day": "", "again_days": ""}
+        assert "again_days" in boss.post("/office/care/follow-up", form).text
+        form["again_days"] = "12"
         assert boss.post("/office/care/follow-up", form).headers["location"] == "/office/care?done=changed"
         assert 'value="10"' in boss.get("/office/care").text
+        assert 'value="12"' in boss.get("/office/care").text
         assert "Nobody has stopped coming." in text_of(here.doctor.get("/care/stopped"))
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import delete, select, text, update
 from sqlalchemy.dialects.postgresql import Range
 from sqlalchemy.exc import DBAPIError
 
+from dispensary.care.reaching import NEEDS_HELP
 from dispensary.clients.models import Client, Episode
 from dispensary.database import Database, broken_constraint
 from dispensary.monitoring.models import Alert
@@ -176,10 +177,10 @@ class TestHistory:
             found = [history_of(session, client_id, on) for on in (ago(45), ago(35), TODAY, ago(-5))]
         assert [one and one.dose_stable_since for one in found] == [ago(50), ago(40), ago(30), ago(-5)]
 
-    def test_alerts_count_on_the_days_on_which_they_were_open(self, place: Place) -> None:
+    def test_alerts_count_on_the_days_on_which_they_were_open_and_a_call_for_help_never(self, place: Place) -> None:
         client_id = place.client("c" * 10)
         with place.database.writing() as session:
-            for cause, opened, resolved in (("ecg", 5, None), ("diversion", 4, 2)):
+            for cause, opened, resolved in (("ecg", 5, None), ("diversion", 4, 2), (NEEDS_HELP, 5, None)):
                 session.add(
                     Alert(
                         site_id=place.site_id,

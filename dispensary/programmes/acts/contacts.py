@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from dispensary.care.reaching import note_own_contact
 from dispensary.care.visits import Purpose, end_visit, plan_visit, round_of
 from dispensary.clients.contacts import note_visit_wish
 from dispensary.clients.goals import assign
-from dispensary.clients.own import note_contact
 from dispensary.programmes.acts import Act, act
 from dispensary.programmes.scene import Scene
 from dispensary.refusals import BadInput, Refusal
@@ -47,7 +47,7 @@ class Contact(Act, frozen=True):
     reached: bool = True
 
     def do(self, scene: Scene) -> None:
-        note_contact(
+        note_own_contact(
             scene.session,
             actor=scene.actor(Role.PEER_WORKER),
             client_id=scene.client,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from dispensary.care.reaching import note_contact
 from dispensary.clients.contact_rules import CameOf, How
-from dispensary.clients.contacts import write_contact
 from dispensary.clients.wish_rules import Group
 from dispensary.clients.wishes import set_wishes, wishes_of
 from dispensary.phone.news import send_news
@@ -22,7 +22,7 @@ class Reach(Act, frozen=True):
     by: Role = Role.NURSE
 
     def do(self, scene: Scene) -> None:
-        write_contact(
+        note_contact(
             scene.session,
             actor=scene.actor(self.by),
             client_id=scene.client,
