@@ -46,6 +46,10 @@ def test_a_peer_worker_goes_through_the_day(chromium: Browser, house: House) -> 
     page.get_by_label("What is worth knowing?").fill("Has new work.")
     page.get_by_role("button", name="Note it").click()
     peer.sees("The contact is noted.")
+    page.get_by_label("Yes").check()
+    page.get_by_label("What they mean to do").select_option("needs_help")
+    page.get_by_role("button", name="Note it").click()
+    peer.sees("The nurses have an alert")
 
     page.goto("/peers")
     page.get_by_role("link", name="Groups").click()
@@ -89,6 +93,6 @@ def test_a_peer_worker_goes_through_the_day(chromium: Browser, house: House) -> 
                 " (SELECT client_id FROM group_attendance)"
             )
         ).one()
-    assert tuple(kept) == (1, 4, 20, 2, mine)
+    assert tuple(kept) == (2, 4, 20, 2, mine)
     assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
     assert peer.troubles == []
