@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import ARRAY, CheckConstraint, ForeignKey, Index, Text, UniqueConstraint
+from sqlalchemy import ARRAY, CheckConstraint, ForeignKey, Index, Text, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import BYTEA
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -17,7 +17,7 @@ from dispensary.units import AccountId, ClientId, SiteId
 
 
 class Intake(Base):
-    """Somebody came, or was sent, and is not a client yet. It is closed once."""
+    """Somebody came, or was sent, and is not a client yet. It is closed once, and names nobody from then on."""
 
     __tablename__ = "intake"
     __table_args__ = (
@@ -25,15 +25,31 @@ class Intake(Base):
         CheckConstraint(
             "route IN ('self', 'family', 'outreach', 'hospital', 'court', 'police', 'transfer', 'other')", name="route"
         ),
-        CheckConstraint("outcome IN ('', 'enrolled', 'elsewhere', 'not_wanted', 'not_reached')", name="outcome"),
+        CheckConstraint(
+            "outcome IN ('', 'enrolled', 'elsewhere', 'not_wanted', 'not_reached', 'lapsed')", name="outcome"
+        ),
         CheckConstraint("(outcome = '') = (closed_at IS NULL)", name="closed_with_outcome"),
-        CheckConstraint("(closed_at IS NULL) = (closed_by IS NULL)", name="closed_by_somebody"),
+        CheckConstraint("(closed_by IS NULL) = (outcome IN ('', 'lapsed'))", name="closed_by_somebody"),
         CheckConstraint("(outcome = 'enrolled') = (client_id IS NOT NULL)", name="enrolled_is_a_client"),
         CheckConstraint("(outcome = '') = (name_sealed IS NOT NULL)", name="named_while_open"),
         CheckConstraint(
             "outcome = '' OR num_nonnulls(reach_sealed, words_sealed, referrer_sealed, consent_sealed) = 0",
             name="wiped_when_closed",
         ),
+        CheckConstraint("consent_signed IN ('paper', 'screen')", name="consent_signed"),
+        CheckConstraint("consent_ended_how IN ('said', 'written', 'event')", name="consent_ended_how"),
+        CheckConstraint(
+            "num_nonnulls(consent_signed, consent_by, consent_at) = (CASE WHEN consent_at IS NULL THEN 0 ELSE 3 END)",
+            name="consent_of_somebody",
+        ),
+        CheckConstraint(
+            "num_nonnulls(consent_ended_how, consent_ended_by, consent_ended_at)"
+            " = (CASE WHEN consent_ended_at IS NULL THEN 0 ELSE 3 END)",
+            name="consent_ended_by_somebody",
+        ),
+        CheckConstraint("consent_ended_at IS NULL OR consent_at IS NOT NULL", name="consent_ends_after_it_was_given"),
+        CheckConstraint("outcome <> '' OR (consent_sealed IS NULL) = (consent_at IS NULL)", name="consent_says_where"),
+        CheckConstraint("consent_sealed IS NULL OR referrer_sealed IS NOT NULL", name="consent_names_whom"),
         Index(None, "site_id", "came_on"),
         Index(None, "client_id"),
     )
@@ -52,12 +68,27 @@ class Intake(Base):
     referrer_sealed: Mapped[bytes | None] = mapped_column(BYTEA)
     """Who sent them."""
     consent_sealed: Mapped[bytes | None] = mapped_column(BYTEA)
-    """Where the paper is kept by which they agreed that whoever sent them hears that they came; nothing without it."""
+    """Where the paper is kept by which they agreed that whoever sent them hears that they came, or the name that they
+    wrote; nothing without it."""
+    consent_days: Mapped[bool] = mapped_column(server_default=text("false"), default=False)
+    """Whether it covers on which days they came too."""
+    consent_signed: Mapped[str | None]
+    """Of `consent_rules.Signed`."""
+    consent_until: Mapped[date | None]
+    """Its last day; nothing where it lasts until this is closed."""
+    consent_by: Mapped[AccountId | None] = mapped_column(ForeignKey("account.id"))
+    """Who heard their yes."""
+    consent_at: Mapped[datetime | None]
+    consent_ended_how: Mapped[str | None]
+    """Of `consent_rules.Revoked`. Another consent, given later, takes the place of one that ended."""
+    consent_ended_by: Mapped[AccountId | None] = mapped_column(ForeignKey("account.id"))
+    consent_ended_at: Mapped[datetime | None]
     taken_by: Mapped[AccountId] = mapped_column(ForeignKey("account.id"))
     taken_at: Mapped[datetime]
     outcome: Mapped[str] = mapped_column(default="")
     client_id: Mapped[ClientId | None] = mapped_column(ForeignKey("client.id"))
     closed_by: Mapped[AccountId | None] = mapped_column(ForeignKey("account.id"))
+    """Nobody while it is open, and where it was let go at night."""
     closed_at: Mapped[datetime | None]
 
 

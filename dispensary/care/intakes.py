@@ -1,7 +1,7 @@
-"""Entry from outside: somebody is heard before they are a client; whoever sent them is told nothing without consent.
+"""Entry from outside: somebody is heard before they are a client, and assessed as they want it.
 
-Police or a court may send people to an assessment in place of detention. What they hear back is, by the person's own
-written consent, that they came and on which days, and nothing that was found; each telling is on the register.
+Police or a court may send people to an assessment in place of detention. What they hear back, and by which consent, is
+in `intake_consents`; how it ends, in `intake_closing`.
 """
 
 from __future__ import annotations
@@ -12,17 +12,15 @@ from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import func, select, text
 
 from dispensary.care.intake_models import Intake, IntakePart, IntakeRelease
 from dispensary.care.referral_models import Service
-from dispensary.clients.consent_rules import Information
-from dispensary.clients.disclosing import Ground, Line, put_on_register
-from dispensary.clients.disclosure_models import Release
+from dispensary.clients.consent_rules import Signed
 from dispensary.clients.rules import LONGEST_NAME, EntryRoute
 from dispensary.database import ReadSession, WriteSession
 from dispensary.keys import ERASED
-from dispensary.refusals import BadInput, NotAllowed, NotThere, Refusal, Refused
+from dispensary.refusals import BadInput, NotAllowed, NotThere, Refusal
 from dispensary.staff import audit
 from dispensary.staff.rules import Act, Actor
 from dispensary.units import AccountId, ClientId, SiteId, new_id
@@ -40,17 +38,6 @@ class Part(StrEnum):
     """Home, work, family, money."""
 
 
-class Outcome(StrEnum):
-    """What became of it."""
-
-    ENROLLED = "enrolled"
-    ELSEWHERE = "elsewhere"
-    """Other services than this one were what they wanted."""
-    NOT_WANTED = "not_wanted"
-    """They want nothing of it, which has no consequence from here."""
-    NOT_REACHED = "not_reached"
-
-
 @dataclass(frozen=True, repr=False)
 class Heard:
     """What somebody said of themselves, or who sent them said."""
@@ -61,7 +48,8 @@ class Heard:
     words: str = ""
     referrer: str = ""
     consent: str = ""
-    """Where the signed paper is kept by which they let the referrer hear that they came; empty for none."""
+    """Where the signed paper is kept by which they let the referrer hear that they came, and on which days; empty for
+    none. What else they agree to, or later, is written down by `note_consent`."""
 
     def faults(self) -> list[Refusal]:
         """What is missing or too long, field by field."""
@@ -90,7 +78,7 @@ def take_in(session: WriteSession, *, actor: Actor, heard: Heard, today: date, a
 
     Raises NotAllowed, BadInput with a fault a field.
     """
-    _refuse_others(actor)
+    refuse_others(actor)
     if faults := heard.faults():
         raise BadInput(*faults)
     lock = {"site": f"intake {actor.site_id}"}
@@ -110,6 +98,7 @@ def take_in(session: WriteSession, *, actor: Actor, heard: Heard, today: date, a
     def sealed(column: str, words: str) -> bytes | None:
         return session.vault.seal(f"intake.{column}", intake_id, words.strip()) if words.strip() else None
 
+    agreed = bool(heard.consent.strip())
     last = session.scalar(select(func.max(Intake.number)).where(Intake.site_id == actor.site_id)) or 0
     intake = Intake(
         id=intake_id,
@@ -122,7 +111,11 @@ def take_in(session: WriteSession, *, actor: Actor, heard: Heard, today: date, a
         words_sealed=sealed("words", heard.words),
         referrer_sealed=sealed("referrer", heard.referrer),
         consent_sealed=sealed("consent", heard.consent),
-        taken_by=_person(actor),
+        consent_days=agreed,
+        consent_signed=Signed.PAPER.value if agreed else None,
+        consent_by=person(actor) if agreed else None,
+        consent_at=at if agreed else None,
+        taken_by=person(actor),
         taken_at=at,
         outcome="",
     )
@@ -148,8 +141,8 @@ def assess_part(
 
     Raises BadInput without words or for a service that there is not, NotAllowed, NotThere once it is closed.
     """
-    _refuse_others(actor)
-    intake = _open_intake(session, actor, intake_id)
+    refuse_others(actor)
+    intake = open_intake(session, actor, intake_id)
     faults = []
     if not 0 < len(words.strip()) <= LONGEST_WORDS:
         faults.append(
@@ -169,7 +162,7 @@ def assess_part(
             services=sorted(set(services)),
             words_sealed=session.vault.seal("intake_part.words", key, words.strip()),
             done_on=today,
-            done_by=_person(actor),
+            done_by=person(actor),
             done_at=at,
         )
     )
@@ -177,101 +170,33 @@ def assess_part(
     _write_down(session, actor, "assessed intake", intake, at, {"part": part.value})
 
 
-def tell_referrer(
-    session: WriteSession, *, actor: Actor, intake_id: UUID, days: bool, key: UUID, at: datetime
-) -> Release:
-    """Puts on the register that whoever sent them is told that they came; with `days`, on which days too.
-
-    It gives nothing out itself: the page then says the sentence. Raises Refused without their consent, NotAllowed,
-    NotThere.
-    """
-    if actor.account_id is None or not actor.may(Act.REPORT_PROGRESS):
-        raise NotAllowed(
-            Refusal("may-not-tell", "Your work at this site does not include telling this.", "Ask a doctor.")
-        )
-    intake = _open_intake(session, actor, intake_id)
-    known = session.scalar(select(Release).where(Release.key == key, Release.account_id == actor.account_id))
-    if known is not None:
-        return known
-    if intake.consent_sealed is None or intake.referrer_sealed is None:
-        raise Refused(
-            Refusal(
-                "no-consent",
-                "They have not agreed that anybody hears of them: whoever sent them is told nothing.",
-                "Ask them; a no costs nothing. A demand is written down under “Legal demand”.",
-                field="tell",
-            )
-        )
-    kinds = frozenset({Information.PRESENCE, Information.ATTENDANCE} if days else {Information.PRESENCE})
-    release = put_on_register(
-        session,
-        actor=actor,
-        clients=[],
-        line=Line(
-            f"intake {intake.number}: that they came" + (", and on which days" if days else ""),
-            Ground.CONSENT,
-            authority=session.vault.open("intake.consent", intake.id, intake.consent_sealed),
-            recipient=session.vault.open("intake.referrer", intake.id, intake.referrer_sealed),
-            reason="They were sent by them, and agreed to it.",
-            kinds=kinds,
-            key=key,
-        ),
-        at=at,
-    )
-    session.add(IntakeRelease(release_id=release.id, intake_id=intake.id))
-    session.flush()
-    _write_down(session, actor, "told referrer", intake, at, {"release": release.id, "days": days})
-    return release
-
-
-def close_intake(
-    session: WriteSession,
-    *,
-    actor: Actor,
-    intake_id: UUID,
-    outcome: Outcome,
-    client_id: ClientId | None = None,
-    at: datetime,
+def correct_intake(
+    session: WriteSession, *, actor: Actor, intake_id: UUID, name: str, reach: str, at: datetime
 ) -> Intake:
-    """Closes it, and wipes what names them: whoever became a client stands on the record now, and nobody else is kept.
+    """Puts right what they are called, or how they are reached. The trail says which of the two, and neither's words.
 
-    The assessments of whoever became a client stay in their words, sealed for them from now on. Raises BadInput where
-    `enrolled` names no client, NotAllowed, NotThere.
+    What stood there is kept nowhere. Raises NotAllowed, BadInput with a fault a field, NotThere once it is closed.
     """
-    _refuse_others(actor)
-    known = session.get(Intake, intake_id, with_for_update=True)
-    if known is not None and known.site_id == actor.site_id and known.outcome == outcome.value:
-        return known
-    intake = _open_intake(session, actor, intake_id)
-    if (outcome is Outcome.ENROLLED) != (client_id is not None):
-        raise BadInput(
-            Refusal("which-client", "Say which client they are now.", "Their number, as on the card.", field="number")
-        )
-    parts = session.scalars(select(IntakePart).where(IntakePart.intake_id == intake.id).with_for_update()).all()
-    for part in parts:
-        kept = None
-        if client_id is not None and part.words_sealed is not None:
-            words = session.vault.open("intake_part.words", part.id, part.words_sealed)
-            kept = session.vault.seal("intake_part.words", part.id, words, of=client_id)
-        session.execute(
-            update(IntakePart).where(IntakePart.id == part.id).values(words_sealed=kept, client_id=client_id)
-        )
-    intake.name_sealed = intake.reach_sealed = intake.words_sealed = None
-    intake.referrer_sealed = intake.consent_sealed = None
-    intake.outcome, intake.client_id = outcome.value, client_id
-    intake.closed_by, intake.closed_at = _person(actor), at
-    session.flush()
-    session.expire_all()
-    _write_down(session, actor, "closed intake", intake, at, {"outcome": outcome.value})
-    if client_id is not None:
+    refuse_others(actor)
+    if faults := Heard(name, EntryRoute.SELF, reach).faults():
+        raise BadInput(*faults)
+    intake = open_intake(session, actor, intake_id)
+    said, changed = {"name": name.strip(), "reach": reach.strip()}, []
+    for field, now in said.items():
+        sealed: bytes | None = getattr(intake, f"{field}_sealed")
+        if now != (session.vault.open(f"intake.{field}", intake.id, sealed) if sealed else ""):
+            setattr(intake, f"{field}_sealed", session.vault.seal(f"intake.{field}", intake.id, now) if now else None)
+            changed.append(field)
+    if changed:
+        session.flush()
         audit.record(
             session,
             actor=actor,
-            act="came by intake",
-            subject="client",
-            subject_id=client_id,
+            act="corrected intake",
+            subject="intake",
+            subject_id=intake.id,
             at=at,
-            details={"intake": intake.id},
+            details={"corrected": changed},
         )
     return intake
 
@@ -341,7 +266,8 @@ def parts_of(session: ReadSession, *, client_id: ClientId) -> list[tuple[IntakeP
     ]
 
 
-def _open_intake(session: WriteSession, actor: Actor, intake_id: UUID) -> Intake:
+def open_intake(session: WriteSession, actor: Actor, intake_id: UUID) -> Intake:
+    """The open intake of the actor's site, held until the unit of work ends. Raises NotThere."""
     intake = session.get(Intake, intake_id, with_for_update=True)
     if intake is None or intake.site_id != actor.site_id or intake.outcome:
         raise _not_there()
@@ -352,12 +278,14 @@ def _not_there() -> NotThere:
     return NotThere(Refusal("no-intake", "Nobody of this number waits.", "Look at the list again."))
 
 
-def _refuse_others(actor: Actor) -> None:
+def refuse_others(actor: Actor) -> None:
+    """Raises NotAllowed for whoever takes nobody in."""
     if actor.account_id is None or not actor.may(Act.ENROL):
         raise NotAllowed(Refusal("no-intake-act", "Your work at this site does not include this.", "Ask a nurse."))
 
 
-def _person(actor: Actor) -> AccountId:
+def person(actor: Actor) -> AccountId:
+    """Who it is."""
     assert actor.account_id is not None, "people take people in"
     return actor.account_id
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, SmallInteger
+from sqlalchemy import CheckConstraint, ForeignKey, Index, SmallInteger, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from dispensary.columns import Base
@@ -46,6 +46,7 @@ class CareSetting(Base):
     __table_args__ = (
         CheckConstraint("stuck_days BETWEEN 1 AND 365", name="stuck_days"),
         CheckConstraint("lost_days BETWEEN 1 AND 365", name="lost_days"),
+        CheckConstraint("intake_days BETWEEN 1 AND 365", name="intake_days"),
     )
 
     site_id: Mapped[SiteId] = mapped_column(ForeignKey("site.id"), primary_key=True)
@@ -53,3 +54,5 @@ class CareSetting(Base):
     """After so many days without the next step from test to treatment."""
     lost_days: Mapped[int] = mapped_column(SmallInteger)
     """After so many days without word of a referral."""
+    intake_days: Mapped[int] = mapped_column(SmallInteger, server_default=text("14"), default=14)
+    """After so many days since somebody came from outside, who is not a client yet."""

@@ -23,6 +23,15 @@ class Answer(StrEnum):
     """Which costs them nothing, and of which nobody asks why."""
 
 
+class Settled(StrEnum):
+    """How what a client wanted ended where nothing was begun here."""
+
+    SEEN_TO = "seen_to"
+    """In another way than by what the program knows."""
+    NOT_WANTED = "not_wanted"
+    """They want it no more, of which nobody asks why."""
+
+
 class PathwaySetting(Base):
     """Which pathway a site follows. No row: none, and staff offer what they see fit."""
 
@@ -38,13 +47,22 @@ class PathwaySetting(Base):
 
 
 class ServiceOffer(Base):
-    """Something was offered to a client. It is answered once; whoever thinks otherwise later is offered it anew."""
+    """Something was offered to a client. It is answered once; whoever thinks otherwise later is offered it anew.
+
+    What was wanted stays in sight until it begins; where it does not begin here, it is settled once.
+    """
 
     __tablename__ = "service_offer"
     __table_args__ = (
         CheckConstraint("answer IN ('', 'accepted', 'declined')", name="answer"),
         CheckConstraint("(answer = '') = (answered_at IS NULL)", name="answered_at_a_moment"),
         CheckConstraint("(answered_at IS NULL) = (answered_by IS NULL)", name="answered_to_somebody"),
+        CheckConstraint("settled_how IN ('seen_to', 'not_wanted')", name="settled_how"),
+        CheckConstraint(
+            "num_nonnulls(settled_how, settled_at, settled_by) = (CASE WHEN settled_at IS NULL THEN 0 ELSE 3 END)",
+            name="settled_by_somebody",
+        ),
+        CheckConstraint("settled_at IS NULL OR answer = 'accepted'", name="settled_where_wanted"),
         Index(None, "client_id", "offered_on"),
         Index(None, "site_id"),
         Index(None, "screening_id"),
@@ -63,6 +81,9 @@ class ServiceOffer(Base):
     answer: Mapped[str] = mapped_column(default="")
     answered_at: Mapped[datetime | None]
     answered_by: Mapped[AccountId | None] = mapped_column(ForeignKey("account.id"))
+    settled_how: Mapped[str | None]
+    settled_at: Mapped[datetime | None]
+    settled_by: Mapped[AccountId | None] = mapped_column(ForeignKey("account.id"))
 
 
-__all__ = ["Answer", "PathwaySetting", "ServiceOffer"]
+__all__ = ["Answer", "PathwaySetting", "ServiceOffer", "Settled"]

@@ -1,6 +1,6 @@
 """Pathways: what a questionnaire's result opens, by the role of whoever offers it. Voluntary by construction. Pure.
 
-A pathway holds offers, and no word for anything else: whether one was taken is read by nothing but the client's page of
+A pathway holds offers, and no word for anything else: whether one was taken is read by nothing but the pages of
 care. Where risk is low it offers information alone, so that nobody is led into aftercare that they do not need.
 """
 
@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from dispensary.care.instruments import Score, instruments
+from dispensary.care.plans import plans
 from dispensary.documents import BadDocument
 from dispensary.monitoring.sources import Sourced, document
 from dispensary.staff.rules import Role
@@ -40,6 +41,10 @@ class Offer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     kind: OfferKind
     service: str = ""
     """For what a referral is, in the words of the register of referrals."""
+    plans: tuple[str, ...] = ()
+    """By which plans of sessions it begins."""
+    instruments: tuple[str, ...] = ()
+    """By which instruments an assessment begins."""
 
 
 class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -79,9 +84,27 @@ def read_pathways(table: Mapping[str, Any]) -> Pathways:
     except msgspec.ValidationError as reason:
         raise BadDocument([f"A pathway holds offers and nothing else: {reason}."]) from None
     read = Pathways({each.key: each for each in found.offer}, {each.key: each for each in found.pathway})
-    if problems := [problem for pathway in found.pathway for problem in _problems(pathway, read.offers)]:
+    problems = [problem for each in found.offer for problem in _leads_nowhere(each)]
+    problems += [problem for pathway in found.pathway for problem in _problems(pathway, read.offers)]
+    if problems:
         raise BadDocument(problems)
     return read
+
+
+def _leads_nowhere(offer: Offer) -> Iterator[str]:
+    """Whoever says yes to an offer is to get it: it names what it begins by, of what there is, and nothing else."""
+    begins = {
+        OfferKind.INFORMATION: ((), ()),
+        OfferKind.REFERRAL: ((offer.service,), (offer.service,) if offer.service else ()),
+        OfferKind.SESSION: (offer.plans, plans()),
+        OfferKind.ASSESSMENT: (offer.instruments, instruments()),
+    }
+    named, there_are = begins[offer.kind]
+    besides = {*offer.plans, *offer.instruments, *([offer.service] if offer.service else [])} - {*named}
+    if offer.kind is not OfferKind.INFORMATION and (not named or {*named} - {*there_are}):
+        yield f"Offer {offer.key}: a {offer.kind} begins by what there is, and not by “{', '.join(named)}”."
+    if besides:
+        yield f"Offer {offer.key}: a {offer.kind} does not begin by “{', '.join(sorted(besides))}”."
 
 
 def _problems(pathway: Pathway, offers: Mapping[str, Offer]) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """Referrals: somebody is sent on with their consent, is asked later whether they went, and what became of it is kept.
 
-What the client carries there is a letter in their own hand. Nothing is told to the place from here.
+What the client carries there is a letter in their own hand (`printing.referral_letter`), with their first name where
+they wish it. Nothing is told to the place from here.
 """
 
 from __future__ import annotations
@@ -163,6 +164,28 @@ def referrals_of(session: ReadSession, *, client_id: ClientId) -> Sequence[Refer
     return session.scalars(
         chosen.order_by(Referral.closed_at.is_not(None), Referral.sent_on.desc(), Referral.id.desc())
     ).all()
+
+
+def referral_to_print(
+    session: WriteSession, *, actor: Actor, client_id: ClientId, referral_id: UUID, named: bool, at: datetime
+) -> Referral:
+    """A client's open referral, whose letter is printed now; the trail says so, and whether it names them.
+
+    Raises NotThere for another client's, or one that is closed.
+    """
+    referral = session.get(Referral, referral_id)
+    if referral is None or referral.client_id != client_id or referral.outcome:
+        raise NotThere(Refusal("no-referral", "There is no such open referral.", "Look at the client's page again."))
+    audit.record(
+        session,
+        actor=actor,
+        act="printed referral letter",
+        subject="client",
+        subject_id=client_id,
+        at=at,
+        details={"referral": referral.id, "named": named},
+    )
+    return referral
 
 
 def waiting_referrals(session: ReadSession, *, site_id: SiteId, until: date) -> Sequence[Referral]:

@@ -1,4 +1,4 @@
-"""After how many days a site is reminded of a step that is out, and of a referral of which nobody has heard."""
+"""After how many days a site is reminded: of a step that is out, of a lost referral, of whoever waits from outside."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from dispensary.units import SiteId
 
 LOST_DAYS: Final = 30
 """A referral is lost after so many days without word of it, where the site has set nothing: the house's own figure."""
+INTAKE_DAYS: Final = 14
+"""Whoever came from outside waits long after so many days, where the site has set nothing: the house's own figure."""
 BOUNDS: Final = (1, 365)
 
 
@@ -27,12 +29,13 @@ class Reminders:
 
     stuck_days: int = STUCK_DAYS
     lost_days: int = LOST_DAYS
+    intake_days: int = INTAKE_DAYS
 
 
 def reminders_of(session: ReadSession, site_id: SiteId) -> Reminders:
     """What the site follows."""
     row = session.get(CareSetting, site_id)
-    return Reminders() if row is None else Reminders(row.stuck_days, row.lost_days)
+    return Reminders() if row is None else Reminders(row.stuck_days, row.lost_days, row.intake_days)
 
 
 def set_reminders(session: WriteSession, *, actor: Actor, days: Reminders, at: datetime) -> None:

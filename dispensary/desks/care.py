@@ -22,6 +22,7 @@ from dispensary.care.referrals import referrals_of
 from dispensary.care.screening import screening
 from dispensary.care.screenings import Taken, due_screenings, screenings_of
 from dispensary.care.sessions import plans_of
+from dispensary.care.wanted import wanted_of
 from dispensary.clients.queries import face_at
 from dispensary.database import ReadSession
 from dispensary.desks.consulting import acts_of, near_day, plain_day
@@ -103,6 +104,7 @@ def _shown(session: ReadSession, here: AtCounter) -> dict[str, Any]:
         "asked": asked,
         "voided": [each for each in taken if each.voided],
         "offered": offers_of(session, client_id=here.client_id),
+        "not_begun": {each.row.id for each in wanted_of(session, client_id=here.client_id)},
         "opened_offers": _opened(session, here, taken),
         "offers": shipped().offers,
         "running": plans_of(session, client_id=here.client_id),
@@ -171,10 +173,14 @@ def client_page(
     done: str = "",
     refused: Refused | None = None,
     typed: Mapping[str, Any] | None = None,
+    begin: bool = False,
 ) -> Template:
-    """The page of one client, with what was refused and typed when something was."""
+    """The page of one client, with what was refused and typed when something was.
+
+    With `begin` the plans stand open by which sessions begin.
+    """
     found = here.sees(lambda session: _shown(session, here), seen_on="care")
-    return page("care/client.html", done=done, refused=refused, typed=typed, **said(here), **found)
+    return page("care/client.html", done=done, refused=refused, typed=typed, begin=begin, **said(here), **found)
 
 
 def said(here: AtCounter) -> dict[str, Any]:
@@ -207,9 +213,10 @@ def client(
     site: TheSite,
     clock: TheClock,
     done: FromQuery[str] = "",
+    begin: FromQuery[bool] = False,
 ) -> Template:
     """One client: what was asked, what it came to, what is due. The look is written down."""
-    return client_page(AtCounter(database, actor, site, ClientId(client_id), clock()), done=done)
+    return client_page(AtCounter(database, actor, site, ClientId(client_id), clock()), done=done, begin=begin)
 
 
 HANDLERS: list[ControllerRouterHandler] = [client]

@@ -11,12 +11,14 @@ from litestar.params import FromQuery
 from litestar.response import Redirect, Response, Template
 from litestar.types import ControllerRouterHandler
 
+from dispensary.care.intake_closing import waiting_intakes
 from dispensary.care.offers import open_offers
 from dispensary.care.pathways import shipped
 from dispensary.care.referrals import question, waiting_referrals
 from dispensary.care.screenings import due_screenings
 from dispensary.care.sessions import sessions_until
 from dispensary.care.visits import count_not_written_down
+from dispensary.care.wanted import wanted_at
 from dispensary.clients.queries import Face, faces, find
 from dispensary.clients.tasks import tasks_open
 from dispensary.database import Database
@@ -50,13 +52,16 @@ def _page(
         meets = sessions_until(session, site_id=site.id, until=today)
         thinking = open_offers(session, site_id=site.id)
         late_visits = count_not_written_down(session, site_id=site.id, before=today)
+        wanted = wanted_at(session, site_id=site.id)
+        outside = waiting_intakes(session, site_id=site.id, today=today)
         asked = {(each.client_id, question(each)) for each in sent}
         calls = [
             each
             for each in tasks_open(session, site_id=site.id, role=Role.NURSE, until=today)
             if (each.client_id, each.sentence) not in asked  # it stands below the referrals
         ]
-        people = {ClientId(each.client_id) for rows in (due, sent, meets, thinking, calls) for each in rows}
+        yeses = [each.row for each in wanted]
+        people = {ClientId(each.client_id) for rows in (due, sent, meets, thinking, yeses, calls) for each in rows}
         known = faces(session, people)
         calls = [each for each in calls if each.client_id in known]
     to_ask = [
@@ -75,6 +80,8 @@ def _page(
         unmarked=[each for each in meets if each.on_day < today],
         thinking=thinking,
         late_visits=late_visits,
+        wanted=wanted,
+        outside=outside,
         calls=calls,
         offers=shipped().offers,
         faces=known,

@@ -11,8 +11,9 @@ from litestar.params import FromPath
 from litestar.response import Response
 from litestar.types import ControllerRouterHandler
 
-from dispensary.care.offer_models import Answer
+from dispensary.care.offer_models import Answer, Settled
 from dispensary.care.offers import answer_offer, follow_pathway, offer
+from dispensary.care.wanted import settle_offer
 from dispensary.database import WriteSession
 from dispensary.desks.asking_setting import HERE as SETTING
 from dispensary.desks.asking_setting import setting_page
@@ -92,6 +93,30 @@ def answer(
     )
 
 
+@post(f"{_CLIENT}/offers/{{offer_id:uuid}}/settle", sync_to_thread=True, guards=[requires_carer])
+def settle(
+    client_id: FromPath[UUID],
+    offer_id: FromPath[UUID],
+    data: Form,
+    database: TheDatabase,
+    actor: TheActor,
+    site: TheSite,
+    clock: TheClock,
+) -> Response[Any]:
+    """Notes that what they wanted was seen to, or that they want it no more; from the day's list or their page."""
+    here = AtCounter(database, actor, site, ClientId(client_id), clock())
+
+    def act(session: WriteSession) -> None:
+        with Typed(data) as typed:
+            how = typed.choice("how", Settled)
+        settle_offer(session, actor=actor, client_id=here.client_id, offer_id=offer_id, how=how, at=here.now)
+
+    back = "/care#wanted" if one(data, "back") == "day" else f"{caring(here)}?done=offered#offers"
+    return done_or_again(
+        database, act, then=lambda _: back, else_again=lambda why: client_page(here, refused=why, typed=data)
+    )
+
+
 @post(f"{SETTING}/pathway", sync_to_thread=True, guards=[requires_prescriber])
 def follow(data: Form, database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock) -> Response[Any]:
     """Has the site follow a pathway, or none. A doctor signs for it, by name."""
@@ -109,4 +134,4 @@ def follow(data: Form, database: TheDatabase, actor: TheActor, site: TheSite, cl
     )
 
 
-HANDLERS: list[ControllerRouterHandler] = [add, answer, follow]
+HANDLERS: list[ControllerRouterHandler] = [add, answer, settle, follow]

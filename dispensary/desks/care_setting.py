@@ -73,11 +73,15 @@ def change_follow_up(
 def change_reminders(
     data: Form, database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock
 ) -> Response[Any]:
-    """Sets after how many days a step to treatment is stuck, and a referral is lost."""
+    """Sets after how many days a step to treatment is stuck, a referral is lost, and whoever came waits long."""
 
     def act(session: WriteSession) -> None:
         with Typed(data) as typed:
-            days = Reminders(stuck_days=typed.whole("stuck_days", *BOUNDS), lost_days=typed.whole("lost_days", *BOUNDS))
+            days = Reminders(
+                stuck_days=typed.whole("stuck_days", *BOUNDS),
+                lost_days=typed.whole("lost_days", *BOUNDS),
+                intake_days=typed.whole("intake_days", *BOUNDS),
+            )
         set_reminders(session, actor=actor, days=days, at=clock())
 
     return done_or_again(

@@ -15,6 +15,7 @@ from litestar.response import Redirect, Response, Template
 from litestar.types import ControllerRouterHandler
 from sqlalchemy.dialects.postgresql import Range
 
+from dispensary.care.referral_models import Service
 from dispensary.clients.queries import Face
 from dispensary.clients.queries import find as find_clients
 from dispensary.clients.rules import ExitReason
@@ -215,10 +216,12 @@ def client(
     clock: TheClock,
     months: FromQuery[int] = USUAL,
     done: FromQuery[str] = "",
+    service: FromQuery[str] = "",
 ) -> Template:
     """One client: who, the dose and what became of each day, take-home, alerts. The look is written down."""
     here = Consultation(database, actor, site, ClientId(client_id), clock())
-    return client_page(here, months=months if months in PERIODS else USUAL, done=done)
+    sent_for = service if service in {each.value for each in Service} else ""
+    return client_page(here, months=months if months in PERIODS else USUAL, done=done, sent_for=sent_for)
 
 
 def client_page(
@@ -228,8 +231,12 @@ def client_page(
     done: str = "",
     refused: Refused | None = None,
     typed: Mapping[str, Any] | None = None,
+    sent_for: str = "",
 ) -> Template:
-    """The page of one client, with what was refused and typed when something was."""
+    """The page of one client, with what was refused and typed when something was.
+
+    `sent_for` is the service for which the form of a referral stands open.
+    """
     record = here.opened(seen_on="client", months=months)
     ends = record.in_treatment and here.actor.may(Act.ORDER)
     with here.database.reading() as session:
@@ -243,6 +250,7 @@ def client_page(
         typed=typed,
         done=done,
         periods=list(PERIODS),
+        sent_for=sent_for,
         me=here.actor.account_id,
         **about(here.actor, record),
     )

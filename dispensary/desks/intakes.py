@@ -10,48 +10,50 @@ from uuid import UUID
 
 from litestar import get, post
 from litestar.params import FromPath, FromQuery
-from litestar.response import Response, Template
+from litestar.response import Redirect, Response, Template
 from litestar.types import ControllerRouterHandler
 
 from dispensary.care.centres import SERVICES
+from dispensary.care.intake_closing import Outcome, close_intake, waits_long
+from dispensary.care.intake_consents import why_not_told
 from dispensary.care.intakes import (
     LONGEST_LINE,
     LONGEST_WORDS,
     Heard,
-    Outcome,
     Part,
     assess_part,
-    close_intake,
+    correct_intake,
     intakes_open,
     parts_of,
     take_in,
-    tell_referrer,
     the_intake,
 )
+from dispensary.care.settings import reminders_of
+from dispensary.clients.consent_rules import Information
 from dispensary.clients.numbers import client_numbered
 from dispensary.clients.queries import face_at
 from dispensary.clients.rules import LONGEST_NAME, EntryRoute
 from dispensary.database import Database, WriteSession
 from dispensary.desks.consulting import Consultation, acts_of, plain_day
-from dispensary.refusals import Refused
+from dispensary.refusals import NotThere, Refused
 from dispensary.staff import audit
 from dispensary.staff.queries import Place
 from dispensary.staff.rules import Act, Actor
-from dispensary.units import ClientId
+from dispensary.units import ClientId, DoseDay
 from dispensary.web.consultation import looked_at
 from dispensary.web.doing import done_or_again
-from dispensary.web.forms import Form, key_of, one, several
+from dispensary.web.forms import Form, key_of, named, one, several
 from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
 from dispensary.web.guards import requires
 from dispensary.web.templating import page
 from dispensary.web.typed import Typed
 
 HERE = "/care/intakes"
-_WHO = requires(Act.ENROL)
+requires_intakes = requires(Act.ENROL)
 
 
 @dataclass(frozen=True)
-class _At:
+class AtIntakes:
     """Somebody of the staff, at this moment."""
 
     database: Database
@@ -59,11 +61,17 @@ class _At:
     site: Place
     now: datetime
 
+    @property
+    def today(self) -> DoseDay:
+        return self.site.dose_day(self.now)
+
     def listed(
         self, *, done: str = "", refused: Refused | None = None, typed: Mapping[str, Any] | None = None
     ) -> Template:
+        """The list, with what was refused and typed when something was. The look is written down."""
         with self.database.writing() as session:
             rows = intakes_open(session, site_id=self.site.id)
+            days = reminders_of(session, self.site.id).intake_days
             if rows:
                 details: dict[str, object] = {"list": "intakes", "clients": len(rows)}
                 audit.record(
@@ -78,6 +86,7 @@ class _At:
         return page(
             "care/intakes.html",
             rows=rows,
+            long={row.id for row, _, _ in rows if waits_long(row.came_on, self.today, days)},
             done=done,
             refused=refused,
             typed=typed,
@@ -85,16 +94,36 @@ class _At:
             longest=LONGEST_LINE,
             longest_name=LONGEST_NAME,
             longest_words=LONGEST_WORDS,
-            today=self.site.dose_day(self.now),
+            today=self.today,
             plain_day=plain_day,
             can=acts_of(self.actor),
         )
 
     def shown(
-        self, intake_id: UUID, *, done: str = "", refused: Refused | None = None, typed: Mapping[str, Any] | None = None
+        self,
+        intake_id: UUID,
+        *,
+        done: str = "",
+        refused: Refused | None = None,
+        typed: Mapping[str, Any] | None = None,
+        meant: ClientId | None = None,
     ) -> Template:
+        """One of them, with what was refused and typed when something was. The looks are written down.
+
+        `meant` is a client of whom it is asked whether they are the same, before anything is sealed for them.
+        """
+        today = self.today
         with self.database.writing() as session:
             found = the_intake(session, site_id=self.site.id, intake_id=intake_id)
+            silent = {
+                kind: why_not_told(session, found.intake, kinds=frozenset({kind}), today=today, at=self.now)
+                for kind in (Information.PRESENCE, Information.ATTENDANCE)
+            }
+            days = reminders_of(session, self.site.id).intake_days
+            face = None
+            if meant is not None:
+                face = face_at(session, site_id=self.site.id, client_id=meant)
+                looked_at(session, actor=self.actor, client_id=meant, at=self.now, page="how they came")
             audit.record(
                 session,
                 actor=self.actor,
@@ -111,24 +140,31 @@ class _At:
             refused=refused,
             typed=typed,
             services=SERVICES,
+            silent=silent,
+            long=waits_long(found.intake.came_on, today, days),
+            days=days,
+            meant=face,
+            longest=LONGEST_LINE,
+            longest_name=LONGEST_NAME,
             longest_words=LONGEST_WORDS,
+            today=today,
             plain_day=plain_day,
             can=acts_of(self.actor),
         )
 
 
-@get(HERE, sync_to_thread=True, guards=[_WHO])
+@get(HERE, sync_to_thread=True, guards=[requires_intakes])
 def intakes(
     database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock, done: FromQuery[str] = ""
 ) -> Template:
     """Who came and is not a client yet, the oldest first, and somebody new."""
-    return _At(database, actor, site, clock()).listed(done=done)
+    return AtIntakes(database, actor, site, clock()).listed(done=done)
 
 
-@post(HERE, sync_to_thread=True, guards=[_WHO])
+@post(HERE, sync_to_thread=True, guards=[requires_intakes])
 def add(data: Form, database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock) -> Response[Any]:
     """Writes down that somebody came."""
-    here = _At(database, actor, site, clock())
+    here = AtIntakes(database, actor, site, clock())
 
     def act(session: WriteSession) -> UUID:
         with Typed(data) as typed:
@@ -150,7 +186,7 @@ def add(data: Form, database: TheDatabase, actor: TheActor, site: TheSite, clock
     )
 
 
-@get(f"{HERE}/{{intake_id:uuid}}", sync_to_thread=True, guards=[_WHO])
+@get(f"{HERE}/{{intake_id:uuid}}", sync_to_thread=True, guards=[requires_intakes])
 def intake(
     intake_id: FromPath[UUID],
     database: TheDatabase,
@@ -160,15 +196,15 @@ def intake(
     done: FromQuery[str] = "",
 ) -> Template:
     """One of them: what they said, the three assessments, and what may be told. The look is written down."""
-    return _At(database, actor, site, clock()).shown(intake_id, done=done)
+    return AtIntakes(database, actor, site, clock()).shown(intake_id, done=done)
 
 
-@post(f"{HERE}/{{intake_id:uuid}}/parts", sync_to_thread=True, guards=[_WHO])
+@post(f"{HERE}/{{intake_id:uuid}}/parts", sync_to_thread=True, guards=[requires_intakes])
 def part(
     intake_id: FromPath[UUID], data: Form, database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock
 ) -> Response[Any]:
     """Writes down an assessment, and the services that were offered for it."""
-    here = _At(database, actor, site, clock())
+    here = AtIntakes(database, actor, site, clock())
 
     def act(session: WriteSession) -> None:
         with Typed(data) as typed:
@@ -194,49 +230,58 @@ def part(
     )
 
 
-@post(f"{HERE}/{{intake_id:uuid}}/tell", sync_to_thread=True, guards=[requires(Act.REPORT_PROGRESS)])
-def tell(
+@post(f"{HERE}/{{intake_id:uuid}}/correct", sync_to_thread=True, guards=[requires_intakes])
+def correct(
     intake_id: FromPath[UUID], data: Form, database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock
 ) -> Response[Any]:
-    """Puts on the register that whoever sent them hears that they came; the page then has the sentence to say."""
-    here = _At(database, actor, site, clock())
+    """Puts right what they are called, or how they can be reached."""
+    here = AtIntakes(database, actor, site, clock())
 
-    def act(session: WriteSession) -> object:
-        days = one(data, "days") == "yes"
-        return tell_referrer(session, actor=actor, intake_id=intake_id, days=days, key=key_of(data), at=here.now)
+    def act(session: WriteSession) -> None:
+        with Typed(data) as typed:
+            name = typed.text("name", most=LONGEST_NAME)
+            reach = typed.text("reach", most=LONGEST_LINE, required=False)
+        correct_intake(session, actor=actor, intake_id=intake_id, name=name, reach=reach, at=here.now)
 
     return done_or_again(
         database,
         act,
-        then=lambda _: f"{HERE}/{intake_id}?done={'told-days' if one(data, 'days') == 'yes' else 'told'}",
+        then=lambda _: f"{HERE}/{intake_id}?done=corrected",
         else_again=lambda why: here.shown(intake_id, refused=why, typed=data),
     )
 
 
-@post(f"{HERE}/{{intake_id:uuid}}/close", sync_to_thread=True, guards=[_WHO])
+@post(f"{HERE}/{{intake_id:uuid}}/close", sync_to_thread=True, guards=[requires_intakes], status_code=200)
 def close(
     intake_id: FromPath[UUID], data: Form, database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock
 ) -> Response[Any]:
-    """Closes it; what names them is wiped. Whoever was enrolled is named by their number."""
-    here = _At(database, actor, site, clock())
+    """Closes it; what names them is wiped. Whoever was enrolled is named by a number, and shown before it is done."""
+    here = AtIntakes(database, actor, site, clock())
 
-    def act(session: WriteSession) -> None:
+    def act(session: WriteSession) -> ClientId | None:
+        """Closes it; or leaves it open, with the client of whom it is to be asked first whether they are the same."""
         with Typed(data) as typed:
             outcome = typed.choice("outcome", Outcome)
         client_id = None
         if outcome is Outcome.ENROLLED and (number := one(data, "number")):
             client_id = client_numbered(session, site_id=site.id, number=number, remedy="Enrol them.")
+        if client_id is not None and client_id != named(data, "meant"):
+            return client_id
         close_intake(session, actor=actor, intake_id=intake_id, outcome=outcome, client_id=client_id, at=here.now)
+        return None
 
-    return done_or_again(
-        database,
-        act,
-        then=lambda _: f"{HERE}?done=closed",
-        else_again=lambda why: here.shown(intake_id, refused=why, typed=data),
-    )
+    try:
+        meant = database.write(act)
+    except NotThere:
+        raise
+    except Refused as refused:
+        return here.shown(intake_id, refused=refused, typed=data)
+    if meant is not None:
+        return here.shown(intake_id, typed=data, meant=meant)
+    return Redirect(f"{HERE}?done=closed", status_code=303)
 
 
-@get(f"{HERE}/of/{{client_id:uuid}}", sync_to_thread=True, guards=[_WHO])
+@get(f"{HERE}/of/{{client_id:uuid}}", sync_to_thread=True, guards=[requires_intakes])
 def of_client(
     client_id: FromPath[UUID], database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock
 ) -> Template:
@@ -249,4 +294,4 @@ def of_client(
     return page("care/came.html", face=face, parts_=parts, plain_day=plain_day, can=acts_of(actor))
 
 
-HANDLERS: list[ControllerRouterHandler] = [intakes, add, intake, part, tell, close, of_client]
+HANDLERS: list[ControllerRouterHandler] = [intakes, add, intake, part, correct, close, of_client]

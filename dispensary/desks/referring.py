@@ -11,14 +11,18 @@ from litestar.response import Response
 from litestar.types import ControllerRouterHandler
 
 from dispensary.care.referral_models import Outcome, Service
-from dispensary.care.referrals import LONGEST_PLACE, close_referral, refer
+from dispensary.care.referrals import LONGEST_PLACE, close_referral, refer, referral_to_print
+from dispensary.clients.queries import face_at
 from dispensary.database import WriteSession
 from dispensary.desks.consulting import Consultation, client_page
+from dispensary.staff.models import Site
 from dispensary.staff.rules import Act
+from dispensary.supplies.printing.referral_letter import referral_letter_pdf
 from dispensary.units import ClientId
 from dispensary.web.forms import Form, one
 from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
 from dispensary.web.guards import requires
+from dispensary.web.paper import pdf
 from dispensary.web.typed import Typed
 
 
@@ -88,4 +92,38 @@ def end_referral(
     )
 
 
-HANDLERS: list[ControllerRouterHandler] = [add_referral, end_referral]
+@post(
+    "/consulting/clients/{client_id:uuid}/referrals/{referral_id:uuid}/letter.pdf",
+    sync_to_thread=True,
+    guards=[requires(Act.ENROL)],
+    status_code=200,
+)
+def letter(
+    client_id: FromPath[UUID],
+    referral_id: FromPath[UUID],
+    data: Form,
+    database: TheDatabase,
+    actor: TheActor,
+    site: TheSite,
+    clock: TheClock,
+) -> Response[Any]:
+    """The letter that they carry there themselves, with their first name where they wish it."""
+    here = Consultation(database, actor, site, ClientId(client_id), clock())
+    named = one(data, "named") == "yes"
+    with database.writing() as session:
+        face = face_at(session, site_id=site.id, client_id=here.client_id)
+        referral = referral_to_print(
+            session, actor=actor, client_id=here.client_id, referral_id=referral_id, named=named, at=here.now
+        )
+        content = referral_letter_pdf(
+            place=referral.place,
+            service=Service(referral.service),
+            name=face.name if named else "",
+            sent_on=referral.sent_on,
+            language=session.get_one(Site, site.id).language,
+            printed_at=here.now,
+        )
+    return pdf(content, "letter.pdf")
+
+
+HANDLERS: list[ControllerRouterHandler] = [add_referral, end_referral, letter]

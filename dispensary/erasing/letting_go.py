@@ -10,6 +10,7 @@ from typing import Final
 
 from sqlalchemy import func, select, text
 
+from dispensary.care.intake_closing import let_intakes_lapse
 from dispensary.clients.client_key_models import Erasure
 from dispensary.clients.legal_holds import held_clients
 from dispensary.clients.models import Client, Episode
@@ -64,12 +65,16 @@ def due(session: ReadSession, *, site_id: SiteId, today: date) -> Sequence[Due]:
 def let_go(session: WriteSession, *, site_id: SiteId, data: Path, at: datetime) -> dict[str, object]:
     """Wipes what is past its time at a site, and says how much. Of a kind without a figure nothing goes.
 
-    Lines of result files may name anybody: while a record of the site is under a legal hold, they stay.
+    Lines of result files, and whoever came from outside, may be anybody: while a record of the site is under a legal
+    hold, they stay.
     """
     periods, gone = periods_of(session, site_id=site_id), {}
-    if (lines := periods.get(Kind.RESULT_LINES)) and not held_clients(session, site_id=site_id):
+    held = bool(held_clients(session, site_id=site_id))
+    if (lines := periods.get(Kind.RESULT_LINES)) and not held:
         values = {"site": site_id, "before": before(lines.figure, at)}
         gone["result files"] = len(session.execute(_RESULT_LINES, values).all())
+    if (left := periods.get(Kind.INTAKES)) and not held:
+        gone["intakes"] = let_intakes_lapse(session, site_id=site_id, before=before(left.figure, at), at=at)
     if packs := periods.get(Kind.PACKS):
         code, copies = place(session, site_id).code, downtime_of(session, site_id=site_id).copy_to
         folders = [folder_of(data, code), *([Path(copies)] if copies else [])]

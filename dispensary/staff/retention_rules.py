@@ -30,6 +30,8 @@ class Kind(StrEnum):
     """Lines of laboratories' files that belonged to nobody known: each may name somebody."""
     PACKS = "packs"
     """Downtime packs in the data folder and where they are copied to."""
+    INTAKES = "intakes"
+    """Whoever came from outside, was left open, and did not become a client: who they are, and who sent them."""
 
 
 class End(StrEnum):
@@ -58,6 +60,7 @@ KINDS: Final[Mapping[Kind, Kept]] = {
     Kind.TRAIL: Kept("years", 1, 100, End.NEVER),
     Kind.RESULT_LINES: Kept("days", 1, 3650, End.AT_NIGHT),
     Kind.PACKS: Kept("days", 1, 365, End.AT_NIGHT),
+    Kind.INTAKES: Kept("days", 1, 3650, End.AT_NIGHT),
 }
 
 

@@ -13,8 +13,8 @@ import pytest
 from sqlalchemy import text
 
 import dispensary
-from dispensary.care.intakes import Heard, close_intake, take_in, tell_referrer
-from dispensary.care.intakes import Outcome as CameTo
+from dispensary.care.intake_consents import end_consent, tell_referrer
+from dispensary.care.intakes import Heard, take_in
 from dispensary.care.meetings import About, note_meeting
 from dispensary.care.naloxone import give_kit, receive_kits, report_use
 from dispensary.care.naloxone_rules import Outcome, ToWhom
@@ -26,6 +26,7 @@ from dispensary.care.referral_words import Heard as Word
 from dispensary.care.referral_words import note_word
 from dispensary.care.referrals import refer
 from dispensary.care.visits import Purpose, plan_visit
+from dispensary.clients.consent_rules import Revoked
 from dispensary.clients.contacts import note_visit_wish
 from dispensary.clients.rules import EntryRoute
 from dispensary.clients.surveys import new_link, open_survey, shipped_questions, type_in
@@ -36,7 +37,7 @@ from dispensary.units import ClientId
 from tests.dispensary.desk_place import Desks, desks
 from tests.dispensary.test_consents import revoked, taken
 
-WRITE = {"care/intakes.py", "clients/demands.py", "clients/disclosing.py", "clients/telling.py"}
+WRITE = {"care/intake_consents.py", "clients/demands.py", "clients/disclosing.py", "clients/telling.py"}
 """Where the register of disclosures is written. What care has of it is in the table below."""
 _REGISTER = text(
     "SELECT r.ground, r.kinds, r.what, (SELECT count(*) FROM disclosure d WHERE d.release_id = r.id), r.notice"
@@ -80,19 +81,18 @@ def reports(here: Desks, consent: str) -> tuple[int, str]:
 
 def hears(here: Desks, consent: str) -> tuple[int, str]:
     """Whoever sent somebody asks whether they came."""
-    heard = replace(SENT, consent="" if consent == "none" else "folder 12")
+    heard = replace(SENT, name=f"Minh {consent}", consent="" if consent == "none" else "folder 12")
     with here.database.writing() as session:
         intake = take_in(session, actor=here.place.doctor, heard=heard, today=here.today, at=here.place.now)
-    if consent == "revoked":  # they want none of it any more: with the intake its consent is gone
+    if consent == "revoked":
         with here.database.writing() as session:
-            close_intake(
-                session, actor=here.place.doctor, intake_id=intake.id, outcome=CameTo.NOT_WANTED, at=here.place.now
-            )
+            end_consent(session, actor=here.place.doctor, intake_id=intake.id, how=Revoked.SAID, at=here.place.now)
     try:
         with here.database.writing() as session:
             tell_referrer(
-                session, actor=here.place.doctor, intake_id=intake.id, days=True, key=uuid4(), at=here.place.now
-            )
+                session, actor=here.place.doctor, intake_id=intake.id, days=True, key=uuid4(), today=here.today,
+                at=here.place.now,
+            )  # fmt: skip
     except Refused as refused:
         return refused.status, refused.refusals[0].code
     return 200, ""

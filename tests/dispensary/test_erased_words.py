@@ -14,7 +14,8 @@ import pytest
 from sqlalchemy import text
 
 import notifications.service
-from dispensary.care.intakes import Heard, Outcome, Part, assess_part, close_intake, take_in
+from dispensary.care.intake_closing import Outcome, close_intake
+from dispensary.care.intakes import Heard, Part, assess_part, take_in
 from dispensary.care.reaching import note_own_contact
 from dispensary.care.referral_models import Service
 from dispensary.care.referral_words import Heard as Word

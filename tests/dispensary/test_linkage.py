@@ -234,6 +234,12 @@ def test_the_pages_list_note_and_keep_what_was_typed(database: Database, now: da
     assert "not offered yet" in text_of(nurse.get(at))
     assert here.acts_about(client)[-3:] == ["noted step to treatment", "set step to treatment aside", "looked at"]
     boss = here.administrator
-    assert boss.post("/office/care/reminders", {"stuck_days": "0", "lost_days": "9"}).status_code == 422
-    assert boss.post("/office/care/reminders", {"stuck_days": "40", "lost_days": "9"}).status_code == 303
+    assert (
+        boss.post("/office/care/reminders", {"stuck_days": "0", "lost_days": "9", "intake_days": "20"}).status_code
+        == 422
+    )
+    assert (
+        boss.post("/office/care/reminders", {"stuck_days": "40", "lost_days": "9", "intake_days": "20"}).status_code
+        == 303
+    )
     assert 'value="40"' in boss.get("/office/care").text

@@ -394,6 +394,9 @@ AFTERWARDS: dict[str, list[tuple[str, tuple[object, ...]]]] = {
     "0075_followed_on": [
         ("SELECT (SELECT count(*) FROM contact_note WHERE stops), count(again_days) FROM follow_up_setting", (0, 0)),
     ],
+    "0076_intake_consents": [("SELECT count(*), count(consent_at) FROM intake", (0, 0))],
+    "0077_intakes_wait": [("SELECT count(*), count(intake_days) FROM care_setting", (0, 0))],
+    "0078_wanted": [("SELECT count(*), count(settled_at) FROM service_offer", (0, 0))],
 }
 """What each later migration leaves of a full database, oldest first."""
 CAME = """

@@ -107,6 +107,21 @@ _REASONS: dict[str, tuple[str, ...]] = {
         "0073_leaving: function visit_is_wanted() is otherwise",
         "0073_leaving: function wants_text(uuid,text) is otherwise",
     ),
+    "closes an entry from outside as before, and leaves its name and consent alone": (
+        "0076_intake_consents: function intake_is_kept() is otherwise",
+    ),
+    "is refused what nobody may be told any more, once they took it back with a newer program": (
+        "0076_intake_consents: function intake_is_told_with_consent() is otherwise",
+    ),
+    "writes a consent with whom it names, and nothing else": (
+        "0076_intake_consents: intake.ck_intake_consent_names_whom is asked for now",
+        "0076_intake_consents: trigger intake.consent_of_before is new",
+    ),
+    "closes by a person, and as nothing new": (
+        "0077_intakes_wait: intake.ck_intake_closed_by_somebody is asked for now",
+        "0077_intakes_wait: intake.ck_intake_outcome is asked for now",
+    ),
+    "answers an offer once as before, and settles none": ("0078_wanted: function offer_is_kept() is otherwise",),
     "knows a kind of text more": ("0061b_surveys: function text_group(text) is otherwise",),
     "tells whoever listens, and refuses nothing": ("0064_calls_heard: trigger visit.tr_visit_call_is_heard is new",),
 }

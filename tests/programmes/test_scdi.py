@@ -9,7 +9,8 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
-from dispensary.care.intakes import intakes_open, parts_of, tell_referrer, the_intake
+from dispensary.care.intake_consents import tell_referrer
+from dispensary.care.intakes import intakes_open, parts_of, the_intake
 from dispensary.clients.consent_rules import Information
 from dispensary.clients.disclosing import register_of
 from dispensary.refusals import Refused
@@ -54,7 +55,10 @@ def test_six_hundred_are_assessed_and_whoever_sent_them_hears_nothing_without_co
 
     def told(intake_id: object) -> None:
         with scdi.database.writing() as session:
-            tell_referrer(session, actor=nurse, intake_id=intake_id, days=True, key=uuid4(), at=scdi.now)  # type: ignore[arg-type]
+            tell_referrer(
+                session, actor=nurse, intake_id=intake_id, days=True, key=uuid4(), today=here.dose_day(scdi.now),  # type: ignore[arg-type]
+                at=scdi.now,
+            )  # fmt: skip
 
     with pytest.raises(Refused, match="told nothing"):
         told(silent[0].intake.id)

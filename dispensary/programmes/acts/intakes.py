@@ -6,7 +6,9 @@ from uuid import UUID
 
 import msgspec
 
-from dispensary.care.intakes import Heard, Outcome, Part, assess_part, close_intake, take_in, tell_referrer
+from dispensary.care.intake_closing import Outcome, close_intake
+from dispensary.care.intake_consents import tell_referrer
+from dispensary.care.intakes import Heard, Part, assess_part, take_in
 from dispensary.care.referral_models import Service
 from dispensary.clients.rules import EntryRoute
 from dispensary.programmes.acts import Act, act
@@ -64,7 +66,15 @@ class _Intake(Act, frozen=True):
             )
         if self.told:
             key = scene.key("told")
-            tell_referrer(scene.session, actor=actor, intake_id=intake.id, days=self.told_days, key=key, at=scene.at)
+            tell_referrer(
+                scene.session,
+                actor=actor,
+                intake_id=intake.id,
+                days=self.told_days,
+                key=key,
+                today=scene.today,
+                at=scene.at,
+            )
         return intake.id
 
     def _close(self, scene: Scene, intake_id: UUID, outcome: Outcome, client_id: ClientId | None = None) -> None:
