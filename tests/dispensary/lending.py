@@ -18,6 +18,7 @@ from dispensary.database import Database
 from dispensary.desks.kiosk import MOST_WRONG
 from dispensary.reporting.beside import Exports
 from dispensary.settings import Settings
+from dispensary.web.apart import apart_of
 from dispensary.web.board import Board
 from dispensary.web.guessing import Guesses
 
@@ -55,6 +56,8 @@ class _Lent:
         self.app.state.hook_paces = Paces()
         self.app.state.board = Board(*self.doors[1:])  # that of a server that was stopped is closed
         self.app.state.exports = Exports(*self.doors)
+        pages: Any = self.app.template_engine
+        pages.engine.globals["apart"] = apart_of(*self.doors[1:])  # what it was told of another's sites is forgotten
         return self.app
 
 

@@ -35,6 +35,7 @@ OF_THE_SITE = {
     "plan",
     "accreditation_id",
     "version_id",
+    "form",
     "name",
     "number",
     "file_id",

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from urllib.request import urlopen
@@ -35,6 +35,8 @@ class House:
     clock: MovableClock
     database: Database
     data: Path
+    people: list[Person] = field(default_factory=list)
+    """Who sits at a browser. They go when the house closes: a page that is left open works on, a camera most of all."""
 
 
 @pytest.fixture
@@ -60,7 +62,10 @@ def house(database: Database, now: datetime, tmp_path: Path) -> Iterator[House]:
         time.sleep(0.05)
     else:
         pytest.fail("the server does not answer")
-    yield House(address, clock, database, settings.data)
+    house = House(address, clock, database, settings.data)
+    yield house
+    for person in house.people:
+        person.closes()
     started["loop"].call_soon_threadsafe(started["server"].stop)  # type: ignore[attr-defined]
     thread.join(20)
 
@@ -71,6 +76,7 @@ class Person:
     def __init__(self, browser: Browser, house: House, viewport: dict[str, int], *, held: bool = False) -> None:
         """`held`: it is held in a hand and touched, as Chromium on a telephone is."""
         self.house = house
+        house.people.append(self)
         self.context: BrowserContext = browser.new_context(
             viewport=viewport, base_url=house.address, has_touch=held, is_mobile=held
         )

@@ -17,7 +17,7 @@ from granian.constants import Interfaces
 from granian.server.embed import Server
 from litestar import Litestar, get, post
 from litestar.response import Redirect, Template
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from dispensary.database import Database
 from dispensary.refusals import BadInput, Refusal
@@ -120,14 +120,12 @@ def house(database: Database, now: datetime, tmp_path: Path) -> Iterator[House]:
     house.stop()
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-quic", "--disable-background-networking"]
-        )
-        yield browser
-        browser.close()
+@pytest.fixture
+def browser(chromium: Browser) -> Iterator[Browser]:
+    """The one browser of all tests, without the pages of this one afterwards."""
+    yield chromium
+    for context in chromium.contexts:
+        context.close()
 
 
 def signed_in(browser: Browser, house: House, **options: Any) -> Page:
