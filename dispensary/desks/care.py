@@ -14,7 +14,7 @@ from litestar.response import Template
 from litestar.types import ControllerRouterHandler
 
 from dispensary.care.instrument_setting import Used, in_use, may_use
-from dispensary.care.instruments import Asks, Instrument
+from dispensary.care.instruments import Asks, words_of
 from dispensary.care.offers import offers_of, opens
 from dispensary.care.pathways import Offer, shipped
 from dispensary.care.plans import plans
@@ -78,8 +78,8 @@ class Asked:
     due_on: date | None
     taken: Sequence[Taken]
     """The newest first, without those that were taken back."""
-    chart: str
-    """An SVG; empty for fewer than two scores."""
+    charts: Sequence[str]
+    """An SVG for each score that was kept twice or more."""
 
 
 def caring(here: AtCounter) -> str:
@@ -98,7 +98,7 @@ def _shown(session: ReadSession, here: AtCounter) -> dict[str, Any]:
         mine = [each for each in taken if each.instrument.key == key and not each.voided]
         if used.used or mine:
             refusal = may_use(session, used, actor=here.actor, today=here.today)
-            asked.append(Asked(used, refusal, due.get(key), mine, chart_of(used, mine)))
+            asked.append(Asked(used, refusal, due.get(key), mine, charts_of(used, mine)))
     return {
         "face": face_at(session, site_id=here.site.id, client_id=here.client_id),
         "asked": asked,
@@ -129,39 +129,40 @@ def _opened(session: ReadSession, here: AtCounter, taken: Sequence[Taken]) -> li
     return found
 
 
-def chart_of(used: Used, taken: Sequence[Taken]) -> str:
-    """The course of an instrument with one score, from two on; of ASSIST, that of the worst substance."""
+def charts_of(used: Used, taken: Sequence[Taken]) -> list[str]:
+    """The course of each score of an instrument that was kept twice or more, the highest last score first.
+
+    Of ASSIST that is one for each substance, by its own bands: what was not asked about has no points that day. Of TOP
+    none is drawn.
+    """
     instrument = used.instrument
-    scores = _course_of(instrument, taken)
-    if len(scores) < 2:
-        return ""
-    days = [day_in_words(day, "yMMMd") for day, _points in scores]
-    said = ", ".join(f"{day}: {points}" for day, (_day, points) in zip(days, scores, strict=True))
-    drawing = course(
-        instrument.name, scores, most=_MOST_OF[instrument.key], bands=_bands_of(used), days=days, says=said
-    )
-    return as_svg(drawing, name=f"course-{instrument.key}")
-
-
-def _course_of(instrument: Instrument, taken: Sequence[Taken]) -> list[tuple[date, int]]:
     if instrument.asks is Asks.WEEKS:
         return []
-    own = screening().assist.bands.keys() - {"other"}  # alcohol has bands of its own, which the chart does not draw
-    found = []
+    courses: dict[str, list[tuple[date, int]]] = {}
     for each in reversed(taken[:_FOR_THE_CHART]):
-        points = [score.points for score in each.scores if score.part not in own]
-        found.append((each.taken_on, max(points, default=0)))
-    return found
+        for score in each.scores:
+            courses.setdefault(score.part, []).append((each.taken_on, score.points))
+    drawn = sorted((kept for kept in courses.items() if len(kept[1]) > 1), key=lambda kept: (-kept[1][-1][1], kept[0]))
+    return [_drawn(used, part, scores) for part, scores in drawn]
 
 
-def _bands_of(used: Used) -> Mapping[str, int]:
+def _drawn(used: Used, part: str, scores: Sequence[tuple[date, int]]) -> str:
+    instrument = used.instrument
+    days = [day_in_words(day, "yMMMd") for day, _points in scores]
+    said = ", ".join(f"{day}: {points}" for day, (_day, points) in zip(days, scores, strict=True))
+    title = f"{instrument.name}: {gettext(words_of(part))}" if part else instrument.name
+    drawing = course(title, scores, most=_MOST_OF[instrument.key], bands=_bands_of(used, part), days=days, says=said)
+    return as_svg(drawing, name="-".join(filter(None, ("course", instrument.key, part))))
+
+
+def _bands_of(used: Used, part: str) -> Mapping[str, int]:
     by = screening()
     named: Mapping[str, Mapping[str, int]] = {
         "dast10": by.dast10.bands,
         "cows": by.cows.bands,
         "phq9": by.phq9.bands,
         "gad7": by.gad7.bands,
-        "assist": by.assist.bands["other"],
+        "assist": by.assist.bands.get(part, by.assist.bands["other"]),
         "srq20": {"positive": used.positive_from} if used.positive_from else {},
     }
     return {band_word(band): least for band, least in named[used.instrument.key].items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from uuid import UUID, uuid4
@@ -12,12 +13,12 @@ from hypothesis import strategies as st
 from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
 
-from dispensary.care.instrument_setting import set_instrument
+from dispensary.care.instrument_setting import Used, set_instrument
 from dispensary.care.instruments import Asks, Question, Score, Wording, faults, instruments, kept, questions, score
 from dispensary.care.screening import BadAnswers, Substance
 from dispensary.care.screenings import Taken, due_screenings, screen, screening_of, screenings_of, take_back
 from dispensary.database import Database
-from dispensary.desks.care import band_word, worst
+from dispensary.desks.care import band_word, charts_of, worst
 from dispensary.monitoring.alerts import escalate
 from dispensary.monitoring.models import Alert
 from dispensary.refusals import BadInput, NotAllowed, NotThere, Refused
@@ -356,3 +357,36 @@ def test_what_weighs_most_is_the_band_and_not_the_points() -> None:
     now = datetime(2026, 11, 24, tzinfo=UTC)
     assist = Taken(uuid4(), instruments()["assist"], now.date(), now, "the nurse", scores, voided=False)
     assert worst(assist) == f"9 · {band_word('moderate')}"
+
+
+def test_the_course_of_assist_is_one_for_each_substance_by_its_own_bands() -> None:
+    """Alcohol alone was drawn as nothing at all, and a day without cannabis as none of it."""
+    assist = instruments()["assist"]
+
+    def taken(on: int, *scores: Score) -> Taken:
+        day = datetime(2026, on, 1, tzinfo=UTC)
+        return Taken(uuid4(), assist, day.date(), day, "the nurse", scores, voided=False)
+
+    alone = taken(1, Score("alcohol", 30, "high"))
+    both = taken(4, Score("alcohol", 20, "moderate"), Score("cannabis", 26, "moderate"))
+    last = taken(7, Score("alcohol", 12, "moderate"), Score("cannabis", 5, "moderate"))
+    used = Used(assist, True, None, None, frozenset({Role.NURSE}), "", Role.DOCTOR)
+    assert charts_of(used, [alone]) == []
+    (alcohol,) = charts_of(used, [both, alone])
+    assert f"{assist.name}: Alcohol" in alcohol
+    assert "1 Jan 2026: 30, 1 Apr 2026: 20" in alcohol
+    alcohol, cannabis = charts_of(used, [last, both, alone])
+    assert "30, 1 Apr 2026: 20, 1 Jul 2026: 12" in alcohol
+    assert "1 Apr 2026: 26, 1 Jul 2026: 5" in cannabis
+    assert "1 Jan" not in cannabis, "that day nobody asked about it"
+    assert 'id="course-assist-alcohol-title"' in alcohol
+    assert 'id="course-assist-cannabis-title"' in cannabis
+    moderate = {each: _line_of("moderate", each) for each in (alcohol, cannabis)}
+    assert moderate[alcohol] < moderate[cannabis], "of alcohol it begins at 11 points, of cannabis at 4"
+
+
+def _line_of(band: str, drawing: str) -> float:
+    """How far from the top the name of a band stands."""
+    found = re.search(rf'y="([0-9.]+)"[^>]*>{band_word(band)}<', drawing)
+    assert found is not None, drawing
+    return float(found[1])
