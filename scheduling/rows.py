@@ -57,12 +57,15 @@ class DayTaken(Exception):
 def lock_place(session: Session, place_id: UUID, *, changing: bool = False) -> Place:
     """Bookings share the place; a change of its hours or closures waits for them, and they for it. Raises NotFound.
 
-    Whoever comes while a change waits is behind it. A lock of the row would let those who share it pass by without end,
-    and a closure would wait for as long as people go on booking.
+    Whoever comes while a change waits is behind it. The lock of the row alone would let those who share it pass by
+    without end, and a closure would wait for as long as people go on booking. It is taken as well: an earlier program
+    that still runs beside this one, in an upgrade, knows it and no other.
     """
     lock = func.pg_advisory_xact_lock if changing else func.pg_advisory_xact_lock_shared
     session.execute(select(lock(_PLACE, func.hashtext(str(place_id)))))
-    place = session.scalars(select(Place).where(Place.id == place_id), execution_options=_FRESH).one_or_none()
+    wanted = select(Place).where(Place.id == place_id)
+    locked = wanted.with_for_update(key_share=True) if changing else wanted.with_for_update(read=True)
+    place = session.scalars(locked, execution_options=_FRESH).one_or_none()
     if place is None:
         raise NotFound("no-place", "There is no such place.")
     return place

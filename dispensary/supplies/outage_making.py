@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -29,7 +30,7 @@ def make_pack(session: WriteSession, *, site_id: SiteId, today: DoseDay, data: P
     setting = downtime_of(session, site_id=site_id)
     if not setting.password:
         return {"made": False}
-    code, clients, forms = _drawn(session, setting, site_id=site_id, today=today, at=at)
+    code, clients, forms = _drawn(session, setting, site_id=site_id, today=today, at=at, wanted=ENDINGS)
     kept = keep_pack(folder_of(data, code), code=code, made_at=at, forms=forms)
     failure = ""
     if setting.copy_to:
@@ -54,7 +55,7 @@ def fresh_pack(session: WriteSession, *, actor: Actor, today: DoseDay, form: str
                 "An administrator sets them under Office, Downtime.",
             )
         )
-    code, _, forms = _drawn(session, setting, site_id=actor.site_id, today=today, at=at)
+    code, _, forms = _drawn(session, setting, site_id=actor.site_id, today=today, at=at, wanted=[form])
     name = f"{stem_of(code, at)}.{form}"
     take_along(session, actor=actor, name=name, at=at)
     return name, forms[form]
@@ -73,16 +74,16 @@ def take_along(session: WriteSession, *, actor: Actor, name: str, at: datetime) 
     )
 
 
+_DRAWS = {"pdf": downtime_pdf, "html": downtime_page}
+
+
 def _drawn(
-    session: WriteSession, setting: Downtime, *, site_id: SiteId, today: DoseDay, at: datetime
+    session: WriteSession, setting: Downtime, *, site_id: SiteId, today: DoseDay, at: datetime, wanted: Sequence[str]
 ) -> tuple[str, int, dict[str, bytes]]:
-    """A site's code, how many clients its pack tells of, and its forms, sealed; what was read is written down."""
+    """A site's code, of how many clients its pack tells, and the wanted forms, sealed. It writes down what was read."""
     site = session.get_one(Site, site_id)
     pack = pack_of(session, site=site, today=today, days_ahead=setting.days_ahead, made_at=at)
-    forms = {
-        "pdf": downtime_pdf(pack, password=setting.password),
-        "html": downtime_page(pack, password=setting.password),
-    }
+    forms = {form: _DRAWS[form](pack, password=setting.password) for form in wanted}
     details = {"pack": stem_of(site.code, at), "clients": len(pack.clients), "days": list(pack.days)}
     audit.record(
         session,

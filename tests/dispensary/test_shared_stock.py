@@ -143,8 +143,11 @@ def test_a_new_site_a_silent_one_and_a_transfer_under_way_are_told_as_they_are(h
     chief = Visitor(app)
     assert chief.signs_in("chief", PASSWORD).status_code == 303
     before = text_of(chief.get("/programme/stock"))
-    assert f"HRP {product} 1042 mL 85.714 mL 12.1 low" in before, "1900 mL, less ten usual days"
-    assert f"KLG {product} 1000 mL 87.5 mL 11.4 low {today + timedelta(days=11):%a %-d %b %Y}" in before
+    yesterday = f"KLG closed {today - timedelta(days=1):%a %-d %b %Y}"
+    assert f"HRP closed {today - timedelta(days=11):%a %-d %b %Y} {product} 1042 mL 85.714 mL 12.1 low" in before, (
+        "1900 mL, less ten usual days"
+    )
+    assert f"{yesterday} {product} 1000 mL 87.5 mL 11.4 low {today + timedelta(days=11):%a %-d %b %Y}" in before
     assert re.search(rf"OTH KLG {product} 1450 11\.4 days farther", before)
 
     with here.database.writing() as session:
@@ -155,7 +158,7 @@ def test_a_new_site_a_silent_one_and_a_transfer_under_way_are_told_as_they_are(h
         )  # fmt: skip
     after = text_of(chief.get("/programme/stock"))
     assert "OTH KLG" not in after
-    assert f"KLG {product} 1000 mL 87.5 mL 1450 mL 11.4 low" in after
+    assert f"{yesterday} {product} 1000 mL 1450 mL on the way 87.5 mL 11.4 low" in after
     assert "Sent long ago" not in after
     later = Visitor(lent_app(demo_settings(tmp_path), here.database, MovableClock(here.main.now + timedelta(days=30))))
     assert later.signs_in("chief", PASSWORD).status_code == 303
