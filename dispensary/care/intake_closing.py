@@ -85,7 +85,11 @@ def let_intakes_lapse(session: WriteSession, *, site_id: SiteId, before: datetim
     assessed = select(func.max(IntakePart.done_at)).where(IntakePart.intake_id == Intake.id).scalar_subquery()
     touched = func.greatest(Intake.taken_at, Intake.consent_at, assessed)  # of nothing done, `greatest` leaves it out
     left = select(Intake).where(Intake.site_id == site_id, Intake.outcome == "", touched < before)
-    rows = session.scalars(left.order_by(Intake.number).with_for_update(of=Intake)).all()
+    locked = session.scalars(left.order_by(Intake.number).with_for_update(of=Intake)).all()
+    # Whoever assessed one while this waited for it has touched it, and the look above did not see that.
+    untouched = select(Intake.id).where(Intake.id.in_([each.id for each in locked]), touched < before)
+    still = set(session.scalars(untouched))
+    rows = [each for each in locked if each.id in still]
     for intake in rows:
         _close(session, intake, the_program(site_id), Outcome.LAPSED, None, at)
     return len(rows)

@@ -157,7 +157,9 @@ def tell_referrer(
             Refusal("may-not-tell", "Your work at this site does not include telling this.", "Ask a doctor.")
         )
     intake = open_intake(session, actor, intake_id)
-    known = session.scalar(select(Release).where(Release.key == key, Release.account_id == actor.account_id))
+    of_theirs = select(Release).join(IntakeRelease, IntakeRelease.release_id == Release.id)
+    same = (IntakeRelease.intake_id == intake.id, Release.key == key, Release.account_id == actor.account_id)
+    known = session.scalar(of_theirs.where(*same))
     if known is not None:
         return known
     kinds = frozenset({Information.PRESENCE, Information.ATTENDANCE} if days else {Information.PRESENCE})

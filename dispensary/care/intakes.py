@@ -17,6 +17,7 @@ from sqlalchemy import func, select, text
 from dispensary.care.intake_models import Intake, IntakePart, IntakeRelease
 from dispensary.care.referral_models import Service
 from dispensary.clients.consent_rules import Signed
+from dispensary.clients.disclosure_models import Release
 from dispensary.clients.rules import LONGEST_NAME, EntryRoute
 from dispensary.database import ReadSession, WriteSession
 from dispensary.keys import ERASED
@@ -210,6 +211,8 @@ class Shown:
     parts: Sequence[tuple[IntakePart, str]]
     told: int
     """How often whoever sent them was told something."""
+    told_by_this: bool
+    """Whether somebody was, since the consent that stands: under another's no sentence is to be said."""
 
 
 def intakes_open(session: ReadSession, *, site_id: SiteId) -> list[tuple[Intake, str, frozenset[str]]]:
@@ -240,7 +243,8 @@ def the_intake(session: ReadSession, *, site_id: SiteId, intake_id: UUID) -> Sho
     parts = session.scalars(
         select(IntakePart).where(IntakePart.intake_id == intake_id).order_by(IntakePart.done_at, IntakePart.id)
     )
-    told = select(func.count()).where(IntakeRelease.intake_id == intake_id)
+    told = select(Release.at).join(IntakeRelease).where(IntakeRelease.intake_id == intake_id)
+    tellings = session.scalars(told).all()
     return Shown(
         intake,
         Heard(
@@ -253,7 +257,8 @@ def the_intake(session: ReadSession, *, site_id: SiteId, intake_id: UUID) -> Sho
         ]
         if intake.client_id is None
         else [],
-        session.scalar(told) or 0,
+        len(tellings),
+        intake.consent_at is not None and any(each >= intake.consent_at for each in tellings),
     )
 
 

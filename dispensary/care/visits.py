@@ -152,7 +152,7 @@ def move_visit(
 
     `seen` are the day and the visitor that whoever moves it saw: of two who move it at once one wins, and the other is
     told. Raises BadInput as for a new visit, Refused where somebody moved it meanwhile, another is planned for the
-    client on that day, or they have not agreed to visits (any more); NotAllowed, NotThere.
+    client on that day, they have not agreed to visits (any more), or have died; NotAllowed, NotThere.
     """
     _refuse_others(actor)
     visit = _planned(session, actor, visit_id, None)
@@ -173,6 +173,7 @@ def move_visit(
         )
     _refuse_day_or_visitor(session, actor, visitor_id, to, today, day_field="to_day")
     client_id = ClientId(visit.client_id)
+    refuse_dead(session, client_id)
     _refuse_unwanted(session, client_id)
     same_day = select(HomeVisit.id).where(
         HomeVisit.client_id == client_id, HomeVisit.on_day == to, HomeVisit.state == "planned", HomeVisit.id != visit_id

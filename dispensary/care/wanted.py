@@ -20,6 +20,7 @@ from dispensary.care.referral_models import Referral
 from dispensary.care.screening_models import ScreeningTaken
 from dispensary.care.session_models import PlanBegun, PlanSession
 from dispensary.clients.homes import clients_of
+from dispensary.clients.living import alive
 from dispensary.clients.service import lock_client
 from dispensary.database import ReadSession, WriteSession
 from dispensary.refusals import NotAllowed, NotThere, Refusal
@@ -38,7 +39,7 @@ class Wanted:
 
 def wanted_at(session: ReadSession, *, site_id: SiteId) -> list[Wanted]:
     """What clients of a site wanted and nobody has begun, the longest ago first."""
-    return _wanted(session, ServiceOffer.client_id.in_(clients_of(site_id)))
+    return _wanted(session, ServiceOffer.client_id.in_(clients_of(site_id)) & alive(ServiceOffer.client_id))
 
 
 def wanted_of(session: ReadSession, *, client_id: ClientId) -> list[Wanted]:

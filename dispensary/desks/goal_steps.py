@@ -163,6 +163,10 @@ def _at(
             sheet = goal_sheet(
                 session, site=site, client_id=here.client_id, also=frozenset(also or ()), today=here.today
             )
+            try:
+                content = my_goals_pdf(sheet)  # before the trail says that it was printed
+            except NoLetters:
+                raise no_letters() from None
             audit.record(
                 session,
                 actor=actor,
@@ -172,10 +176,7 @@ def _at(
                 at=here.now,
                 details=with_reason({"goals": len(sheet.goals)}),
             )
-        try:
-            return pdf(my_goals_pdf(sheet), "page.pdf")
-        except NoLetters:
-            raise no_letters() from None
+        return pdf(content, "page.pdf")
 
     return [add, note, say, on_paper]
 

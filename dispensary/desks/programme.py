@@ -96,6 +96,7 @@ def _stock_page(
     refused: Refused | None = None,
     typed: Mapping[str, Any] | None = None,
 ) -> Template:
+    today = last_day(now) + timedelta(days=1)
     with database.reading() as session:
         view = view_of(session, actor, at)
         assert actor.account_id is not None, "a person looks"
@@ -104,8 +105,8 @@ def _stock_page(
         figures = Figures(setting.low_days, setting.target_days, setting.keep_days) if setting else Figures()
         branches = tree(session)
         kept = stocked(session, site_ids=mine)
-        under_way = moves(session, site_ids=mine, since=min((each.closed_at for each in kept), default=now))
-    today = last_day(now) + timedelta(days=1)
+        known = [each.closed_at for each in kept if each.last_day >= today - timedelta(days=STALE_AFTER)]
+        under_way = moves(session, site_ids=mine, since=min(known, default=now))
     on_hand = _on_hand(branches, kept, under_way, today)
     every = {each.id for each in branches if not each.is_area}
     codes = {each.id: each.code for each in branches}

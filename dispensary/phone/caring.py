@@ -100,7 +100,8 @@ def _write(session: WriteSession, site: Place, away: WithoutDose, now: datetime)
 
 def _reached_since(session: ReadSession, away: WithoutDose, site: Place) -> bool:
     since = site.window_of(away.last_day)[1]
-    reached = select(ContactNote.id).where(
-        ContactNote.client_id == away.client_id, ContactNote.reached | ContactNote.stops, ContactNote.at >= since
+    noted = select(ContactNote.reached, ContactNote.stops).where(
+        ContactNote.client_id == away.client_id, ContactNote.at >= since
     )
-    return session.scalar(reached.limit(1)) is not None
+    contacts = session.execute(noted.order_by(ContactNote.at.desc(), ContactNote.id)).all()
+    return any(each.reached for each in contacts) or bool(contacts and contacts[0].stops)

@@ -122,7 +122,8 @@ def call_off(
     """
     site = place(session, actor.site_id)
     ends_sessions = reason.comes_no_more or not sessions_go_on
-    call_off_with_stay(session, actor=actor, client_id=client_id, from_day=from_day, at=at)
+    # One whose day is over may have been made: it stays to be written down, also where the stay ended before it.
+    call_off_with_stay(session, actor=actor, client_id=client_id, from_day=max(from_day, site.dose_day(at)), at=at)
     if ends_sessions:
         end_with_stay(session, actor=actor, client_id=client_id, at=at)
     for row, _ in carrying.carried_to(session, client_id=client_id):

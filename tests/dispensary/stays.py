@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from uuid import UUID, uuid4
 
 from sqlalchemy import func, select
@@ -89,13 +89,15 @@ def met(here: Line, phone: str | None = None) -> ClientId:
     return client
 
 
-def left(here: Line, client: ClientId, reason: ExitReason, *, sessions_go_on: bool = False) -> None:
+def left(
+    here: Line, client: ClientId, reason: ExitReason, *, sessions_go_on: bool = False, ended_on: date | None = None
+) -> None:
     with here.database.writing() as session:
         leave(
             session,
             actor=here.clinic.doctor,
             client_id=client,
-            ended_on=here.clinic.today,
+            ended_on=ended_on or here.clinic.today,
             reason=reason,
             sessions_go_on=sessions_go_on,
             at=here.clinic.now,

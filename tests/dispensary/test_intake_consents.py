@@ -43,9 +43,9 @@ def here(database: Database, now: datetime, tmp_path: Path) -> Desks:
     return desks(database, now, tmp_path)
 
 
-def came(place: Clinic, referrer: str = POLICE) -> UUID:
+def came(place: Clinic, referrer: str = POLICE, name: str = "Minh") -> UUID:
     with place.database.writing() as session:
-        heard = Heard("Minh", EntryRoute.POLICE, "his aunt's shop", referrer=referrer)
+        heard = Heard(name, EntryRoute.POLICE, "his aunt's shop", referrer=referrer)
         return take_in(session, actor=place.doctor, heard=heard, today=place.today, at=place.now).id
 
 
@@ -69,6 +69,27 @@ def told(
             session, actor=place.doctor, intake_id=intake_id, days=days, key=key or uuid4(), today=place.today,
             at=place.now + after,
         )  # fmt: skip
+
+
+def test_the_key_of_one_telling_is_none_of_anothers(place: Clinic) -> None:
+    first, second, key = came(place), came(place, name="Lan"), uuid4()
+    for each in (first, second):
+        agreed(place, each)
+    told(place, first, key=key)
+    told(place, first, key=key)
+    with pytest.raises(IntegrityError, match="uq_release_key"):
+        told(place, second, key=key)
+    assert len(lines(place)) == 1
+
+
+def test_under_anothers_consent_nothing_is_said_to_have_been_told(place: Clinic) -> None:
+    intake = came(place)
+    agreed(place, intake)
+    told(place, intake, after=SOON)
+    agreed(place, intake, Agreement("His aunt", False, Signed.PAPER, "folder 13"), after=2 * SOON)
+    with place.database.reading() as session:
+        shown = the_intake(session, site_id=place.site_id, intake_id=intake)
+    assert (shown.told, shown.told_by_this) == (1, False)
 
 
 def lines(place: Clinic) -> list[tuple[object, ...]]:

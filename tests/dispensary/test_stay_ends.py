@@ -70,6 +70,15 @@ class TestTheEndOfAStay:
         days_go_by(here, 30)
         assert texts_to(here, client) == had, "nothing is left to remind of"
 
+    def test_leaves_a_visit_of_a_day_that_is_over_to_be_written_down(self, here: Line) -> None:
+        """Also where the stay ended before that day: somebody may have been there."""
+        client = met(here)
+        here.clinic.move_on(5)
+        left(here, client, ExitReason.DROPPED_OUT, ended_on=here.clinic.today - timedelta(days=2))
+        with here.database.reading() as session:
+            states = session.scalars(select(HomeVisit.state).order_by(HomeVisit.on_day)).all()
+        assert states == ["planned", "planned", "called_off"]
+
     @pytest.mark.parametrize("reason", ALIVE)
     def test_lets_sessions_go_on_where_they_want_them(self, here: Line, reason: ExitReason) -> None:
         client = met(here)

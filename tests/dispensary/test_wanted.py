@@ -22,12 +22,14 @@ from dispensary.care.referrals import close_referral, refer
 from dispensary.care.screenings import screen, take_back
 from dispensary.care.sessions import begin_plan
 from dispensary.care.wanted import settle_offer, wanted_at, wanted_of
+from dispensary.clients.rules import ExitReason
 from dispensary.database import Database
 from dispensary.documents import BadDocument
 from dispensary.monitoring.sources import document
 from dispensary.refusals import NotAllowed, NotThere
 from dispensary.staff.rules import Role
 from dispensary.units import ClientId
+from dispensary.web.dosing_acts import leave
 from tests.builders import Clinic, clinic
 from tests.dispensary.desk_place import Desks, desks
 from tests.dispensary.visiting import text_of
@@ -64,6 +66,19 @@ def offered(
 def wanted(place: Clinic) -> list[str]:
     with place.database.reading() as session:
         return [each.offer.key for each in wanted_at(session, site_id=place.site_id)]
+
+
+def test_of_whoever_has_died_it_stands_on_no_list(place: Clinic) -> None:
+    dead, living = place.client(), place.client()
+    for client in (dead, living):
+        offered(place, client, "support_group")
+    assert wanted(place) == ["support_group"] * 2
+    with place.database.writing() as session:
+        leave(
+            session, actor=place.doctor, client_id=dead, ended_on=place.today, reason=ExitReason.DIED,
+            sessions_go_on=False, at=place.now + LATER,
+        )  # fmt: skip
+    assert wanted(place) == ["support_group"]
 
 
 def sent(place: Clinic, client: ClientId, service: Service) -> UUID:
