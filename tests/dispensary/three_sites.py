@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from itertools import count
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -31,6 +32,8 @@ AT_HOME = ("handed_over", "recalled")
 LOOK_EVERY = 5
 CUT_EVERY = 4
 """Of how many acts one is first cut off in the middle."""
+_TURNS = count(1)
+"""Every machine opens sites of its own beside those of the machines before it: an address in memory comes again."""
 Done = TypeVar("Done")
 
 sites = st.integers(0, 2)
@@ -110,8 +113,8 @@ class Sites(RuleBasedStateMachine):
     def __init__(self, database: Database, now: datetime, seen: Counter[str]) -> None:
         super().__init__()
         self.database = database
-        code = f"{id(self) % 10**6}"
-        self.places = [clinic(database, now, code=f"S{n}-{code}", ml="2000") for n in range(3)]
+        turn = next(_TURNS)
+        self.places = [clinic(database, now, code=f"S{n}-{turn}", ml="2000") for n in range(3)]
         self.model = Model()
         self.seen = seen
         """What really happened in all the random days, and how often."""
