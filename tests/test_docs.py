@@ -175,6 +175,56 @@ def test_the_handbook_explains_every_refusal_that_the_counter_can_show() -> None
     assert said - shown == set(), "no such refusal"
 
 
+def test_the_handbook_explains_every_refusal_of_what_surrounds_the_dose() -> None:
+    """Of every room of care, and of what clients' rooms keep of it, each on the page of those who meet it."""
+    around = ("contacts", "contact_rules", "life", "life_rules", "surveys", "survey_rules", "living", "numbers")
+    goals = ("goals", "goal_steps", "tasks", "own", "legal_status", "legal_status_rules")
+    desks = (
+        *("care", "care_day", "care_offers", "care_plans", "caring", "goal_steps", "helping", "intake_consents"),
+        *("intakes", "life", "linkage", "meetings", "naloxone", "outreach", "peers", "progress", "reaching"),
+        *("referring", "screening", "sheets", "surveys", "visiting"),
+    )
+    rooms = [
+        *sorted((ROOT / "dispensary" / "care").rglob("*.py")),
+        *(ROOT / f"dispensary/clients/{room}.py" for room in (*around, *goals)),
+        *(ROOT / f"dispensary/desks/{page}.py" for page in desks),
+        ROOT / "dispensary/web/typed.py",
+        ROOT / "dispensary/web/forms.py",
+        ROOT / "dispensary/phone/caring.py",
+    ]
+    shown = {code for file in rooms for code in codes_in(file) | faults_in(file)}
+    shown |= {f"{field}-missing" for field in ("code", "name", "batch", "product", "recipient", "signature")}
+    # said of a consent to tell, of a visit with bottles, by rooms that these ask
+    shown |= {"consent-revoked", "consent-expired", "consent-less", "visit-with-bottles"}
+    pages = {
+        name: set(re.findall(r"`([a-z-]+)`", " ".join(re.findall(r"^\| (`[^|]+) \|", page, re.MULTILINE))))
+        for name in ("nurse", "case-worker", "peer-worker")
+        for page in [(DOCS / "handbook" / f"{name}.md").read_text("utf-8")]
+    }
+    peers = {code for room in ("clients/own", "care/outreach", "care/meetings") for code in codes_of(room)}
+    peers -= {"not-allowed", "no-service", "too-long"}  # the page's own fields say it before
+
+    assert shown - pages["nurse"] - pages["peer-worker"] == set()
+    assert pages["nurse"] | pages["peer-worker"] <= shown, "no such refusal"
+    assert peers - pages["peer-worker"] == set()
+
+
+def codes_of(room: str) -> set[str]:
+    return codes_in(ROOT / f"dispensary/{room}.py")
+
+
+def faults_in(file: Path) -> set[str]:
+    """The code of each fault that the file finds in what was typed into a form."""
+    return {
+        call.args[1].value
+        for call in ast.walk(ast.parse(file.read_text("utf-8")))
+        if isinstance(call, ast.Call)
+        and ast.unparse(call.func).endswith(".fault")
+        and len(call.args) > 1
+        and isinstance(call.args[1], ast.Constant)
+    }
+
+
 def codes_in(file: Path) -> set[str]:
     """The code of each refusal that the file writes out."""
     return {
