@@ -16,7 +16,7 @@ from litestar.types import ControllerRouterHandler
 from dispensary.database import Database, WriteSession
 from dispensary.evaluation.programme_setting import set_programme
 from dispensary.evaluation.rollup import SPAN, Stocked, last_day, setting_of, stocked
-from dispensary.evaluation.rollup_rules import SILENT_HOURS, SiteFigures, Voice
+from dispensary.evaluation.rollup_rules import SILENT, SILENT_HOURS, SiteFigures, Voice
 from dispensary.evaluation.small_cells import LEAST
 from dispensary.monitoring.doubles import Outcome, pairs, settle
 from dispensary.refusals import Refused
@@ -63,6 +63,7 @@ def programme(database: TheDatabase, actor: TheActor, clock: TheClock, at: FromQ
         rolled=seen.rolled,
         silent=_silent(seen.figures),
         more_silent=max(seen.rolled.total.silent - MOST_NAMED, 0),
+        lent=[each for each in seen.figures if each.apart_since],
         said_of=said_of,
         picture=as_svg(picture, name="map") if picture else "",
         until=last_day(now),
@@ -72,7 +73,7 @@ def programme(database: TheDatabase, actor: TheActor, clock: TheClock, at: FromQ
 
 
 def _silent(figures: Sequence[SiteFigures]) -> list[SiteFigures]:
-    quiet = [each for each in figures if each.voice in (Voice.LATE, Voice.OFF_LINE)]
+    quiet = [each for each in figures if each.voice in SILENT]
     return sorted(quiet, key=lambda each: (each.voice is not Voice.OFF_LINE, str(each.last_day), each.code))[
         :MOST_NAMED
     ]

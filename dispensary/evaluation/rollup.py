@@ -90,8 +90,9 @@ def count_site_day(session: WriteSession, *, site_id: SiteId, day: date) -> None
 
 _FIGURES = text("""
 SELECT s.id, s.code, s.name, s.zone, s.day_starts, s.lat, s.lon, last.dose_day, last.active, last.alerts_late,
-    span.began, span.ended, span.doses, span.waits, span.wait_seconds
+    span.began, span.ended, span.doses, span.waits, span.wait_seconds, apart.since AS apart_since, apart.heard_at
 FROM site s
+LEFT JOIN site_apart apart ON apart.site_id = s.id AND apart.until IS NULL AND apart.whole
 LEFT JOIN LATERAL (SELECT f.dose_day, f.active, f.alerts_late FROM fact_site_day f WHERE f.site_id = s.id
     ORDER BY f.dose_day DESC LIMIT 1) last ON true
 LEFT JOIN (SELECT f.site_id, sum(began) AS began, sum(ended) AS ended, sum(doses) AS doses, sum(waits) AS waits,
@@ -173,6 +174,7 @@ def site_figures(
             seen_at=seen.get(row.id),
             now=now,
             silent_hours=silent_hours,
+            apart=row.apart_since is not None,
         )
         found.append(
             SiteFigures(
@@ -191,6 +193,8 @@ def site_figures(
                 voice=voice,
                 lat=row.lat,
                 lon=row.lon,
+                apart_since=row.apart_since,
+                heard_at=row.heard_at,
             )
         )
     return sorted(found, key=lambda site: site.code)

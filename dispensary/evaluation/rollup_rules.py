@@ -26,8 +26,14 @@ class Voice(StrEnum):
     """It is not, and somebody works there."""
     OFF_LINE = "off-line"
     """It is not, and nothing was heard for long."""
+    APART = "apart"
+    """It has not come: the site runs on a server of its own, and closes its days there."""
     NEW = "new"
     """No day of it has closed yet."""
+
+
+SILENT = (Voice.LATE, Voice.OFF_LINE, Voice.APART)
+"""What is heard of a site whose last day is not closed here."""
 
 
 @dataclass(frozen=True)
@@ -50,14 +56,26 @@ class SiteFigures:
     voice: Voice = Voice.NEW
     lat: Decimal | None = None
     lon: Decimal | None = None
+    apart_since: datetime | None = None
+    """Since when it is written on a server of its own; nothing while it is written here."""
+    heard_at: datetime | None = None
+    """The moment of the last entry of its trail that came from there."""
 
 
 def voice_of(
-    *, last_day: date | None, due: date, seen_at: datetime | None, now: datetime, silent_hours: int = SILENT_HOURS
+    *,
+    last_day: date | None,
+    due: date,
+    seen_at: datetime | None,
+    now: datetime,
+    silent_hours: int = SILENT_HOURS,
+    apart: bool = False,
 ) -> Voice:
-    """What is heard of a site whose day `due` should be closed by now."""
+    """What is heard of a site whose day `due` should be closed by now. `apart`: it has a server of its own."""
     if last_day is not None and last_day >= due:
         return Voice.REPORTS
+    if apart:
+        return Voice.APART
     if seen_at is not None and now - seen_at <= timedelta(hours=silent_hours):
         return Voice.LATE if last_day is not None else Voice.NEW
     return Voice.OFF_LINE if last_day is not None else Voice.NEW
@@ -148,7 +166,7 @@ def _row(code: str, name: str, sites: Sequence[SiteFigures], area: bool) -> Row:
         wait=timedelta(seconds=seconds // waits) if waits else None,
         alerts_late=sum(site.alerts_late for site in sites),
         stock_days=min(lasts, default=None),
-        silent=sum(site.voice in (Voice.LATE, Voice.OFF_LINE) for site in sites),
+        silent=sum(site.voice in SILENT for site in sites),
         voices=_voices(sites),
         is_area=area,
     )

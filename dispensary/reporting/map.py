@@ -14,13 +14,14 @@ from dispensary.reporting.drawing import Drawing, Form, Mark, Shape, Stroke, Ton
 from dispensary.words import _, ngettext
 
 WIDTH, MOST_HEIGHT, MARGIN = 640.0, 640.0, 34.0
-_KEY = 76.0
+_KEY = 108.0
 _FEWEST_DEGREES = 0.2
 """What is drawn is this wide at least, so that one site, or two in a street, lie somewhere."""
 FORMS = {
     Voice.REPORTS: (Form.CIRCLE, True),
     Voice.LATE: (Form.TRIANGLE, True),
     Voice.OFF_LINE: (Form.SQUARE, False),
+    Voice.APART: (Form.DIAMOND, True),
     Voice.NEW: (Form.CIRCLE, False),
 }
 
@@ -31,6 +32,7 @@ def said_of(voice: Voice) -> str:
         Voice.REPORTS: _("reports"),
         Voice.LATE: _("day not closed"),
         Voice.OFF_LINE: _("off-line"),
+        Voice.APART: _("runs apart, and is not heard"),
         Voice.NEW: _("no day closed yet"),
     }[voice]
 
@@ -49,7 +51,7 @@ def drawn(sites: Sequence[SiteFigures], *, title: str) -> Drawing | None:
     height = high * scale + 2 * MARGIN
     centre = (min(lons) + max(lons)) / 2
     shapes: list[Shape] = [Stroke((*box(1, 1, WIDTH - 2, height - 2), (1, 1)), 1, Tone.LINE)]
-    order = [Voice.NEW, Voice.REPORTS, Voice.LATE, Voice.OFF_LINE]
+    order = [Voice.NEW, Voice.REPORTS, Voice.LATE, Voice.APART, Voice.OFF_LINE]
     size = 7.0 if len(placed) <= 200 else 4.0
     for site in sorted(placed, key=lambda each: (order.index(each.voice), each.code)):
         x = WIDTH / 2 + (float(site.lon or 0) - centre) * shrunk * scale
@@ -71,7 +73,7 @@ def drawn(sites: Sequence[SiteFigures], *, title: str) -> Drawing | None:
 
 
 def _key(height: float) -> list[Shape]:
-    """Two rows under the map, in letters that are read on a telephone too."""
+    """Three rows under the map, in letters that are read on a telephone too."""
     shapes: list[Shape] = []
     for n, voice in enumerate(Voice):
         x, y = MARGIN / 2 + n % 2 * WIDTH / 2, height + 22 + n // 2 * 32

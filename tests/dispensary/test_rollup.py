@@ -140,6 +140,15 @@ class TestFewPeople:
         )
         assert found is voice
 
+    @pytest.mark.parametrize(
+        ("last_day", "voice"), [(date(2026, 11, 23), Voice.REPORTS), (date(2026, 11, 22), Voice.APART),
+                                (None, Voice.APART)],
+    )  # fmt: skip
+    def test_a_site_on_a_server_of_its_own_is_heard_by_what_comes_from_there(
+        self, last_day: date | None, voice: Voice
+    ) -> None:
+        assert voice_of(last_day=last_day, due=date(2026, 11, 23), seen_at=NOW, now=NOW, apart=True) is voice
+
 
 class TestTheMap:
     def test_puts_sites_where_they_lie_and_says_in_words_what_it_shows(self) -> None:
@@ -215,6 +224,25 @@ def test_pages_show_whoever_runs_it_everything_and_an_evaluator_nothing_of_few(h
     local = seated(here, tmp_path, "local", here.other, Role.EVALUATOR)
     assert local.get("/programme?at=P1").status_code == 404, "another branch is not theirs to see"
     assert re.search(r"Area P2 .*1 site ", text_of(local.get("/programme")))
+
+
+def test_a_site_on_a_server_of_its_own_is_shown_as_such_and_not_as_off_line(here: Programme, tmp_path: Path) -> None:
+    for place in (here.main, here.satellite):
+        close(place)
+    later = here.main.now + timedelta(days=3)
+    chief = Visitor(lent_app(demo_settings(tmp_path), here.database, MovableClock(later)))
+    assert chief.signs_in("chief", PASSWORD).status_code == 303
+    seen = text_of(chief.get("/programme"))
+    assert "Harapan KLG off-line" in seen
+    assert "on a server of their own" not in seen
+    heard = here.main.now + timedelta(hours=5)
+    with here.database.writing() as session:
+        lent = "INSERT INTO site_apart (site_id, since, known_at, whole, heard_at) VALUES (:s, :at, :at, true, :heard)"
+        session.execute(text(lent), {"s": here.satellite.site_id, "at": here.main.now, "heard": heard})
+    seen = text_of(chief.get("/programme"))
+    assert "2 sites do not report" in seen, "what has not come is not known"
+    assert "KLG runs apart, and is not heard" in seen
+    assert re.search(r"Sites on a server of their own .*KLG Tue 24 Nov 2026 Tue 24 Nov 2026, ", seen)
 
 
 COUNTRY = """
