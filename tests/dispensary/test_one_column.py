@@ -1,11 +1,13 @@
-"""A country can be spread over servers by its sites: every unique key can hold the site, or is named with why not."""
+"""A country can be spread over servers by its sites: every unique key can hold the site, every foreign key leads to the
+same server, or each is named with why not."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 
 from dispensary.database import Database
 
@@ -27,6 +29,13 @@ JOIN pg_class t ON t.oid = f.conrelid JOIN pg_class r ON r.oid = f.confrelid
 JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = f.conkey[1]
 WHERE f.contype = 'f' AND cardinality(f.conkey) = 1 AND t.relnamespace = 'public'::regnamespace
 """
+_FOREIGN = """
+SELECT f.conname AS name, t.relname AS of_table, r.relname AS to_table,
+    array(SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = t.oid AND a.attnum = ANY(f.conkey)) AS columns,
+    (SELECT bool_and(a.attnotnull) FROM pg_attribute a WHERE a.attrelid = t.oid AND a.attnum = ANY(f.conkey)) AS needed
+FROM pg_constraint f JOIN pg_class t ON t.oid = f.conrelid JOIN pg_class r ON r.oid = f.confrelid
+WHERE f.contype = 'f' AND t.relnamespace = 'public'::regnamespace
+"""
 _COLUMNS = """
 SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = 'public'
 """
@@ -40,6 +49,15 @@ def of_a_site(columns: set[tuple[str, str]], leads: set[tuple[str, str, str]]) -
     while more := {table for table, _, other in leads if other in found and table not in found}:
         found |= more
     return found
+
+
+def on_the_page() -> tuple[set[str], set[str], set[str]]:
+    """The tables that are kept whole, the unique keys and the foreign keys that are named with their reason."""
+    page = PAGE.read_text("utf-8").split("## By site")[1]
+    whole = set(re.findall(r"`(\w+)`", page.split("Kept whole")[1].split("\n\n")[0]))
+    keys, foreign = page.split("| foreign key |")
+    named = [set(re.findall(r"^\| `(\w+)` \| .+ \|$", part, re.MULTILINE)) for part in (keys, foreign)]
+    return whole, named[0], named[1]
 
 
 def test_every_unique_key_holds_the_site_or_can_or_is_named_with_its_reason(database: Database) -> None:
@@ -64,10 +82,41 @@ def test_every_unique_key_holds_the_site_or_can_or_is_named_with_its_reason(data
         else:
             known[key.name] = ""
             without.setdefault(key.of_table, set()).add(key.name)
-    page = PAGE.read_text("utf-8").split("## By site")[1]
-    whole = set(re.findall(r"`(\w+)`", page.split("Kept whole")[1].split("\n\n")[0]))
-    exceptions = dict(re.findall(r"^\| `(\w+)` \| (.+) \|$", page, re.MULTILINE))
+    whole, exceptions, _ = on_the_page()
 
     assert len(known) > 150
     assert whole <= without.keys(), "a table that needs not be whole is not said to be"
-    assert set().union(*(names for table, names in without.items() if table not in whole)) == exceptions.keys()
+    assert set().union(*(names for table, names in without.items() if table not in whole)) == exceptions
+
+
+def test_every_foreign_key_leads_to_the_same_server_or_is_named_with_its_reason(database: Database) -> None:
+    """What hangs on a client lies with their home's site, everything else with its own: a key from one to the other may
+    lead to another server, and so may one of a row that is of two people or of two sites."""
+    with database.reading() as session:
+        keys = session.execute(text(_FOREIGN)).all()
+        columns = {tuple(row) for row in session.execute(text(_COLUMNS))}
+    whole, _, named = on_the_page()
+    of_a_client = {table for table, column in columns if column in OPAQUE} | {"client"}
+    while more := {key.of_table for key in keys if key.needed and key.to_table in of_a_client} - of_a_client - whole:
+        of_a_client |= more
+    of_its_own = {table for table, column in columns if column in SITE} | {"place"}
+    while more := {key.of_table for key in keys if key.to_table in of_its_own} - of_its_own - of_a_client - whole:
+        of_its_own |= more
+
+    def lies(table: str) -> str:
+        return "whole" if table in whole else "client" if table in of_a_client else "site"
+
+    def twice(key: Row[Any]) -> bool:
+        """Whether the row points to two of these: the second may be somebody else's, or another site's."""
+        others = [each for each in keys if (each.of_table, each.to_table) == (key.of_table, key.to_table)]
+        return key.to_table in ("client", "lot") and any(each.columns < key.columns for each in others)
+
+    apart = {
+        key.name
+        for key in keys
+        if key.to_table not in whole and (lies(key.of_table) != lies(key.to_table) or twice(key))
+    }
+
+    assert {table for table, _ in columns} - of_a_client - of_its_own - whole == {"alembic_version"}
+    assert len(keys) > 450
+    assert apart == named
