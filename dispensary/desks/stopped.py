@@ -39,7 +39,7 @@ from dispensary.refusals import NotThere, Refusal, Refused
 from dispensary.staff.models import Account
 from dispensary.staff.queries import Place
 from dispensary.staff.rules import Act
-from dispensary.supplies.stopped import WithoutDose, without_dose
+from dispensary.supplies.away import Away, who_is_away
 from dispensary.units import ClientId
 from dispensary.web.consultation import looked_at
 from dispensary.web.doing import done_or_again
@@ -62,10 +62,10 @@ class Show(StrEnum):
 
 
 @dataclass(frozen=True, repr=False)
-class Away:
-    """Somebody on the list, with what was done for them since their last dose."""
+class Followed:
+    """Somebody on the list, with what was done for them since they last came."""
 
-    away: WithoutDose
+    away: Away
     number: str
     name: str
     taken_by: str
@@ -85,7 +85,7 @@ class Away:
         return self.needs_help or self.step is not None
 
 
-def listed(session: ReadSession, site: Place, now: datetime, follow_up: FollowUp) -> list[Away]:
+def listed(session: ReadSession, site: Place, now: datetime, follow_up: FollowUp) -> list[Followed]:
     """Everybody who is away for as long as the site's first figure: whoever needs help, then whom something is due for.
 
     They stay on it until they come back or their stay ends; of whom somebody decided that nobody follows them up is
@@ -95,7 +95,7 @@ def listed(session: ReadSession, site: Place, now: datetime, follow_up: FollowUp
     if first is None:
         return []
     today = site.dose_day(now)
-    away = without_dose(session, site_id=site.id, today=today, least=first)
+    away = who_is_away(session, site_id=site.id, today=today, least=first)
     away = [each for each in away if not each.held]
     ids = [each.client_id for each in away]
     people = {
@@ -124,7 +124,7 @@ def listed(session: ReadSession, site: Place, now: datetime, follow_up: FollowUp
         left = bool(own) and own[-1].stops and not needs_help
         due = step_due(follow_up, today=today, days=each.days, tried=tried, wants_visits=wants[each.client_id])
         rows.append(
-            Away(
+            Followed(
                 away=each,
                 number=person.number,
                 name=session.vault.open("client.name", each.client_id, person.name_sealed),
@@ -139,7 +139,7 @@ def listed(session: ReadSession, site: Place, now: datetime, follow_up: FollowUp
         )
     weight = {Step.VISIT: 1, Step.CALL: 2}
 
-    def soonest(row: Away) -> tuple[int, int, str]:
+    def soonest(row: Followed) -> tuple[int, int, str]:
         grade = 0 if row.needs_help else weight[row.step] if row.step else 4 if row.left else 3
         return grade, -row.away.days, row.number
 
@@ -179,7 +179,7 @@ def _shown(session: ReadSession, here: Consultation) -> dict[str, Any]:
     return {
         "face": face_at(session, site_id=here.site.id, client_id=here.client_id),
         "away": away,
-        "ruling": away.ruling(guideline) if away else None,
+        "ruling": away.dose.ruling(guideline) if away and away.dose else None,
         "text": texted(session, [away]).get(here.client_id) if away else None,
         "contacts": contacts_of(session, client_id=here.client_id),
         "needs_help": here.client_id in who_needs_help(session, [here.client_id]),
@@ -188,9 +188,9 @@ def _shown(session: ReadSession, here: Consultation) -> dict[str, Any]:
     }
 
 
-def _absence(session: ReadSession, here: Consultation) -> WithoutDose | None:
-    """The client's days without a dose; nothing while they come."""
-    away: Sequence[WithoutDose] = without_dose(session, site_id=here.site.id, today=here.today, least=1)
+def _absence(session: ReadSession, here: Consultation) -> Away | None:
+    """Since when the client does not come; nothing while they do."""
+    away: Sequence[Away] = who_is_away(session, site_id=here.site.id, today=here.today, least=1)
     return next((each for each in away if each.client_id == here.client_id), None)
 
 

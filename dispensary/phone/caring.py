@@ -23,7 +23,7 @@ from dispensary.refusals import Refusal, Refused
 from dispensary.staff import audit
 from dispensary.staff.queries import Place
 from dispensary.staff.rules import Actor
-from dispensary.supplies.stopped import WithoutDose, without_dose
+from dispensary.supplies.away import Away, who_is_away
 from dispensary.units import ClientId
 from notifications.models import Message, State
 from notifications.sealing import forgotten_reason
@@ -33,7 +33,7 @@ KIND: Final = "caring"
 
 
 def reason_of(client_id: ClientId, last_day: date) -> str:
-    """What a text of care is about, and the moment: one absence, which begins after the last day with a dose."""
+    """What a text of care is about, and the moment: one absence, which begins after the last day before it."""
     return f"caring:{client_id}:{last_day}"
 
 
@@ -51,7 +51,7 @@ def tell_stopped(session: WriteSession, *, site: Place, now: datetime) -> int:
     follow_up = follow_up_of(session, site.id)
     if follow_up.text_day is None:
         return 0
-    away = without_dose(session, site_id=site.id, today=site.dose_day(now), least=follow_up.text_day)
+    away = who_is_away(session, site_id=site.id, today=site.dose_day(now), least=follow_up.text_day)
     return sum(
         _write(session, site, each, now)
         for each in away
@@ -59,7 +59,7 @@ def tell_stopped(session: WriteSession, *, site: Place, now: datetime) -> int:
     )
 
 
-def write_to(session: WriteSession, *, actor: Actor, site: Place, away: WithoutDose, now: datetime) -> None:
+def write_to(session: WriteSession, *, actor: Actor, site: Place, away: Away, now: datetime) -> None:
     """Writes to one of them because somebody chose to; once in an absence.
 
     Raises Refused where they get no texts, or did not want to hear that they were missed, NotThere.
@@ -75,7 +75,7 @@ def write_to(session: WriteSession, *, actor: Actor, site: Place, away: WithoutD
     )
 
 
-def texted(session: ReadSession, away: Collection[WithoutDose]) -> dict[ClientId, State]:
+def texted(session: ReadSession, away: Collection[Away]) -> dict[ClientId, State]:
     """To whom of these a text of this absence was queued, and how far it has come."""
     keys = {reason_of(each.client_id, each.last_day): each.client_id for each in away}
     keys |= {forgotten_reason(session.vault, key): client_id for key, client_id in keys.items()}
@@ -83,7 +83,7 @@ def texted(session: ReadSession, away: Collection[WithoutDose]) -> dict[ClientId
     return {keys[key]: State(state) for key, state in session.execute(queued)}
 
 
-def _write(session: WriteSession, site: Place, away: WithoutDose, now: datetime) -> bool:
+def _write(session: WriteSession, site: Place, away: Away, now: datetime) -> bool:
     message = notifications.service.queue(
         session,
         vault=session.vault,
@@ -98,7 +98,7 @@ def _write(session: WriteSession, site: Place, away: WithoutDose, now: datetime)
     return message is not None
 
 
-def _reached_since(session: ReadSession, away: WithoutDose, site: Place) -> bool:
+def _reached_since(session: ReadSession, away: Away, site: Place) -> bool:
     since = site.window_of(away.last_day)[1]
     noted = select(ContactNote.reached, ContactNote.stops).where(
         ContactNote.client_id == away.client_id, ContactNote.at >= since
