@@ -14,7 +14,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import aliased
 
-from dispensary.care.naloxone import refuse_others
+from dispensary.care.naloxone import refuse_strangers, treats
 from dispensary.care.naloxone_models import NaloxoneKit, NaloxoneLot, NaloxoneUse
 from dispensary.care.naloxone_rules import Outcome, ToWhom, Wrong
 from dispensary.care.outreach import refuse_who_meets_nobody
@@ -37,11 +37,14 @@ def take_gift_back(
 ) -> None:
     """Kits that were not given as it says: they are in the cupboard again. Taken back, it stays so.
 
-    `client_id` is whose they are, nothing for somebody who is no client. Raises NotThere for another's.
+    `client_id` is whose they are, nothing for somebody who is no client. A peer worker takes back what they gave
+    themselves. Raises NotThere for another's.
     """
-    refuse_others(actor)
+    refuse_strangers(session, actor, client_id)
     gift = session.get(NaloxoneKit, kit_id, with_for_update=True)
     if gift is None or (gift.site_id, gift.client_id) != (actor.site_id, client_id):
+        raise _nothing()
+    if not treats(actor) and gift.given_by != actor.account_id:
         raise _nothing()
     if gift.voided_at is not None:
         return
@@ -59,9 +62,11 @@ def take_use_back(
     session: WriteSession, *, actor: Actor, client_id: ClientId | None, use_id: UUID, why: Wrong, at: datetime
 ) -> None:
     """A use that did not happen as it says. Taken back, it stays so. Raises NotThere for another's."""
-    refuse_others(actor)
+    refuse_strangers(session, actor, client_id)
     use = session.get(NaloxoneUse, use_id, with_for_update=True)
     if use is None or (use.site_id, use.client_id) != (actor.site_id, client_id):
+        raise _nothing()
+    if not treats(actor) and use.noted_by != actor.account_id:
         raise _nothing()
     if use.voided_at is not None:
         return
@@ -168,6 +173,24 @@ def uses_of_others(session: ReadSession, *, site_id: SiteId, today: date) -> lis
     return _uses(session, *others, NaloxoneUse.happened_on > today - SHOWN_FOR, most=MOST_SHOWN)
 
 
+def own_gifts(session: ReadSession, *, actor: Actor, client_id: ClientId | None, today: date) -> list[Gift]:
+    """What the actor themselves gave to a client or their family of late, or to people who are no clients."""
+    refuse_strangers(session, actor, client_id)
+    mine = (NaloxoneKit.site_id == actor.site_id, NaloxoneKit.given_by == actor.account_id)
+    return _gifts(
+        session, *mine, _whose(NaloxoneKit, client_id), NaloxoneKit.given_on > today - SHOWN_FOR, most=MOST_SHOWN
+    )
+
+
+def own_uses(session: ReadSession, *, actor: Actor, client_id: ClientId | None, today: date) -> list[Use]:
+    """The uses that the actor themselves was told of and wrote down of late; of one client's kits, or of nobody's."""
+    refuse_strangers(session, actor, client_id)
+    mine = (NaloxoneUse.site_id == actor.site_id, NaloxoneUse.noted_by == actor.account_id)
+    return _uses(
+        session, *mine, _whose(NaloxoneUse, client_id), NaloxoneUse.happened_on > today - SHOWN_FOR, most=MOST_SHOWN
+    )
+
+
 def met_of_late(session: ReadSession, *, actor: Actor, today: date) -> list[MetBefore]:
     """The contacts of late that the actor may take back, the newest first."""
     where = [OutreachContact.site_id == actor.site_id, OutreachContact.on_day > today - SHOWN_FOR]
@@ -226,6 +249,10 @@ def _back(row: NaloxoneKit | NaloxoneUse | OutreachContact, by: str | None) -> T
     if row.voided_at is None or row.void_reason is None:
         return None
     return TakenBack(Wrong(row.void_reason), by or "", row.voided_at)
+
+
+def _whose(entries: type[NaloxoneKit] | type[NaloxoneUse], client_id: ClientId | None) -> _Where:
+    return entries.client_id.is_(None) if client_id is None else entries.client_id == client_id
 
 
 def _sees_all(actor: Actor) -> bool:

@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from dispensary.care.naloxone_models import NaloxoneAnswer, NaloxoneKit, NaloxoneLot, NaloxoneUse
 from dispensary.care.naloxone_rules import REPLACE_WITHIN, Outcome, Said, ToWhom
+from dispensary.clients.own import own_client
 from dispensary.clients.service import lock_client
 from dispensary.database import ReadSession, WriteSession, broken_constraint
 from dispensary.refusals import BadInput, NotAllowed, NotThere, Refusal, Refused
@@ -104,9 +105,10 @@ def give_kit(
     """Gives kits out of a lot that is in date. The same key again is the same gift.
 
     `client_id` is whose they are, or whose family's; anybody else may say a code, by which they are counted once.
-    Raises BadInput, Refused where so many are not left, NotThere for another site's client or lot.
+    Who keeps in touch without treating gives to their own clients, and to whoever is none. Raises BadInput, Refused
+    where so many are not left, NotThere for another site's client or lot, or one who is not theirs.
     """
-    refuse_others(actor)
+    refuse_strangers(session, actor, client_id)
     if not 1 <= kits <= MOST_GIVEN:
         raise BadInput(Refusal("kits", f"From 1 to {MOST_GIVEN} kits at once.", "Correct it.", field="kits"))
     if to_whom is ToWhom.CLIENT and client_id is None:
@@ -178,9 +180,9 @@ def report_use(
 ) -> NaloxoneUse:
     """Writes down that a kit was used, as it was told; nothing follows for anybody. The same key is the same report.
 
-    Raises BadInput for a day that is to come or three years ago, NotThere.
+    Raises BadInput for a day that is to come or three years ago, NotThere, also for a peer worker's no own client.
     """
-    refuse_others(actor)
+    refuse_strangers(session, actor, client_id)
     faults = []
     if not 0 <= (today - happened_on).days <= LONGEST_AGO:
         faults.append(Refusal("happened-on", "This day cannot be.", "Correct the day.", field="happened_on"))
@@ -311,9 +313,27 @@ def _take_from(session: WriteSession, actor: Actor, lot_id: UUID, kits: int, *, 
     )
 
 
+def treats(actor: Actor) -> bool:
+    """Whether the cupboard is theirs, and every client of the site: whoever dispenses or takes clients on."""
+    return actor.account_id is not None and (actor.may(Act.DISPENSE) or actor.may(Act.ENROL))
+
+
+def refuse_strangers(session: ReadSession, actor: Actor, client_id: ClientId | None) -> None:
+    """Raises NotThere for a client who is not the actor's own, of whom nobody can tell whether they are anybody.
+
+    Raises NotAllowed for whoever neither treats nor keeps in touch with their own.
+    """
+    if treats(actor):
+        return
+    if not actor.may(Act.LOOK_AFTER_OWN):
+        refuse_others(actor)
+    if client_id is not None:
+        own_client(session, actor=actor, client_id=client_id)
+
+
 def refuse_others(actor: Actor) -> None:
     """Raises NotAllowed for whoever neither dispenses nor takes clients on."""
-    if actor.account_id is None or not (actor.may(Act.DISPENSE) or actor.may(Act.ENROL)):
+    if not treats(actor):
         raise NotAllowed(Refusal("no-naloxone", "Your work at this site does not include this.", "Ask a colleague."))
 
 

@@ -153,24 +153,7 @@ def give(data: Form, database: TheDatabase, actor: TheActor, site: TheSite, cloc
     today = site.dose_day(now)
 
     def act(session: WriteSession) -> object:
-        with Typed(data) as typed:
-            lot_id = typed.id("lot")
-            to_whom = typed.choice("to_whom", ToWhom)
-            code = typed.text("code", most=40, required=False)
-            kits = typed.whole("kits", 1, MOST_GIVEN)
-        return give_kit(
-            session,
-            actor=actor,
-            lot_id=lot_id,
-            to_whom=to_whom,
-            client_id=None,
-            code=code,
-            kits=kits,
-            trained=one(data, "trained") == "yes",
-            key=key_of(data),
-            today=today,
-            at=now,
-        )
+        return given_from(session, actor, None, data, today, now)
 
     return done_or_again(
         database,
@@ -187,7 +170,7 @@ def use(data: Form, database: TheDatabase, actor: TheActor, site: TheSite, clock
     today = site.dose_day(now)
 
     def act(session: WriteSession) -> object:
-        return _used(session, actor, None, data, today, now)
+        return used_from(session, actor, None, data, today, now)
 
     return done_or_again(
         database,
@@ -197,9 +180,34 @@ def use(data: Form, database: TheDatabase, actor: TheActor, site: TheSite, clock
     )
 
 
-def _used(
+def given_from(
     session: WriteSession, actor: Actor, client_id: ClientId | None, data: Mapping[str, Any], today: date, now: datetime
 ) -> object:
+    """Gives the kits that the form names; a code is asked of whoever is no client alone."""
+    with Typed(data) as typed:
+        lot_id = typed.id("lot")
+        to_whom = typed.choice("to_whom", ToWhom)
+        code = typed.text("code", most=40, required=False) if client_id is None else ""
+        kits = typed.whole("kits", 1, MOST_GIVEN)
+    return give_kit(
+        session,
+        actor=actor,
+        lot_id=lot_id,
+        to_whom=to_whom,
+        client_id=client_id,
+        code=code,
+        kits=kits,
+        trained=one(data, "trained") == "yes",
+        key=key_of(data),
+        today=today,
+        at=now,
+    )
+
+
+def used_from(
+    session: WriteSession, actor: Actor, client_id: ClientId | None, data: Mapping[str, Any], today: date, now: datetime
+) -> object:
+    """Writes down a use as the form tells it."""
     with Typed(data) as typed:
         told_by = typed.choice("told_by", ToWhom)
         happened_on = typed.day("happened_on")
@@ -280,22 +288,7 @@ def give_to_client(
                 at=here.now,
             )
             return None
-        with Typed(data) as typed:
-            lot_id = typed.id("lot")
-            to_whom = typed.choice("to_whom", ToWhom)
-            kits = typed.whole("kits", 1, MOST_GIVEN)
-        return give_kit(
-            session,
-            actor=actor,
-            lot_id=lot_id,
-            to_whom=to_whom,
-            client_id=here.client_id,
-            kits=kits,
-            trained=one(data, "trained") == "yes",
-            key=key_of(data),
-            today=here.today,
-            at=here.now,
-        )
+        return given_from(session, actor, here.client_id, data, here.today, here.now)
 
     return done_or_again(
         database,
@@ -313,7 +306,7 @@ def used_by_client(
     here = Consultation(database, actor, site, ClientId(client_id), clock())
 
     def act(session: WriteSession) -> object:
-        return _used(session, actor, here.client_id, data, here.today, here.now)
+        return used_from(session, actor, here.client_id, data, here.today, here.now)
 
     return done_or_again(
         database,
@@ -323,9 +316,10 @@ def used_by_client(
     )
 
 
-def _taken_back(
+def taken_back_from(
     session: WriteSession, actor: Actor, client_id: ClientId | None, what: str, entry_id: UUID, data: Form, at: datetime
 ) -> None:
+    """Takes back what was entered in error, for the reason that was pressed."""
     with Typed(data) as typed:
         why = typed.choice("why", Wrong)
     if what == "kits":
@@ -350,7 +344,7 @@ def taken_back(
     now = clock()
     return done_or_again(
         database,
-        lambda session: _taken_back(session, actor, None, what, entry_id, data, now),
+        lambda session: taken_back_from(session, actor, None, what, entry_id, data, now),
         then=lambda _: f"{HERE}?done=back",
         else_again=lambda why: _page(database, actor, site, site.dose_day(now), refused=why, typed=data),
     )
@@ -371,7 +365,7 @@ def taken_back_of_client(
     here = Consultation(database, actor, site, ClientId(client_id), clock())
     return done_or_again(
         database,
-        lambda session: _taken_back(session, actor, here.client_id, what, entry_id, data, here.now),
+        lambda session: taken_back_from(session, actor, here.client_id, what, entry_id, data, here.now),
         then=lambda _: f"{HERE}/{client_id}?done=back",
         else_again=lambda why: _client_page(here, refused=why, typed=data),
     )

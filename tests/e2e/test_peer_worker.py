@@ -5,6 +5,7 @@ from __future__ import annotations
 from playwright.sync_api import Browser
 from sqlalchemy import text
 
+from dispensary.care.naloxone import receive_kits
 from dispensary.clients.goals import assign, set_goal
 from dispensary.clients.surveys import new_link, open_survey, shipped_questions
 from dispensary.clients.tasks import open_task
@@ -29,6 +30,10 @@ def test_a_peer_worker_goes_through_the_day(chromium: Browser, house: House) -> 
         open_task(
             session, site_id=place.site_id, client_id=mine, role=Role.PEER_WORKER, kind="other",
             sentence="Ask which hours would fit.", due_on=place.today, opened_by=None, at=place.now,
+        )  # fmt: skip
+        receive_kits(
+            session, actor=place.doctor, batch="N1", product="nasal spray", expires_on=place.today.replace(year=2030),
+            kits=20, today=place.today, at=place.now,
         )  # fmt: skip
         runs = Actor(place.doctor.account_id, place.site_id, frozenset({Role.ADMINISTRATOR}))
         open_survey(session, actor=runs, document=shipped_questions(), address=house.address, at=place.now)
@@ -65,7 +70,26 @@ def test_a_peer_worker_goes_through_the_day(chromium: Browser, house: House) -> 
     page.get_by_role("button", name="Note it").click()
     peer.sees("The contact is noted.")
 
-    page.get_by_role("link", name="Survey").click()
+    page.get_by_role("link", name="Naloxone").click()
+    page.get_by_label("To whom").select_option("community")
+    page.get_by_label("Their code").fill("blue kite")
+    page.get_by_role("button", name="Give").click()
+    peer.sees("Given, and counted.")
+    peer.picture("peer-naloxone")
+    page.goto(f"/peers/clients/{mine}")
+    page.get_by_role("link", name="Naloxone").click()
+    page.get_by_label("To whom").select_option("family")
+    page.get_by_role("button", name="Give").click()
+    peer.sees("Given, and counted.")
+    page.get_by_text("Write it down", exact=True).first.click()
+    page.get_by_label("Who tells it").select_option("family")
+    page.get_by_label("They live").check()
+    page.get_by_role("button", name="Write it down").click()
+    peer.sees("Thank whoever told it.")
+    peer.picture("peer-naloxone-client")
+    assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+
+    page.goto("/care/survey")
     for name in ("respect", "asked", "hours"):
         page.locator(f"input[name={name}][value=yes]").check()
     page.get_by_role("button", name="Keep the sheet").click()
