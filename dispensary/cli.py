@@ -212,6 +212,7 @@ records.import_.add_command(branches.import_sites)
 exporting.export.add_command(reporting.report_command)
 for each in (
     opening.open_site,
+    opening.open_programme,
     factor.reset_second_factor,
     opening.let_in,
     branches.branch_role,

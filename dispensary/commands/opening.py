@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import click
 
 from dispensary.commands.parts import database_of, now, one_clear_line
 from dispensary.commands.taking import who_runs_this
+from dispensary.database import WriteSession
+from dispensary.programmes.reading import BadProgramme, read_place
+from dispensary.programmes.starting import Opened, start
 from dispensary.refusals import BadInput, Refusal
-from dispensary.settings import settings_from
+from dispensary.settings import BadSettings, settings_from
 from dispensary.staff import invitations
 from dispensary.staff.entry_rules import spelled
 from dispensary.staff.queries import account_by_name, site_by_code
@@ -101,3 +106,49 @@ def let_in(code: str, account: str, person: str, initials: str) -> None:
     click.echo(f"“{account}” is an administrator of {code.upper()}. Its person opens, once:")
     click.echo(f"{settings.public_base_url}/invited#{spelled(invitation)}")
     click.echo(f"or types {spelled(invitation)} at {settings.public_base_url}/invited")
+
+
+@click.command(name="open-programme")
+@click.argument("folder")
+@click.option("--dry-run", is_flag=True, help="Say what would happen, and change nothing.")
+def open_programme(folder: str, dry_run: bool) -> None:
+    """Open the sites of a programme's FOLDER for real: areas, sites, hours, invitations, settings; nobody's record.
+
+    Of the folder programme.toml is read alone (docs/new-programme.md). What is there already with the same facts is
+    left as it is, so that the same folder a second time changes nothing; where a fact differs nothing is opened.
+    Each invitation is printed once: hand it over in person.
+    """
+    with one_clear_line(), database_of(settings := settings_from()) as database:
+        try:
+            programme = read_place(folder)
+        except BadProgramme as bad:
+            raise BadSettings(str(bad)) from None
+        with database.engine.connect() as connection, connection.begin() as transaction:
+            session = WriteSession(connection, info={"vault": database.vault}, expire_on_commit=False)
+            opened = start(session, programme, factor=settings.production, said_by=who_runs_this(), at=now())
+            session.flush()
+            if dry_run:
+                transaction.rollback()
+    for line in _told(opened, settings.public_base_url, dry_run=dry_run):
+        click.echo(line)
+
+
+def _told(opened: Opened, base: str, *, dry_run: bool) -> Iterator[str]:
+    if opened.areas:
+        yield f"Areas made: {', '.join(opened.areas)}."
+    for site in opened.sites:
+        yield f"Site {site.code}, {site.name}, is open."
+        for username, person, code in site.invited:
+            link = "" if dry_run else f": {base}/invited#{spelled(code)}"
+            yield f"  {person} (“{username}”) is invited{link}"
+        for username in site.known:
+            yield f"  “{username}” works here too, and signs in as before."
+        if site.lacks:
+            yield f"  It still lacks: {', '.join(site.lacks)}."
+    if opened.left:
+        yield f"There already, and left as they are: {', '.join(opened.left)}."
+    if dry_run:
+        yield "Dry run: nothing was changed."
+    elif opened.sites:
+        yield "Each invitation opens once: hand it over in person."
+        yield "What a doctor signs for stands in the name of the doctor of the folder: let them read it."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date, datetime, time, timedelta
 from itertools import cycle
 from zoneinfo import ZoneInfo
@@ -81,13 +81,7 @@ def _open_site(session: WriteSession, programme: Programme, table: SiteTable, ho
     )
     site_id = SiteId(site.id)
     scheduling.service.add_place(session, place_id=site_id, zone=table.zone)
-    hours = [
-        Hours(weekday, each.opens, each.closes, each.slot, each.capacity, each.windows)
-        for each in table.hours
-        for weekday in each.weekdays
-    ]
-    if hours:
-        scheduling.service.set_hours(session, place_id=site_id, hours=hours, from_day=day)
+    opens(session, table, site_id, day)
     _stands(session, programme, table, site_id, opened)
     staff = _people(session, programme, table, site_id, opened)
     begin_with(session, site_id=site_id, languages=[each for each in table.languages if each in DRAFTS], at=opened)
@@ -98,11 +92,26 @@ def _open_site(session: WriteSession, programme: Programme, table: SiteTable, ho
     house.staff[table.code] = staff
     if any(each.code == table.parent for each in programme.sites):
         house.mains[table.code] = table.parent
-    _settings(session, table, table.paper or programme.paper, here, staff, day, opened)
+
+    def who(role: Role) -> Actor:
+        return next((each for each in staff.values() if role in each.roles), the_program(site_id))
+
+    set_up(session, table, table.paper or programme.paper, here, who=who, day=day, at=opened)
     pharmacist = next((each for each in staff.values() if Role.PHARMACIST in each.roles), None)
     if pharmacist is not None:
         _safe(session, table, pharmacist, day, opened, now)
         house.bulk[table.code] = Bulk(table.code, pharmacist, ZoneInfo(table.zone), _counter(table))
+
+
+def opens(session: WriteSession, table: SiteTable, site_id: SiteId, day: date) -> None:
+    """Its hours from a day on; nothing where the file has none."""
+    hours = [
+        Hours(weekday, each.opens, each.closes, each.slot, each.capacity, each.windows)
+        for each in table.hours
+        for weekday in each.weekdays
+    ]
+    if hours:
+        scheduling.service.set_hours(session, place_id=site_id, hours=hours, from_day=day)
 
 
 def _stands(session: WriteSession, programme: Programme, table: SiteTable, site_id: SiteId, at: datetime) -> None:
@@ -174,18 +183,21 @@ def _account(actor: Actor) -> AccountId:
     return actor.account_id
 
 
-def _settings(
+def set_up(
     session: WriteSession,
     table: SiteTable,
     paper: PaperTable | None,
     here: Place,
-    staff: dict[str, Actor],
+    *,
+    who: Callable[[Role], Actor],
+    rests_on: str = "",
     day: date,
     at: datetime,
 ) -> None:
-    def who(role: Role) -> Actor:
-        return next((each for each in staff.values() if role in each.roles), the_program(here.id))
+    """Policy, guidelines, pathway, instruments, directory and paper as the file has them, from a day on.
 
+    Each is set in the name of whom `who` says of its role; `rests_on` follows the reasons that a doctor signs for.
+    """
     if table.policy is not None:
         policy, version = _policy(session, table.policy, at)
         adopt(
@@ -208,7 +220,13 @@ def _settings(
             at=at,
         )
     if table.pathway is not None:
-        follow_pathway(session, actor=who(Role.DOCTOR), pathway=table.pathway.key, reason=table.pathway.reason, at=at)
+        follow_pathway(
+            session,
+            actor=who(Role.DOCTOR),
+            pathway=table.pathway.key,
+            reason=_reason(table.pathway.reason, rests_on),
+            at=at,
+        )
     for each in table.instrument:
         set_instrument(
             session,
@@ -220,7 +238,7 @@ def _settings(
             roles=each.roles,
             accreditation=each.accreditation,
             risk_role=each.risk_role,
-            reason=each.reason,
+            reason=_reason(each.reason, rests_on),
             at=at,
         )
     for centre in table.centre:
@@ -229,6 +247,10 @@ def _settings(
     if paper is not None:
         site = session.get_one(Site, here.id)
         change_paper(session, actor=who(Role.ADMINISTRATOR), site=site, paper=_paper(paper), at=at)
+
+
+def _reason(words: str, rests_on: str) -> str:
+    return f"{words} {rests_on}".strip()
 
 
 def _policy(session: WriteSession, table: PolicyTable, at: datetime) -> tuple[str, str]:

@@ -70,9 +70,23 @@ def read_programme(name: str) -> Programme:
     return _read(folder, folder.resolve().name)
 
 
-def _read(folder: Traversable, key: str) -> Programme:
+def read_place(name: str) -> Programme:
+    """The place of one's own folder alone, to open a clinic by: nobody of its records, and no figure of it.
+
+    Its other files may be there or not. Raises BadProgramme, also for a programme that comes with the program: its
+    staff are invented.
+    """
+    if name in shipped():
+        told = f"“{name}” comes with the program, and its staff are invented"
+        raise BadProgramme([f"{told}. Copy its folder, and write into it who works there."])
+    if not Path(name).is_dir():
+        raise BadProgramme([f"There is no folder “{name}”. Name the one that has your {FILES[0]}."])
+    return _read(Path(name), Path(name).resolve().name, only=FILES[:1])
+
+
+def _read(folder: Traversable, key: str, *, only: Sequence[str] = FILES) -> Programme:
     reading = _Reading()
-    place, records, published = (reading.file(folder, name) for name in FILES)
+    place, records, published = (reading.file(folder, name) if name in only else {} for name in FILES)
     programme = Programme(
         key=key,
         head=reading.one("programme.toml", "[programme]", place.pop("programme", {}), Head, _NO_HEAD),
@@ -97,7 +111,7 @@ def _read(folder: Traversable, key: str) -> Programme:
             for n, table in enumerate(reading.tables("records.toml", "act", records), 1)
         ),
         published=reading.several("published.toml", "figure", published, Published),
-        words=reading.words(folder),
+        words=reading.words(folder) if only is FILES else {},
     )
     for name, rest in zip(FILES, (place, records, published), strict=True):
         for word in rest:

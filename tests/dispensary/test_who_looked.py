@@ -79,6 +79,7 @@ ABOUT_THE_SITE = {
     "kept directory",
     "took in",
     "noted outreach",
+    "opened site from folder",
     "took outreach back",
     "put on call",
     "took off call",
