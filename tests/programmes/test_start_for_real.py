@@ -67,9 +67,9 @@ def test_the_page_s_own_place_is_opened_with_everything_but_people_s_records(
     assert counted(database, *NOBODY) == [0] * len(NOBODY)
     assert rows(database, "SELECT DISTINCT accepted_at IS NULL FROM account") == [(True,)], "nobody has a password"
     assert counted(database, *SETTINGS) == [7, 1, 1, 1, 1]
-    assert rows(database, "SELECT policy FROM policy_adoption a JOIN policy_version v ON v.id = a.policy_version_id") == [
-        ("EXAMPLE-WEEKLY",)
-    ]
+    assert rows(
+        database, "SELECT policy FROM policy_adoption a JOIN policy_version v ON v.id = a.policy_version_id"
+    ) == [("EXAMPLE-WEEKLY",)]
     (reason,) = rows(database, "SELECT reason FROM instrument_setting")[0]
     assert reason == "The cut-off of this example. As the folder “two-villages” had it when the site was opened."
     assert rows(database, "SELECT role FROM branch_grant ORDER BY 1") == [
