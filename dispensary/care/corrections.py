@@ -16,9 +16,11 @@ from sqlalchemy.orm import aliased
 
 from dispensary.care.naloxone import refuse_strangers, treats
 from dispensary.care.naloxone_models import NaloxoneKit, NaloxoneLot, NaloxoneUse
-from dispensary.care.naloxone_rules import Outcome, ToWhom, Wrong
+from dispensary.care.naloxone_rules import Outcome, ToWhom
 from dispensary.care.outreach import refuse_who_meets_nobody
 from dispensary.care.outreach_models import OutreachContact, OutreachMaterial
+from dispensary.clients.taken_back import back_of
+from dispensary.clients.taken_back_rules import TakenBack, Wrong
 from dispensary.database import ReadSession, WriteSession
 from dispensary.refusals import NotThere, Refusal
 from dispensary.staff import audit
@@ -101,15 +103,6 @@ def take_met_back(session: WriteSession, *, actor: Actor, contact_id: UUID, why:
         at=at,
         details={"contact": contact_id, "why": why.value},
     )
-
-
-@dataclass(frozen=True)
-class TakenBack:
-    """Why an entry counts nowhere, and who says so since when."""
-
-    why: Wrong
-    by: str
-    at: datetime
 
 
 @dataclass(frozen=True)
@@ -209,7 +202,15 @@ def met_of_late(session: ReadSession, *, actor: Actor, today: date) -> list[MetB
     for each in session.scalars(said.order_by(OutreachMaterial.material)):
         handed.setdefault(each.contact_id, {})[each.material] = each.amount
     return [
-        MetBefore(met.id, met.on_day, met.kind, met.place, by, handed.get(met.id, {}), _back(met, voider))
+        MetBefore(
+            met.id,
+            met.on_day,
+            met.kind,
+            met.place,
+            by,
+            handed.get(met.id, {}),
+            back_of(met.voided_at, met.void_reason, voider),
+        )
         for met, by, voider in rows
     ]
 
@@ -225,7 +226,14 @@ def _gifts(session: ReadSession, *where: _Where, most: int | None = None) -> lis
     )
     return [
         Gift(
-            kit.id, kit.given_on, kit.kits, ToWhom(kit.to_whom), kit.trained, lot.expires_on, lot.batch, _back(kit, by)
+            kit.id,
+            kit.given_on,
+            kit.kits,
+            ToWhom(kit.to_whom),
+            kit.trained,
+            lot.expires_on,
+            lot.batch,
+            back_of(kit.voided_at, kit.void_reason, by),
         )
         for kit, lot, by in rows
     ]
@@ -240,15 +248,16 @@ def _uses(session: ReadSession, *where: _Where, most: int | None = None) -> list
         .limit(most)
     )
     return [
-        Use(use.id, use.happened_on, use.kits, ToWhom(use.told_by), Outcome(use.outcome), _back(use, by))
+        Use(
+            use.id,
+            use.happened_on,
+            use.kits,
+            ToWhom(use.told_by),
+            Outcome(use.outcome),
+            back_of(use.voided_at, use.void_reason, by),
+        )
         for use, by in rows
     ]
-
-
-def _back(row: NaloxoneKit | NaloxoneUse | OutreachContact, by: str | None) -> TakenBack | None:
-    if row.voided_at is None or row.void_reason is None:
-        return None
-    return TakenBack(Wrong(row.void_reason), by or "", row.voided_at)
 
 
 def _whose(entries: type[NaloxoneKit] | type[NaloxoneUse], client_id: ClientId | None) -> _Where:

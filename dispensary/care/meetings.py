@@ -10,13 +10,16 @@ from typing import Final
 from uuid import UUID
 
 from sqlalchemy import func, select
+from sqlalchemy.orm import aliased
 
 from dispensary.care.meeting_models import GroupAttendance, GroupMeeting
-from dispensary.clients.models import ClientAssignment
+from dispensary.clients.models import Client, ClientAssignment
 from dispensary.clients.own import own_client
 from dispensary.clients.service import lock_client
+from dispensary.clients.taken_back import back_of
+from dispensary.clients.taken_back_rules import TakenBack, Wrong
 from dispensary.database import ReadSession, WriteSession
-from dispensary.refusals import BadInput, NotAllowed, Refusal
+from dispensary.refusals import BadInput, NotAllowed, NotThere, Refusal
 from dispensary.staff import audit
 from dispensary.staff.models import Account
 from dispensary.staff.rules import Act, Actor
@@ -26,6 +29,7 @@ MOST_OTHERS: Final = 200
 MOST_CLIENTS: Final = 60
 SHOWN: Final = 20
 _LATE: Final = timedelta(days=31)
+_Voider = aliased(Account)
 
 
 class About(StrEnum):
@@ -104,6 +108,74 @@ def note_meeting(
     )
 
 
+def take_meeting_back(session: WriteSession, *, actor: Actor, meeting_id: UUID, why: Wrong, at: datetime) -> None:
+    """A group session that was entered in error is taken back, once, with everybody who is written down for it.
+
+    A peer worker takes back what they led themselves. Raises NotAllowed, NotThere.
+    """
+    meeting, came = _to_take_back(session, actor, meeting_id)
+    for client_id in came:
+        lock_client(session, client_id, actor.site_id)
+    session.refresh(meeting, with_for_update=True)
+    if meeting.voided_at is not None:
+        return
+    meeting.voided_at, meeting.voided_by, meeting.void_reason = at, actor.account_id, why.value
+    session.flush()
+    for client_id in came:
+        _take_attendance_back(session, actor, meeting, client_id, why, at)
+    audit.record(
+        session,
+        actor=actor,
+        act="took group back",
+        subject="site",
+        subject_id=actor.site_id,
+        at=at,
+        details={"meeting": meeting_id, "why": why.value},
+    )
+
+
+def take_attendance_back(
+    session: WriteSession, *, actor: Actor, meeting_id: UUID, client_id: ClientId, why: Wrong, at: datetime
+) -> None:
+    """That one client came is taken back, once; of the others nothing changes. Raises NotAllowed, NotThere."""
+    meeting, came = _to_take_back(session, actor, meeting_id)
+    if client_id not in came:
+        raise _no_meeting()
+    lock_client(session, client_id, actor.site_id)
+    _take_attendance_back(session, actor, meeting, client_id, why, at)
+
+
+def _to_take_back(session: WriteSession, actor: Actor, meeting_id: UUID) -> tuple[GroupMeeting, list[ClientId]]:
+    """The meeting, and the site's clients who are written down for it in the order in which they are locked."""
+    _refuse_others(actor)
+    meeting = session.get(GroupMeeting, meeting_id)
+    mine = actor.may(Act.ENROL) or (meeting is not None and meeting.led_by == actor.account_id)
+    if meeting is None or meeting.site_id != actor.site_id or not mine:
+        raise _no_meeting()
+    here = select(GroupAttendance.client_id).join(Client, Client.id == GroupAttendance.client_id)
+    here = here.where(GroupAttendance.meeting_id == meeting_id, Client.site_id == actor.site_id)
+    return meeting, [ClientId(client_id) for client_id in session.scalars(here.order_by(GroupAttendance.client_id))]
+
+
+def _take_attendance_back(
+    session: WriteSession, actor: Actor, meeting: GroupMeeting, client_id: ClientId, why: Wrong, at: datetime
+) -> None:
+    row = session.get_one(GroupAttendance, (meeting.id, client_id), with_for_update=True)
+    if row.voided_at is not None:
+        return
+    row.voided_at, row.voided_by, row.void_reason = at, actor.account_id, why.value
+    session.flush()
+    audit.record(
+        session,
+        actor=actor,
+        act="took group attendance back",
+        subject="client",
+        subject_id=client_id,
+        at=at,
+        details={"meeting": meeting.id, "why": why.value},
+    )
+
+
 @dataclass(frozen=True)
 class Held:
     """A group session as its reader may know it."""
@@ -114,30 +186,47 @@ class Held:
     """Those whom the reader may name: a peer worker's own, or all of the site's."""
     people: int
     """How many came in all."""
+    mine: bool = False
+    """Whether the reader may take it back."""
+    back: TakenBack | None = None
+    not_there: Sequence[ClientId] = ()
+    """Those of whom it was taken back alone, as far as the reader may name them."""
 
 
 def meetings_of(session: ReadSession, *, actor: Actor) -> list[Held]:
     """The newest group sessions of the actor's site, each with whom of its clients they may know. Raises NotAllowed."""
     _refuse_others(actor)
     rows = session.execute(
-        select(GroupMeeting, Account.name)
+        select(GroupMeeting, Account.name, _Voider.name)
         .join(Account, Account.id == GroupMeeting.led_by)
+        .outerjoin(_Voider, _Voider.id == GroupMeeting.voided_by)
         .where(GroupMeeting.site_id == actor.site_id)
         .order_by(GroupMeeting.on_day.desc(), GroupMeeting.noted_at.desc(), GroupMeeting.id)
         .limit(SHOWN)
     ).all()
-    came = select(GroupAttendance.meeting_id, GroupAttendance.client_id, ClientAssignment.account_id)
+    came = select(GroupAttendance, ClientAssignment.account_id)
     came = came.outerjoin(ClientAssignment, ClientAssignment.client_id == GroupAttendance.client_id)
-    came = came.where(GroupAttendance.meeting_id.in_([meeting.id for meeting, _ in rows]))
+    came = came.where(GroupAttendance.meeting_id.in_([meeting.id for meeting, *_ in rows]))
     named: dict[UUID, list[ClientId]] = {}
+    not_there: dict[UUID, list[ClientId]] = {}
     counts: dict[UUID, int] = {}
-    for meeting_id, client_id, given_to in session.execute(came):
-        counts[meeting_id] = counts.get(meeting_id, 0) + 1
+    gone = {meeting.id for meeting, *_ in rows if meeting.voided_at is not None}
+    for row, given_to in session.execute(came):
+        there = row.voided_at is None or row.meeting_id in gone
+        counts[row.meeting_id] = counts.get(row.meeting_id, 0) + there
         if actor.may(Act.ENROL) or given_to == actor.account_id:
-            named.setdefault(meeting_id, []).append(ClientId(client_id))
+            (named if there else not_there).setdefault(row.meeting_id, []).append(ClientId(row.client_id))
     return [
-        Held(meeting, leader, named.get(meeting.id, ()), counts.get(meeting.id, 0) + meeting.others)
-        for meeting, leader in rows
+        Held(
+            meeting,
+            leader,
+            named.get(meeting.id, ()),
+            counts.get(meeting.id, 0) + meeting.others,
+            actor.may(Act.ENROL) or meeting.led_by == actor.account_id,
+            back_of(meeting.voided_at, meeting.void_reason, voider),
+            not_there.get(meeting.id, ()),
+        )
+        for meeting, leader, voider in rows
     ]
 
 
@@ -154,15 +243,19 @@ class HeldSince:
 
 def held_since(session: ReadSession, *, site_id: SiteId, since: date) -> HeldSince:
     """The site's own counts, as its page shows them."""
-    mine = (GroupMeeting.site_id == site_id, GroupMeeting.on_day >= since)
+    mine = (GroupMeeting.site_id == site_id, GroupMeeting.on_day >= since, GroupMeeting.voided_at.is_(None))
     held, others = session.execute(
         select(func.count(), func.coalesce(func.sum(GroupMeeting.others), 0)).where(*mine)
     ).one()
     of_those = select(func.count(), func.count(GroupAttendance.client_id.distinct())).join(
         GroupMeeting, GroupMeeting.id == GroupAttendance.meeting_id
     )
-    came, clients = session.execute(of_those.where(*mine)).one()
+    came, clients = session.execute(of_those.where(*mine, GroupAttendance.voided_at.is_(None))).one()
     return HeldSince(held, came + int(others), clients)
+
+
+def _no_meeting() -> NotThere:
+    return NotThere(Refusal("no-meeting", "There is no such group session.", "Look at the list again."))
 
 
 def _refuse_others(actor: Actor) -> None:

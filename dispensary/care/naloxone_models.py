@@ -12,16 +12,9 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, SmallInteger, UniqueC
 from sqlalchemy.dialects.postgresql import BYTEA
 from sqlalchemy.orm import Mapped, mapped_column
 
+from dispensary.clients.taken_back_models import taken_back_once
 from dispensary.columns import Base, Id
 from dispensary.units import AccountId, ClientId, SiteId
-
-
-def taken_back_once() -> tuple[CheckConstraint, ...]:
-    """What holds of a row that is taken back by somebody for a reason, or not at all."""
-    return (
-        CheckConstraint("num_nonnulls(voided_at, voided_by, void_reason) IN (0, 3)", name="taken_back_whole"),
-        CheckConstraint("void_reason IN ('twice', 'mistaken', 'never')", name="void_reason"),
-    )
 
 
 class NaloxoneLot(Base):

@@ -33,16 +33,6 @@ class Outcome(StrEnum):
     UNKNOWN = "unknown"
 
 
-class Wrong(StrEnum):
-    """Why an entry about kits or outreach is taken back. A closed word: no sentence about anybody is kept with it."""
-
-    TWICE = "twice"
-    MISTAKEN = "mistaken"
-    """Something in it is wrong, and what is right is entered anew."""
-    NEVER = "never"
-    """It did not happen."""
-
-
 REPLACE_WITHIN: Final = timedelta(days=60)
 """So long before its expiry a kit is due to be replaced: the house's own figure."""
 

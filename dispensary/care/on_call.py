@@ -13,7 +13,8 @@ from dispensary.care.visits import AHEAD
 from dispensary.database import ReadSession, WriteSession
 from dispensary.refusals import BadInput, NotAllowed, Refusal
 from dispensary.staff import audit
-from dispensary.staff.models import Account, RoleGrant
+from dispensary.staff.models import Account
+from dispensary.staff.queries import refused_stranger
 from dispensary.staff.rules import Act, Actor
 from dispensary.units import AccountId, SiteId, new_id
 
@@ -40,11 +41,9 @@ def put_on_call(
         faults.append(
             Refusal("on-call-days", "It ends on its first day or in the next months.", "Correct it.", field="last_day")
         )
-    works_here = select(RoleGrant.account_id).where(
-        RoleGrant.account_id == account_id, RoleGrant.site_id == actor.site_id
-    )
-    if session.scalar(works_here.limit(1)) is None:
-        faults.append(Refusal("no-visitor", "They do not work here.", "Choose a colleague.", field="account_id"))
+    stranger = refused_stranger(session, account_id=account_id, site_id=actor.site_id, field="account_id")
+    if stranger is not None:
+        faults.append(stranger)
     if faults:
         raise BadInput(*faults)
     same = select(OnCall.id).where(

@@ -9,7 +9,7 @@ from sqlalchemy import ARRAY, CheckConstraint, ForeignKey, Index, SmallInteger, 
 from sqlalchemy.dialects.postgresql import BYTEA
 from sqlalchemy.orm import Mapped, mapped_column
 
-from dispensary.care.naloxone_models import taken_back_once
+from dispensary.clients.taken_back_models import taken_back_once
 from dispensary.columns import Base
 from dispensary.units import AccountId, SiteId
 

@@ -63,7 +63,7 @@ def begin_plan(
     what was said with their name. Raises NotAllowed, NotThere, Refused for who has died, or BadInput without the
     client's consent, for a first day that is past or more than a year off, or a choice that the plan does not leave.
     """
-    _refuse_others(actor)
+    refuse_who_holds_none(actor)
     shipped = plans().get(plan)
     if shipped is None:
         raise NotThere(Refusal("no-plan", "There is no such plan.", "Choose one of the list."))
@@ -113,7 +113,7 @@ def mark_session(
     Who did not come goes on the nurses' list, to be asked how they are; a correction takes that away again. Raises
     NotAllowed, NotThere, BadInput for a session that is still to come.
     """
-    row = _row(session, actor, client_id, session_id)
+    row = the_session(session, actor, client_id, session_id)
     if state not in MARKS:
         raise BadInput(Refusal("no-mark", "Nothing was chosen.", "Say whether they came.", field="state"))
     if state is not SessionState.CALLED_OFF and row.on_day > today:
@@ -131,14 +131,14 @@ def mark_session(
             client_id=client_id,
             role=Role.NURSE,
             kind="call",
-            sentence=_asks(row),
+            sentence=asks(row),
             due_on=today,
             opened_by=actor.account_id,
             at=at,
         )
     else:
         for task in tasks_of(session, client_id=client_id):
-            if task.sentence == _asks(row):
+            if task.sentence == asks(row):
                 finish_task(session, actor=actor, task_id=task.id, outcome=state.value.replace("_", " "), at=at)
     _write_down(session, actor, "marked session", client_id, at, {"session": row.id, "state": state.value})
     return row
@@ -152,7 +152,7 @@ def move_session(
 
     Raises NotAllowed, NotThere, Refused for one that was marked, BadInput for a day that is past or a year off.
     """
-    row = _row(session, actor, client_id, session_id)
+    row = the_session(session, actor, client_id, session_id)
     if row.state != SessionState.PLANNED:
         raise Refused(Refusal("marked", "This session was marked already.", "Correct the mark instead.", field="to"))
     if not today <= to <= today + _FARTHEST:
@@ -169,7 +169,7 @@ def move_session(
 
 def end_plan(session: WriteSession, *, actor: Actor, client_id: ClientId, plan_id: UUID, at: datetime) -> None:
     """Ends a plan: what is still planned is called off, and nobody missed it. Ended, it stays so. Raises NotThere."""
-    _refuse_others(actor)
+    refuse_who_holds_none(actor)
     lock_client(session, client_id, actor.site_id)
     begun = session.get(PlanBegun, plan_id, with_for_update=True)
     if begun is None or begun.client_id != client_id:
@@ -239,12 +239,14 @@ def sessions_between(session: ReadSession, *, client_id: ClientId, first: date, 
     ).all()
 
 
-def _asks(row: PlanSession) -> str:
+def asks(row: PlanSession) -> str:
+    """What the task says by which somebody who did not come is asked how they are."""
     return f"Did not come to the session of {row.on_day}: ask how they are, and whether they want to go on"
 
 
-def _row(session: WriteSession, actor: Actor, client_id: ClientId, session_id: UUID) -> PlanSession:
-    _refuse_others(actor)
+def the_session(session: WriteSession, actor: Actor, client_id: ClientId, session_id: UUID) -> PlanSession:
+    """A client's session, with the client and itself locked. Raises NotAllowed, NotThere."""
+    refuse_who_holds_none(actor)
     lock_client(session, client_id, actor.site_id)
     row = session.get(PlanSession, session_id, with_for_update=True)
     if row is None or row.client_id != client_id:
@@ -252,7 +254,8 @@ def _row(session: WriteSession, actor: Actor, client_id: ClientId, session_id: U
     return row
 
 
-def _refuse_others(actor: Actor) -> None:
+def refuse_who_holds_none(actor: Actor) -> None:
+    """Raises NotAllowed for whoever holds no sessions here."""
     if actor.account_id is None or not actor.may(Act.CARE):
         raise NotAllowed(Refusal("may-not-care", "Your work at this site does not include this.", "Ask a nurse."))
 

@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, SQLColumnExpression, func, select
+from sqlalchemy import func, select
 
 from dispensary.care.reaching import note_contact
 from dispensary.care.visit_models import HomeVisit
 from dispensary.clients.contact_rules import CameOf, How
-from dispensary.clients.contacts import visit_wish, wants_visits
-from dispensary.clients.living import alive, refuse_dead
-from dispensary.clients.models import Client
+from dispensary.clients.contacts import wants_visits
+from dispensary.clients.living import refuse_dead
 from dispensary.clients.service import lock_client
 from dispensary.database import ReadSession, WriteSession
 from dispensary.refusals import BadInput, NotAllowed, NotThere, Refusal, Refused
 from dispensary.staff import audit
-from dispensary.staff.models import Account, RoleGrant
+from dispensary.staff.models import Account
+from dispensary.staff.queries import refused_stranger
 from dispensary.staff.rules import Act, Actor
-from dispensary.units import AccountId, ClientId, SiteId, new_id
+from dispensary.units import AccountId, ClientId, new_id
 
 AHEAD: Final = timedelta(days=92)
 MOST_TURNS: Final = 99
@@ -249,77 +248,6 @@ def put_turn(
     return visit
 
 
-@dataclass(frozen=True, repr=False)
-class OnRound:
-    """A visit of a round, with whom it is to and where."""
-
-    visit: HomeVisit
-    number: str
-    called: str
-    """The first of their names."""
-    where: str
-    """Where to come and how to behave there; empty once they have taken it back."""
-    visitor: str
-
-
-def round_of(session: ReadSession, *, site_id: SiteId, on: date, visitor_id: AccountId | None = None) -> list[OnRound]:
-    """The visits of a day, by who goes and in their turn; of one visitor where asked. Nobody goes to who has died."""
-    of_day = (HomeVisit.on_day == on, HomeVisit.state != "called_off")
-    going = (HomeVisit.state != "planned") | alive(HomeVisit.client_id)
-    order = (Account.name, HomeVisit.turn, HomeVisit.id)
-    return _rows(session, site_id, visitor_id, *of_day, going, order=order)
-
-
-def not_written_down(
-    session: ReadSession, *, site_id: SiteId, before: date, visitor_id: AccountId | None = None
-) -> list[OnRound]:
-    """The visits whose day has passed and of which nobody has said what became of them, the oldest first."""
-    return _rows(session, site_id, visitor_id, *_passed(before), order=(HomeVisit.on_day, Account.name, HomeVisit.turn))
-
-
-def count_not_written_down(session: ReadSession, *, site_id: SiteId, before: date) -> int:
-    """How many of them there are at a site."""
-    return session.scalar(select(func.count()).where(HomeVisit.site_id == site_id, *_passed(before))) or 0
-
-
-def _passed(before: date) -> tuple[ColumnElement[bool], ...]:
-    return (HomeVisit.on_day < before, HomeVisit.state == "planned")
-
-
-def _rows(
-    session: ReadSession,
-    site_id: SiteId,
-    visitor_id: AccountId | None,
-    *wanted: ColumnElement[bool],
-    order: tuple[SQLColumnExpression[Any], ...],
-) -> list[OnRound]:
-    rows = select(HomeVisit, Client, Account.name).where(HomeVisit.site_id == site_id, *wanted)
-    rows = rows.join(Client, Client.id == HomeVisit.client_id).join(Account, Account.id == HomeVisit.visitor_id)
-    if visitor_id is not None:
-        rows = rows.where(HomeVisit.visitor_id == visitor_id)
-    found = session.execute(rows.order_by(*order)).all()
-    session.vault.know([client.id for _, client, _ in found])
-    return [_on_round(session, visit, client, name) for visit, client, name in found]
-
-
-def _on_round(session: ReadSession, visit: HomeVisit, client: Client, visitor: str) -> OnRound:
-    wish = visit_wish(session, client_id=ClientId(client.id))
-    name = session.vault.open("client.name", client.id, client.name_sealed).split()
-    where = wish.where if wish is not None and wish.agreed else ""
-    return OnRound(visit, client.number, name[0] if name else client.number, where, visitor)
-
-
-def planned_ahead(session: ReadSession, *, site_id: SiteId, after: date) -> Sequence[tuple[date, int]]:
-    """The days after this one for which visits are planned, and how many."""
-    ahead = select(HomeVisit.on_day, func.count()).where(
-        HomeVisit.site_id == site_id,
-        HomeVisit.on_day > after,
-        HomeVisit.state == "planned",
-        alive(HomeVisit.client_id),
-    )
-    return [(day, count) for day, count in session.execute(ahead.group_by(HomeVisit.on_day).order_by(HomeVisit.on_day))]
-
-
 def _planned(session: WriteSession, actor: Actor, visit_id: UUID, key: UUID | None) -> HomeVisit | None:
     """The planned visit, with its client locked; nothing when this very form has ended it before."""
     visit = session.get(HomeVisit, visit_id)
@@ -345,11 +273,9 @@ def _refuse_day_or_visitor(
 ) -> None:
     if not today <= on <= today + AHEAD:
         raise BadInput(Refusal("visit-day", "A visit is planned for today or the next months.", field=day_field))
-    works_here = select(RoleGrant.account_id).where(
-        RoleGrant.account_id == visitor_id, RoleGrant.site_id == actor.site_id
-    )
-    if session.scalar(works_here.limit(1)) is None:
-        raise BadInput(Refusal("no-visitor", "They do not work here.", "Choose a colleague.", field="visitor_id"))
+    stranger = refused_stranger(session, account_id=visitor_id, site_id=actor.site_id, field="visitor_id")
+    if stranger is not None:
+        raise BadInput(stranger)
 
 
 def _refuse_unwanted(session: ReadSession, client_id: ClientId) -> None:
@@ -361,7 +287,9 @@ def _refuse_unwanted(session: ReadSession, client_id: ClientId) -> None:
         )
 
 
-def _last_turn(session: ReadSession, visitor_id: AccountId, on: date) -> int:
+def _last_turn(session: WriteSession, visitor_id: AccountId, on: date) -> int:
+    """The turn after all others of the visitor's day; whoever asks in the same moment waits until it stands."""
+    session.execute(select(func.pg_advisory_xact_lock(func.hashtext(f"round {visitor_id} {on}"))))
     theirs = select(func.max(HomeVisit.turn)).where(HomeVisit.visitor_id == visitor_id, HomeVisit.on_day == on)
     return min((session.scalar(theirs) or 0) + 1, MOST_TURNS)
 

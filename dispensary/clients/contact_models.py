@@ -10,12 +10,13 @@ from sqlalchemy.dialects.postgresql import BYTEA
 from sqlalchemy.orm import Mapped, mapped_column
 
 from dispensary.clients.contact_rules import CAME_OF, HOW, WHY
+from dispensary.clients.taken_back_models import taken_back_once
 from dispensary.columns import Base, Id, Sealed
 from dispensary.units import AccountId, ClientId, SiteId
 
 
 class ContactNote(Base):
-    """A contact with a client outside the counter. It is added and never changed."""
+    """A contact with a client outside the counter. It is added, and taken back once."""
 
     __tablename__ = "contact_note"
     __table_args__ = (
@@ -24,6 +25,7 @@ class ContactNote(Base):
         CheckConstraint(f"came_of IN ('', {CAME_OF})", name="came_of"),
         CheckConstraint(f"why IN ('', {WHY})", name="why"),
         CheckConstraint("reached OR (came_of = '' AND why = '')", name="said_by_whom_was_reached"),
+        *taken_back_once(),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -41,6 +43,10 @@ class ContactNote(Base):
     """The client's own reason for not coming; empty when they gave none."""
     stops: Mapped[bool] = mapped_column(server_default=text("false"), default=False)
     """Whether nobody follows them up after this, for the reason that the words give, until the next contact."""
+    voided_at: Mapped[datetime | None]
+    """When it was taken back as entered in error; since then it counts nowhere."""
+    voided_by: Mapped[AccountId | None] = mapped_column(ForeignKey("account.id"))
+    void_reason: Mapped[str | None]
 
 
 class VisitWish(Base):

@@ -75,6 +75,9 @@ def write_contact(
         sentence = "Somebody who was not reached has said nothing."
         raise BadInput(Refusal("contact-not-reached", sentence, "Say that they were reached.", field="reached"))
     noted = session.get(ContactNote, key)
+    if noted is not None and noted.voided_at is not None:
+        sentence = "This contact was taken back since it was noted."
+        raise Refused(Refusal("contact-taken-back", sentence, "Open the page anew, and note what is right."))
     if noted is not None and (noted.account_id, noted.client_id) == (actor.account_id, client_id):
         return False
     if how is How.VISIT and not wants_visits(session, [client_id])[client_id]:
@@ -146,7 +149,7 @@ def _newest(session: ReadSession, client_id: ClientId) -> list[tuple[ContactNote
     rows = session.execute(
         select(ContactNote, Account.name)
         .join(Account, Account.id == ContactNote.account_id)
-        .where(ContactNote.client_id == client_id)
+        .where(ContactNote.client_id == client_id, ContactNote.voided_at.is_(None))
         .order_by(ContactNote.at.desc(), ContactNote.id)
         .limit(MOST_CONTACTS)
     )
@@ -213,16 +216,22 @@ def note_visit_wish(
 
 def visit_wish(session: ReadSession, *, client_id: ClientId) -> Wish | None:
     """What a client last said about visits; nothing when nobody has asked."""
-    row = session.scalar(
+    return visit_wishes(session, [client_id]).get(client_id)
+
+
+def visit_wishes(session: ReadSession, clients: Collection[ClientId]) -> Mapping[ClientId, Wish]:
+    """What each of these clients last said about visits; nothing of whom nobody has asked."""
+    newest = (
         select(VisitWish)
-        .where(VisitWish.client_id == client_id)
-        .order_by(VisitWish.noted_at.desc(), VisitWish.id.desc())
-        .limit(1)
+        .ext(distinct_on(VisitWish.client_id))
+        .where(VisitWish.client_id.in_(list(clients)))
+        .order_by(VisitWish.client_id, VisitWish.noted_at.desc(), VisitWish.id.desc())
     )
-    if row is None:
-        return None
-    where = session.vault.open_unless_erased("visit_wish.where", row.id, row.where_sealed)
-    return Wish(row.agreed, where, row.said_on)
+    open_where = session.vault.open_unless_erased
+    return {
+        ClientId(row.client_id): Wish(row.agreed, open_where("visit_wish.where", row.id, row.where_sealed), row.said_on)
+        for row in session.scalars(newest)
+    }
 
 
 def wants_visits(session: ReadSession, clients: Collection[ClientId]) -> Mapping[ClientId, bool]:

@@ -13,8 +13,10 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from dispensary.clients.goal_steps import Said, Step, said_of, steps_of
 from dispensary.clients.models import ClientAssignment, ClientGoal
 from dispensary.clients.service import lock_client
+from dispensary.clients.taken_back import GOAL, changed_since, keep_taken_back
+from dispensary.clients.taken_back_rules import Wrong
 from dispensary.database import ReadSession, WriteSession
-from dispensary.refusals import BadInput, NotThere, Refusal
+from dispensary.refusals import BadInput, NotThere, Refusal, Refused
 from dispensary.staff import audit
 from dispensary.staff.models import RoleGrant
 from dispensary.staff.rules import Actor
@@ -104,6 +106,49 @@ def close_goal(
             details={"state": state},
         )
     return goal
+
+
+def reopen_goal(
+    session: WriteSession, *, actor: Actor, client_id: ClientId, goal_id: UUID, seen: str, why: Wrong, at: datetime
+) -> None:
+    """That a goal was reached or let go is taken back: it is open again, with its steps. Open already, it stays.
+
+    Raises Refused where it was closed otherwise since `seen`, or one in the same words is open; NotThere.
+    """
+    lock_client(session, client_id, actor.site_id)
+    goal = session.get(ClientGoal, goal_id, with_for_update=True)
+    if goal is None or goal.client_id != client_id:
+        raise NotThere(Refusal("no-goal", "There is no such goal.", "Look at the client's page again."))
+    if goal.state == "open":
+        return
+    if goal.state != seen:
+        raise changed_since()
+    others = select(ClientGoal).where(ClientGoal.client_id == client_id, ClientGoal.state == "open")
+    if any(_words(session, each) == _words(session, goal) for each in session.scalars(others)):
+        raise Refused(Refusal("goal-open", "A goal in the same words is open.", "Go on with that one."))
+    was = goal.state
+    keep_taken_back(
+        session,
+        actor=actor,
+        client_id=client_id,
+        thing=GOAL,
+        thing_id=goal.id,
+        was=was,
+        was_on=goal.closed_on,
+        why=why,
+        at=at,
+    )
+    goal.state, goal.closed_on = "open", None
+    session.flush()
+    audit.record(
+        session,
+        actor=actor,
+        act="opened goal again",
+        subject="client",
+        subject_id=client_id,
+        at=at,
+        details={"goal": goal.id, "was": was, "why": why.value},
+    )
 
 
 def goals_of(session: ReadSession, *, client_id: ClientId) -> Sequence[Goal]:

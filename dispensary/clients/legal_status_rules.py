@@ -10,6 +10,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
+from uuid import UUID
+
+from dispensary.clients.taken_back_rules import TakenBack
 
 
 class LegalStatus(StrEnum):
@@ -32,6 +35,9 @@ class Said:
     word: LegalStatus
     from_day: date
     noted_at: datetime
+    id: UUID | None = None
+    back: TakenBack | None = None
+    """Why it counts no more; nothing while it stands."""
 
 
 def newest_first(said: Iterable[Said]) -> list[Said]:

@@ -8,12 +8,13 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
+from dispensary.clients.taken_back_models import taken_back_once
 from dispensary.columns import Base
 from dispensary.units import AccountId, ClientId, SiteId
 
 
 class LifeStatus(Base):
-    """What somebody said of their work or home, and from which day it is so. It is added and never changed."""
+    """What somebody said of their work or home, and from which day it is so. It is added, and taken back once."""
 
     __tablename__ = "life_status"
     __table_args__ = (
@@ -25,6 +26,7 @@ class LifeStatus(Base):
             " 'friends', 'shelter', 'street', 'institution')",
             name="word",
         ),
+        *taken_back_once(),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -36,3 +38,7 @@ class LifeStatus(Base):
     from_day: Mapped[date]
     noted_by: Mapped[AccountId] = mapped_column(ForeignKey("account.id"))
     noted_at: Mapped[datetime]
+    voided_at: Mapped[datetime | None]
+    """When it was taken back as entered in error; since then it counts nowhere."""
+    voided_by: Mapped[AccountId | None] = mapped_column(ForeignKey("account.id"))
+    void_reason: Mapped[str | None]

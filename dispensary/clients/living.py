@@ -20,9 +20,14 @@ def alive(client_id: SQLColumnExpression[Any]) -> ColumnElement[bool]:
     return not_(func.has_died(client_id))
 
 
+def has_died(session: ReadSession, client_id: ClientId) -> bool:
+    """Whether somebody has died."""
+    return bool(session.scalar(select(func.has_died(client_id))))
+
+
 def refuse_dead(session: ReadSession, client_id: ClientId) -> None:
     """Raises Refused for somebody who has died."""
-    if session.scalar(select(func.has_died(client_id))):
+    if has_died(session, client_id):
         raise Refused(
             Refusal("died", "On record they have died.", "If that was written down in error, begin a new stay first.")
         )

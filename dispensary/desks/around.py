@@ -20,6 +20,8 @@ from dispensary.clients.goals import Goal, goals_of
 from dispensary.clients.legal_hold_models import LegalHold
 from dispensary.clients.legal_holds import held
 from dispensary.clients.models import ClientAssignment, Task
+from dispensary.clients.taken_back import taken_back_of
+from dispensary.clients.taken_back_rules import TakenBack
 from dispensary.clients.tasks import tasks_of
 from dispensary.database import ReadSession
 from dispensary.prescribing.models import Reduction
@@ -55,6 +57,8 @@ class Around:
     """Open ones first."""
     heard: Mapping[UUID, Sequence[Word]]
     """What was heard of each of them."""
+    back: Mapping[UUID, Sequence[TakenBack]]
+    """What was taken back of each of these, of goals too."""
     centres: Sequence[HealthCentre]
     """The places of the site's directory."""
     ask_on: date
@@ -81,6 +85,7 @@ def around(session: ReadSession, *, client_id: ClientId, site_id: SiteId, today:
         contacts=contacts_of(session, client_id=client_id),
         referrals=referrals,
         heard=words_of(session, [each.id for each in referrals]),
+        back=taken_back_of(session, client_id=client_id),
         centres=centres_of(session, site_id=site_id),
         ask_on=today + ASK_AFTER,
     )

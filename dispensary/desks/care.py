@@ -24,6 +24,7 @@ from dispensary.care.screenings import Taken, due_screenings, screenings_of
 from dispensary.care.sessions import plans_of
 from dispensary.care.wanted import wanted_of
 from dispensary.clients.queries import face_at
+from dispensary.clients.taken_back import taken_back_of
 from dispensary.database import ReadSession
 from dispensary.desks.consulting import acts_of, near_day, plain_day
 from dispensary.desks.window import AtCounter
@@ -108,6 +109,7 @@ def _shown(session: ReadSession, here: AtCounter) -> dict[str, Any]:
         "opened_offers": _opened(session, here, taken),
         "offers": shipped().offers,
         "running": plans_of(session, client_id=here.client_id),
+        "back": taken_back_of(session, client_id=here.client_id),
         "plans": plans(),
         "referrals": [each for each in referrals_of(session, client_id=here.client_id) if each.closed_at is None],
         "alerts": [each for each in open_alerts_of(session, client_id=here.client_id) if each.severity == "urgent"],

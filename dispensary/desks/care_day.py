@@ -15,9 +15,9 @@ from dispensary.care.intake_closing import waiting_intakes
 from dispensary.care.offers import open_offers
 from dispensary.care.pathways import shipped
 from dispensary.care.referrals import question, waiting_referrals
+from dispensary.care.rounds import count_not_written_down
 from dispensary.care.screenings import due_screenings
 from dispensary.care.sessions import sessions_until
-from dispensary.care.visits import count_not_written_down
 from dispensary.care.wanted import wanted_at
 from dispensary.clients.queries import Face, faces, find
 from dispensary.clients.tasks import tasks_open

@@ -13,9 +13,11 @@ from litestar.response import Response, Template
 from litestar.types import ControllerRouterHandler
 
 from dispensary.care.plans import Chosen, plans, usual
+from dispensary.care.reopening import reopen_plan, take_mark_back
 from dispensary.care.session_models import SessionState
 from dispensary.care.sessions import begin_plan, end_plan, mark_session, move_session
 from dispensary.clients.queries import face_at
+from dispensary.clients.taken_back_rules import Wrong
 from dispensary.database import WriteSession
 from dispensary.desks.care import caring, client_page, requires_carer, said
 from dispensary.desks.window import AtCounter
@@ -194,4 +196,60 @@ def end(
     )
 
 
-HANDLERS: list[ControllerRouterHandler] = [form, begin, mark, move, end]
+@post(f"{_CLIENT}/sessions/{{session_id:uuid}}/back", sync_to_thread=True, guards=[requires_carer])
+def unmark(
+    client_id: FromPath[UUID],
+    session_id: FromPath[UUID],
+    data: Form,
+    database: TheDatabase,
+    actor: TheActor,
+    site: TheSite,
+    clock: TheClock,
+) -> Response[Any]:
+    """Takes back how a session was marked, or that it was called off."""
+    here = AtCounter(database, actor, site, ClientId(client_id), clock())
+
+    def act(session: WriteSession) -> None:
+        with Typed(data) as typed:
+            why = typed.choice("why", Wrong)
+            seen = typed.moment("seen")
+        take_mark_back(
+            session, actor=actor, client_id=here.client_id, session_id=session_id, seen=seen, why=why, at=here.now
+        )
+
+    return done_or_again(
+        database,
+        act,
+        then=lambda _: f"{caring(here)}?done=back#sessions",
+        else_again=lambda why: client_page(here, refused=why, typed=data),
+    )
+
+
+@post(f"{_CLIENT}/plans/{{plan_id:uuid}}/back", sync_to_thread=True, guards=[requires_carer])
+def go_on(
+    client_id: FromPath[UUID],
+    plan_id: FromPath[UUID],
+    data: Form,
+    database: TheDatabase,
+    actor: TheActor,
+    site: TheSite,
+    clock: TheClock,
+) -> Response[Any]:
+    """Takes back that a plan was ended."""
+    here = AtCounter(database, actor, site, ClientId(client_id), clock())
+
+    def act(session: WriteSession) -> None:
+        with Typed(data) as typed:
+            why = typed.choice("why", Wrong)
+            seen = typed.moment("seen")
+        reopen_plan(session, actor=actor, client_id=here.client_id, plan_id=plan_id, seen=seen, why=why, at=here.now)
+
+    return done_or_again(
+        database,
+        act,
+        then=lambda _: f"{caring(here)}?done=back#sessions",
+        else_again=lambda why: client_page(here, refused=why, typed=data),
+    )
+
+
+HANDLERS: list[ControllerRouterHandler] = [form, begin, mark, move, end, unmark, go_on]

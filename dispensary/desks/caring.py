@@ -11,10 +11,11 @@ from litestar.params import FromPath
 from litestar.response import Redirect, Response
 from litestar.types import ControllerRouterHandler
 
-from dispensary.clients.goals import LONGEST_GOAL, assign, close_goal, set_goal, unassign
+from dispensary.clients.goals import LONGEST_GOAL, assign, close_goal, reopen_goal, set_goal, unassign
 from dispensary.clients.models import Task
 from dispensary.clients.rules import EntryRoute
 from dispensary.clients.service import begin_episode, lock_client
+from dispensary.clients.taken_back_rules import Wrong
 from dispensary.clients.tasks import finish_task, open_task
 from dispensary.database import WriteSession
 from dispensary.desks.consulting import Consultation, client_page
@@ -79,6 +80,34 @@ def end_goal(
         )
 
     return here.does(act, then="?done=goal#goals", else_again=lambda why: client_page(here, refused=why))
+
+
+@post(
+    "/consulting/clients/{client_id:uuid}/goals/{goal_id:uuid}/reopen",
+    sync_to_thread=True,
+    guards=[requires(Act.ENROL)],
+)
+def open_goal_again(
+    client_id: FromPath[UUID],
+    goal_id: FromPath[UUID],
+    data: Form,
+    database: TheDatabase,
+    actor: TheActor,
+    site: TheSite,
+    clock: TheClock,
+) -> Response[Any]:
+    """Takes back that it was reached or let go, which was entered in error."""
+    here = Consultation(database, actor, site, ClientId(client_id), clock())
+
+    def act(session: WriteSession) -> None:
+        with Typed(data) as typed:
+            why = typed.choice("why", Wrong)
+            seen = typed.text("seen", most=20)
+        reopen_goal(session, actor=actor, client_id=here.client_id, goal_id=goal_id, seen=seen, why=why, at=here.now)
+
+    return here.does(
+        act, then="?done=reopened#goals", else_again=lambda why: client_page(here, refused=why, typed=data)
+    )
 
 
 @post("/consulting/clients/{client_id:uuid}/tasks", sync_to_thread=True, guards=[requires(Act.ENROL)])
@@ -325,6 +354,7 @@ def prescription(
 HANDLERS: list[ControllerRouterHandler] = [
     add_goal,
     end_goal,
+    open_goal_again,
     add_task,
     task_done,
     give_to,

@@ -14,9 +14,10 @@ from litestar.params import FromPath, FromQuery
 from litestar.response import Response, Template
 from litestar.types import ControllerRouterHandler
 
-from dispensary.clients.legal_status import legal_status_of, note_legal_status
+from dispensary.clients.legal_status import legal_status_of, note_legal_status, take_legal_status_back
 from dispensary.clients.legal_status_rules import LegalStatus
 from dispensary.clients.queries import face_at
+from dispensary.clients.taken_back_rules import Wrong
 from dispensary.database import WriteSession
 from dispensary.desks.consulting import Consultation, plain_day
 from dispensary.refusals import Refused
@@ -97,4 +98,32 @@ def note(
     )
 
 
-HANDLERS: list[ControllerRouterHandler] = [law, note]
+@post(f"{HERE}/back/{{status_id:uuid}}", sync_to_thread=True, guards=[_requires_hearer])
+def back(
+    client_id: FromPath[UUID],
+    status_id: FromPath[UUID],
+    data: Form,
+    database: TheDatabase,
+    actor: TheActor,
+    site: TheSite,
+    clock: TheClock,
+) -> Response[Any]:
+    """Takes back what was entered in error."""
+    here = Consultation(database, actor, site, ClientId(client_id), clock())
+
+    def act(session: WriteSession) -> None:
+        with Typed(data) as typed:
+            why = typed.choice("why", Wrong)
+        take_legal_status_back(
+            session, actor=actor, client_id=here.client_id, status_id=status_id, why=why, at=here.now
+        )
+
+    return done_or_again(
+        database,
+        act,
+        then=lambda _: f"/care/law/{client_id}?done=back",
+        else_again=lambda why: _page(here, refused=why, typed=data),
+    )
+
+
+HANDLERS: list[ControllerRouterHandler] = [law, note, back]

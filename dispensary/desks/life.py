@@ -11,9 +11,10 @@ from litestar.params import FromPath, FromQuery
 from litestar.response import Response, Template
 from litestar.types import ControllerRouterHandler
 
-from dispensary.clients.life import life_of, note_life
+from dispensary.clients.life import note_life, take_life_back, told_of_life
 from dispensary.clients.life_rules import Aspect
 from dispensary.clients.queries import face_at
+from dispensary.clients.taken_back_rules import Wrong
 from dispensary.database import WriteSession
 from dispensary.desks.consulting import Consultation, acts_of, plain_day
 from dispensary.refusals import Refused
@@ -35,7 +36,7 @@ def _page(
 ) -> Template:
     with here.database.writing() as session:
         face = face_at(session, site_id=here.site.id, client_id=here.client_id)
-        said = life_of(session, client_id=here.client_id)
+        said = told_of_life(session, client_id=here.client_id)
         looked_at(session, actor=here.actor, client_id=here.client_id, at=here.now, page="work and home")
     return page(
         "care/life.html",
@@ -95,4 +96,30 @@ def note(
     )
 
 
-HANDLERS: list[ControllerRouterHandler] = [life, note]
+@post(f"{HERE}/back/{{status_id:uuid}}", sync_to_thread=True, guards=[requires(Act.ENROL)])
+def back(
+    client_id: FromPath[UUID],
+    status_id: FromPath[UUID],
+    data: Form,
+    database: TheDatabase,
+    actor: TheActor,
+    site: TheSite,
+    clock: TheClock,
+) -> Response[Any]:
+    """Takes back what was entered in error."""
+    here = Consultation(database, actor, site, ClientId(client_id), clock())
+
+    def act(session: WriteSession) -> None:
+        with Typed(data) as typed:
+            why = typed.choice("why", Wrong)
+        take_life_back(session, actor=actor, client_id=here.client_id, status_id=status_id, why=why, at=here.now)
+
+    return done_or_again(
+        database,
+        act,
+        then=lambda _: f"/care/life/{client_id}?done=back",
+        else_again=lambda why: _page(here, refused=why, typed=data),
+    )
+
+
+HANDLERS: list[ControllerRouterHandler] = [life, note, back]

@@ -5,16 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from litestar import get, post
-from litestar.params import FromQuery
+from litestar.params import FromPath, FromQuery
 from litestar.response import Response, Template
 from litestar.types import ControllerRouterHandler
 
-from dispensary.care.meetings import MOST_OTHERS, About, held_since, meetings_of, note_meeting
+from dispensary.care.meetings import (
+    MOST_OTHERS,
+    About,
+    held_since,
+    meetings_of,
+    note_meeting,
+    take_attendance_back,
+    take_meeting_back,
+)
 from dispensary.clients.numbers import clients_numbered
 from dispensary.clients.own import own_clients
 from dispensary.clients.queries import faces
+from dispensary.clients.taken_back_rules import Wrong
 from dispensary.database import Database, ReadSession, WriteSession
 from dispensary.desks.consulting import acts_of, plain_day
 from dispensary.refusals import Refused
@@ -22,7 +32,7 @@ from dispensary.staff.queries import Place
 from dispensary.staff.rules import Act, Actor
 from dispensary.units import ClientId
 from dispensary.web.doing import done_or_again
-from dispensary.web.forms import Form, key_of, several
+from dispensary.web.forms import Form, key_of, one, several
 from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
 from dispensary.web.guards import requires
 from dispensary.web.templating import page
@@ -46,7 +56,7 @@ def _page(
     with database.reading() as session:
         held = meetings_of(session, actor=actor)
         mine = own_clients(session, actor=actor) if actor.may(Act.LOOK_AFTER_OWN) else []
-        called = {one.client_id: f"{one.called} {one.number}" for one in mine}
+        called = {each.client_id: f"{each.called} {each.number}" for each in mine}
         if actor.may(Act.ENROL):
             known = faces(session, {client_id for each in held for client_id in each.clients})
             called |= {client_id: f"{face.name} {face.number}" for client_id, face in known.items()}
@@ -110,12 +120,38 @@ def note(data: Form, database: TheDatabase, actor: TheActor, site: TheSite, cloc
     )
 
 
+@post(f"{HERE}/{{meeting_id:uuid}}/back", sync_to_thread=True, guards=[_WHO])
+def back(
+    meeting_id: FromPath[UUID], data: Form, database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock
+) -> Response[Any]:
+    """Takes one back that was entered in error, or that one client came."""
+    now = clock()
+
+    def act(session: WriteSession) -> None:
+        with Typed(data) as typed:
+            why = typed.choice("why", Wrong)
+            client = typed.id("client") if one(data, "client") else None
+        if client is None:
+            take_meeting_back(session, actor=actor, meeting_id=meeting_id, why=why, at=now)
+        else:
+            take_attendance_back(
+                session, actor=actor, meeting_id=meeting_id, client_id=ClientId(client), why=why, at=now
+            )
+
+    return done_or_again(
+        database,
+        act,
+        then=lambda _: f"{HERE}?done=back",
+        else_again=lambda why: _page(database, actor, site, now, refused=why),
+    )
+
+
 def _ticked(session: ReadSession, actor: Actor, data: Mapping[str, Any]) -> set[ClientId]:
     """Those of the actor's own clients who are ticked."""
     if not actor.may(Act.LOOK_AFTER_OWN):
         return set()
     ticked = set(several(data, "came"))
-    return {one.client_id for one in own_clients(session, actor=actor) if str(one.client_id) in ticked}
+    return {each.client_id for each in own_clients(session, actor=actor) if str(each.client_id) in ticked}
 
 
-HANDLERS: list[ControllerRouterHandler] = [groups, note]
+HANDLERS: list[ControllerRouterHandler] = [groups, note, back]

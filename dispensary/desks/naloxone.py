@@ -33,8 +33,9 @@ from dispensary.care.naloxone import (
     replacements,
     report_use,
 )
-from dispensary.care.naloxone_rules import Outcome, Said, ToWhom, Wrong
+from dispensary.care.naloxone_rules import Outcome, Said, ToWhom
 from dispensary.clients.queries import face_at, faces
+from dispensary.clients.taken_back_rules import Wrong
 from dispensary.database import Database, ReadSession, WriteSession
 from dispensary.desks.consulting import Consultation, acts_of, plain_day
 from dispensary.refusals import NotThere, Refusal, Refused

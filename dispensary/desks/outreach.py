@@ -14,8 +14,8 @@ from litestar.types import ControllerRouterHandler
 
 from dispensary.care.centres import SERVICES
 from dispensary.care.corrections import met_of_late, take_met_back
-from dispensary.care.naloxone_rules import Wrong
 from dispensary.care.outreach import LONGEST_CODE, LONGEST_PLACE, MOST, Kind, Material, Met, note_met, reached_since
+from dispensary.clients.taken_back_rules import Wrong
 from dispensary.database import Database, WriteSession
 from dispensary.desks.consulting import acts_of
 from dispensary.refusals import Refused

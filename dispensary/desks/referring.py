@@ -12,7 +12,9 @@ from litestar.types import ControllerRouterHandler
 
 from dispensary.care.referral_models import Outcome, Service
 from dispensary.care.referrals import LONGEST_PLACE, close_referral, refer, referral_to_print
+from dispensary.care.reopening import reopen_referral
 from dispensary.clients.queries import face_at
+from dispensary.clients.taken_back_rules import Wrong
 from dispensary.database import WriteSession
 from dispensary.desks.consulting import Consultation, client_page
 from dispensary.staff.models import Site
@@ -126,4 +128,40 @@ def letter(
     return pdf(content, "letter.pdf")
 
 
-HANDLERS: list[ControllerRouterHandler] = [add_referral, end_referral, letter]
+@post(
+    "/consulting/clients/{client_id:uuid}/referrals/{referral_id:uuid}/reopen",
+    sync_to_thread=True,
+    guards=[requires(Act.ENROL)],
+)
+def reopen(
+    client_id: FromPath[UUID],
+    referral_id: FromPath[UUID],
+    data: Form,
+    database: TheDatabase,
+    actor: TheActor,
+    site: TheSite,
+    clock: TheClock,
+) -> Response[Any]:
+    """Takes back what became of it, which was entered in error."""
+    here = Consultation(database, actor, site, ClientId(client_id), clock())
+
+    def act(session: WriteSession) -> None:
+        with Typed(data) as typed:
+            why = typed.choice("why", Wrong)
+            seen = typed.moment("seen")
+        reopen_referral(
+            session,
+            actor=actor,
+            client_id=here.client_id,
+            referral_id=referral_id,
+            seen=seen,
+            why=why,
+            at=here.now,
+        )
+
+    return here.does(
+        act, then="?done=reopened#referrals", else_again=lambda why: client_page(here, refused=why, typed=data)
+    )
+
+
+HANDLERS: list[ControllerRouterHandler] = [add_referral, end_referral, letter, reopen]

@@ -111,7 +111,9 @@ def listed(session: ReadSession, site: Place, now: datetime, follow_up: FollowUp
     wants, texts, needing = wants_visits(session, ids), texted(session, away), who_needs_help(session, ids)
     noted: dict[ClientId, list[ContactNote]] = defaultdict(list)
     for note in session.scalars(
-        select(ContactNote).where(ContactNote.client_id.in_(ids)).order_by(ContactNote.at, ContactNote.id)
+        select(ContactNote)
+        .where(ContactNote.client_id.in_(ids), ContactNote.voided_at.is_(None))
+        .order_by(ContactNote.at, ContactNote.id)
     ):
         noted[note.client_id].append(note)
     rows = []

@@ -15,21 +15,22 @@ from litestar.types import ControllerRouterHandler
 from sqlalchemy import select
 
 from dispensary.care.on_call import LONGEST_PHONE, on_call, put_on_call, take_off_call
+from dispensary.care.reopening import reopen_visit
+from dispensary.care.rounds import called_off_on, not_written_down, planned_ahead, round_of
 from dispensary.care.visits import (
     MOST_TURNS,
     Purpose,
     call_visit_off,
     end_visit,
     move_visit,
-    not_written_down,
     plan_visit,
-    planned_ahead,
     put_turn,
-    round_of,
 )
 from dispensary.clients.contact_rules import CameOf
 from dispensary.clients.contacts import LONGEST_NOTE
 from dispensary.clients.numbers import with_number
+from dispensary.clients.taken_back import taken_back_of_visits
+from dispensary.clients.taken_back_rules import Wrong
 from dispensary.database import Database, ReadSession, WriteSession
 from dispensary.desks.consulting import acts_of, near_day, plain_day
 from dispensary.refusals import Refused
@@ -95,10 +96,13 @@ class _At:
         with self.database.reading() as session:
             rows = round_of(session, site_id=self.site.id, on=day, visitor_id=self.own)
             late = not_written_down(session, site_id=self.site.id, before=self.today, visitor_id=self.own)
+            off = called_off_on(session, site_id=self.site.id, on=day, visitor_id=self.own)
             shown: dict[str, Any] = {
                 "bottles": _bottles(session, self.site, day),
                 "ahead": planned_ahead(session, site_id=self.site.id, after=self.today),
                 "called": on_call(session, site_id=self.site.id, today=self.today),
+                "off": off,
+                "back": taken_back_of_visits(session, visit_ids=[each.visit.id for each in (*rows, *late, *off)]),
                 "people": [(one.id, one.name) for one in colleagues(session, self.site.id) if one.left_at is None],
             }
         return page(
@@ -241,6 +245,27 @@ def visited(
     )
 
 
+@post(f"{HERE}/{{home_visit_id:uuid}}/back", sync_to_thread=True, guards=[_GOES])
+def back(
+    home_visit_id: FromPath[UUID], data: Form, database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock
+) -> Response[Any]:
+    """Takes back what was written down of a visit, or that it was called off."""
+    here = _At(database, actor, site, clock())
+
+    def act(session: WriteSession) -> date:
+        with Typed(data) as typed:
+            why = typed.choice("why", Wrong)
+            seen = typed.moment("seen")
+        return reopen_visit(session, actor=actor, visit_id=home_visit_id, seen=seen, why=why, at=here.now).on_day
+
+    return done_or_again(
+        database,
+        act,
+        then=lambda on: f"{HERE}?on={on}&done=back",
+        else_again=lambda why: here.shown(refused=why, typed=data),
+    )
+
+
 @post(f"{HERE}/{{home_visit_id:uuid}}/off", sync_to_thread=True, guards=[_PLANS])
 def off(
     home_visit_id: FromPath[UUID], database: TheDatabase, actor: TheActor, site: TheSite, clock: TheClock
@@ -351,4 +376,15 @@ def end_on_call(
     )
 
 
-HANDLERS: list[ControllerRouterHandler] = [visits, route, plan, visited, off, move, turn, add_on_call, end_on_call]
+HANDLERS: list[ControllerRouterHandler] = [
+    visits,
+    route,
+    plan,
+    visited,
+    back,
+    off,
+    move,
+    turn,
+    add_on_call,
+    end_on_call,
+]

@@ -132,6 +132,57 @@ REFILLS = """
 """
 """Medicine handed over, not taken back by then."""
 
+
+def stood(row: str, said_at: str = "noted_at") -> str:
+    """That a row was on record by then and not taken back; `row` is its name in the query."""
+    return f"{row}.{said_at} <= :as_of AND ({row}.voided_at IS NULL OR {row}.voided_at > :as_of)"
+
+
+# What became of something and was taken back later stood there until then: a row of its own says it. At any moment
+# there is at most one such row.
+_STOOD = """LEFT JOIN LATERAL (
+        SELECT b.was, b.was_on FROM entry_taken_back b
+        WHERE b.{thing} = {row}.id AND b.said_at <= :as_of AND b.back_at > :as_of
+        ORDER BY b.said_at DESC LIMIT 1) AS stood ON true"""
+
+REFERRALS = f"""
+    SELECT r.id, r.client_id, r.service, r.sent_on, r.ask_on,
+        CASE WHEN r.closed_at <= :as_of THEN r.outcome ELSE coalesce(stood.was, '') END AS outcome,
+        CASE WHEN r.closed_at <= :as_of THEN r.attended_on ELSE stood.was_on END AS attended_on
+    FROM referral r {_STOOD.format(thing="referral_id", row="r")}
+    WHERE r.sent_at <= :as_of
+"""
+"""Referrals with what was known of what became of them; nothing while nobody had said it, or it was taken back."""
+
+SESSIONS = f"""
+    SELECT s.id, s.plan_id, s.client_id, s.on_day,
+        CASE WHEN s.marked_at <= :as_of THEN s.state ELSE coalesce(stood.was, 'planned') END AS state
+    FROM plan_session s {_STOOD.format(thing="session_id", row="s")}
+"""
+"""Sessions on the day to which they were moved last, with how they were marked by then."""
+
+VISITS = f"""
+    SELECT v.id, v.client_id, v.purpose, v.on_day,
+        CASE WHEN v.ended_at <= :as_of THEN v.state ELSE coalesce(stood.was, 'planned') END AS state
+    FROM home_visit v {_STOOD.format(thing="home_visit_id", row="v")}
+    WHERE v.planned_at <= :as_of
+"""
+"""Visits on the day to which they were moved last, with what was known of what became of them."""
+
+# A goal is set and closed on the day on which that is written down: what was known then is what stands before that day.
+GOALS = """
+    SELECT g.id, g.client_id, g.set_on,
+        CASE WHEN g.closed_on <= person.today THEN g.closed_on ELSE stood.was_on END AS closed_on,
+        CASE WHEN g.closed_on <= person.today THEN g.state ELSE coalesce(stood.was, 'open') END AS state
+    FROM client_goal g JOIN person ON person.client_id = g.client_id
+    LEFT JOIN LATERAL (
+        SELECT b.was, b.was_on FROM entry_taken_back b
+        WHERE b.goal_id = g.id AND b.was_on <= person.today AND b.back_at > :as_of
+        ORDER BY b.back_at LIMIT 1) AS stood ON true
+    WHERE g.set_on <= person.today
+"""
+"""Goals with what was known of whether they were closed; needs the table `person`."""
+
 # With cum the days of all refills up to one, the day on which it is begun is the latest of (its own day, less what came
 # before) over itself and all before it, plus what came before: nothing is begun before what there was is used up.
 FILLS = f"""

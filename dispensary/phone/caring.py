@@ -101,7 +101,7 @@ def _write(session: WriteSession, site: Place, away: Away, now: datetime) -> boo
 def _reached_since(session: ReadSession, away: Away, site: Place) -> bool:
     since = site.window_of(away.last_day)[1]
     noted = select(ContactNote.reached, ContactNote.stops).where(
-        ContactNote.client_id == away.client_id, ContactNote.at >= since
+        ContactNote.client_id == away.client_id, ContactNote.at >= since, ContactNote.voided_at.is_(None)
     )
     contacts = session.execute(noted.order_by(ContactNote.at.desc(), ContactNote.id)).all()
     return any(each.reached for each in contacts) or bool(contacts and contacts[0].stops)

@@ -137,6 +137,14 @@ def colleagues(session: ReadSession, site_id: SiteId) -> list[Colleague]:
     ]
 
 
+def refused_stranger(session: ReadSession, *, account_id: AccountId, site_id: SiteId, field: str) -> Refusal | None:
+    """Why something is not given to whoever does not work at a site; nothing where they do."""
+    works_here = select(RoleGrant.account_id).where(RoleGrant.account_id == account_id, RoleGrant.site_id == site_id)
+    if session.scalar(works_here.limit(1)) is not None:
+        return None
+    return Refusal("no-visitor", "They do not work here.", "Choose a colleague.", field=field)
+
+
 def account_by_name(session: ReadSession, username: str) -> AccountId | None:
     """The account of this (plain) name, if there is one."""
     return session.scalar(select(Account.id).where(Account.username == username))

@@ -39,8 +39,8 @@ def _asked(day: date, instrument: str, voided: bool) -> str:
     return f"{short_day(day)}: {said}" + (f" ({_('taken back')})" if voided else "")
 
 
-def _group(day: date) -> str:
-    return f"{short_day(day)}: " + _("came to a group session")
+def _group(day: date, voided: bool) -> str:
+    return f"{short_day(day)}: " + _("came to a group session") + (f" ({_('taken back')})" if voided else "")
 
 
 def _step(day: date, disease: str, step: str, voided: bool) -> str:
@@ -53,8 +53,9 @@ def _kits(day: date, kits: int, voided: bool) -> str:
     return said + (f" ({_('taken back')})" if voided else "")
 
 
-def _life(aspect: str, word: str, day: date) -> str:
-    return _("%(aspect)s: %(word)s, since %(day)s", aspect=aspect, word=word, day=short_day(day))
+def _life(aspect: str, word: str, day: date, voided: bool) -> str:
+    said = _("%(aspect)s: %(word)s, since %(day)s", aspect=aspect, word=word, day=short_day(day))
+    return said + (f" ({_('taken back')})" if voided else "")
 
 
 CARE: Final[tuple[tuple[str, Callable[[], str], LiteralString, Callable[..., Any]], ...]] = (
@@ -88,7 +89,8 @@ CARE: Final[tuple[tuple[str, Callable[[], str], LiteralString, Callable[..., Any
     (
         "group_attendance",
         lambda: _("Sessions"),
-        "SELECT on_day FROM group_attendance WHERE client_id = %(client)s ORDER BY on_day DESC",
+        """SELECT on_day, voided_at IS NOT NULL FROM group_attendance WHERE client_id = %(client)s
+        ORDER BY on_day DESC""",
         _group,
     ),
     (
@@ -108,7 +110,8 @@ CARE: Final[tuple[tuple[str, Callable[[], str], LiteralString, Callable[..., Any
     (
         "life_status",
         lambda: _("Work and home"),
-        "SELECT aspect, word, from_day FROM life_status WHERE client_id = %(client)s ORDER BY from_day DESC",
+        """SELECT aspect, word, from_day, voided_at IS NOT NULL FROM life_status WHERE client_id = %(client)s
+        ORDER BY from_day DESC""",
         _life,
     ),
     (

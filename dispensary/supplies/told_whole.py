@@ -35,6 +35,7 @@ NOT_TOLD: Final[Mapping[str, str]] = {
     "disclosure": "what was told to whom has a paper of its own, for them alone",
     "dose_part": "from which bottle of stock a dose was poured",
     "double_enrolment": "names another record, which may be somebody else's; that it was looked into is told",
+    "entry_taken_back": "what was entered in error; what is so is told, and that it was taken back by who looked",
     "erasure": "of whoever was erased nothing is left to tell",
     "fact_client": "counted from the days",
     "fact_gap": "counted from the days",
@@ -286,12 +287,16 @@ TOLD: Final = (
     Told(
         "contact_note",
         lambda: _("Asked how they are"),
-        """SELECT (at AT TIME ZONE %(zone)s)::date, reached FROM contact_note WHERE client_id = %(client)s
-        AND (at AT TIME ZONE %(zone)s)::date BETWEEN %(first)s AND %(last)s ORDER BY at DESC""",
-        lambda day, reached: (
-            _("%(day)s: they were reached", day=short_day(day))
-            if reached
-            else _("%(day)s: they were not reached", day=short_day(day))
+        """SELECT (at AT TIME ZONE %(zone)s)::date, reached, voided_at IS NOT NULL FROM contact_note
+        WHERE client_id = %(client)s AND (at AT TIME ZONE %(zone)s)::date BETWEEN %(first)s AND %(last)s
+        ORDER BY at DESC""",
+        lambda day, reached, voided: (
+            (
+                _("%(day)s: they were reached", day=short_day(day))
+                if reached
+                else _("%(day)s: they were not reached", day=short_day(day))
+            )
+            + (f" ({_('taken back')})" if voided else "")
         ),
     ),
     Told(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, time
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from enum import StrEnum
 from types import TracebackType
@@ -70,6 +70,17 @@ class Typed:
             self.fault(name, "not-a-day", f"“{value[:20]}” is not a day.", "Write it like 2026-11-24.")
             return None
         return found if self.near(name, found) else None
+
+    def moment(self, name: str) -> datetime:
+        """A moment that a page put into its form, to know what its reader saw."""
+        try:
+            found = datetime.fromisoformat(one(self._form, name))
+        except ValueError:
+            found = None
+        if found is not None and found.tzinfo is not None:
+            return found
+        self.fault(name, "not-a-moment", "The page did not say what it showed.", "Open it anew.")
+        return datetime(1900, 1, 1, tzinfo=UTC)
 
     def near(self, name: str, day: date | None) -> bool:
         """Whether a day, or none, lies within the years that anybody means; a program sends any that there is."""

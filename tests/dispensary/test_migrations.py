@@ -397,6 +397,13 @@ AFTERWARDS: dict[str, list[tuple[str, tuple[object, ...]]]] = {
     "0076_intake_consents": [("SELECT count(*), count(consent_at) FROM intake", (0, 0))],
     "0077_intakes_wait": [("SELECT count(*), count(intake_days) FROM care_setting", (0, 0))],
     "0078_wanted": [("SELECT count(*), count(settled_at) FROM service_offer", (0, 0))],
+    "0079_open_again": [
+        ("SELECT count(*), (SELECT count(voided_at) FROM life_status) FROM entry_taken_back", (0, 0)),
+        (
+            "SELECT count(*) FROM pg_trigger WHERE tgname IN ('taken_back_once', 'goal_stays_closed')",
+            (9,),
+        ),
+    ],
 }
 """What each later migration leaves of a full database, oldest first."""
 CAME = """

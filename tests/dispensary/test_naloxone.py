@@ -26,7 +26,8 @@ from dispensary.care.naloxone import (
     replacements,
     report_use,
 )
-from dispensary.care.naloxone_rules import Outcome, Standing, ToWhom, Wrong, proposes, replacement_due
+from dispensary.care.naloxone_rules import Outcome, Standing, ToWhom, proposes, replacement_due
+from dispensary.clients.taken_back_rules import Wrong
 from dispensary.database import Database
 from dispensary.refusals import BadInput, NotAllowed, NotThere, Refused
 from dispensary.staff.rules import Role

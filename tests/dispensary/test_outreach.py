@@ -15,11 +15,11 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from dispensary.care.corrections import met_of_late, take_met_back
-from dispensary.care.naloxone_rules import Wrong
 from dispensary.care.outreach import Kind, Material, Met, Reached, note_met, reached_since
 from dispensary.clients.life import life_of, note_life
 from dispensary.clients.life_rules import Aspect, stands_for, words_of
 from dispensary.clients.models import Client
+from dispensary.clients.taken_back_rules import Wrong
 from dispensary.database import Database
 from dispensary.refusals import BadInput, NotAllowed, NotThere
 from dispensary.staff.rules import Role

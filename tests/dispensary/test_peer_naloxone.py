@@ -13,8 +13,9 @@ from sqlalchemy import select, text
 from dispensary.care.corrections import own_gifts, take_gift_back
 from dispensary.care.naloxone import counts_since, discard_kits, give_kit, receive_kits, report_use
 from dispensary.care.naloxone_models import NaloxoneKit, NaloxoneLot, NaloxoneUse
-from dispensary.care.naloxone_rules import Outcome, ToWhom, Wrong
+from dispensary.care.naloxone_rules import Outcome, ToWhom
 from dispensary.clients.goals import assign
+from dispensary.clients.taken_back_rules import Wrong
 from dispensary.database import Database
 from dispensary.refusals import NotAllowed, NotThere
 from dispensary.staff.models import Account

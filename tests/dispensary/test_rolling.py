@@ -92,6 +92,23 @@ _REASONS: dict[str, tuple[str, ...]] = {
             for trigger in ("never_changed is no more", "taken_back_once is new")
         ),
     ),
+    "refuses what was refused before, but for taking back and opening again, which an older program does not do": (
+        *(
+            f"0079_open_again: trigger {table}.{trigger}"
+            for table in ("life_status", "group_meeting", "group_attendance", "contact_note", "legal_status")
+            for trigger in ("never_changed is no more", "taken_back_once is new", "never_removed is new")
+            if (table, trigger) != ("legal_status", "never_removed is new")
+        ),
+        *(
+            f"0079_open_again: function {table}_is_kept() is otherwise"
+            for table in ("referral", "session_plan", "plan_session", "home_visit")
+        ),
+        "0079_open_again: trigger client_goal.goal_stays_closed is new",
+    ),
+    "takes the reasons of before, and one more": tuple(
+        f"0079_open_again: {table}.ck_{table}_void_reason is asked for now"
+        for table in ("naloxone_kit", "naloxone_use", "outreach_contact")
+    ),
     "counts kits as before until one is taken back": (
         "0070_taken_back: function naloxone_lot_adds_up() is otherwise",
         "0070_taken_back: trigger naloxone_kit.naloxone_lot_adds_up is new",

@@ -217,7 +217,7 @@ class TestThePages:
             assert b"bus" not in note.words_sealed
             assert contacts_of(session, client_id=away)[0].words == "the bus fare"
         assert here.acts_about(away)[-2:] == ["noted contact", "looked at"]
-        with pytest.raises(IntegrityError, match="only ever added to"), here.database.writing() as session:
+        with pytest.raises(IntegrityError, match="taken back once"), here.database.writing() as session:
             session.execute(text("UPDATE contact_note SET why = ''"))
 
     def test_ask_again_after_a_try_and_after_a_talk_that_brought_nobody_back(self, here: Desks, away: ClientId) -> None:

@@ -14,14 +14,9 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
 
 from dispensary.care.on_call import on_call, put_on_call, take_off_call
+from dispensary.care.rounds import round_of
 from dispensary.care.visit_models import HomeVisit
-from dispensary.care.visits import (
-    Purpose,
-    call_visit_off,
-    end_visit,
-    plan_visit,
-    round_of,
-)
+from dispensary.care.visits import Purpose, call_visit_off, end_visit, plan_visit
 from dispensary.clients.contact_models import ContactNote
 from dispensary.clients.contacts import contacts_of, note_visit_wish
 from dispensary.database import Database
@@ -120,7 +115,11 @@ class TestAVisit:
             assert (note.how, note.words, note.reached) == ("visit", "well, has a lockbox", True)
             assert session.get_one(HomeVisit, visit).note_id == key
             assert len(session.scalars(select(ContactNote)).all()) == 1
-        for statement in ("UPDATE home_visit SET state = 'planned'", "DELETE FROM home_visit", "TRUNCATE home_visit"):
+        for statement in (
+            "UPDATE home_visit SET state = 'planned'",
+            "DELETE FROM home_visit",
+            "TRUNCATE home_visit CASCADE",
+        ):
             with pytest.raises(IntegrityError), place.database.writing() as session:
                 session.execute(text(statement))
 

@@ -11,15 +11,9 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
+from dispensary.care.rounds import count_not_written_down, not_written_down, round_of
 from dispensary.care.visit_models import HomeVisit
-from dispensary.care.visits import (
-    call_visit_off,
-    count_not_written_down,
-    move_visit,
-    not_written_down,
-    put_turn,
-    round_of,
-)
+from dispensary.care.visits import call_visit_off, move_visit, put_turn
 from dispensary.database import Database
 from dispensary.refusals import BadInput, NotAllowed, NotThere, Refused
 from dispensary.staff.rules import Actor, Role

@@ -8,9 +8,10 @@ import pytest
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import IntegrityError
 
+from dispensary.care.rounds import planned_ahead, round_of
 from dispensary.care.sessions import sessions_until
 from dispensary.care.visit_models import HomeVisit
-from dispensary.care.visits import Purpose, plan_visit, planned_ahead, round_of
+from dispensary.care.visits import Purpose, plan_visit
 from dispensary.clients.rules import ExitReason
 from dispensary.clients.wishes import set_wishes
 from dispensary.database import Database

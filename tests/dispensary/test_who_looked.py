@@ -81,6 +81,7 @@ ABOUT_THE_SITE = {
     "noted outreach",
     "opened site from folder",
     "took outreach back",
+    "took group back",
     "put on call",
     "took off call",
     "printed route list",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dispensary.evaluation.known import given
+from dispensary.evaluation.known import given, stood
 from dispensary.evaluation.measure import Exclusion, Figure, Indicator, Measure, OwnStratum, Whole
 from dispensary.evaluation.strata import EVERY_STRATUM
 
@@ -16,7 +16,7 @@ QUERY = f"""
                 AS outcome,
             CASE WHEN NOT n.reached THEN 'not reached' WHEN n.why = '' THEN 'not said' ELSE n.why END AS reason
         FROM contact_note n JOIN site s ON s.id = n.site_id JOIN person ON person.client_id = n.client_id
-        WHERE n.at <= :as_of
+        WHERE {stood("n", "at")}
     ), told AS (
         SELECT * FROM noted WHERE on_day >= :from_day AND on_day < :until_day AND on_day <= today
     ), newest AS (

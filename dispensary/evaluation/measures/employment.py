@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dispensary.evaluation.known import IN_CARE
+from dispensary.evaluation.known import IN_CARE, stood
 from dispensary.evaluation.measure import Exclusion, Figure, Indicator, Measure
 from dispensary.evaluation.strata import EVERY_STRATUM, said, said_before
 
@@ -19,10 +19,10 @@ QUERY = f"""
     UNION ALL SELECT 'employed', client_id, CASE WHEN works THEN 1 ELSE 0 END, 1 FROM told WHERE works IS NOT NULL
     UNION ALL SELECT 'into_work', client_id, 1, NULL FROM (
         SELECT DISTINCT l.client_id FROM life_status l JOIN person ON person.client_id = l.client_id
-        WHERE l.aspect = 'work' AND l.word IN {_WORKS} AND l.noted_at <= :as_of
+        WHERE l.aspect = 'work' AND l.word IN {_WORKS} AND {stood("l")}
             AND l.from_day >= :from_day AND l.from_day < :until_day
             AND coalesce((SELECT b.word FROM life_status b
-                WHERE b.client_id = l.client_id AND b.aspect = 'work' AND b.noted_at <= :as_of
+                WHERE b.client_id = l.client_id AND b.aspect = 'work' AND {stood("b")}
                     AND b.from_day < :from_day
                 ORDER BY b.from_day DESC, b.noted_at DESC LIMIT 1), 'none') NOT IN {_WORKS}
     ) AS began

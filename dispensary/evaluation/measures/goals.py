@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from dispensary.evaluation.known import IN_CARE
+from dispensary.evaluation.known import GOALS, IN_CARE
 from dispensary.evaluation.measure import Figure, Indicator, Measure
 from dispensary.evaluation.strata import EVERY_STRATUM
 
-# A goal is set and closed on the day on which that is written down: what was known then is what stands before that day.
 QUERY = f"""
-    WITH goal AS (
-        SELECT g.client_id, g.set_on, CASE WHEN g.closed_on <= person.today THEN g.closed_on END AS closed_on, g.state
-        FROM client_goal g JOIN person ON person.client_id = g.client_id
-        WHERE g.set_on <= person.today
-    )
+    WITH goal AS ({GOALS})
     SELECT 'in_care' AS indicator, client_id, 1 AS numerator, CAST(NULL AS integer) AS denominator
     FROM ({IN_CARE}) AS care
     UNION ALL SELECT 'with_goal', care.client_id, CASE WHEN EXISTS (

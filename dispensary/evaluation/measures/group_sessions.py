@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dispensary.evaluation.known import stood
 from dispensary.evaluation.measure import Figure, Indicator, Measure, OwnStratum
 
 # A session is counted by its own id, and those who are not named by it too: ids say nothing else.
-QUERY = """
+QUERY = f"""
     WITH held AS (
         SELECT m.id, m.site_id, m.about, m.others
         FROM group_meeting m JOIN site_day ON site_day.site_id = m.site_id
-        WHERE m.noted_at <= :as_of AND m.on_day >= :from_day AND m.on_day < :until_day
+        WHERE {stood("m")} AND m.on_day >= :from_day AND m.on_day < :until_day
     ), came AS (
         SELECT a.client_id, held.site_id, held.about FROM held JOIN group_attendance a ON a.meeting_id = held.id
+        WHERE a.voided_at IS NULL OR a.voided_at > :as_of
     )
     SELECT 'sessions' AS indicator, id AS client_id, 1 AS numerator, CAST(NULL AS integer) AS denominator, about,
         site_id FROM held

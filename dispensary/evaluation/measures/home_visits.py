@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from dispensary.evaluation.known import VISITS
 from dispensary.evaluation.measure import Figure, Indicator, Measure, OwnStratum
 from dispensary.evaluation.strata import EVERY_STRATUM
 
-QUERY = """
+QUERY = f"""
     WITH gone AS (
-        SELECT v.client_id, v.purpose, v.on_day, person.on_day AS last_day,
-            CASE WHEN v.ended_at <= :as_of THEN v.state ELSE 'planned' END AS state
-        FROM home_visit v JOIN person ON person.client_id = v.client_id
-        WHERE v.planned_at <= :as_of AND v.on_day >= :from_day AND v.on_day < :until_day
+        SELECT v.client_id, v.purpose, v.on_day, person.on_day AS last_day, v.state
+        FROM ({VISITS}) AS v JOIN person ON person.client_id = v.client_id
+        WHERE v.on_day >= :from_day AND v.on_day < :until_day
             AND v.on_day <= person.on_day
     ), agreed AS (
         SELECT * FROM gone WHERE state <> 'called_off'

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from dispensary.evaluation.known import REFERRALS
 from dispensary.evaluation.measure import Figure, Indicator, Measure, OwnStratum
 from dispensary.evaluation.strata import EVERY_STRATUM
 
-QUERY = """
+QUERY = f"""
     WITH sent AS (
-        SELECT r.client_id, r.service, CASE WHEN r.closed_at <= :as_of THEN r.outcome ELSE '' END AS outcome,
-            r.ask_on, r.attended_on - r.sent_on AS days, person.on_day,
+        SELECT r.client_id, r.service, r.outcome, r.ask_on, r.attended_on - r.sent_on AS days, person.on_day,
             EXISTS (SELECT FROM referral_word w WHERE w.referral_id = r.id AND w.kind = 'accepted'
                 AND w.noted_at <= :as_of) AS accepted
-        FROM referral r JOIN person ON person.client_id = r.client_id
-        WHERE r.sent_at <= :as_of AND r.sent_on >= :from_day AND r.sent_on < :until_day
+        FROM ({REFERRALS}) AS r JOIN person ON person.client_id = r.client_id
+        WHERE r.sent_on >= :from_day AND r.sent_on < :until_day
     )
     SELECT 'sent' AS indicator, client_id, 1 AS numerator, CAST(NULL AS integer) AS denominator, service FROM sent
     UNION ALL SELECT 'known', client_id, CASE WHEN outcome <> '' THEN 1 ELSE 0 END, 1, service FROM sent

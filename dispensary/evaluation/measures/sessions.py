@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+from dispensary.evaluation.known import SESSIONS
 from dispensary.evaluation.measure import Figure, Indicator, Measure, OwnStratum
 from dispensary.evaluation.strata import EVERY_STRATUM
 
-QUERY = """
+QUERY = f"""
     WITH met AS (
-        SELECT s.client_id, p.plan AS schedule, s.state, s.marked_at
-        FROM plan_session s JOIN session_plan p ON p.id = s.plan_id JOIN person ON person.client_id = s.client_id
+        SELECT s.client_id, p.plan AS schedule, s.state
+        FROM ({SESSIONS}) AS s JOIN session_plan p ON p.id = s.plan_id JOIN person ON person.client_id = s.client_id
         WHERE p.begun_at <= :as_of AND s.on_day >= :from_day AND s.on_day < :until_day AND s.on_day <= person.on_day
     )
     SELECT 'agreed' AS indicator, client_id, 1 AS numerator, CAST(NULL AS integer) AS denominator, schedule
-    FROM met WHERE state <> 'called_off' OR marked_at > :as_of
+    FROM met WHERE state <> 'called_off'
     UNION ALL SELECT 'attended', client_id, CASE WHEN state = 'attended' THEN 1 ELSE 0 END, 1, schedule
-    FROM met WHERE state IN ('attended', 'not_attended') AND marked_at <= :as_of
-    UNION ALL SELECT 'unknown', client_id, CASE WHEN marked_at <= :as_of THEN 0 ELSE 1 END, 1, schedule
-    FROM met WHERE state <> 'called_off' OR marked_at > :as_of
+    FROM met WHERE state IN ('attended', 'not_attended')
+    UNION ALL SELECT 'unknown', client_id, CASE WHEN state = 'planned' THEN 1 ELSE 0 END, 1, schedule
+    FROM met WHERE state <> 'called_off'
 """
 
 MEASURE = Measure(

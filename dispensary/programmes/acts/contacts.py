@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 from dispensary.care.reaching import note_own_contact
-from dispensary.care.visits import Purpose, end_visit, plan_visit, round_of
+from dispensary.care.rounds import round_of
+from dispensary.care.visits import Purpose, end_visit, plan_visit
 from dispensary.clients.contacts import note_visit_wish
 from dispensary.clients.goals import assign
 from dispensary.programmes.acts import Act, act
