@@ -65,21 +65,23 @@ ANALYZE country_person
 """
 _DAYS = """
 CREATE TEMP TABLE country_day ON COMMIT DROP AS
-SELECT n, client_id, site_id, mg, carries, day, no, CASE WHEN carries THEN no - no % 7 ELSE no END AS given_no,
+SELECT n, client_id, site_id, mg, carries, day, no, given_no,
     CASE WHEN abs(hashint8extended(CAST(n AS bigint) * 100000 + no / 14, 4)) % 60 = 0
             AND no % 14 <= abs(hashint8extended(CAST(n AS bigint) * 100000 + no / 14, 5)) % 14 + 6
             AND day > began_on THEN 'missed'
         WHEN abs(hashint8extended(CAST(n AS bigint) * 100000 + no, 6)) % 200 = 0 THEN 'held'
         WHEN abs(hashint8extended(CAST(n AS bigint) * 100000 + no, 7)) % 100 < 8 THEN 'missed'
-        WHEN carries AND no % 7 > 0 THEN 'take_home'
+        WHEN no > given_no THEN 'take_home'
         ELSE 'observed' END AS outcome
 FROM (
-    SELECT n, id AS client_id, site_id, mg, carries, began_on, CAST(:first AS date) + no AS day, no
+    SELECT n, id AS client_id, site_id, mg, carries, began_on, CAST(:first AS date) + no AS day, no,
+        CASE WHEN carries THEN greatest(no - no % 7, came) ELSE no END AS given_no
     FROM country_person p
     CROSS JOIN LATERAL (
-        SELECT generate_series(began_on - CAST(:first AS date), last_on - CAST(:first AS date)) AS no
-        UNION ALL SELECT generate_series(back_on - CAST(:first AS date), CAST(:today AS date) - CAST(:first AS date))
-        WHERE back_on IS NOT NULL
+        SELECT came, generate_series(came, last_on - CAST(:first AS date)) AS no
+        FROM (SELECT began_on - CAST(:first AS date) AS came) AS entry
+        UNION ALL SELECT came, generate_series(came, CAST(:today AS date) - CAST(:first AS date))
+        FROM (SELECT back_on - CAST(:first AS date) AS came) AS return WHERE back_on IS NOT NULL
     ) AS days
     WHERE n > :after AND n <= :upto
 ) AS ordered;

@@ -18,6 +18,7 @@ from sqlalchemy import text
 import scheduling.service
 from benchmarks.clinics import PASSWORD
 from benchmarks.country import Country, run_past
+from benchmarks.country_supplies import write_supplies
 from benchmarks.figures import say
 from dispensary.client_keys import WRAPPED
 from dispensary.database import Database
@@ -33,7 +34,7 @@ _SEALED = "sha256(convert_to({0} || 'a', 'UTF8')) || sha256(convert_to({0} || 'b
 # Site B7 has the pharmacist B7, a book, a lot and a place; the first site's own book begins anew with the others'.
 _SITES = """
 DELETE FROM dose WHERE dose_day >= :today;
-DELETE FROM supply WHERE dose_day >= :today;
+DELETE FROM supply s WHERE NOT EXISTS (SELECT FROM dose WHERE supply_id = s.id);
 DELETE FROM register_line;
 INSERT INTO audit_chain (site_id, length, head)
     SELECT id, 0, sha256(convert_to(id::text, 'UTF8')) FROM site ON CONFLICT DO NOTHING;
@@ -61,6 +62,8 @@ INSERT INTO place SELECT (jsonb_populate_record(CAST(NULL AS place), p || jsonb_
 INSERT INTO shift_setting (site_id, lock_after_minutes) SELECT id, 10 FROM site ON CONFLICT DO NOTHING
 """
 _NAMED_AT_ONCE = 1000
+_WRITTEN_TWICE = "dose, supply, bottle, decision, slot, client"
+"""Tables whose rows were written and then completed: each lies once in its pages afterwards, as a clinic's does."""
 _KEY: Final = "INSERT INTO client_key (client_id, wrapped_sealed) VALUES (%(id)s, %(wrapped)s)"
 _NAMED: Final = "UPDATE client SET name_sealed = %(name)s WHERE id = %(id)s"
 _CONTACT: Final = """
@@ -79,16 +82,21 @@ CREATE TEMP TABLE country_hand ON COMMIT DROP AS
     JOIN account a ON a.username = lower('at-' || site.code) JOIN lot l ON l.site_id = s.site_id
     JOIN register_book b ON b.id = l.book_id
     GROUP BY s.id, b.id, l.id, a.id;
+CREATE TEMP TABLE country_received ON COMMIT DROP AS
+    SELECT l.id AS lot_id, 500000 + ceil(coalesce((SELECT sum(ml) FROM country_hand WHERE lot_id = l.id), 0)) AS ml
+    FROM lot l;
 INSERT INTO register_line (id, book_id, seq, lot_id, at, dose_day, kind, ml, consumed_ml, taken_home_ml, balance,
         lot_balance, supply_id, reason, account_id)
-    SELECT gen_random_uuid(), l.book_id, 1, l.id, s.opened_at, s.opened_at::date, 'received', 9000000, 0, 0, 9000000,
-        9000000, NULL, '', a.id
-    FROM lot l JOIN site s ON s.id = l.site_id JOIN account a ON a.username = lower('at-' || s.code);
+    SELECT gen_random_uuid(), l.book_id, 1, l.id, s.opened_at, s.opened_at::date, 'received', r.ml, 0, 0, r.ml, r.ml,
+        NULL, '', a.id
+    FROM lot l JOIN country_received r ON r.lot_id = l.id JOIN site s ON s.id = l.site_id
+    JOIN account a ON a.username = lower('at-' || s.code);
 INSERT INTO register_line (id, book_id, seq, lot_id, at, dose_day, kind, ml, consumed_ml, taken_home_ml, balance,
         lot_balance, supply_id, reason, account_id)
-    SELECT gen_random_uuid(), book_id, no + 1, lot_id, at, dose_day, 'supplied', -ml, consumed, ml - consumed,
-        9000000 - sum(ml) OVER to_here, 9000000 - sum(ml) OVER to_here, id, '', account_id
-    FROM country_hand WINDOW to_here AS (PARTITION BY site_id ORDER BY no) ORDER BY at, id;
+    SELECT gen_random_uuid(), book_id, no + 1, lot_id, at, dose_day, 'supplied', -h.ml, consumed, h.ml - consumed,
+        r.ml - sum(h.ml) OVER to_here, r.ml - sum(h.ml) OVER to_here, id, '', account_id
+    FROM country_hand h JOIN country_received r USING (lot_id)
+    WINDOW to_here AS (PARTITION BY site_id ORDER BY no) ORDER BY at, id;
 UPDATE register_book b SET (lines, balance) = (SELECT count(*), sum(ml) FROM register_line WHERE book_id = b.id);
 UPDATE lot SET balance = (SELECT balance FROM register_book b WHERE b.id = book_id);
 INSERT INTO visit (id, place_id, holder_id, day, ticket, at_window, arrived_at, called_at, started_at, ended_at, calls,
@@ -152,9 +160,12 @@ def live(database: Database, country: Country) -> None:
     run_past(database, _SITES, asked)
     say("the sites have people, safes and places; writing their books")
     run_past(database, f"{_BOOKS};\n{_SLOTS};\n{_TEXTS}", asked)
+    say("what belongs to each supply")
+    write_supplies(database, country)
     with psycopg.connect(database.url.replace("+psycopg", ""), autocommit=True) as connection:
         connection.execute("SET session_replication_role = replica")
         connection.execute(_TRAIL)
+        connection.execute(f"VACUUM (FULL) {_WRITTEN_TWICE}")
         connection.execute("VACUUM (ANALYZE)")
 
 

@@ -21,3 +21,6 @@ def test_a_small_country_s_morning_is_replayed_and_its_doses_set_beside_pgbench_
     assert 0 < told["figures of the nation, 8 sites, median"] < 300
     assert any(what.startswith("verify, ") for what in told)
     assert told["memory of verify, most, beside what it began with"] > 0
+    assert told["rows that verify named"] == 0, "the past is written as the program would have left it"
+    assert told["downtime packs, 8 sites"] > 0
+    assert told["judge health, 8 sites, once more, nothing due"] >= 0
