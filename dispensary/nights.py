@@ -47,6 +47,8 @@ JUDGE = "judge health"
 
 PACK_AFTER_CLOSE = timedelta(hours=1)
 """For how long after a close its own pack is still made, when the program was off meanwhile."""
+PACK_OF_CLOSE = timedelta(days=3)
+"""A close of an older day waits for the pack of the hour: what is carried home was told by the closes since."""
 
 
 def close_left_open(
@@ -243,7 +245,11 @@ def make_packs(
         places = [s for s in ([at] if at else sites_here(session)) if has_password(session, site_id=s.id)]
         just_closed = {
             row.site_id: row.dose_day
-            for row in session.scalars(select(DayClose).where(DayClose.closed_at > now - PACK_AFTER_CLOSE))
+            for row in session.scalars(
+                select(DayClose)
+                .where(DayClose.site_id.in_([site.id for site in places]))
+                .where(DayClose.dose_day >= now.date() - PACK_OF_CLOSE, DayClose.closed_at > now - PACK_AFTER_CLOSE)
+            )
         }
     made = 0
     for site in places:

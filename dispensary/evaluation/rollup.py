@@ -70,7 +70,7 @@ SELECT DISTINCT ON (d.dose_day, b.product) %(site)s, d.dose_day, b.product,
     CASE WHEN d.dose_day = %(day)s
         THEN (SELECT coalesce(sum(lot.balance), 0) FROM lot WHERE lot.book_id = b.id AND lot.expires_on > d.dose_day)
         ELSE coalesce((SELECT l.balance FROM register_line l WHERE l.book_id = b.id AND l.dose_day <= d.dose_day
-            ORDER BY l.seq DESC LIMIT 1), 0) END
+            ORDER BY l.dose_day DESC, l.seq DESC LIMIT 1), 0) END
 FROM d CROSS JOIN register_book b WHERE b.site_id = %(site)s
 ORDER BY d.dose_day, b.product
 ON CONFLICT (site_id, dose_day, product) DO UPDATE SET out_ml = excluded.out_ml,

@@ -23,6 +23,7 @@ from notifications.places import rules_of
 AFTER: Final = timedelta(minutes=30)
 WITHIN: Final = timedelta(hours=4)
 """The first question goes out so long after the visit ended: when somebody is on their way, and still remembers."""
+A_DAY: Final = timedelta(days=1)
 OPEN_FOR: Final = timedelta(hours=24)
 EVERY: Final = timedelta(days=30)
 """Nobody is asked twice within this; the database holds it too."""
@@ -35,7 +36,8 @@ _SERVED = text("""
 SELECT DISTINCT ON (v.holder_id) v.id, v.holder_id, v.arrived_at, v.started_at FROM visit v
 JOIN text_wish w ON w.client_id = v.holder_id AND w.word = 'feedback' AND w.wanted
 LEFT JOIN feedback_question q ON q.client_id = v.holder_id
-WHERE v.place_id = :place AND v.ended_at BETWEEN :first AND :last AND NOT v.left_unserved
+WHERE v.place_id = :place AND v.day BETWEEN :first_day AND :last_day
+    AND v.ended_at BETWEEN :first AND :last AND NOT v.left_unserved
     AND v.started_at >= v.arrived_at AND (q.asked_at IS NULL OR q.asked_at <= :long_ago)
     AND EXISTS (SELECT FROM episode e WHERE e.client_id = v.holder_id AND e.ended_on IS NULL)
     AND NOT EXISTS (SELECT FROM contact k JOIN conversation c ON c.phone_index = k.phone_index
@@ -58,6 +60,8 @@ def ask_after_visits(session: WriteSession, *, site: Place, now: datetime) -> in
         "place": site.id,
         "first": now - WITHIN,
         "last": now - AFTER,
+        "first_day": (now - WITHIN).astimezone(zone).date() - A_DAY,  # a day of the site begins when it says
+        "last_day": now.astimezone(zone).date(),
         "long_ago": now - EVERY,
         "now": now,
     }

@@ -32,7 +32,7 @@ _OF_CLIENT = """
 
 # One outcome a portion of each order in force, from the order that is in force now, as the day closes. A day that was
 # covered by bottles before its dose was divided otherwise is frozen as it was covered. Of the day on which a stay ended
-# what was given is frozen, and nothing is missed.
+# what was given is frozen, and nothing is missed. (CASE and not coalesce: see takehome/naloxone.py.)
 _FREEZE = """
 WITH here AS ({here}), due AS (
     SELECT o.client_id, o.episode_id, here.site_id, taken.id AS order_id, part.portion,
@@ -41,7 +41,8 @@ WITH here AS ({here}), due AS (
     JOIN here ON here.id = o.episode_id
     LEFT JOIN LATERAL (SELECT d.order_id FROM dose d WHERE d.client_id = o.client_id AND d.dose_day = :day
         AND d.voided_at IS NULL AND d.portions <> cardinality(o.portions) LIMIT 1) otherwise ON true
-    JOIN dose_order taken ON taken.id = coalesce(otherwise.order_id, o.id)
+    JOIN dose_order taken
+        ON taken.id = CASE WHEN otherwise.order_id IS NULL THEN o.id ELSE otherwise.order_id END
     CROSS JOIN LATERAL generate_subscripts(taken.portions, 1) AS part(portion)
     WHERE o.voided_at IS NULL AND o.days @> CAST(:day AS date)
 ), frozen AS (

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import case, func, select
+from sqlalchemy import case, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import aliased
 
@@ -67,7 +67,7 @@ def awaiting(session: ReadSession, *, site_id: SiteId) -> Sequence[Awaiting]:
         .join(Client, Client.id == Bottle.client_id)
         .join(Lot, Lot.id == Bottle.lot_id)
         .join(Site, Site.id == Lot.site_id)
-        .where(BottleReturn.site_id == site_id, Bottle.state == BottleState.RETURNED_FULL)
+        .where(BottleReturn.site_id == site_id, BottleReturn.is_full, Bottle.state == BottleState.RETURNED_FULL)
         .order_by(BottleReturn.at, Bottle.dose_day, Bottle.portion)
     )
     return [Awaiting(*row) for row in rows]
@@ -89,18 +89,17 @@ class Destroyed:
 def destroyed_lately(session: ReadSession, *, site_id: SiteId) -> Sequence[Destroyed]:
     """The returned bottles that were destroyed at a site in the last year of its record, the newest first."""
     one, other = aliased(Account), aliased(Account)
-    newest = select(func.max(BottleEvent.at)).where(BottleEvent.state == BottleState.DESTROYED).scalar_subquery()
     rows = session.execute(
         select(BottleEvent.at, Bottle.serial, Bottle.mg, Bottle.ml, one.initials, other.initials, BottleEvent.note)
         .join(Bottle, Bottle.id == BottleEvent.bottle_id)
         .join(BottleReturn, BottleReturn.bottle_id == Bottle.id)
         .join(one, one.id == BottleEvent.account_id)
         .join(other, other.id == BottleEvent.second_id)
-        .where(BottleReturn.site_id == site_id, BottleEvent.state == BottleState.DESTROYED)
-        .where(BottleEvent.at > newest - timedelta(days=366))
+        .where(BottleReturn.site_id == site_id, BottleReturn.is_full, BottleEvent.state == BottleState.DESTROYED)
         .order_by(BottleEvent.at.desc(), Bottle.serial)
     )
-    return [Destroyed(*row) for row in rows]
+    every = [Destroyed(*row) for row in rows]
+    return [each for each in every if each.at > every[0].at - timedelta(days=366)]
 
 
 def rule_of(session: ReadSession, *, site_id: SiteId) -> tuple[str, str]:

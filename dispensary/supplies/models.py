@@ -277,6 +277,7 @@ class BottleReturn(Base):
     __table_args__ = (
         UniqueConstraint("bottle_id"),
         Index(None, "client_id", "dose_day"),
+        Index("ix_bottle_return_full", "site_id", postgresql_where=text("is_full")),
         CheckConstraint("NOT is_full OR reason <> ''", name="full_has_reason"),
     )
 
@@ -334,6 +335,11 @@ class Bottle(Base):
         Index(None, "client_id", "dose_day"),
         Index(None, "pickup_id"),
         Index("uq_bottle_dose", "dose_id", unique=True),
+        Index(
+            "ix_bottle_live",
+            "site_id",
+            postgresql_where=text("state IN ('prepared', 'checked', 'out', 'handed_over', 'recalled')"),
+        ),
         Index("ix_bottle_in_safe", "lot_id", postgresql_where=text("state IN ('prepared', 'checked', 'out')")),
         CheckConstraint(
             "state IN ('prepared', 'checked', 'out', 'handed_over', 'recalled', 'returned_empty', 'returned_full',"

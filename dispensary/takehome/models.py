@@ -93,6 +93,7 @@ class Decision(Base):
         ),
         CheckConstraint("naloxone IN ('given', 'declined', 'has_one')", name="naloxone"),
         Index(None, "client_id"),
+        Index(None, "assessment_id"),
     )
 
     id: Mapped[Id]

@@ -12,7 +12,8 @@ from dispensary.database import ReadSession
 from dispensary.units import ClientId, SiteId
 
 # What continues another decision after a one-off or a suspension starts nothing: its first one says what was answered.
-# A site that keeps no kits, or had none when it was decided, gives none at the counter.
+# A site that keeps no kits, or had none when it was decided, gives none at the counter. (CASE and not coalesce: behind
+# the second wall PostgreSQL takes a coalesce for something that could leak, and would read every decision for it.)
 _CARRIES = """
 SELECT d.client_id, (begun.decided_at AT TIME ZONE s.zone)::date AS since, begun.naloxone,
     (SELECT max(l.expires_on) FROM naloxone_kit k JOIN naloxone_lot l ON l.id = k.lot_id
@@ -25,7 +26,7 @@ SELECT d.client_id, (begun.decided_at AT TIME ZONE s.zone)::date AS since, begun
 FROM decision d
 JOIN client c ON c.id = d.client_id
 JOIN site s ON s.id = c.site_id
-JOIN decision begun ON begun.id = coalesce(d.continues_id, d.id)
+JOIN decision begun ON begun.id = CASE WHEN d.continues_id IS NULL THEN d.id ELSE d.continues_id END
 WHERE {whose} AND d.voided_at IS NULL AND d.days @> CAST(:today AS date) AND d.per_supply > 0
     AND begun.decided_at >= (SELECT min(received_at) FROM naloxone_lot l WHERE l.site_id = c.site_id)
 """

@@ -99,6 +99,10 @@ def test_whoever_collected_before_anybody_asked_was_the_client(old_database: Dat
 _AMONG_THE_LINES = """SELECT count(*) FROM stock_discrepancy WHERE kind IN ('negative', 'line_does_not_follow',
     'line_missing', 'book_not_its_lines', 'book_not_its_lots', 'lot_not_its_lines', 'bottled_not_its_bottles',
     'bottle_in_two_places')"""
+_NAMES = """SELECT string_agg(kind || ' ' || rows || ' ' || of_site, ', ' ORDER BY kind) FROM (SELECT kind,
+    count(*) AS rows, count(site_id) AS of_site FROM stock_discrepancy GROUP BY 1) AS named"""
+_NAMED_BEFORE = "dose_without_line 181 181, supply_not_its_doses 1 1"
+_WHOLE_INDEX = "SELECT count(*), bool_and(indisvalid) FROM pg_index WHERE indexrelid = '{}'::regclass"
 AFTERWARDS: dict[str, list[tuple[str, tuple[object, ...]]]] = {
     "0005_bottles": [
         ("SELECT count(*), count(DISTINCT bottle_id) FROM bottle_event", (460, 400)),
@@ -404,6 +408,13 @@ AFTERWARDS: dict[str, list[tuple[str, tuple[object, ...]]]] = {
             (9,),
         ),
     ],
+    "0084_live_bottles": [
+        (_WHOLE_INDEX.format("ix_bottle_live"), (1, True)),
+        (_NAMES, (_NAMED_BEFORE,)),
+    ],
+    "0086_safe_by_site": [(_NAMES, (_NAMED_BEFORE,))],
+    "0087_decided_on": [(_WHOLE_INDEX.format("ix_decision_assessment_id"), (1, True))],
+    "0088_full_returns": [(_WHOLE_INDEX.format("ix_bottle_return_full"), (1, True))],
 }
 """What each later migration leaves of a full database, oldest first."""
 CAME = """

@@ -29,16 +29,17 @@ from dispensary.app import create_app
 from dispensary.database import Database
 from dispensary.evaluation.facts import count_behind
 from dispensary.keys import Vault
-from dispensary.staff.rules import the_program
-from dispensary.supplies.closing import close_day
+from dispensary.phone import clockwork
+from dispensary.staff.queries import sites_here
 from dispensary.units import SiteId
 from notifications.gateways.console import ConsoleGateway
-from tests.dispensary.visiting import Visitor, demo_settings
+from tests.dispensary.visiting import Visitor, demo_settings, text_of
 
 SITES, CLIENTS, YEARS = 40, 1600, 0.07
 GROWING = (
     *("client", "client_home", "client_key", "contact", "episode", "dose_order"),
     *("supply", "dose", "day_outcome", "day_close", "register_line", "audit_entry"),
+    *("bottle", "bottle_event", "bottle_return", "assessment", "decision"),
     *("message", "booking", "visit", "fact_client", "fact_month"),
 )
 """Tables with a row or more for each client, day or act."""
@@ -46,6 +47,9 @@ ENOUGH = 900
 """Rows that each has here, so that reading all of them stands out."""
 AT_A_SITE = 120
 """Rows of one table that a statement may read for a page: everybody at a site, and their things of today."""
+OF_A_SITE = AT_A_SITE * 30
+"""Rows of one table that is read for all the days of a site: here each of the large ones has ten times as many."""
+ALL_DAYS = ("a day is closed at the counter", "a site's night")
 HEAVY = {
     "/evaluation": "figures of all sites: they read facts of everybody",
     "/telephone": "the demonstration's telephone, of one site with 96 clients",
@@ -131,7 +135,7 @@ class Country:
     clients: list[UUID]
     site: SiteId
 
-    def does(self, about: str, act: Callable[[], object]) -> object:
+    def does(self, about: str, act: Callable[[], Any]) -> Any:
         self.told.about = about
         try:
             return act()
@@ -191,7 +195,7 @@ def pages() -> list[str]:
     return sorted(path for path in paths if not path.startswith(APART))
 
 
-def test_no_act_of_the_day_and_no_page_reads_a_growing_table_as_a_whole(country: Country) -> None:
+def test_no_act_of_the_day_and_no_page_reads_a_growing_table_as_a_whole(country: Country, tmp_path: Path) -> None:
     visitor, clients, wrong = country.visitor, country.clients, []
     client, other = clients[0], clients[1]
     asks: dict[str, Callable[[], Any]] = {
@@ -216,17 +220,24 @@ def test_no_act_of_the_day_and_no_page_reads_a_growing_table_as_a_whole(country:
         assert about in {said for said, _ in country.told.plans}, f"{about}: no plan was told"
         wrong += country.told.too_much(about, AT_A_SITE)
 
+    closed = country.does("a day is closed at the counter", lambda: closes_at_the_counter(country))
+    assert closed.status_code == 303, text_of(closed)
+    wrong += country.told.too_much("a day is closed at the counter", OF_A_SITE)
+
     now = datetime.now(UTC)
-    clockwork = {
+    by_the_clock = {
         "the outbox is looked at": lambda: jobs.send_texts(country.database, ConsoleGateway(), lambda: now),
         "reminders are queued": lambda: jobs.queue_reminders(country.database, lambda: now),
         "who must not travel in vain": lambda: jobs.warn_before_travel(country.database, lambda: now),
         "alerts are passed on": lambda: jobs.pass_alerts_on(country.database, lambda: now),
-        "a day is closed and counted": lambda: closes(country, now),
+        "a site's night": lambda: sleeps(country, now, tmp_path),
+        "weekly times are booked": lambda: jobs.book_weekly(country.database, lambda: now),
+        "the waiting list is worked": lambda: clockwork.work_waiting_list(country.database, now),
+        "what nobody asked for is written": lambda: clockwork.write_of_itself(country.database, now),
     }
-    for about, work in clockwork.items():
+    for about, work in by_the_clock.items():
         country.does(about, work)
-        wrong += country.told.too_much(about, AT_A_SITE if about != "a day is closed and counted" else AT_A_SITE * 30)
+        wrong += country.told.too_much(about, OF_A_SITE if about in ALL_DAYS else AT_A_SITE)
 
     for path in pages():
         answer = country.does(path, lambda path=path: visitor.get(path))
@@ -241,6 +252,12 @@ def test_no_act_of_the_day_and_no_page_reads_a_growing_table_as_a_whole(country:
     assert country.told.too_much("no index", AT_A_SITE), "what has no index is found"
 
 
+_PACKS = """
+INSERT INTO downtime_setting (site_id, password_sealed, days_ahead, copy_to, set_by, set_at)
+    SELECT site_id, :sealed, 3, '', account_id, now() FROM role_grant WHERE site_id = :site LIMIT 1
+"""
+
+
 def tomorrow(country: Country) -> str:
     with country.database.reading() as session:
         starts = session.scalar(text("SELECT zone FROM place WHERE id = :site"), {"site": country.site})
@@ -248,10 +265,23 @@ def tomorrow(country: Country) -> str:
     return at.replace(hour=9, minute=0, second=0, microsecond=0).isoformat()
 
 
-def closes(country: Country, now: datetime) -> None:
+def closes_at_the_counter(country: Country) -> Any:
+    """The pharmacist's own close, behind the second wall, with every lot measured as the register has it."""
     with country.database.reading() as session:
-        day = session.scalar(
-            text("SELECT max(dose_day) + 1 FROM day_close WHERE site_id = :site"), {"site": country.site}
-        )
+        lots = session.execute(text("SELECT id, balance FROM lot WHERE site_id = :site"), {"site": country.site}).all()
+    return country.visitor.post("/counter/close", {f"bulk_{lot}": str(balance) for lot, balance in lots})
+
+
+def sleeps(country: Country, now: datetime, data: Path) -> None:
+    """The night after `now` at another site: its day is closed, its safe looked at, its pack made, and so on."""
+    with country.database.reading() as session:
+        place = next(each for each in sites_here(session) if each.id != country.site)
     with country.database.writing() as session:
-        close_day(session, actor=the_program(country.site), day=day, today=day, counts=None, at=now)
+        sealed = session.vault.seal("downtime_setting.password", place.id, "papaya on the verandah")
+        session.execute(text(_PACKS), {"site": place.id, "sealed": sealed})
+    jobs.run_night(country.database, lambda: now + timedelta(days=1), site=place, data=data)
+    with country.database.reading() as session:
+        failed = session.execute(text("SELECT job, failure FROM job_run WHERE failure <> ''")).all()
+        ran = set(session.scalars(text("SELECT job FROM job_run")))
+    assert failed == [], failed
+    assert {"close day", "assess take-home", "look at the safe", "judge health", "downtime pack"} <= ran, ran

@@ -139,6 +139,7 @@ _REASONS: dict[str, tuple[str, ...]] = {
         "0077_intakes_wait: intake.ck_intake_outcome is asked for now",
     ),
     "answers an offer once as before, and settles none": ("0078_wanted: function offer_is_kept() is otherwise",),
+    "names the same of a safe, only slower": ("0086_safe_by_site: view stock_discrepancy is otherwise",),
     "knows a kind of text more": ("0061b_surveys: function text_group(text) is otherwise",),
     "tells whoever listens, and refuses nothing": ("0064_calls_heard: trigger visit.tr_visit_call_is_heard is new",),
 }
