@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import Select, exists, func, or_, select, text, update
+from sqlalchemy import Select, exists, func, or_, select, text, union, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from scheduling import queries, refusing, rows
+from scheduling.acts_models import CaseState, ClosureCase
 from scheduling.models import HOLDS_A_PLACE, Booking, BookingState, new_id
 from scheduling.rules import BookingRules, Code, NotBooked, NotFound, Refusal, SlotTime, local_day, zone_named
 from scheduling.waiting_models import Offer, OfferState, Wait, WaitState
@@ -307,6 +308,19 @@ def slots_to_offer(session: Session, *, place_id: UUID, now: datetime) -> list[d
         for view in queries.slots_on(session, place_id, day)
         if view.free + view.held > 0 and view.starts_at > now and wanted & {None, view.starts_at}
     ]
+
+
+def places_at_work(session: Session) -> set[UUID]:
+    """The places where somebody waits in line, a place is kept for somebody, or a booking of a closed day is to move.
+
+    At all others the clockwork has nothing to do: in a country that is most of them, each time.
+    """
+    asked = union(
+        select(Wait.place_id).where(Wait.state == WaitState.WAITING),
+        select(Offer.place_id).where(Offer.state == OfferState.OPEN),
+        select(ClosureCase.place_id).where(ClosureCase.state == CaseState.OPEN),
+    )
+    return set(session.scalars(asked))
 
 
 def over(session: Session, *, place_id: UUID, now: datetime) -> None:

@@ -37,7 +37,10 @@ def work_waiting_list(database: Database, now: datetime) -> int:
 
     Before it looks for free places, whoever is booked on closed days and was not moved yet has theirs.
     """
-    return sum(_work_one(database, site, now) for site in bookable_sites(database))
+    with database.reading() as session:
+        at_work = scheduling.waitlist.places_at_work(session)
+        sites = [site for site in sites_here(session) if site.id in at_work]
+    return sum(_work_one(database, site, now) for site in sites)
 
 
 def _work_one(database: Database, site: Place, now: datetime) -> int:

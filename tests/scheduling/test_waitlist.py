@@ -227,3 +227,21 @@ def test_an_offer_is_answered_once_and_a_turn_is_kept(here, full, at):
             session.execute(text(statement))
     with here.database.reading() as session:
         assert session.scalars(select(Offer.state)).all() == [OfferState.TAKEN]
+
+
+def test_a_place_is_at_work_while_somebody_waits_is_offered_one_or_is_to_be_moved(here, full, at, now):
+    def at_work():
+        with here.database.reading() as session:
+            return waitlist.places_at_work(session)
+
+    assert at_work() == set(), "who is booked waits for nothing"
+    wait = here.wait(at(9))
+    assert at_work() == {here.place_id}
+    here.drop(full[0])
+    (offer,) = here.offers()
+    assert at_work() == {here.place_id}, "a place is kept"
+    here.accept(offer)
+    assert (at_work(), wait.holder_id) == (set(), offer.holder_id)
+    with here.database.writing() as session:
+        service.close(session, place_id=here.place_id, first_day=TODAY, last_day=TODAY, reason="flood")
+    assert at_work() == {here.place_id}, "those of a closed day are to be moved"
