@@ -108,7 +108,7 @@ def _close(
             update(IntakePart).where(IntakePart.id == part.id).values(words_sealed=kept, client_id=client_id)
         )
     intake.name_sealed = intake.reach_sealed = intake.words_sealed = None
-    intake.referrer_sealed = intake.consent_sealed = None
+    intake.referrer_sealed = intake.consent_sealed = intake.consent_to_sealed = None
     intake.outcome, intake.client_id = outcome.value, client_id
     intake.closed_by, intake.closed_at = None if outcome is Outcome.LAPSED else person(actor), at
     session.flush()

@@ -32,7 +32,7 @@ _NOBODY_HEARS = Refusal(
 
 @dataclass(frozen=True, repr=False)
 class Agreement:
-    """What somebody agrees to: whoever sent them hears that they came."""
+    """What somebody agrees to: whoever it names hears that they came."""
 
     recipient: str
     """To whom, and nobody else."""
@@ -67,20 +67,21 @@ def note_consent(
 ) -> Intake:
     """Writes down what they agree to now. It takes the place of what they agreed to before; the same again is found.
 
-    Whom it names is from then on who sent them. Raises NotAllowed, BadInput with a fault a field, NotThere.
+    Who sent them stays as it was said, whomever it names. Raises NotAllowed, BadInput with a fault a field, NotThere.
     """
     refuse_others(actor)
     if faults := agreed.faults(today):
         raise BadInput(*faults)
     intake = open_intake(session, actor, intake_id)
-    said = {"referrer": agreed.recipient.strip(), "consent": agreed.signature.strip()}
-    same = all(_opened(session, intake, column) == words for column, words in said.items())
+    recipient, signature = agreed.recipient.strip(), agreed.signature.strip()
+    same = (told_to(session, intake), _opened(session, intake, "consent")) == (recipient, signature)
     terms = (agreed.days, agreed.signed.value, agreed.until_day)
     holds = intake.consent_at is not None and intake.consent_ended_at is None
     if holds and same and terms == (intake.consent_days, intake.consent_signed, intake.consent_until):
         return intake
-    for column, words in said.items():
-        setattr(intake, f"{column}_sealed", session.vault.seal(f"intake.{column}", intake.id, words))
+    intake.consent_sealed = session.vault.seal("intake.consent", intake.id, signature)
+    another = recipient != _opened(session, intake, "referrer")
+    intake.consent_to_sealed = session.vault.seal("intake.consent_to", intake.id, recipient) if another else None
     intake.consent_days, intake.consent_signed, intake.consent_until = terms
     intake.consent_by, intake.consent_at = person(actor), at
     intake.consent_ended_how = intake.consent_ended_by = intake.consent_ended_at = None
@@ -125,7 +126,7 @@ def why_not_told(
     session: ReadSession, intake: Intake, *, kinds: frozenset[Information], today: date, at: datetime
 ) -> Refusal | None:
     """Nothing where their consent covers it; else why not, by the rule that reads every consent."""
-    recipient = _opened(session, intake, "referrer")
+    recipient = told_to(session, intake)
     if intake.consent_at is None or intake.consent_sealed is None or not recipient:
         return _NOBODY_HEARS
     rule = Consent(
@@ -173,14 +174,14 @@ def tell_referrer(
             f"intake {intake.number}: that they came" + (", and on which days" if days else ""),
             Ground.CONSENT,
             authority=_opened(session, intake, "consent"),
-            recipient=_opened(session, intake, "referrer"),
-            reason="They were sent by them, and agreed to it.",
+            recipient=told_to(session, intake),
+            reason="They agreed that these hear of it.",
             kinds=kinds,
             key=key,
         ),
         at=at,
     )
-    session.add(IntakeRelease(release_id=release.id, intake_id=intake.id))
+    session.add(IntakeRelease(release_id=release.id, intake_id=intake.id, consent_at=intake.consent_at))
     session.flush()
     audit.record(
         session,
@@ -192,6 +193,11 @@ def tell_referrer(
         details={"release": release.id, "days": days},
     )
     return release
+
+
+def told_to(session: ReadSession, intake: Intake) -> str:
+    """Whom the consent lets hear of them: whomever it names, who is whoever sent them where it names nobody else."""
+    return _opened(session, intake, "consent_to") or _opened(session, intake, "referrer")
 
 
 def _opened(session: ReadSession, intake: Intake, column: str) -> str:

@@ -49,7 +49,10 @@ class Intake(Base):
         ),
         CheckConstraint("consent_ended_at IS NULL OR consent_at IS NOT NULL", name="consent_ends_after_it_was_given"),
         CheckConstraint("outcome <> '' OR (consent_sealed IS NULL) = (consent_at IS NULL)", name="consent_says_where"),
-        CheckConstraint("consent_sealed IS NULL OR referrer_sealed IS NOT NULL", name="consent_names_whom"),
+        CheckConstraint(
+            "consent_sealed IS NULL OR num_nonnulls(referrer_sealed, consent_to_sealed) > 0", name="consent_names_whom"
+        ),
+        CheckConstraint("consent_to_sealed IS NULL OR consent_sealed IS NOT NULL", name="consent_to_with_consent"),
         Index(None, "site_id", "came_on"),
         Index(None, "client_id"),
     )
@@ -70,6 +73,8 @@ class Intake(Base):
     consent_sealed: Mapped[bytes | None] = mapped_column(BYTEA)
     """Where the paper is kept by which they agreed that whoever sent them hears that they came, or the name that they
     wrote; nothing without it."""
+    consent_to_sealed: Mapped[bytes | None] = mapped_column(BYTEA)
+    """Whom they let hear of it, where that is not whoever sent them."""
     consent_days: Mapped[bool] = mapped_column(server_default=text("false"), default=False)
     """Whether it covers on which days they came too."""
     consent_signed: Mapped[str | None]
@@ -123,3 +128,5 @@ class IntakeRelease(Base):
 
     release_id: Mapped[UUID] = mapped_column(ForeignKey("release.id"), primary_key=True)
     intake_id: Mapped[UUID] = mapped_column(ForeignKey("intake.id"), index=True)
+    consent_at: Mapped[datetime | None]
+    """By the consent of which moment it was told; nothing of what was told before that was kept."""

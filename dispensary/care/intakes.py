@@ -21,7 +21,7 @@ from dispensary.clients.disclosure_models import Release
 from dispensary.clients.rules import LONGEST_NAME, EntryRoute
 from dispensary.database import ReadSession, WriteSession
 from dispensary.keys import ERASED
-from dispensary.refusals import BadInput, NotAllowed, NotThere, Refusal
+from dispensary.refusals import BadInput, NotAllowed, NotThere, Refusal, Refused
 from dispensary.staff import audit
 from dispensary.staff.rules import Act, Actor
 from dispensary.units import AccountId, ClientId, SiteId, new_id
@@ -172,20 +172,26 @@ def assess_part(
 
 
 def correct_intake(
-    session: WriteSession, *, actor: Actor, intake_id: UUID, name: str, reach: str, at: datetime
+    session: WriteSession, *, actor: Actor, intake_id: UUID, name: str, reach: str, seen: tuple[str, str], at: datetime
 ) -> Intake:
     """Puts right what they are called, or how they are reached. The trail says which of the two, and neither's words.
 
-    What stood there is kept nowhere. Raises NotAllowed, BadInput with a fault a field, NotThere once it is closed.
+    `seen` is how the two stood on the page of whoever corrects: what they left alone stays as it is by now, and what
+    somebody else has put otherwise meanwhile is not theirs to put right unseen. What stood there is kept nowhere.
+    Raises NotAllowed, BadInput with a fault a field, Refused where it stands otherwise, NotThere once it is closed.
     """
     refuse_others(actor)
     if faults := Heard(name, EntryRoute.SELF, reach).faults():
         raise BadInput(*faults)
     intake = open_intake(session, actor, intake_id)
-    said, changed = {"name": name.strip(), "reach": reach.strip()}, []
-    for field, now in said.items():
+    said, changed = {"name": (name.strip(), seen[0].strip()), "reach": (reach.strip(), seen[1].strip())}, []
+    for field, (now, was) in said.items():
         sealed: bytes | None = getattr(intake, f"{field}_sealed")
-        if now != (session.vault.open(f"intake.{field}", intake.id, sealed) if sealed else ""):
+        stands = session.vault.open(f"intake.{field}", intake.id, sealed) if sealed else ""
+        if now not in (was, stands):
+            if stands != was:
+                sentence = "Somebody else has put this right since the page was opened."
+                raise Refused(Refusal("corrected-since", sentence, "Read how it stands now.", field=field))
             setattr(intake, f"{field}_sealed", session.vault.seal(f"intake.{field}", intake.id, now) if now else None)
             changed.append(field)
     if changed:

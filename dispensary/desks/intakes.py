@@ -15,7 +15,7 @@ from litestar.types import ControllerRouterHandler
 
 from dispensary.care.centres import SERVICES
 from dispensary.care.intake_closing import Outcome, close_intake, waits_long
-from dispensary.care.intake_consents import why_not_told
+from dispensary.care.intake_consents import told_to, why_not_told
 from dispensary.care.intakes import (
     LONGEST_LINE,
     LONGEST_WORDS,
@@ -115,6 +115,7 @@ class AtIntakes:
         today = self.today
         with self.database.writing() as session:
             found = the_intake(session, site_id=self.site.id, intake_id=intake_id)
+            hears = told_to(session, found.intake)
             silent = {
                 kind: why_not_told(session, found.intake, kinds=frozenset({kind}), today=today, at=self.now)
                 for kind in (Information.PRESENCE, Information.ATTENDANCE)
@@ -136,6 +137,7 @@ class AtIntakes:
         return page(
             "care/intake.html",
             found=found,
+            hears=hears,
             done=done,
             refused=refused,
             typed=typed,
@@ -241,7 +243,8 @@ def correct(
         with Typed(data) as typed:
             name = typed.text("name", most=LONGEST_NAME)
             reach = typed.text("reach", most=LONGEST_LINE, required=False)
-        correct_intake(session, actor=actor, intake_id=intake_id, name=name, reach=reach, at=here.now)
+        seen = (one(data, "seen_name"), one(data, "seen_reach"))
+        correct_intake(session, actor=actor, intake_id=intake_id, name=name, reach=reach, seen=seen, at=here.now)
 
     return done_or_again(
         database,

@@ -20,9 +20,7 @@ from dispensary.care.rounds import called_off_on, not_written_down, planned_ahea
 from dispensary.care.visits import (
     MOST_TURNS,
     Purpose,
-    call_visit_off,
     end_visit,
-    move_visit,
     plan_visit,
     put_turn,
 )
@@ -38,10 +36,10 @@ from dispensary.staff import audit
 from dispensary.staff.models import Site
 from dispensary.staff.queries import Place, colleagues
 from dispensary.staff.rules import Act, Actor
-from dispensary.supplies.carrying import refuse_visit_with_bottles
 from dispensary.supplies.carrying_models import Carrying
 from dispensary.supplies.models import Pickup
 from dispensary.supplies.printing.route_list import Stop, route_list_pdf
+from dispensary.supplies.visits import call_visit_off, move_visit
 from dispensary.units import AccountId, ClientId
 from dispensary.web.doing import done_or_again
 from dispensary.web.forms import Form, key_of
@@ -274,7 +272,6 @@ def off(
     here = _At(database, actor, site, clock())
 
     def act(session: WriteSession) -> None:
-        refuse_visit_with_bottles(session, actor=actor, visit_id=home_visit_id)
         call_visit_off(session, actor=actor, visit_id=home_visit_id, at=here.now)
 
     return done_or_again(
@@ -297,7 +294,6 @@ def move(
             seen = (was, typed.id("seen_visitor"))
             to = typed.day("to_day")
             visitor = AccountId(typed.id("to_visitor"))
-        refuse_visit_with_bottles(session, actor=actor, visit_id=home_visit_id)
         moved = move_visit(
             session,
             actor=actor,

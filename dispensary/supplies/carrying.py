@@ -11,7 +11,6 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import case, func, select
 
 import notifications.service
-from dispensary.care.visit_models import HomeVisit
 from dispensary.clients.models import Client
 from dispensary.clients.service import lock_client
 from dispensary.database import ReadSession, WriteSession
@@ -301,28 +300,6 @@ def carried_to(session: ReadSession, *, client_id: ClientId, on: date | None = N
     if on is not None:
         found = found.where(Pickup.collect_on == on)
     return [(carrying, name) for carrying, name in session.execute(found)]
-
-
-def refuse_visit_with_bottles(session: WriteSession, *, actor: Actor, visit_id: UUID) -> None:
-    """Raises Refused for a planned visit while bottles that go along are counted out or out: they come back first."""
-    visit = session.get(HomeVisit, visit_id)
-    if visit is None or visit.site_id != actor.site_id or visit.state != "planned":
-        return  # whoever ends or moves it says so
-    client_id = ClientId(visit.client_id)
-    lock_client(session, client_id, actor.site_id)
-    session.refresh(visit)
-    for carrying, name in carried_to(session, client_id=client_id, on=visit.on_day):
-        out = carrying.state == "out"
-        raise Refused(
-            Refusal(
-                "visit-with-bottles",
-                f"{name} is on the way with {carrying.bottles} bottles for this visit."
-                if out
-                else f"{carrying.bottles} bottles for this visit are counted out to {name}.",
-                "Have them brought back and counted in first." if out else "Call the counting out off at the counter.",
-                {"carrying": carrying.id},
-            )
-        )
 
 
 def _not_out() -> NotThere:

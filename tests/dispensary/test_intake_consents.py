@@ -14,13 +14,13 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
 
 from dispensary.care.intake_closing import Outcome, close_intake
-from dispensary.care.intake_consents import Agreement, end_consent, note_consent, tell_referrer
+from dispensary.care.intake_consents import Agreement, end_consent, note_consent, tell_referrer, told_to
 from dispensary.care.intake_models import Intake, IntakeRelease
 from dispensary.care.intakes import Heard, correct_intake, take_in, the_intake
 from dispensary.clients.consent_rules import Information, Revoked, Signed
-from dispensary.clients.disclosing import register_of
+from dispensary.clients.disclosing import Ground, Line, put_on_register, register_of
 from dispensary.clients.rules import EntryRoute
-from dispensary.database import Database
+from dispensary.database import Database, WriteSession
 from dispensary.refusals import BadInput, NotAllowed, NotThere, Refused
 from dispensary.staff.models import AuditEntry
 from dispensary.staff.rules import Role
@@ -254,20 +254,107 @@ class TestTwoAtOnce:
         assert sum(said) == len(lines(place)) == ending.result(), "what was told was told before the end"
 
 
+class TestSomebodyElse:
+    AUNT = Agreement("His aunt", False, Signed.PAPER, "folder 13")
+
+    def test_whom_it_names_hears_and_who_sent_them_stays_as_it_was_said(self, place: Clinic) -> None:
+        intake = came(place)
+        agreed(place, intake, self.AUNT)
+        told(place, intake)
+        with place.database.reading() as session:
+            shown = the_intake(session, site_id=place.site_id, intake_id=intake)
+            assert (shown.heard.referrer, told_to(session, shown.intake)) == (POLICE, "His aunt")
+        assert [recipient for _, recipient, _ in lines(place)] == ["His aunt"]
+        agreed(place, intake, YES, SOON)
+        with place.database.reading() as session:
+            assert told_to(session, session.get_one(Intake, intake)) == POLICE
+        agreed(place, came(place, referrer=""), self.AUNT)
+
+    def test_is_wiped_when_it_is_closed(self, place: Clinic) -> None:
+        intake = came(place)
+        agreed(place, intake, self.AUNT)
+        with place.database.writing() as session:
+            close_intake(session, actor=place.doctor, intake_id=intake, outcome=Outcome.NOT_WANTED, at=place.now)
+        with place.database.reading() as session:
+            row = session.get_one(Intake, intake)
+            assert (row.consent_to_sealed, row.consent_sealed, row.referrer_sealed) == (None, None, None)
+
+    def test_an_older_program_tells_nobody_by_it_and_its_own_consent_is_for_who_sent_them(self, place: Clinic) -> None:
+        intake = came(place)
+        agreed(place, intake, self.AUNT)
+        with pytest.raises(IntegrityError, match="told nothing"), place.database.writing() as session:
+            session.add(IntakeRelease(release_id=self.release(place, session), intake_id=intake))  # knows no consent_at
+        with place.database.writing() as session:
+            session.execute(text("UPDATE intake SET consent_at = consent_at + interval '1 minute'"))
+        with place.database.reading() as session:
+            assert told_to(session, session.get_one(Intake, intake)) == POLICE
+
+    def test_postgresql_lets_nobody_be_told_after_the_last_day(self, place: Clinic) -> None:
+        intake = came(place)
+        agreed(place, intake, Agreement(POLICE, False, Signed.PAPER, "folder 12", place.today))
+        with place.database.writing() as session:
+            session.add(IntakeRelease(release_id=self.release(place, session), intake_id=intake))
+        place.move_on()
+        with pytest.raises(IntegrityError, match="told nothing"), place.database.writing() as session:
+            session.add(IntakeRelease(release_id=self.release(place, session), intake_id=intake))
+
+    def release(self, place: Clinic, session: WriteSession) -> UUID:
+        line = Line(
+            "intake", Ground.CONSENT, authority="folder", recipient=POLICE, reason="They agreed.",
+            kinds=frozenset({Information.PRESENCE}), key=uuid4(),
+        )  # fmt: skip
+        return put_on_register(session, actor=place.doctor, clients=[], line=line, at=place.now).id
+
+
 class TestAMistypedName:
+    def corrected(self, place: Clinic, intake: UUID, name: str, reach: str, seen: tuple[str, str]) -> tuple[str, str]:
+        with place.database.writing() as session:
+            correct_intake(
+                session, actor=place.doctor, intake_id=intake, name=name, reach=reach, seen=seen, at=place.now
+            )
+        with place.database.reading() as session:
+            heard = the_intake(session, site_id=place.site_id, intake_id=intake).heard
+        return heard.name, heard.reach
+
+    def test_of_two_who_put_it_right_at_once_neither_undoes_the_other(self, place: Clinic) -> None:
+        intake, seen = came(place), ("Minh", "his aunt's shop")
+        assert self.corrected(place, intake, "Minh Anh", seen[1], seen) == ("Minh Anh", seen[1])
+        assert self.corrected(place, intake, seen[0], "the school", seen) == ("Minh Anh", "the school")
+        assert self.corrected(place, intake, "Minh Anh", "the school", seen) == ("Minh Anh", "the school")
+        with pytest.raises(Refused, match="since the page was opened"):
+            self.corrected(place, intake, "Min", "the school", seen)
+
     def test_is_put_right_and_the_trail_says_so_without_it(self, place: Clinic) -> None:
         intake = came(place)
         for _ in range(2):
             with place.database.writing() as session:
-                correct_intake(session, actor=place.doctor, intake_id=intake, name="Minh Anh", reach="", at=place.now)
+                correct_intake(
+                    session,
+                    actor=place.doctor,
+                    intake_id=intake,
+                    name="Minh Anh",
+                    reach="",
+                    seen=("Minh", "his aunt's shop"),
+                    at=place.now,
+                )
         with place.database.reading() as session:
             heard = the_intake(session, site_id=place.site_id, intake_id=intake).heard
         assert (heard.name, heard.reach, heard.referrer) == ("Minh Anh", "", POLICE)
         assert trail_of(place.database, intake)[1:] == [("corrected intake", '{"corrected":["name","reach"]}')]
         with place.database.writing() as session, pytest.raises(BadInput, match="no name"):
-            correct_intake(session, actor=place.doctor, intake_id=intake, name=" ", reach="", at=place.now)
+            correct_intake(
+                session, actor=place.doctor, intake_id=intake, name=" ", reach="", seen=("Minh Anh", ""), at=place.now
+            )
         with place.database.writing() as session, pytest.raises(NotAllowed):
-            correct_intake(session, actor=place.pharmacist, intake_id=intake, name="X", reach="", at=place.now)
+            correct_intake(
+                session,
+                actor=place.pharmacist,
+                intake_id=intake,
+                name="X",
+                reach="",
+                seen=("Minh Anh", ""),
+                at=place.now,
+            )
 
 
 def test_the_page_writes_the_yes_down_tells_and_ends_it(here: Desks) -> None:
@@ -286,8 +373,14 @@ def test_the_page_writes_the_yes_down_tells_and_ends_it(here: Desks) -> None:
     assert "They came, first on" in text_of(nurse.get(told_at))
 
     assert nurse.post(f"{at}/correct", {"name": "", "reach": "the shop"}).status_code == 422
-    right = nurse.post(f"{at}/correct", {"name": "Minh", "reach": "the shop"})
+    page = nurse.get(at).text
+    assert 'name="seen_name" value="Min"' in page
+    seen = {"seen_name": "Min", "seen_reach": ""}
+    right = nurse.post(f"{at}/correct", {"name": "Minh", "reach": "the shop", **seen})
     assert "Minh" in text_of(nurse.get(right.headers["location"]))
+    late = nurse.post(f"{at}/correct", {"name": "Mink", "reach": "the shop", **seen})
+    assert (late.status_code, 'value="Mink"' in late.text) == (409, True)
+    assert 'name="seen_name" value="Minh"' in late.text, "what stands now has been seen then"
 
     assert nurse.post(f"{at}/consent/end", {"how": "shouted"}).status_code == 422
     over = nurse.get(nurse.post(f"{at}/consent/end", {"how": "said"}).headers["location"])

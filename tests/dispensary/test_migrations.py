@@ -415,6 +415,7 @@ AFTERWARDS: dict[str, list[tuple[str, tuple[object, ...]]]] = {
     "0086_safe_by_site": [(_NAMES, (_NAMED_BEFORE,))],
     "0087_decided_on": [(_WHOLE_INDEX.format("ix_decision_assessment_id"), (1, True))],
     "0088_full_returns": [(_WHOLE_INDEX.format("ix_bottle_return_full"), (1, True))],
+    "0080_told_to": [("SELECT count(consent_to_sealed), count(*) FROM intake", (0, 0))],
 }
 """What each later migration leaves of a full database, oldest first."""
 CAME = """

@@ -105,6 +105,11 @@ _REASONS: dict[str, tuple[str, ...]] = {
         ),
         "0079_open_again: trigger client_goal.goal_stays_closed is new",
     ),
+    "refuses as before, and lets a consent name somebody else, by which an older program tells nobody": (
+        "0080_told_to: function intake_is_kept() is otherwise",
+        "0080_told_to: function intake_is_told_with_consent() is otherwise",
+        "0080_told_to: trigger intake.consent_to_follows is new",
+    ),
     "takes the reasons of before, and one more": tuple(
         f"0079_open_again: {table}.ck_{table}_void_reason is asked for now"
         for table in ("naloxone_kit", "naloxone_use", "outreach_contact")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -16,9 +16,11 @@ from dispensary.database import Database
 from dispensary.refusals import Refused
 from dispensary.staff.models import Site
 from dispensary.staff.rules import Actor, Role
-from dispensary.supplies.carrying import carried_to, refuse_visit_with_bottles
+from dispensary.supplies.carrying import carried_to
+from dispensary.supplies.visits import call_visit_off, move_visit
+from dispensary.units import AccountId
 from tests.dispensary.phones import Line, line
-from tests.dispensary.stays import done, left
+from tests.dispensary.stays import left
 from tests.dispensary.test_carrying import Round
 from tests.dispensary.test_pickups import prepared
 from tests.dispensary.visiting import hire
@@ -56,11 +58,37 @@ class TestBottlesOnTheWay:
 
     def refused(self, here: Line) -> str:
         visit = self.visit(here)
-        try:
-            done(here, lambda s: refuse_visit_with_bottles(s, actor=here.clinic.doctor, visit_id=visit))
-        except Refused as why:
-            return why.first.sentence
-        return ""
+        doctor, said = here.clinic.doctor, set()
+        assert doctor.account_id is not None
+        seen = (here.clinic.today, self.visitor(here))
+        for act in (
+            lambda s: call_visit_off(s, actor=doctor, visit_id=visit, at=here.clinic.now),
+            lambda s: move_visit(
+                s,
+                actor=doctor,
+                visit_id=visit,
+                to=here.clinic.today + timedelta(days=1),
+                visitor_id=seen[1],
+                seen=seen,
+                today=here.clinic.today,
+                at=here.clinic.now,
+            ),
+        ):
+            with here.database.writing() as session:
+                kept = session.begin_nested()
+                try:
+                    act(session)
+                except Refused as why:
+                    said.add(why.first.sentence)
+                else:
+                    said.add("")
+                kept.rollback()  # where it is allowed, it is not done
+        assert len(said) == 1, "to move it is as little as to call it off"
+        return said.pop()
+
+    def visitor(self, here: Line) -> AccountId:
+        with here.database.reading() as session:
+            return AccountId(session.scalars(select(HomeVisit.visitor_id)).one())
 
     def test_keep_a_visit_where_it_is_until_they_are_answered_for(self, here: Line, round_: Round) -> None:
         assert self.refused(here) == "", "packed bottles are in the safe, whoever goes and when"

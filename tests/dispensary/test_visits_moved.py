@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 from sqlalchemy.exc import IntegrityError
 
+import dispensary
 from dispensary.care.rounds import count_not_written_down, not_written_down, round_of
 from dispensary.care.visit_models import HomeVisit
 from dispensary.care.visits import call_visit_off, move_visit, put_turn
@@ -202,3 +204,45 @@ def test_the_pages_of_what_is_late_and_moved(database: Database, now: datetime, 
     assert [id_ for _, id_ in on(here.place, 1)] == [second, first]
     assert nurse.post(f"/care/visits/{second}/turn", {"way": "up", "seen_turn": "1"}).status_code == 422
     assert "not written down yet" not in text_of(nurse.get("/care"))
+
+
+def test_visits_that_are_planned_in_the_same_moment_have_a_turn_each(place: Clinic) -> None:
+    clients = [agreed(place) for _ in range(8)]
+    with ThreadPoolExecutor(8) as hands:
+        list(hands.map(lambda client: planned(place, client, 1), clients))
+    assert sorted(turn for turn, _ in on(place, 1)) == list(range(1, 9))
+
+
+def test_a_round_is_read_at_once_however_long_it_is(place: Clinic) -> None:
+    def statements(visits: int) -> int:
+        for _ in range(visits):
+            planned(place, agreed(place))
+        said: list[str] = []
+        heard = lambda *seen: said.append(seen[2])  # noqa: E731
+        event.listen(place.database.engine, "before_cursor_execute", heard)
+        try:
+            on(place, 0)
+        finally:
+            event.remove(place.database.engine, "before_cursor_execute", heard)
+        return len(said)
+
+    assert statements(1) == statements(6)
+
+
+def test_nothing_moves_a_visit_or_calls_it_off_past_the_bottles_that_go_along() -> None:
+    """Who asks for it asks `supplies.visits`; `care` is on a lower floor, and knows of no bottle."""
+    house = Path(dispensary.__file__).parent
+    past = [
+        str(file.relative_to(house))
+        for file in house.rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.ImportFrom)
+        and (
+            (node.module == "dispensary.care" and any(each.name == "visits" for each in node.names))
+            or (
+                node.module == "dispensary.care.visits"
+                and {"call_visit_off", "move_visit"} & {each.name for each in node.names}
+            )
+        )
+    ]
+    assert past == ["supplies/visits.py"]
