@@ -38,7 +38,16 @@ COUNTER = (
 )
 CENTRE = (
     *("site", "area", "place", "account", "role_grant", "branch_grant", "site_permission", "accreditation", "on_call"),
-    *("client", "client_key", "client_index", "client_assignment", "client_condition", "client_group", "episode"),
+    *(
+        "client",
+        "client_key",
+        "client_index",
+        "client_assignment",
+        "looked_after",
+        "client_condition",
+        "client_group",
+        "episode",
+    ),
     *("client_move", "client_home"),
     *("dose_order", "dose_plan", "hold", "reduction", "stop_flag", "assessment", "decision", "guest_stay"),
     *("recall", "agent", "agent_consent", "treatment", "medication", "contact", "text_wish", "visit_wish"),

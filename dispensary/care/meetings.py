@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import aliased
 
 from dispensary.care.meeting_models import GroupAttendance, GroupMeeting
-from dispensary.clients.models import Client, ClientAssignment
+from dispensary.clients.models import Client, LookedAfter
 from dispensary.clients.own import own_client
 from dispensary.clients.service import lock_client
 from dispensary.clients.taken_back import back_of
@@ -204,17 +204,21 @@ def meetings_of(session: ReadSession, *, actor: Actor) -> list[Held]:
         .order_by(GroupMeeting.on_day.desc(), GroupMeeting.noted_at.desc(), GroupMeeting.id)
         .limit(SHOWN)
     ).all()
-    came = select(GroupAttendance, ClientAssignment.account_id)
-    came = came.outerjoin(ClientAssignment, ClientAssignment.client_id == GroupAttendance.client_id)
+    theirs = select(LookedAfter.id).where(
+        LookedAfter.client_id == GroupAttendance.client_id,
+        LookedAfter.account_id == actor.account_id,
+        LookedAfter.ended_at.is_(None),
+    )
+    came = select(GroupAttendance, theirs.exists())
     came = came.where(GroupAttendance.meeting_id.in_([meeting.id for meeting, *_ in rows]))
     named: dict[UUID, list[ClientId]] = {}
     not_there: dict[UUID, list[ClientId]] = {}
     counts: dict[UUID, int] = {}
     gone = {meeting.id for meeting, *_ in rows if meeting.voided_at is not None}
-    for row, given_to in session.execute(came):
+    for row, own in session.execute(came):
         there = row.voided_at is None or row.meeting_id in gone
         counts[row.meeting_id] = counts.get(row.meeting_id, 0) + there
-        if actor.may(Act.ENROL) or given_to == actor.account_id:
+        if actor.may(Act.ENROL) or own:
             (named if there else not_there).setdefault(row.meeting_id, []).append(ClientId(row.client_id))
     return [
         Held(

@@ -1,24 +1,23 @@
-"""What a client wants to reach, in their own words; and who of the staff has taken a client on."""
+"""What a client wants to reach, in their own words; and who of the staff looks after a client."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import delete, select
-from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy import select, update
 
 from dispensary.clients.goal_steps import Said, Step, said_of, steps_of
-from dispensary.clients.models import ClientAssignment, ClientGoal
+from dispensary.clients.models import ClientGoal, LookedAfter
 from dispensary.clients.service import lock_client
 from dispensary.clients.taken_back import GOAL, changed_since, keep_taken_back
 from dispensary.clients.taken_back_rules import Wrong
 from dispensary.database import ReadSession, WriteSession
 from dispensary.refusals import BadInput, NotThere, Refusal, Refused
 from dispensary.staff import audit
-from dispensary.staff.models import RoleGrant
+from dispensary.staff.models import Account, RoleGrant
 from dispensary.staff.rules import Actor
 from dispensary.units import AccountId, ClientId, new_id
 from notifications.discretion import reveals
@@ -180,22 +179,21 @@ def _words(session: ReadSession, goal: ClientGoal) -> str:
 
 
 def assign(session: WriteSession, *, actor: Actor, client_id: ClientId, account_id: AccountId, at: datetime) -> None:
-    """Gives the client to somebody who works at the site, in place of whoever had them. Raises NotThere."""
+    """Gives the client to somebody who works at the site, beside whoever has them. Given again they are found given.
+
+    Raises NotThere.
+    """
     lock_client(session, client_id, actor.site_id)
     works_here = select(RoleGrant.account_id).where(
         RoleGrant.account_id == account_id, RoleGrant.site_id == actor.site_id
     )
     if session.scalar(works_here.limit(1)) is None:
         raise NotThere(Refusal("no-account", "Nobody of this account works here.", "Choose a colleague."))
-    known = session.get(ClientAssignment, client_id)
-    if known is not None and known.account_id == account_id:
+    if account_id in looked_after_by(session, [client_id]).get(client_id, ()):
         return
-    taken = {"account_id": account_id, "assigned_by": _person(actor), "assigned_at": at}
-    session.execute(
-        upsert(ClientAssignment)
-        .values(client_id=client_id, **taken)
-        .on_conflict_do_update(index_elements=["client_id"], set_=taken)
-    )
+    given = {"account_id": account_id, "assigned_by": _person(actor), "assigned_at": at}
+    session.add(LookedAfter(id=new_id(), client_id=client_id, **given))
+    session.flush()
     audit.record(
         session,
         actor=actor,
@@ -207,13 +205,20 @@ def assign(session: WriteSession, *, actor: Actor, client_id: ClientId, account_
     )
 
 
-def unassign(session: WriteSession, *, actor: Actor, client_id: ClientId, at: datetime) -> None:
-    """Nobody has the client any more. Does nothing when nobody had. Raises NotThere for another site's client."""
+def unassign(session: WriteSession, *, actor: Actor, client_id: ClientId, account_id: AccountId, at: datetime) -> None:
+    """Somebody has the client no more; that they had stays on record. Does nothing where they had not.
+
+    Raises NotThere for another site's client.
+    """
     lock_client(session, client_id, actor.site_id)
-    given_up = session.execute(
-        delete(ClientAssignment).where(ClientAssignment.client_id == client_id).returning(ClientAssignment.account_id)
-    ).scalar_one_or_none()
-    if given_up is not None:
+    given_up = session.scalars(
+        update(LookedAfter)
+        .where(LookedAfter.client_id == client_id, LookedAfter.account_id == account_id)
+        .where(LookedAfter.ended_at.is_(None))
+        .values(ended_at=at, ended_by=_person(actor))
+        .returning(LookedAfter.id)
+    ).all()
+    if given_up:
         audit.record(
             session,
             actor=actor,
@@ -221,8 +226,52 @@ def unassign(session: WriteSession, *, actor: Actor, client_id: ClientId, at: da
             subject="client",
             subject_id=client_id,
             at=at,
-            details={"from": given_up},
+            details={"from": account_id},
         )
+
+
+@dataclass(frozen=True)
+class Keeps:
+    """Somebody who looks after a client now."""
+
+    name: str
+    since: datetime
+
+
+def looked_after_by(
+    session: ReadSession, clients: Collection[ClientId]
+) -> Mapping[ClientId, Mapping[AccountId, Keeps]]:
+    """Who of the staff looks after each of these clients now, who has them longest first; nothing for nobody."""
+    rows = session.execute(
+        select(LookedAfter.client_id, LookedAfter.account_id, Account.name, LookedAfter.assigned_at)
+        .join(Account, Account.id == LookedAfter.account_id)
+        .where(LookedAfter.client_id.in_(list(clients)), LookedAfter.ended_at.is_(None))
+        .order_by(LookedAfter.assigned_at, LookedAfter.id)
+    )
+    found: dict[ClientId, dict[AccountId, Keeps]] = {}
+    for client_id, account_id, name, since in rows:
+        found.setdefault(client_id, {})[account_id] = Keeps(name, since)
+    return found
+
+
+@dataclass(frozen=True)
+class Kept:
+    """That somebody looked after a client, and does no more."""
+
+    name: str
+    since: datetime
+    until: datetime
+
+
+def looked_after_before(session: ReadSession, *, client_id: ClientId) -> list[Kept]:
+    """Who looked after a client once, the newest first."""
+    rows = session.execute(
+        select(Account.name, LookedAfter.assigned_at, LookedAfter.ended_at)
+        .join(Account, Account.id == LookedAfter.account_id)
+        .where(LookedAfter.client_id == client_id, LookedAfter.ended_at.is_not(None))
+        .order_by(LookedAfter.ended_at.desc(), LookedAfter.id)
+    )
+    return [Kept(name, since, until) for name, since, until in rows if until is not None]
 
 
 def _person(actor: Actor) -> AccountId:

@@ -152,8 +152,39 @@ class Task(Base):
     outcome: Mapped[str] = mapped_column(default="")
 
 
+class LookedAfter(Base):
+    """That somebody of the staff looks after a client, and until when they did; several may at once."""
+
+    __tablename__ = "looked_after"
+    __table_args__ = (
+        CheckConstraint("ended_by IS NULL OR ended_at IS NOT NULL", name="ended_at_a_moment"),
+        Index(
+            "uq_looked_after_once",
+            "client_id",
+            "account_id",
+            unique=True,
+            postgresql_where=text("ended_at IS NULL"),
+        ),
+        Index(None, "client_id"),
+        Index(None, "account_id"),
+    )
+
+    id: Mapped[Id]
+    client_id: Mapped[ClientId] = mapped_column(ForeignKey("client.id"))
+    account_id: Mapped[AccountId] = mapped_column(ForeignKey("account.id"))
+    assigned_by: Mapped[AccountId] = mapped_column(ForeignKey("account.id"))
+    assigned_at: Mapped[datetime]
+    ended_by: Mapped[AccountId | None] = mapped_column(ForeignKey("account.id"))
+    """Nobody where the client moved away, or a program of before ended it."""
+    ended_at: Mapped[datetime | None]
+    """Since when they do no more; it is their client no longer from that moment on."""
+
+
 class ClientAssignment(Base):
-    """Who of the staff has taken a client on, so that two do not do the same and nobody is forgotten."""
+    """One of those who look after a client now, as a program from before `LookedAfter` reads and writes it.
+
+    Triggers keep both alike while such a program may still serve; nothing else reads it.
+    """
 
     __tablename__ = "client_assignment"
 

@@ -18,7 +18,7 @@ from sqlalchemy import Select, or_, select
 from dispensary.clients.client_key_models import ClientKey
 from dispensary.clients.contacts import Contact, OthersContact, contacts_known_to
 from dispensary.clients.goals import Goal, goals_of
-from dispensary.clients.models import Client, ClientAssignment, Task
+from dispensary.clients.models import Client, LookedAfter, Task
 from dispensary.clients.tasks import finish_task
 from dispensary.database import ReadSession, WriteSession
 from dispensary.refusals import NotAllowed, NotThere, Refusal
@@ -100,8 +100,9 @@ def _own(actor: Actor) -> Select[Client]:
         )
     return (
         select(Client)
-        .join(ClientAssignment, ClientAssignment.client_id == Client.id)
-        .where(ClientAssignment.account_id == actor.account_id, Client.site_id == actor.site_id)
+        .join(LookedAfter, LookedAfter.client_id == Client.id)
+        .where(LookedAfter.account_id == actor.account_id, LookedAfter.ended_at.is_(None))
+        .where(Client.site_id == actor.site_id)
         .where(~select(ClientKey.client_id).where(ClientKey.client_id == Client.id, _ERASED).exists())
         .order_by(Client.number)
     )

@@ -16,10 +16,10 @@ from dispensary.care.referral_words import Word, words_of
 from dispensary.care.referrals import ASK_AFTER, referrals_of
 from dispensary.clients.contacts import Contact, contacts_of
 from dispensary.clients.disclosing import Released, disclosures_of
-from dispensary.clients.goals import Goal, goals_of
+from dispensary.clients.goals import Goal, Keeps, Kept, goals_of, looked_after_before, looked_after_by
 from dispensary.clients.legal_hold_models import LegalHold
 from dispensary.clients.legal_holds import held
-from dispensary.clients.models import ClientAssignment, Task
+from dispensary.clients.models import Task
 from dispensary.clients.taken_back import taken_back_of
 from dispensary.clients.taken_back_rules import TakenBack
 from dispensary.clients.tasks import tasks_of
@@ -44,7 +44,10 @@ class Around:
     mishaps: Sequence[DoseException]
     reduction: Reduction | None
     """Less than the order, agreed by telephone, until somebody orders again."""
-    taken_by: AccountId | None
+    taken: Mapping[AccountId, Keeps]
+    """Who of the staff looks after them now, who has them longest first."""
+    kept: Sequence[Kept]
+    """Who looked after them once, the newest first."""
     flags: Sequence[Flag]
     """What stops a dose or a bottle, and messages to the client, until they are cleared."""
     disclosed: Sequence[Released]
@@ -69,7 +72,6 @@ def around(session: ReadSession, *, client_id: ClientId, site_id: SiteId, today:
     """Reads it for one client, with the places that this site refers to."""
     referrals = referrals_of(session, client_id=client_id)
     mishaps = select(DoseException).where(DoseException.client_id == client_id, DoseException.closed_at.is_(None))
-    assigned = session.get(ClientAssignment, client_id)
     return Around(
         goals=goals_of(session, client_id=client_id),
         tasks=tasks_of(session, client_id=client_id),
@@ -78,7 +80,8 @@ def around(session: ReadSession, *, client_id: ClientId, site_id: SiteId, today:
         reduction=session.scalar(
             select(Reduction).where(Reduction.client_id == client_id, Reduction.ended_at.is_(None))
         ),
-        taken_by=assigned.account_id if assigned else None,
+        taken=looked_after_by(session, [client_id]).get(client_id, {}),
+        kept=looked_after_before(session, client_id=client_id),
         flags=flags_of(session, client_id=client_id),
         disclosed=disclosures_of(session, client_id=client_id),
         held=held(session, client_id),

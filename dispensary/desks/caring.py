@@ -174,10 +174,11 @@ def task_done(
 
 @post("/consulting/assign", sync_to_thread=True, guards=[requires(Act.ENROL)])
 def give_to(data: Form, database: TheDatabase, actor: TheActor, clock: TheClock) -> Redirect:
-    """Gives a client to oneself or a colleague, or to nobody: one press, whose value names both."""
-    who, _, to = one(data, "assign").partition(":")
+    """Gives a client to oneself or a colleague beside whoever has them, or takes them from one, by one press."""
+    ends = bool(one(data, "unassign"))
+    who, _, to = one(data, "unassign" if ends else "assign").partition(":")
     try:
-        client_id, account_id = ClientId(UUID(who)), AccountId(UUID(to)) if to else None
+        client_id, account_id = ClientId(UUID(who)), AccountId(UUID(to))
     except ValueError:
         raise BadInput(
             Refusal("no-id", "The page has lost what this is about.", "Open the page again.", field="assign")
@@ -185,10 +186,8 @@ def give_to(data: Form, database: TheDatabase, actor: TheActor, clock: TheClock)
     now = clock()
 
     def act(session: WriteSession) -> None:
-        if account_id:
-            assign(session, actor=actor, client_id=client_id, account_id=account_id, at=now)
-        else:
-            unassign(session, actor=actor, client_id=client_id, at=now)
+        does = unassign if ends else assign
+        does(session, actor=actor, client_id=client_id, account_id=account_id, at=now)
 
     database.write(act)
     return Redirect(_within_consulting(data) or "/consulting", status_code=303)

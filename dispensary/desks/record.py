@@ -163,7 +163,7 @@ def read_record(
         today=today,
         months=months,
     )
-    people: list[UUID | None] = [besides.taken_by, assessment.made_by if assessment else None]
+    people: list[UUID | None] = [assessment.made_by if assessment else None]
     people += [order.ordered_by for order in orders] + [one.decided_by for one in decisions]
     people += [who for hold in holds for who in (hold.placed_by, hold.released_by)]
     people += [one.by for one in chart.happened] + [plan.signed_by for plan in plans]

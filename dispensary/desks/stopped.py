@@ -27,7 +27,8 @@ from dispensary.clients.contacts import (
     visit_wish,
     wants_visits,
 )
-from dispensary.clients.models import Client, ClientAssignment
+from dispensary.clients.goals import looked_after_by
+from dispensary.clients.models import Client
 from dispensary.clients.queries import face_at
 from dispensary.clients.service import lock_client
 from dispensary.database import ReadSession, WriteSession
@@ -36,7 +37,6 @@ from dispensary.phone.caring import texted, write_to
 from dispensary.prescribing.adopting import guideline_of
 from dispensary.prescribing.sections import Topic
 from dispensary.refusals import NotThere, Refusal, Refused
-from dispensary.staff.models import Account
 from dispensary.staff.queries import Place
 from dispensary.staff.rules import Act
 from dispensary.supplies.away import Away, who_is_away
@@ -100,14 +100,10 @@ def listed(session: ReadSession, site: Place, now: datetime, follow_up: FollowUp
     ids = [each.client_id for each in away]
     people = {
         row.id: row
-        for row in session.execute(
-            select(Client.id, Client.number, Client.name_sealed, Account.name.label("taken"))
-            .outerjoin(ClientAssignment, ClientAssignment.client_id == Client.id)
-            .outerjoin(Account, Account.id == ClientAssignment.account_id)
-            .where(Client.id.in_(ids))
-        )
+        for row in session.execute(select(Client.id, Client.number, Client.name_sealed).where(Client.id.in_(ids)))
     }
     session.vault.know(ids)
+    taken = looked_after_by(session, ids)
     wants, texts, needing = wants_visits(session, ids), texted(session, away), who_needs_help(session, ids)
     noted: dict[ClientId, list[ContactNote]] = defaultdict(list)
     for note in session.scalars(
@@ -130,7 +126,7 @@ def listed(session: ReadSession, site: Place, now: datetime, follow_up: FollowUp
                 away=each,
                 number=person.number,
                 name=session.vault.open("client.name", each.client_id, person.name_sealed),
-                taken_by=person.taken or "",
+                taken_by=", ".join(keeps.name for keeps in taken.get(each.client_id, {}).values()),
                 text=texts.get(each.client_id),
                 tried=tried,
                 came_of=CameOf(said[-1]) if said else None,

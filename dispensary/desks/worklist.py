@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -13,13 +13,14 @@ from uuid import UUID
 
 from sqlalchemy import select, text
 
-from dispensary.clients.models import Client, ClientAssignment
+from dispensary.clients.goals import Keeps, looked_after_by
+from dispensary.clients.models import Client
 from dispensary.database import ReadSession
 from dispensary.monitoring.queries import open_alerts
 from dispensary.prescribing.adopting import guideline_of
 from dispensary.prescribing.guideline import Ruling
 from dispensary.prescribing.sections import Topic, Verdict
-from dispensary.staff.models import Account, Site
+from dispensary.staff.models import Site
 from dispensary.supplies.stopped import without_dose
 from dispensary.units import AccountId, ClientId, SiteId
 
@@ -155,9 +156,8 @@ class Waits:
     client_id: ClientId
     number: str
     name: str
-    taken_by: AccountId | None
-    """Who of the staff has taken the client on."""
-    taken_name: str
+    taken: Mapping[AccountId, Keeps]
+    """Who of the staff looks after the client, who has them longest first."""
     reasons: tuple[Reason, ...]
 
 
@@ -238,20 +238,17 @@ def waiting(session: ReadSession, *, site_id: SiteId, today: date) -> list[Waits
     for client_id, reason in _reasons(session, site_id, today):
         found[client_id].append(reason)
     session.vault.know(found)
+    taken = looked_after_by(session, found)
     listed = [
         Waits(
             client_id=client_id,
             number=number,
             name=session.vault.open("client.name", client_id, name),
-            taken_by=taken_by,
-            taken_name=taken_name or "",
+            taken=taken.get(client_id, {}),
             reasons=tuple(sorted(found[client_id], key=lambda reason: reason.weight)),
         )
-        for client_id, number, name, taken_by, taken_name in session.execute(
-            select(Client.id, Client.number, Client.name_sealed, ClientAssignment.account_id, Account.name)
-            .outerjoin(ClientAssignment, ClientAssignment.client_id == Client.id)
-            .outerjoin(Account, Account.id == ClientAssignment.account_id)
-            .where(Client.id.in_(list(found)))
+        for client_id, number, name in session.execute(
+            select(Client.id, Client.number, Client.name_sealed).where(Client.id.in_(list(found)))
         )
     ]
     return sorted(listed, key=lambda waits: (waits.reasons[0].weight, waits.number))
@@ -260,9 +257,9 @@ def waiting(session: ReadSession, *, site_id: SiteId, today: date) -> list[Waits
 def chosen(listed: list[Waits], whose: Whose, reader: AccountId | None) -> list[Waits]:
     """Those of the list whom the reader asked for."""
     if whose is Whose.MINE:
-        return [row for row in listed if row.taken_by == reader]
+        return [row for row in listed if reader in row.taken]
     if whose is Whose.NOBODY:
-        return [row for row in listed if row.taken_by is None]
+        return [row for row in listed if not row.taken]
     return listed
 
 

@@ -45,7 +45,7 @@ _FOLLOWS = (
     "UPDATE treatment SET site_id = %(to)s WHERE client_id = %(client)s",
     "UPDATE medication SET site_id = %(to)s WHERE client_id = %(client)s",
     "UPDATE recall SET site_id = %(to)s WHERE client_id = %(client)s AND state = 'open'",
-    "DELETE FROM client_assignment WHERE client_id = %(client)s",
+    "UPDATE looked_after SET ended_at = %(at)s, ended_by = %(by)s WHERE client_id = %(client)s AND ended_at IS NULL",
     """UPDATE home_visit SET state = 'called_off', ended_by = %(by)s, ended_at = %(at)s
     WHERE client_id = %(client)s AND state = 'planned'""",
 )

@@ -47,7 +47,8 @@ SELECT c.id, c.site_id = %(site)s,
         OR EXISTS (SELECT 1 FROM episode e WHERE e.client_id = c.id AND e.began_on > %(since)s)
         OR EXISTS (SELECT 1 FROM dose_order o WHERE o.client_id = c.id AND o.voided_at IS NULL
             AND (o.days && daterange(%(since)s, NULL) OR o.ordered_at::date > %(since)s)),
-    EXISTS (SELECT 1 FROM client_assignment m WHERE m.client_id = c.id AND m.account_id = %(account)s),
+    EXISTS (SELECT 1 FROM looked_after m WHERE m.client_id = c.id AND m.account_id = %(account)s
+        AND m.ended_at IS NULL),
     (SELECT reason FROM look_reason l WHERE l.account_id = %(account)s AND l.client_id = c.id
         AND l.site_id = %(site)s AND l.day = %(today)s)
 FROM client c WHERE c.id ="""

@@ -25,7 +25,7 @@ NOT_TOLD: Final[Mapping[str, str]] = {
     "agent_consent": "about somebody else; that a bottle was collected by one stands with the bottle",
     "alert": "what the staff were asked to do; what it rests on is told",
     "bottle_event": "the steps of a bottle, of which the last is told",
-    "client_assignment": "who of the staff looks after them",
+    **dict.fromkeys(("client_assignment", "looked_after"), "who of the staff looks after them"),
     "client_move": "why they moved and who wrote it; from when they were of which site is told",
     **dict.fromkeys(("client_goal", "goal_step", "goal_step_mark", "goal_word"), "what they want to reach is theirs"),
     "client_index": "digests by which their name is found",

@@ -8,9 +8,10 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
+from sqlalchemy.exc import IntegrityError
 
-from dispensary.clients.models import ClientAssignment, ClientGoal, Episode, Task
+from dispensary.clients.models import ClientAssignment, ClientGoal, Episode, LookedAfter, Task
 from dispensary.clients.tasks import open_task
 from dispensary.database import Database
 from dispensary.monitoring.models import Alert
@@ -168,18 +169,69 @@ class TestWhoHasTakenAClientOn:
     def test_one_press_takes_a_client_on_and_another_gives_them_away(self, here: Desks, client: ClientId) -> None:
         here.doctor.get("/consulting")
         here.seat(Role.NURSE)
-        for to in (self.me(here), self.me(here), self.me(here, "nurse")):
+        doctor, nurse = self.me(here), self.me(here, "nurse")
+        for to in (doctor, doctor, nurse):
             answer = here.doctor.post("/consulting/assign", {"assign": f"{client}:{to}", "back": at(client)})
             assert (answer.status_code, answer.headers["location"]) == (303, at(client))
 
-        assert [row.account_id for row in all_of(here, ClientAssignment)] == [self.me(here, "nurse")]
-        assert "Taken on by Nurse" in text_of(here.doctor.get(at(client)))
+        assert self.have(here) == {doctor, nurse}
+        assert "Taken on by Doctor, Nurse" in text_of(here.doctor.get(at(client)))
         assert here.acts_about(client).count("assigned client") == 2
 
-        here.doctor.post("/consulting/assign", {"assign": f"{client}:"})
-
-        assert all_of(here, ClientAssignment) == []
+        for _ in range(2):
+            gone = here.doctor.post("/consulting/assign", {"unassign": f"{client}:{doctor}", "back": at(client)})
+            assert gone.headers["location"] == at(client)
+        assert self.have(here) == {nurse}
         assert here.acts_about(client).count("unassigned client") == 1
+        shown = text_of(here.doctor.get(at(client)))
+        assert "Taken on by Nurse" in shown
+        assert "Doctor, from" in shown, "who had them stays on record"
+
+        here.doctor.post("/consulting/assign", {"assign": f"{client}:{doctor}"})
+        assert self.have(here) == {doctor, nurse}, "and may have them again"
+        assert len(all_of(here, LookedAfter)) == 3
+
+    def have(self, here: Desks) -> set[UUID]:
+        return {row.account_id for row in all_of(here, LookedAfter) if row.ended_at is None}
+
+    def test_who_looked_after_somebody_is_ended_once_and_never_removed(self, here: Desks, client: ClientId) -> None:
+        here.doctor.post("/consulting/assign", {"assign": f"{client}:{self.me(here)}"})
+        for statement in ("DELETE FROM looked_after", "UPDATE looked_after SET assigned_at = now()"):
+            with pytest.raises(IntegrityError), here.database.writing() as session:
+                session.execute(text(statement))
+        here.doctor.post("/consulting/assign", {"unassign": f"{client}:{self.me(here)}"})
+        with pytest.raises(IntegrityError), here.database.writing() as session:
+            session.execute(text("UPDATE looked_after SET ended_at = NULL, ended_by = NULL"))
+
+    def test_a_program_of_before_reads_one_of_them_and_what_it_writes_counts(
+        self, here: Desks, client: ClientId
+    ) -> None:
+        here.doctor.get("/consulting")
+        here.seat(Role.NURSE)
+        doctor, nurse = self.me(here), self.me(here, "nurse")
+        one = select(ClientAssignment.account_id).where(ClientAssignment.client_id == client)
+
+        def before(statement: str, **bound: object) -> None:
+            with here.database.writing() as session:
+                session.execute(text(statement), {"client": client, "by": doctor, **bound})
+
+        gives = (
+            "INSERT INTO client_assignment (client_id, account_id, assigned_by, assigned_at)"
+            " VALUES (:client, :to, :by, now()) ON CONFLICT (client_id) DO UPDATE SET account_id = :to"
+        )
+        before(gives, to=doctor)
+        assert self.have(here) == {doctor}
+        here.doctor.post("/consulting/assign", {"assign": f"{client}:{nurse}"})
+        with here.database.reading() as session:
+            assert session.scalars(one).all() == [doctor]
+        here.doctor.post("/consulting/assign", {"unassign": f"{client}:{doctor}"})
+        with here.database.reading() as session:
+            assert session.scalars(one).all() == [nurse]
+        before(gives, to=doctor)
+        assert self.have(here) == {doctor}, "it knows one person, in place of whom it knew"
+        before("DELETE FROM client_assignment WHERE client_id = :client")
+        assert self.have(here) == set()
+        assert len(all_of(here, LookedAfter)) == 3
 
     def test_the_list_shows_mine_and_nobody_s_apart(self, here: Desks) -> None:
         mine, other = here.enrolled("M1", "Mine Indeed"), here.enrolled("N1", "Nobody Yet")
@@ -198,7 +250,7 @@ class TestWhoHasTakenAClientOn:
     def test_what_names_no_client_or_colleague_changes_nothing(self, here: Desks, client: ClientId, to: str) -> None:
         value = f"{client}:{to}" if len(to) > 30 else to
         assert here.doctor.post("/consulting/assign", {"assign": value}).status_code in (404, 422)
-        assert all_of(here, ClientAssignment) == []
+        assert all_of(here, LookedAfter) == []
 
     def test_another_site_s_client_is_not_given_away(self, here: Desks, stranger: ClientId) -> None:
         here.doctor.get("/consulting")

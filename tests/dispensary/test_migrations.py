@@ -416,6 +416,7 @@ AFTERWARDS: dict[str, list[tuple[str, tuple[object, ...]]]] = {
     "0087_decided_on": [(_WHOLE_INDEX.format("ix_decision_assessment_id"), (1, True))],
     "0088_full_returns": [(_WHOLE_INDEX.format("ix_bottle_return_full"), (1, True))],
     "0080_told_to": [("SELECT count(consent_to_sealed), count(*) FROM intake", (0, 0))],
+    "0082_looked_after": [("SELECT count(*), count(ended_at) FROM looked_after", (0, 0))],
 }
 """What each later migration leaves of a full database, oldest first."""
 CAME = """

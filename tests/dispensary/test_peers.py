@@ -14,7 +14,7 @@ from dispensary.care.reaching import note_own_contact
 from dispensary.clients.contact_models import ContactNote
 from dispensary.clients.contact_rules import CameOf, How, Why
 from dispensary.clients.contacts import Contact, OthersContact, note_visit_wish, write_contact
-from dispensary.clients.goals import assign, set_goal
+from dispensary.clients.goals import assign, set_goal, unassign
 from dispensary.clients.models import Task
 from dispensary.clients.own import finish_own_task, own_client, own_clients, own_contacts
 from dispensary.clients.tasks import open_task
@@ -186,16 +186,17 @@ class TestSomebodyElsesClient:
                 with pytest.raises(NotThere):
                     act()
 
-    def test_is_theirs_no_more_once_given_to_somebody_else(
+    def test_is_theirs_beside_others_and_no_more_once_taken_from_them(
         self, here: Desks, peer: Visitor, azman: Actor, theirs: ClientId
     ) -> None:
-        assert peer.get(f"/peers/clients/{theirs}").status_code == 200
         assert here.place.doctor.account_id is not None
+        assert azman.account_id is not None
+        about = {"actor": here.place.doctor, "client_id": theirs, "at": here.place.now}
         with here.database.writing() as session:
-            assign(
-                session, actor=here.place.doctor, client_id=theirs, account_id=here.place.doctor.account_id,
-                at=here.place.now,
-            )  # fmt: skip
+            assign(session, account_id=here.place.doctor.account_id, **about)
+        assert peer.get(f"/peers/clients/{theirs}").status_code == 200, "a nurse or a doctor has them too"
+        with here.database.writing() as session:
+            unassign(session, account_id=azman.account_id, **about)
         assert peer.get(f"/peers/clients/{theirs}").status_code == 404
         with here.database.reading() as session, pytest.raises(NotAllowed):
             own_clients(session, actor=here.place.pharmacist)

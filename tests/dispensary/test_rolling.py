@@ -143,6 +143,9 @@ _REASONS: dict[str, tuple[str, ...]] = {
         "0077_intakes_wait: intake.ck_intake_closed_by_somebody is asked for now",
         "0077_intakes_wait: intake.ck_intake_outcome is asked for now",
     ),
+    "writes whom it gave a client to, which counts for newer programs too": (
+        "0082_looked_after: trigger client_assignment.assigned_by_one_before is new",
+    ),
     "answers an offer once as before, and settles none": ("0078_wanted: function offer_is_kept() is otherwise",),
     "names the same of a safe, only slower": ("0086_safe_by_site: view stock_discrepancy is otherwise",),
     "knows a kind of text more": ("0061b_surveys: function text_group(text) is otherwise",),
