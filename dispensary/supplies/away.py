@@ -68,7 +68,8 @@ CROSS JOIN LATERAL (SELECT min(lower(o.days)) AS first FROM dose_order o
     WHERE o.episode_id = e.id AND o.voided_at IS NULL) ordered
 CROSS JOIN LATERAL (SELECT max(came.day) AS day FROM (
     SELECT s.on_day AS day FROM plan_session s WHERE s.client_id = e.client_id AND s.state = 'attended'
-    UNION ALL SELECT g.on_day FROM group_attendance g WHERE g.client_id = e.client_id AND g.voided_at IS NULL
+    UNION ALL SELECT g.on_day FROM group_attendance g JOIN group_meeting m ON m.id = g.meeting_id
+        WHERE g.client_id = e.client_id AND g.voided_at IS NULL AND m.voided_at IS NULL
     UNION ALL SELECT h.on_day FROM home_visit h WHERE h.client_id = e.client_id AND h.state = 'done'
     UNION ALL SELECT v.day FROM visit v WHERE v.holder_id = e.client_id AND v.place_id = e.site_id
     UNION ALL SELECT t.taken_on FROM screening t WHERE t.client_id = e.client_id AND t.voided_at IS NULL
