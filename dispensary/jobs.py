@@ -42,6 +42,7 @@ from dispensary.nights import (
     stamp_anchors,
     write_reports,
 )
+from dispensary.parts.coming import make_months, standings
 from dispensary.phone import clockwork, reminding
 from dispensary.phone.seeing_first import ask_before_queue
 from dispensary.resealing.moving import seal_anew
@@ -56,6 +57,7 @@ from notifications.gateways.console import ConsoleGateway
 log = logging.getLogger(__name__)
 
 WEEKLY = "book weekly times"
+MONTHS = "months to come"
 _SOON = timedelta(seconds=20)
 
 SEND_FOR = timedelta(seconds=30)
@@ -129,6 +131,7 @@ def start_jobs(database: Database, settings: Settings, clock: Clock) -> Backgrou
     scheduler.add_job(led(lambda: book_weekly(database, clock)), id="weekly times", **soon)
     scheduler.add_job(led(lambda: forget_sign_ins(database, clock)), "interval", hours=6, id="forget sign-ins")
     scheduler.add_job(led(lambda: forget_demands(database, clock)), "interval", hours=6, id="forget demands")
+    scheduler.add_job(led(lambda: make_months_to_come(database, clock)), id="months to come", **soon)
     if backups := settings.backups:
         scheduler.add_job(led(lambda: back_up_nightly(database, backups, settings.data, clock)), id="back up", **soon)
         scheduler.add_job(led(lambda: forget_erased(database, backups, clock)), id="forget erased", **often)
@@ -164,6 +167,18 @@ def book_weekly(database: Database, clock: Clock) -> int:
         night, work = slot(site, site.dose_day(now - CLOSE_AFTER)), partial(clockwork.nightly, database, site, now)
         ran += run_once(database, job=WEEKLY, slot=night, clock=clock, work=work)
     return ran
+
+
+def make_months_to_come(database: Database, clock: Clock) -> bool:
+    """Makes, once a night, the months to come of tables that lie in months, and says whether it did; no clinic's do."""
+    today = clock().astimezone(UTC).date()
+    if not standings(database):
+        return False
+
+    def work(session: WriteSession) -> dict[str, object]:
+        return {"made": make_months(database, today=today)}
+
+    return run_once(database, job=MONTHS, slot=f"night of {today}", clock=clock, work=work)
 
 
 def back_up_nightly(database: Database, backups: Backups, data: Path, clock: Clock) -> bool:

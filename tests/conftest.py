@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +22,16 @@ from dispensary import database as ground
 from dispensary.database import Database
 from dispensary.embedded import start_embedded, stop_embedded
 from dispensary.keys import Vault, fresh_vault
-from dispensary.parts.dividing import divide
-from dispensary.parts.tables import BY, FEWEST
+from dispensary.parts.dividing import divide, divide_by_month
+from dispensary.parts.tables import BY, BY_MONTH, FEWEST
 from dispensary.schema import migrate
 from dispensary.staff import service
 
 _numbers = itertools.count(1)
+
+BEGAN = date(2026, 11, 24)
+"""The day from which a database in months has months, until two ahead; what tests write of other months lies in the
+rest, as it does in a country's until the night."""
 
 # How long an example takes says what else the machine does, not whether the rule holds.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -86,7 +90,8 @@ def _quick_folder() -> str | None:
 def server() -> Iterator[str]:
     """The address of a database that is migrated and empty; nobody stays connected to it, since it is a template.
 
-    With TAKEHOME_TESTS_DIVIDED=1 in the environment the tables that grow are divided in it, as a country's may be.
+    With TAKEHOME_TESTS_DIVIDED=1 in the environment the tables that grow are divided in it, as a country's may be; with
+    TAKEHOME_TESTS_DIVIDED=month they lie in months, where they can.
     """
     folder = Path(tempfile.mkdtemp(prefix="takehome-test-", dir=_quick_folder()))
     url = start_embedded(folder / "postgresql")
@@ -96,9 +101,12 @@ def server() -> Iterator[str]:
         connection.execute("SELECT pg_reload_conf()")
     template = Database(url, fresh_vault(), pool_size=2)
     migrate(template)
-    if os.environ.get("TAKEHOME_TESTS_DIVIDED"):
+    if how := os.environ.get("TAKEHOME_TESTS_DIVIDED"):
         for table in BY:
-            divide(template, table, parts=FEWEST, progress=lambda done, total, within: None)
+            if how == "month" and table in BY_MONTH:
+                divide_by_month(template, table, today=BEGAN, progress=lambda done, total, within: None)
+            else:
+                divide(template, table, parts=FEWEST, progress=lambda done, total, within: None)
     template.close()
     yield url
     stop_embedded(folder / "postgresql")

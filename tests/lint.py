@@ -192,6 +192,7 @@ RULES = (
             "dispensary/evaluation/strata.py": "columns that the file itself names",
             "dispensary/evaluation/summed.py": "conditions that the file itself names",
             "dispensary/parts/catalogue.py": "names and definitions that the catalogue says of a table, made again",
+            "dispensary/parts/coming.py": "what the catalogue says of a table of a list of its own, and its months",
             "dispensary/parts/keys.py": "names of keys and columns that the catalogue says of a table",
             "dispensary/parts/dividing.py": "what the catalogue says of a table of a list of its own, made again",
             "dispensary/resealing/counting.py": "tables and columns of the metadata",

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from dispensary.commands.parts import bar, database_of, now, one_clear_line
+from dispensary.parts.coming import to_look_at
 from dispensary.refusals import BadInput, Refusal
 from dispensary.settings import settings_from
 from dispensary.staff.anchor_rules import Anchor, BadAnchor, read_anchor
@@ -47,6 +48,8 @@ def verify(path: Path | None, lines: tuple[str, ...]) -> None:
             for sentence in [*unlike_anchors(session, anchors), *(_unlike_stamps(path, anchors) if path else ())]:
                 found += 1
                 click.echo(f"the audit trail is what it was: {sentence}")
+            for sentence in to_look_at(database, today=now().date()):
+                click.echo(f"To look at: {sentence}")
     if found:
         click.echo(f"{found} rows break a rule.", err=True)
         sys.exit(1)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import psycopg
@@ -20,7 +21,8 @@ from dispensary.embedded import NoDatabase
 from dispensary.parts import keys
 from dispensary.parts.bearings import bearings, compared
 from dispensary.parts.catalogue import Cursor, Shape, near, shape
-from dispensary.parts.tables import BY, KEYS, WAS, schema_of
+from dispensary.parts.layouts import OURS, Layout, by_digest, by_month, to_begin_with
+from dispensary.parts.tables import BY, BY_MONTH, KEYS, NOT_BY_MONTH, WAS
 
 Progress = Callable[[int, int, str], None]
 
@@ -47,9 +49,19 @@ _DIVIDED = """
 SELECT c.relname, count(*) FROM pg_class c JOIN pg_inherits i ON i.inhparent = c.oid
 WHERE c.relkind = 'p' AND c.relnamespace = 'public'::regnamespace GROUP BY 1 ORDER BY 1
 """
-_EMPTY = """
+_HELD = """
+SELECT current_setting('max_locks_per_transaction')::int, count(DISTINCT h.inhrelid) + count(i.indexrelid)
+FROM pg_class c JOIN pg_partitioned_table p ON p.partrelid = c.oid AND p.partstrat = 'r'
+JOIN pg_inherits h ON h.inhparent = c.oid LEFT JOIN pg_index i ON i.indrelid = h.inhrelid
+WHERE c.relnamespace = 'public'::regnamespace
+"""
+_COLUMN = """
+SELECT a.attname::text FROM pg_partitioned_table p
+JOIN pg_attribute a ON a.attrelid = p.partrelid AND a.attnum = p.partattrs[0] WHERE p.partrelid = %s::regclass
+"""
+_EMPTY = f"""
 SELECT format('DROP SCHEMA %I', nspname) FROM pg_namespace n
-WHERE nspname ~ '^part_[0-9]{2}$' AND NOT EXISTS (SELECT FROM pg_class WHERE relnamespace = n.oid)
+WHERE nspname ~ '{OURS}' AND NOT EXISTS (SELECT FROM pg_class WHERE relnamespace = n.oid)
 """
 _REMEMBERED = """
 SELECT format('ALTER FUNCTION %%s COST %%s', p.oid::regprocedure, p.procost) FROM pg_proc p
@@ -66,46 +78,76 @@ class Done:
     rows: int
     seconds: float
     """How long nobody could work with the table."""
-    parts: int
+    into: Layout | None
     """Nothing when it was made whole."""
+
+
+Laid = Callable[[Cursor], Layout]
 
 
 def divide(database: Database, table: str, *, parts: int, progress: Progress) -> Done:
     """Divides a table into so many parts, or raises NoDatabase, with the reason, and does nothing."""
-    return _turned(database, table, parts=parts, progress=progress)
+    _known(table, BY)
+    return _turned(database, table, laid=lambda cursor: by_digest(table, parts), progress=progress)
+
+
+def divide_by_month(database: Database, table: str, *, today: date, progress: Progress) -> Done:
+    """Divides a table into months, or raises NoDatabase, with the reason, and does nothing."""
+    _known(table, BY_MONTH)
+
+    def laid(cursor: Cursor) -> Layout:
+        (oldest,) = cursor.execute(f"SELECT min({BY_MONTH[table]})::date FROM public.{table}").fetchone() or (None,)
+        return by_month(table, to_begin_with(oldest, today))
+
+    return _turned(database, table, laid=laid, progress=progress)
 
 
 def make_whole(database: Database, table: str, *, progress: Progress) -> Done:
     """Takes the parts of a table together again, or raises NoDatabase, with the reason, and does nothing."""
-    return _turned(database, table, parts=0, progress=progress)
+    _known(table, BY)
+    return _turned(database, table, laid=None, progress=progress)
 
 
 def divided(database: Database) -> dict[str, int]:
     """The tables that are divided, and into how many parts."""
-    with _own(database) as connection:
+    with own(database) as connection:
         return dict(connection.execute(_DIVIDED).fetchall())
 
 
-def _own(database: Database) -> psycopg.Connection[Any]:
+def locks_lacking(database: Database) -> int:
+    """How many locks a transaction should have room for, where months are many and PostgreSQL is set to fewer."""
+    with own(database) as connection:
+        has, held = connection.execute(_HELD).fetchone() or (0, 0)
+    return 64 * -(-held // 64) if held > has else 0
+
+
+def own(database: Database) -> psycopg.Connection[Any]:
+    """A connection that sees every row, in UTC, and waits for nobody longer than this house does."""
     address = database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
     options = f"-c timezone=UTC -c search_path=public -c row_security=off -c lock_timeout={WAITS}"
     return psycopg.connect(address, autocommit=True, options=options)
 
 
-def _turned(database: Database, table: str, *, parts: int, progress: Progress) -> Done:
-    if table not in BY:
-        raise NoDatabase(f"{table} is no table that is divided. These are: {', '.join(BY)}.")
+def _known(table: str, tables: Iterable[str]) -> None:
+    if table not in tables:
+        which = f"These are: {', '.join(tables)}."
+        raise NoDatabase(NOT_BY_MONTH.get(table) or f"{table} is no table that is divided. {which}")
+
+
+def _turned(database: Database, table: str, *, laid: Laid | None, progress: Progress) -> Done:
     try:
-        with _own(database) as connection, connection.transaction():
+        with own(database) as connection, connection.transaction():
             cursor = connection.cursor()
-            _locked(cursor, table, _asked(cursor, table, parts))
-            known = _asked(cursor, table, parts)  # once more: somebody may have divided it while this one waited
+            _locked(cursor, table, _asked(cursor, table, whole=laid is None))
+            known = _asked(cursor, table, whole=laid is None)  # once more: somebody may have been before this one
             began = time.monotonic()
-            rows = _made_again(cursor, table, known, parts, progress)
+            as_owner(cursor, table)
+            into = laid(cursor) if laid else None
+            rows = _made_again(cursor, table, known, into, progress)
         seconds = time.monotonic() - began
-        with _own(database) as connection:
+        with own(database) as connection:
             connection.execute(f"ANALYZE public.{table}")
-        return Done(table, rows, seconds, parts)
+        return Done(table, rows, seconds, into)
     except errors.LockNotAvailable:
         raise NoDatabase(
             f"Somebody works with {table}, or with what hangs on it. Stop the program and its jobs, and do it again."
@@ -119,7 +161,13 @@ def _turned(database: Database, table: str, *, parts: int, progress: Progress) -
         raise NoDatabase(f"{table} cannot be taken apart: {reason.diag.message_detail}") from None
 
 
-def _asked(cursor: Cursor, table: str, parts: int) -> list[str]:
+def as_owner(cursor: Cursor, table: str) -> None:
+    """What is made is the table's owner's, whoever has it made: the night that makes more works as that owner."""
+    asked = "SELECT quote_ident(tableowner) FROM pg_tables WHERE schemaname = 'public' AND tablename = %s"
+    cursor.execute(f"SET LOCAL ROLE {every(cursor, asked, [table])[0]}")
+
+
+def _asked(cursor: Cursor, table: str, *, whole: bool) -> list[str]:
     """The keys that lie apart already. Raises NoDatabase when the table is not to be touched."""
     row = cursor.execute(_KIND, [f"public.{table}"]).fetchone()
     if row is None:
@@ -127,11 +175,11 @@ def _asked(cursor: Cursor, table: str, parts: int) -> list[str]:
     kind, mine = row
     if not mine:
         raise NoDatabase(f"{table} is owned by another user of PostgreSQL. Its owner alone divides it.")
-    if parts and kind == "p":
-        raise NoDatabase(f"{table} is divided already. To change the number of its parts, make it whole first.")
-    if not parts and kind != "p":
+    if not whole and kind == "p":
+        raise NoDatabase(f"{table} is divided already. To divide it otherwise, make it whole first.")
+    if whole and kind != "p":
         raise NoDatabase(f"{table} is whole.")
-    lent = cursor.execute(_LENT).fetchone() if _all(cursor, "SELECT to_regclass('public.site_apart')", [])[0] else None
+    lent = cursor.execute(_LENT).fetchone() if every(cursor, "SELECT to_regclass('public.site_apart')", [])[0] else None
     if lent and lent[0]:
         raise NoDatabase(
             f"A site has a server of its own ({lent[0]}), and its rows come to the table as it is."
@@ -150,67 +198,66 @@ def _locked(cursor: Cursor, table: str, known: Sequence[str]) -> None:
     cursor.execute(f"LOCK TABLE {named} IN ACCESS EXCLUSIVE MODE")
 
 
-def _made_again(cursor: Cursor, table: str, known: Sequence[str], parts: int, progress: Progress) -> int:
+def _made_again(cursor: Cursor, table: str, known: Sequence[str], into: Layout | None, progress: Progress) -> int:
     before = bearings(cursor)
     was = shape(cursor, table, keys=[keys.table_of(key) for key in known], own=KEYS)
-    column = BY[table]
-    widen = [key.name for key in was.keys if keys.lacks(key, column)] if parts else []
-    sources = [f"{WAS}.{table}"] if parts else _all(cursor, _LEAVES, [f"public.{table}"])
+    column = into.column if into else every(cursor, _COLUMN, [f"public.{table}"])[0]
+    widen = [key.name for key in was.keys if keys.lacks(key, column)] if into else []
+    sources = [f"{WAS}.{table}"] if into else every(cursor, _LEAVES, [f"public.{table}"])
     for reference in was.references:
         if reference.child != table:
             cursor.execute(reference.dropped)
-    _each(cursor, was.taken_down)
-    _each(cursor, [f"CREATE SCHEMA {WAS}", f"ALTER TABLE public.{table} SET SCHEMA {WAS}"])
+    each_of(cursor, was.taken_down)
+    each_of(cursor, [f"CREATE SCHEMA {WAS}", f"ALTER TABLE public.{table} SET SCHEMA {WAS}"])
 
-    places = _laid_out(cursor, table, was, parts)
+    places = _laid_out(cursor, table, was, into)
     rows, pages = _copied(cursor, table, was, sources, progress)
     for number, key in enumerate(was.keys, start=1):
         now = key
         if key.name in widen:
-            _each(cursor, keys.filled(key, table, column))
+            each_of(cursor, keys.filled(key, table, column))
             now = keys.widened(key, column)
         elif key.name in known:
             now = keys.narrowed(key, column)
-        _each(cursor, [now.on(place) for place in (*places, f"public.{table}")])
+        each_of(cursor, [now.on(place) for place in (*places, f"public.{table}")])
         progress(pages + pages * number // (len(was.keys) + 1), 2 * pages, key.name)
-    _each(cursor, [f"DROP TABLE {WAS}.{table}", f"DROP SCHEMA {WAS}"])
+    each_of(cursor, [f"DROP TABLE {WAS}.{table}", f"DROP SCHEMA {WAS}"])
     for reference in was.references:
-        cursor.execute((keys.pointed(reference, table, widen) if parts else keys.pointed_back(reference, table)).made)
+        cursor.execute((keys.pointed(reference, table, widen) if into else keys.pointed_back(reference, table)).made)
     for trigger in was.triggers:
-        _each(cursor, trigger.on(f"public.{table}"))
-        _each(cursor, [said for place in places if not trigger.of_rows for said in trigger.on(place)])
-    _each(cursor, [f"ALTER TABLE public.{table} {wall}" for wall in was.walled])
-    _each(cursor, [f"ALTER TABLE {place} ENABLE ROW LEVEL SECURITY" for place in places])
-    _each(cursor, was.put_up)
+        each_of(cursor, trigger.on(f"public.{table}"))
+        each_of(cursor, [said for place in places if not trigger.of_rows for said in trigger.on(place)])
+    each_of(cursor, [f"ALTER TABLE public.{table} {wall}" for wall in was.walled])
+    each_of(cursor, [f"ALTER TABLE {place} ENABLE ROW LEVEL SECURITY" for place in places])
+    each_of(cursor, was.put_up)
     for key in was.keys:
         if key.name in widen:
-            _each(cursor, keys.kept(key, table, column))
+            each_of(cursor, keys.kept(key, table, column))
     if widen:
-        _each(cursor, keys.not_emptied([*places, f"public.{table}"]))
-    if not parts:
+        each_of(cursor, keys.not_emptied([*places, f"public.{table}"]))
+    if into is None:
         _taken_away(cursor, known)
-    _each(cursor, _all(cursor, _REMEMBERED, [table]))
+    each_of(cursor, every(cursor, _REMEMBERED, [table]))
     if differing := compared(before, bearings(cursor), table, column, {*widen, *known}):
         raise NoDatabase(f"{table} would not be what it was: {differing}. Nothing was done.")
     progress(2 * pages, 2 * pages, "")
     return rows
 
 
-def _laid_out(cursor: Cursor, table: str, was: Shape, parts: int) -> list[str]:
+def _laid_out(cursor: Cursor, table: str, was: Shape, into: Layout | None) -> list[str]:
     """The table without rows and keys, and its parts; their names."""
     like = f"CREATE TABLE public.{table} (LIKE {WAS}.{table} INCLUDING ALL EXCLUDING INDEXES)"
     stored = f" WITH ({was.storage})" if was.storage else ""
-    if not parts:
+    if into is None:
         cursor.execute(like + stored)
         return []
-    cursor.execute(f"{like} PARTITION BY HASH ({BY[table]})")
+    cursor.execute(f"{like} PARTITION BY {into.method} ({into.column})")
     cursor.execute(f"CREATE SCHEMA IF NOT EXISTS {KEYS}")
     places = []
-    for part in range(parts):
-        place = f"{schema_of(part)}.{table}"
-        cursor.execute(f"CREATE SCHEMA IF NOT EXISTS {schema_of(part)}")
-        of = f"FOR VALUES WITH (MODULUS {parts}, REMAINDER {part})"
-        cursor.execute(f"CREATE TABLE {place} PARTITION OF public.{table} {of}{stored}")
+    for part in into.parts:
+        place = f"{part.schema}.{table}"
+        cursor.execute(f"CREATE SCHEMA IF NOT EXISTS {part.schema}")
+        cursor.execute(f"CREATE TABLE {place} PARTITION OF public.{table} {part.of}{stored}")
         places.append(place)
     return places
 
@@ -220,7 +267,7 @@ def _copied(cursor: Cursor, table: str, was: Shape, sources: Sequence[str], prog
     columns = ", ".join(was.columns)
     pages = {
         source: int(
-            _all(cursor, "SELECT pg_relation_size(%s::regclass) / current_setting('block_size')::int", [source])[0]
+            every(cursor, "SELECT pg_relation_size(%s::regclass) / current_setting('block_size')::int", [source])[0]
         )
         for source in sources
     }
@@ -240,16 +287,16 @@ def _copied(cursor: Cursor, table: str, was: Shape, sources: Sequence[str], prog
 def _taken_away(cursor: Cursor, known: Sequence[str]) -> None:
     """What a divided table alone had."""
     for key in known:
-        _each(cursor, [f"DROP FUNCTION {KEYS}.keep_{key}()", f"DROP TABLE {keys.table_of(key)}"])
+        each_of(cursor, [f"DROP FUNCTION {KEYS}.keep_{key}()", f"DROP TABLE {keys.table_of(key)}"])
     if not cursor.execute("SELECT 1 FROM pg_partitioned_table LIMIT 1").fetchone():
-        _each(cursor, [f"DROP FUNCTION IF EXISTS {KEYS}.not_emptied()", f"DROP SCHEMA {KEYS}"])
-    _each(cursor, _all(cursor, _EMPTY, []))
+        each_of(cursor, [f"DROP FUNCTION IF EXISTS {KEYS}.not_emptied()", f"DROP SCHEMA {KEYS}"])
+    each_of(cursor, every(cursor, _EMPTY, []))
 
 
-def _each(cursor: Cursor, statements: Iterable[str]) -> None:
+def each_of(cursor: Cursor, statements: Iterable[str]) -> None:
     for statement in statements:
         cursor.execute(statement)
 
 
-def _all(cursor: Cursor, statement: str, values: Sequence[object]) -> list[str]:
+def every(cursor: Cursor, statement: str, values: Sequence[object]) -> list[str]:
     return [row[0] for row in cursor.execute(statement, values or None).fetchall()]

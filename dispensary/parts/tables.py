@@ -1,8 +1,8 @@
-"""Which tables can be divided, and by which column. Pure.
+"""Which tables can be divided, by which column or by which day. Pure.
 
 PostgreSQL demands of a unique key of a divided table that it has the column by which it is divided. A table is divided
-by the column that the most of its keys have already. A key that lacks it stays exact by a table of its own, of the
-key's columns alone, which is not divided (dispensary/parts/keys.py).
+by the column that the most of its keys have already, or by the day or moment that it is of, in months. A key that lacks
+it stays exact by a table of its own, of the key's columns alone, which is not divided (dispensary/parts/keys.py).
 """
 
 from __future__ import annotations
@@ -20,6 +20,18 @@ be frozen at two. A book is of one site and product, so that a line's number is 
 its reason, which is what inserts conflict on.
 """
 
+BY_MONTH = {"day_outcome": "dose_day", "register_line": "dose_day", "audit_entry": "at"}
+"""Each table that can lie in months, with its day, or its moment in months of UTC.
+
+None of them is inserted by a key that lacks it: what a dose day conflicts on has the day, and a line and an entry have
+the number that their book or chain gives them.
+"""
+NOT_BY_MONTH = {
+    "message": "message cannot lie in months: a text is queued once for its reason, whenever, and PostgreSQL finds that"
+    " out by a key of the reason alone (ON CONFLICT), which a table in months cannot have. Divide it by its reason:"
+    " `dispensary divide message`."
+}
+
 FEWEST, MOST = 2, 64
 PARTS = 16
 
@@ -27,12 +39,3 @@ KEYS = "parts"
 """The schema of the keys that are not divided, and of the functions that keep them."""
 WAS = "parts_were"
 """Where a table is while it is copied; there is no such schema before or after."""
-
-
-def schema_of(part: int) -> str:
-    """Each part lies in a schema of its own, under the table's own name.
-
-    So its keys have the names that the program knows a refusal by, and whoever sees to the tables of `public` sees none
-    of it.
-    """
-    return f"part_{part:02}"

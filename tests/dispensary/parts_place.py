@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -11,8 +11,8 @@ import psycopg
 from dispensary.backups.sums import sums
 from dispensary.database import Database
 from dispensary.parts.bearings import bearings
-from dispensary.parts.dividing import divide, divided, make_whole
-from dispensary.parts.tables import BY
+from dispensary.parts.dividing import divide, divide_by_month, divided, make_whole
+from dispensary.parts.tables import BY, BY_MONTH
 from dispensary.supplies.closing import close_day
 from dispensary.units import new_id
 from tests.builders import Clinic, clinic
@@ -28,6 +28,11 @@ def quiet(done: int, total: int, within: str) -> None:
 def divide_all(database: Database) -> None:
     for table in BY:
         divide(database, table, parts=PARTS, progress=quiet)
+
+
+def by_months(database: Database, today: date) -> None:
+    for table in BY_MONTH:
+        divide_by_month(database, table, today=today, progress=quiet)
 
 
 def all_whole(database: Database) -> None:

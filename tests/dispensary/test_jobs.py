@@ -188,6 +188,7 @@ def test_the_clockwork_starts_sends_and_stops(place: Clinic, tmp_path: Path) -> 
             "wipe texts",
             "end of keeping",
             "monthly reports",
+            "months to come",
             "judge health",
             "pass alerts on",
         }

@@ -214,8 +214,8 @@ def test_the_command_says_what_it_did_and_refuses_in_a_sentence(
     assert run("day_outcome", "--parts", "3")[1].startswith(
         "day_outcome: divided into 3 parts by client_id; 6 rows. It"
     )
-    assert run("day_outcome") == (2, "day_outcome is divided already. To change the number of its parts, make it whole"
-                                     " first.\n")  # fmt: skip
+    otherwise = "To divide it otherwise, make it whole first."
+    assert run("day_outcome") == (2, f"day_outcome is divided already. {otherwise}\n")
     code, said_then = run()
     assert (code, len(said_then.splitlines())) == (0, 3)
     assert run()[1] == "Every table that can be divided is divided.\n"
