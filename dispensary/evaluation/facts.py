@@ -59,7 +59,8 @@ WITH span AS MATERIALIZED (
     FROM unnest(CAST(:clients AS uuid[])) AS asked (client_id)
     LEFT JOIN fact_client f ON f.client_id = asked.client_id
     CROSS JOIN LATERAL (
-        SELECT min(o.dose_day) AS first, max(o.dose_day) AS last FROM day_outcome o WHERE o.client_id = asked.client_id
+        SELECT min(o.dose_day) AS first, max(o.dose_day) AS last FROM day_outcome o
+        WHERE o.client_id = asked.client_id AND o.dose_day > coalesce(f.through, '-infinity')
     ) AS closed
     WHERE NOT coalesce(f.touched, false) AND closed.last > coalesce(f.through, closed.first - 1)
         AND closed.last - coalesce(f.through, closed.first - 1) <= :most_days
@@ -92,8 +93,8 @@ WHERE client.id > :after AND {which} ORDER BY client.id LIMIT :most FOR NO KEY U
 """
 _BEHIND = text(
     _NEXT.format(
-        which="""(f.touched OR (SELECT max(o.dose_day) FROM day_outcome o WHERE o.client_id = client.id)
-            > coalesce(f.through, '-infinity'))""",
+        which="""(f.touched OR EXISTS (SELECT 1 FROM day_outcome o WHERE o.client_id = client.id
+            AND o.dose_day > coalesce(f.through, '-infinity')))""",
         waits=" SKIP LOCKED",
     )
 )

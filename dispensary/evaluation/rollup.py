@@ -65,8 +65,9 @@ _COUNT_STOCK = f"""
 {_DAYS.replace("fact_site_day", "fact_stock_day")}
 INSERT INTO fact_stock_day AS f (site_id, dose_day, product, out_ml, left_ml)
 SELECT DISTINCT ON (d.dose_day, b.product) %(site)s, d.dose_day, b.product,
-    (SELECT coalesce(-sum(l.ml), 0) FROM register_line l LEFT JOIN register_line was ON was.id = l.corrects_id
-        WHERE l.book_id = b.id AND l.dose_day = d.dose_day AND 'supplied' IN (l.kind, was.kind)),
+    (SELECT coalesce(-sum(l.ml), 0) FROM register_line l WHERE l.book_id = b.id AND l.dose_day = d.dose_day
+        AND 'supplied' = CASE WHEN l.corrects_id IS NULL THEN l.kind
+            ELSE (SELECT was.kind FROM register_line was WHERE was.id = l.corrects_id) END),
     CASE WHEN d.dose_day = %(day)s
         THEN (SELECT coalesce(sum(lot.balance), 0) FROM lot WHERE lot.book_id = b.id AND lot.expires_on > d.dose_day)
         ELSE coalesce((SELECT l.balance FROM register_line l WHERE l.book_id = b.id AND l.dose_day <= d.dose_day
