@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
+import pytest
 
 from dispensary.backups.sums import sums
 from dispensary.database import Database
@@ -30,9 +31,26 @@ def divide_all(database: Database) -> None:
         divide(database, table, parts=PARTS, progress=quiet)
 
 
-def by_months(database: Database, today: date) -> None:
+def by_months(database: Database, today: date = date(2026, 11, 24)) -> None:
     for table in BY_MONTH:
         divide_by_month(database, table, today=today, progress=quiet)
+
+
+def in_months_all(database: Database) -> None:
+    """Every table that can lie in months does, and texts are divided by their reason."""
+    by_months(database)
+    divide(database, "message", parts=PARTS, progress=quiet)
+
+
+WAYS = [pytest.param(divide_all, id="by digest"), pytest.param(in_months_all, id="by month")]
+"""Each way of dividing everything that can be divided."""
+
+
+def parts_of(database: Database) -> list[str]:
+    with straight(database) as connection:
+        asked = """SELECT i.inhrelid::regclass::text FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhparent
+            WHERE c.relkind = 'p' AND c.relnamespace = 'public'::regnamespace ORDER BY 1"""
+        return [row[0] for row in connection.execute(asked).fetchall()]
 
 
 def all_whole(database: Database) -> None:

@@ -15,10 +15,9 @@ from sqlalchemy.exc import DBAPIError
 from dispensary import schema
 from dispensary.database import Database
 from dispensary.embedded import NoDatabase
-from dispensary.parts.dividing import divide
-from dispensary.parts.tables import FEWEST
 from dispensary.schema import Met, met, migrate
 from tests.builders import clinic
+from tests.dispensary.parts_place import PARTS, WAYS, all_whole, parts_of
 from tests.dispensary.tomorrow import Tomorrow
 
 WAITS = """
@@ -155,15 +154,22 @@ class TestAnIndexBesideWork:
         with pytest.raises(DBAPIError, match="already exists"):
             migrate(database)
 
+    @pytest.mark.parametrize("way", WAYS)
     def test_is_made_for_each_part_of_a_divided_table(
-        self, database: Database, tomorrow: Tomorrow, monkeypatch: pytest.MonkeyPatch
+        self,
+        database: Database,
+        tomorrow: Tomorrow,
+        monkeypatch: pytest.MonkeyPatch,
+        way: Callable[[Database], None],
     ) -> None:
-        if not rows(database, "SELECT FROM pg_partitioned_table WHERE partrelid = 'audit_entry'::regclass"):
-            divide(database, "audit_entry", parts=FEWEST, progress=lambda done, total, within: None)
+        all_whole(database)
+        way(database)
+        places = [part.split(".")[0] for part in parts_of(database) if part.endswith(".audit_entry")]
+        assert len(places) == PARTS
         tomorrow.adds("0901_indexed", 'index_beside_work("ix_beside", "audit_entry", "(act, at)")')
         tomorrow.runs(monkeypatch)
         with database.engine.begin() as connection:  # what a run left that ended on its way
-            connection.exec_driver_sql("CREATE INDEX ix_beside ON part_01.audit_entry (act, at)")
+            connection.exec_driver_sql(f"CREATE INDEX ix_beside ON {places[1]}.audit_entry (act, at)")
         assert migrate(database) == ["0901_indexed"]
-        parts = [(f"part_{part:02}.ix_beside", True, True) for part in range(FEWEST)]
+        parts = [(f"{place}.ix_beside", True, True) for place in places]
         assert rows(database, INDEXES) == [*parts, ("public.ix_beside", True, False)]

@@ -7,7 +7,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,19 @@ from dispensary.schema import _config, migrate
 from dispensary.verification.verifying import verify
 from tests.builders import Clinic
 from tests.dispensary.old_clinic import FULL
-from tests.dispensary.parts_place import PARTS, all_whole, close, divide_all, held, other, quiet, said, straight, worked
+from tests.dispensary.parts_place import (
+    PARTS,
+    WAYS,
+    all_whole,
+    close,
+    divide_all,
+    held,
+    other,
+    quiet,
+    said,
+    straight,
+    worked,
+)
 from tests.dispensary.test_evaluation import export_days
 
 
@@ -166,11 +178,14 @@ def test_when_it_is_killed_in_the_middle_nothing_has_changed(place: Clinic, with
     assert divide(place.database, "register_line", parts=PARTS, progress=quiet).rows > 0
 
 
-def test_work_goes_on_the_same_on_connections_that_were_open_before(place: Clinic) -> None:
+@pytest.mark.parametrize("way", WAYS)
+def test_work_goes_on_the_same_on_connections_that_were_open_before(
+    place: Clinic, way: Callable[[Database], None]
+) -> None:
     """What PostgreSQL remembers of a function holds the row of a table as it was."""
     client, later = place.client(), place.client()
     place.give(client)
-    divide_all(place.database)
+    way(place.database)
     place.give(later)
     close(place)
     with place.database.reading() as session:
@@ -179,9 +194,12 @@ def test_work_goes_on_the_same_on_connections_that_were_open_before(place: Clini
     assert kept == 0
 
 
-def test_exports_say_the_same_to_the_byte_and_a_backup_comes_back_in_parts(place: Clinic, tmp_path: Path) -> None:
+@pytest.mark.parametrize("way", WAYS)
+def test_exports_say_the_same_to_the_byte_and_a_backup_comes_back_in_parts(
+    place: Clinic, tmp_path: Path, way: Callable[[Database], None]
+) -> None:
     whole = export_days(place, tmp_path / "whole")[1]
-    divide_all(place.database)
+    way(place.database)
     assert export_days(place, tmp_path / "divided")[1] == whole
     assert len(whole["dose-days.csv"].splitlines()) > 6
 
@@ -241,7 +259,10 @@ def test_a_key_that_could_not_be_kept_exact_leaves_the_table_whole(place: Clinic
     assert divided(place.database) == {}
 
 
-def test_a_divided_database_is_brought_to_a_later_step(server: str, vault: Vault) -> None:
+@pytest.mark.parametrize("way", WAYS)
+def test_a_divided_database_is_brought_to_a_later_step(
+    server: str, vault: Vault, way: Callable[[Database], None]
+) -> None:
     admin = server.replace("+psycopg", "").replace("/takehome?", "/postgres?")
     with psycopg.connect(admin, autocommit=True) as connection:
         connection.execute("CREATE DATABASE divided_early")
@@ -253,7 +274,7 @@ def test_a_divided_database_is_brought_to_a_later_step(server: str, vault: Vault
                 upgraded.commit()
                 upgraded.exec_driver_sql(then)
                 upgraded.commit()
-        divide_all(database)
+        way(database)
         rows = held(database)
         migrate(database)
         assert {
@@ -262,7 +283,7 @@ def test_a_divided_database_is_brought_to_a_later_step(server: str, vault: Vault
         divided_then = said(database)
         all_whole(database)
         whole_then = said(database)
-        divide_all(database)
+        way(database)
         assert said(database) == divided_then
         with psycopg.connect(server.replace("+psycopg", ""), autocommit=True) as connection:
             if not os.environ.get("TAKEHOME_TESTS_DIVIDED"):

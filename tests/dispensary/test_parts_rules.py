@@ -16,11 +16,10 @@ import pytest
 from psycopg import errors
 
 from dispensary.database import Database
-from dispensary.parts.tables import BY
 from dispensary.units import new_id
 from dispensary.wall import DESK
 from tests.builders import Clinic
-from tests.dispensary.parts_place import PARTS, divide_all, other, queued, straight, worked
+from tests.dispensary.parts_place import WAYS, other, parts_of, queued, straight, worked
 
 
 @pytest.fixture
@@ -28,9 +27,9 @@ def place(database: Database, now: datetime) -> Clinic:
     return worked(database, now)
 
 
-@pytest.fixture
-def parted(place: Clinic) -> Clinic:
-    divide_all(place.database)
+@pytest.fixture(params=WAYS)
+def parted(place: Clinic, request: pytest.FixtureRequest) -> Clinic:
+    request.param(place.database)
     return place
 
 
@@ -72,16 +71,16 @@ LINE = """INSERT INTO register_line SELECT (jsonb_populate_record(l, %s)).* FROM
 
 
 def lines(place: Clinic, changes: dict[str, object]) -> list[Callable[[psycopg.Connection[Any]], object]]:
-    """The same line for two books, three times each."""
+    """The same line for two books, three times each, of three months."""
     with straight(place.database) as connection:
         books = connection.execute("SELECT DISTINCT book_id FROM register_line").fetchall()
     assert len(books) == 2
 
-    def add(book: UUID) -> Callable[[psycopg.Connection[Any]], object]:
-        row = {"id": str(new_id()), "seq": next(_numbers), **changes}
+    def add(book: UUID, month: int) -> Callable[[psycopg.Connection[Any]], object]:
+        row = {"id": str(new_id()), "seq": next(_numbers), "dose_day": f"2026-{month}-05", **changes}
         return lambda connection: connection.execute(LINE, [json.dumps(row, default=str), book])
 
-    return [add(book) for (book,) in books * 3]
+    return [add(book, month) for month in (10, 11, 12) for (book,) in books]
 
 
 @pytest.mark.parametrize("level", ["read committed", "repeatable read", "serializable"])
@@ -92,7 +91,9 @@ def test_what_is_once_is_once_in_all_parts_whoever_writes_at_once(parted: Clinic
         ).fetchone() or (None, None)
     corrected = {"kind": "corrected", "corrects_id": one, "reason": "x", "supply_id": None}
     returned = {"kind": "returned", "transfer_id": transfer, "reason": "x", "supply_id": None}
-    chain = "INSERT INTO audit_entry SELECT (jsonb_populate_record(e, '{\"seq\": 900}')).* FROM audit_entry e LIMIT 1"
+    chain = """INSERT INTO audit_entry SELECT (jsonb_populate_record(e, jsonb_build_object('seq', 900, 'at', %s::text))).*
+        FROM audit_entry e ORDER BY site_id, seq LIMIT 1"""
+    numbered = lines(parted, {"seq": 900})
     frozen = "INSERT INTO day_outcome SELECT (jsonb_populate_record(o, %s)).* FROM day_outcome o LIMIT 1"
     number = new_id()
     known = [f"UPDATE message SET provider_id = 'G1', state = 'sent' WHERE reason_key = 'reply:{n}'" for n in range(4)]
@@ -100,7 +101,8 @@ def test_what_is_once_is_once_in_all_parts_whoever_writes_at_once(parted: Clinic
         "uq_register_line_corrects_id": lines(parted, corrected),
         "uq_register_line_transfer": lines(parted, returned),
         "pk_register_line": lines(parted, {"id": new_id(), "kind": "note", "ml": 0, "reason": "x", "supply_id": None}),
-        "pk_audit_entry": [lambda connection: connection.execute(chain)] * 3,
+        "uq_register_line_book_id_seq": numbered[::2],
+        "pk_audit_entry": [lambda c, m=m: c.execute(chain, [f"2026-{m}-05"]) for m in (10, 11, 12)],  # type: ignore[misc]
         "pk_day_outcome": [
             lambda connection: connection.execute(frozen, ['{"dose_day": "2026-12-01"}']),
             lambda connection: connection.execute(
@@ -171,7 +173,7 @@ def test_the_second_wall_stands_and_no_part_is_within_reach_behind_it(parted: Cl
             count, own = connection.execute(seen, {"site": other(parted)}).fetchone() or (0, None)
             assert count == 0 or own, table
             assert (count,) != every
-        for part in (f"part_{n:02}.{table}" for n in range(PARTS) for table in BY):
+        for part in parts_of(parted.database):
             with pytest.raises(errors.InsufficientPrivilege), connection.transaction():
                 connection.execute(f"SELECT FROM {part}")
         with pytest.raises(errors.InsufficientPrivilege), connection.transaction():
