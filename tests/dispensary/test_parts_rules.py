@@ -91,8 +91,8 @@ def test_what_is_once_is_once_in_all_parts_whoever_writes_at_once(parted: Clinic
         ).fetchone() or (None, None)
     corrected = {"kind": "corrected", "corrects_id": one, "reason": "x", "supply_id": None}
     returned = {"kind": "returned", "transfer_id": transfer, "reason": "x", "supply_id": None}
-    chain = """INSERT INTO audit_entry SELECT (jsonb_populate_record(e, jsonb_build_object('seq', 900, 'at', %s::text))).*
-        FROM audit_entry e ORDER BY site_id, seq LIMIT 1"""
+    chain = """INSERT INTO audit_entry SELECT (jsonb_populate_record(e, jsonb_build_object('seq', 900,
+        'at', %s::text))).* FROM audit_entry e ORDER BY site_id, seq LIMIT 1"""
     numbered = lines(parted, {"seq": 900})
     frozen = "INSERT INTO day_outcome SELECT (jsonb_populate_record(o, %s)).* FROM day_outcome o LIMIT 1"
     number = new_id()

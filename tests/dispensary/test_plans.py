@@ -1,7 +1,8 @@
 """What PostgreSQL reads for what is done at a counter all day: a few rows by an index, in however large a country.
 
 `auto_explain` tells every statement's plan as it was run, those within triggers too, with the rows that each step read.
-With TAKEHOME_TESTS_DIVIDED=1 the tables that grow are in parts: a part that is read in order is as wrong as a table.
+With TAKEHOME_TESTS_DIVIDED=1, or =month, the tables that grow are in parts: a part that is read in order is as wrong as
+a table.
 """
 
 from __future__ import annotations
@@ -172,6 +173,8 @@ def country(database_url: str, vault: Vault, tmp_path: Path) -> Iterator[Country
         parts: dict[str, int] = {}
         for name, leaf in leaves:
             (rows,) = connection.execute(f"SELECT count(*) FROM {leaf}").fetchone() or (0,)
+            if leaf.startswith("month_") and rows <= AT_A_SITE:
+                continue  # a month that is to come, or of which there are a few days
             parts[name] = min(rows, parts.get(name, rows))
     plain.close()
     assert min(counts.values()) >= ENOUGH, counts
