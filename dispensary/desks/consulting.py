@@ -15,6 +15,7 @@ from litestar.response import Redirect, Response, Template
 from litestar.types import ControllerRouterHandler
 from sqlalchemy.dialects.postgresql import Range
 
+from dispensary import leaving
 from dispensary.care.referral_models import Service
 from dispensary.clients.queries import Face
 from dispensary.clients.queries import find as find_clients
@@ -29,7 +30,7 @@ from dispensary.refusals import Refused
 from dispensary.staff.queries import Place
 from dispensary.staff.rules import Act, Actor
 from dispensary.units import AccountId, ClientId, DoseDay
-from dispensary.web import consultation, dosing_acts, leaving
+from dispensary.web import consultation, dosing_acts
 from dispensary.web.doing import done_or_again
 from dispensary.web.forms import Form, one
 from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite

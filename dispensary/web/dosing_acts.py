@@ -16,6 +16,7 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import Range
 
+from dispensary import leaving
 from dispensary.clients.models import Episode
 from dispensary.clients.rules import ExitReason
 from dispensary.clients.service import end_episode, the_client
@@ -32,7 +33,6 @@ from dispensary.supplies.queries import covered_days, last_observed_day, last_wh
 from dispensary.supplies.recalls import call_back
 from dispensary.takehome.service import end_decisions
 from dispensary.units import ClientId, DoseDay, Milligrams
-from dispensary.web import leaving
 
 BRING_WITHIN = timedelta(days=2)
 """Bottles with an earlier dose are brought back within so many days (common practice: 24 to 48 hours)."""
