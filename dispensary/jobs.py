@@ -170,15 +170,24 @@ def book_weekly(database: Database, clock: Clock) -> int:
 
 
 def make_months_to_come(database: Database, clock: Clock) -> bool:
-    """Makes, once a night, the months to come of tables that lie in months, and says whether it did; no clinic's do."""
-    today = clock().astimezone(UTC).date()
-    if not standings(database):
+    """Makes, once a night by the clocks of the first site, the months to come of tables that lie in months.
+
+    Says whether it did. A clinic's tables lie in none. What cannot be done in a night is left to the next one: nobody
+    waits for it by day.
+    """
+    now = clock()
+    with database.reading() as session:
+        places = sites_here(session)
+    if not places or not standings(database):
         return False
+    today = now.astimezone(UTC).date()
 
     def work(session: WriteSession) -> dict[str, object]:
         return {"made": make_months(database, today=today)}
 
-    return run_once(database, job=MONTHS, slot=f"night of {today}", clock=clock, work=work)
+    night = places[0].dose_day(now - CLOSE_AFTER)
+    name = f"night of {night}"
+    return run_once(database, job=MONTHS, slot=name, clock=clock, work=work, retry_after=timedelta(days=1))
 
 
 def back_up_nightly(database: Database, backups: Backups, data: Path, clock: Clock) -> bool:

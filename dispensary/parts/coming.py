@@ -19,7 +19,7 @@ from dispensary.embedded import NoDatabase
 from dispensary.parts import keys
 from dispensary.parts.bearings import bearings
 from dispensary.parts.catalogue import Cursor, Shape, near, shape
-from dispensary.parts.dividing import as_owner, each_of, own
+from dispensary.parts.dividing import as_owner, each_of, locks_lacking, own
 from dispensary.parts.layouts import REST, Part, lacking, month_in, part_of
 from dispensary.parts.tables import BY_MONTH, KEYS, WAS
 
@@ -39,6 +39,7 @@ _MAY = """
 SELECT pg_has_role(relowner, 'MEMBER'), has_database_privilege(relowner, current_database(), 'CREATE') FROM pg_class
 WHERE oid = %s::regclass
 """
+_MAY_NOT = "the program's user has to own the table and the database, and does not"
 
 
 @dataclass(frozen=True)
@@ -83,11 +84,14 @@ def to_look_at(database: Database, *, today: date) -> list[str]:
     said = []
     for each in standings(database):
         if months := each.lacks(today):
-            why = "" if each.may else " The program's user may not make them: it has to own the table and the database."
-            said.append(f"{each.table} lacks {_named(months)}; the next night makes them.{why}")
+            why = "the next night makes them" if each.may else f"nobody makes them, since {_MAY_NOT}"
+            said.append(f"{each.table} lacks {_named(months)}; {why}.")
         if each.strays:
             rows = sum(each.strays.values())
-            said.append(f"{each.table} has {rows:,} rows in {REST}, in no month of their own: {_named(each.strays)}.")
+            what = "1 row" if rows == 1 else f"{rows:,} rows"
+            said.append(f"{each.table} has {what} in {REST}, in no month of their own: {_named(each.strays)}.")
+    if needed := locks_lacking(database):
+        said.append(f"Months have become many: set max_locks_per_transaction of PostgreSQL to {needed}.")
     return said
 
 
@@ -108,9 +112,7 @@ def make_months(database: Database, *, today: date) -> dict[str, list[str]]:
     for each in standings(database):
         if each.lacks(today):
             if not each.may:
-                raise NoDatabase(
-                    f"The program's user may not make months of {each.table}: it has to own the table and the database."
-                )
+                raise NoDatabase(f"Months of {each.table} are not made: {_MAY_NOT}.")
             made[each.table] = [f"{month:%Y-%m}" for month in _made(database, each.table, today)]
     return made
 

@@ -115,10 +115,13 @@ def divided(database: Database) -> dict[str, int]:
 
 
 def locks_lacking(database: Database) -> int:
-    """How many locks a transaction should have room for, where months are many and PostgreSQL is set to fewer."""
+    """What `max_locks_per_transaction` should be where months are many and it is less.
+
+    There is to be room for half of all connections to hold every month and its indexes at once.
+    """
     with own(database) as connection:
         has, held = connection.execute(_HELD).fetchone() or (0, 0)
-    return 64 * -(-held // 64) if held > has else 0
+    return 64 * -(-held // 128) if held > 2 * has else 0
 
 
 def own(database: Database) -> psycopg.Connection[Any]:
@@ -156,6 +159,11 @@ def _turned(database: Database, table: str, *, laid: Laid | None, progress: Prog
         said = str(reason).splitlines()[0]
         raise NoDatabase(
             f"The program's user may not do this: {said}. It has to own the tables and the database."
+        ) from None
+    except errors.OutOfMemory as reason:
+        raise NoDatabase(
+            f"PostgreSQL could not hold so many parts at once ({reason.diag.message_primary}). Nothing was done. Raise"
+            " max_locks_per_transaction, start PostgreSQL again, and do it again."
         ) from None
     except errors.DependentObjectsStillExist as reason:
         raise NoDatabase(f"{table} cannot be taken apart: {reason.diag.message_detail}") from None

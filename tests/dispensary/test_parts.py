@@ -145,20 +145,27 @@ KILLED = """
 import os, signal, sys
 from dispensary.database import Database
 from dispensary.keys import fresh_vault
-from dispensary.parts.dividing import divide
+from datetime import date
+from dispensary.parts.dividing import divide, divide_by_month
 def killed(done, total, within):
     if within == sys.argv[2]:
         os.kill(os.getpid(), signal.SIGKILL)
-divide(Database(sys.argv[1], fresh_vault(), pool_size=1), "register_line", parts=4, progress=killed)
+database = Database(sys.argv[1], fresh_vault(), pool_size=1)
+if sys.argv[3] == "month":
+    divide_by_month(database, "register_line", today=date(2026, 11, 24), progress=killed)
+divide(database, "register_line", parts=4, progress=killed)
 """
 
 
+@pytest.mark.parametrize("by", ["digest", "month"])
 @pytest.mark.parametrize("within", ["rows", "uq_register_line_transfer"])
-def test_when_it_is_killed_in_the_middle_nothing_has_changed(place: Clinic, within: str) -> None:
+def test_when_it_is_killed_in_the_middle_nothing_has_changed(place: Clinic, within: str, by: str) -> None:
     before, rows = said(place.database), held(place.database)
     root = str(Path(cli.__file__).parents[1])
     ended = subprocess.run(
-        [sys.executable, "-c", KILLED, place.database.url, within], env={**os.environ, "PYTHONPATH": root}, check=False
+        [sys.executable, "-c", KILLED, place.database.url, within, by],
+        env={**os.environ, "PYTHONPATH": root},
+        check=False,
     )
     assert ended.returncode == -signal.SIGKILL
 

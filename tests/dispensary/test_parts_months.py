@@ -24,13 +24,14 @@ from dispensary.embedded import NoDatabase
 from dispensary.jobs import make_months_to_come
 from dispensary.parts import coming
 from dispensary.parts.coming import make_months, standings, to_look_at
-from dispensary.parts.dividing import divide, divide_by_month, divided
+from dispensary.parts.dividing import divide, divide_by_month, divided, locks_lacking
 from dispensary.parts.layouts import following, lacking, part_of, through, to_begin_with
 from dispensary.parts.tables import BY_MONTH
 from dispensary.verification.verifying import verify
 from tests.builders import Clinic
 from tests.dispensary.parts_place import all_whole, by_months, held, parts_of, quiet, said, straight, worked
 from tests.dispensary.test_parts import schema_dump
+from tests.dispensary.visiting import MovableClock
 
 TODAY = date(2026, 11, 24)
 
@@ -116,8 +117,8 @@ def test_a_text_is_queued_once_whenever_and_is_in_no_month(place: Clinic) -> Non
         divide_by_month(place.database, "message", today=TODAY, progress=quiet)
 
 
-def each_has(month: str) -> dict[str, list[str]]:
-    return {table: [month] for table in BY_MONTH}
+def each_has(*months: str) -> dict[str, list[str]]:
+    return {table: list(months) for table in BY_MONTH}
 
 
 PART = r"""
@@ -303,18 +304,23 @@ def test_somebody_who_works_is_never_kept_waiting_and_the_next_night_makes_it(
     parted: Clinic, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(coming, "PATIENCE", 0)
-    clock = lambda: datetime(2026, 12, 31, 20, tzinfo=UTC)  # noqa: E731
+    clock = MovableClock(datetime(2026, 12, 31, 20, tzinfo=UTC))
     with straight(parted.database) as connection, connection.transaction():
         connection.execute("SELECT FROM account FOR UPDATE")
         connection.execute("UPDATE site SET name = name")  # what it hangs on, by somebody who may want the table next
         with pytest.raises(NoDatabase, match="Somebody works with audit_entry: its months are made the next night"):
             make_months(parted.database, today=date(2026, 12, 31))
         connection.execute("SELECT count(*) FROM audit_entry")
+        assert not make_months_to_come(parted.database, clock)
+    clock.goes_on(hours=8)
+    assert not make_months_to_come(parted.database, clock), "nor by day"
+    clock.goes_on(hours=16)
     assert make_months_to_come(parted.database, clock)
     assert not make_months_to_come(parted.database, clock), "once a night"
     with parted.database.reading() as session:
-        result = session.scalar(text("SELECT result FROM job_run WHERE job = 'months to come'"))
-    assert result == {"made": each_has("2027-02")}
+        asked = "SELECT result FROM job_run WHERE job = 'months to come' AND failure = ''"
+        result = session.scalar(text(asked))
+    assert result == {"made": each_has("2027-02", "2027-03")}
 
 
 @pytest.fixture
@@ -348,7 +354,7 @@ def test_the_command_says_what_it_did_and_verify_what_is_to_be_looked_at(command
         connection.execute(MORE["day_outcome"], ["2030-01-01"])
     code, output = run("verify")
     assert "To look at: day_outcome lacks 2027-02, 2027-03; the next night makes them.\n" in output
-    assert "To look at: day_outcome has 1 rows in month_rest, in no month of their own: 2030-01.\n" in output
+    assert "To look at: day_outcome has 1 row in month_rest, in no month of their own: 2030-01.\n" in output
 
 
 @pytest.fixture
@@ -366,8 +372,25 @@ def only_works(parted: Clinic) -> Iterator[Database]:
 def test_a_user_who_does_not_own_the_table_makes_no_month_and_verify_says_so(only_works: Database) -> None:
     later = date(2026, 12, 31)
     assert to_look_at(only_works, today=later)[0] == (
-        "audit_entry lacks 2027-02; the next night makes them. The program's user may not make them: it has to own the"
-        " table and the database."
+        "audit_entry lacks 2027-02; nobody makes them, since the program's user has to own the table and the database,"
+        " and does not."
     )
-    with pytest.raises(NoDatabase, match="The program's user may not make months of audit_entry: it has to own"):
+    with pytest.raises(NoDatabase, match="Months of audit_entry are not made: the program's user has to own"):
         make_months(only_works, today=later)
+
+
+def test_more_months_than_there_are_locks_are_said(parted: Clinic) -> None:
+    assert locks_lacking(parted.database) == 0
+    make_months(parted.database, today=date(2026, 12, 31))
+    with straight(parted.database, replica=True) as connection:
+        connection.execute(MORE["register_line"], ["2019-03-05"])
+        for year in range(2008, 2011):
+            for month in range(1, 13):
+                connection.execute(MORE["register_line"], [date(year, month, 5)])
+    make_months(parted.database, today=date(2026, 12, 31))
+    needed = locks_lacking(parted.database)
+    assert needed % 64 == 0
+    assert needed > 64
+    assert to_look_at(parted.database, today=date(2026, 12, 31)) == [
+        f"Months have become many: set max_locks_per_transaction of PostgreSQL to {needed}."
+    ]
