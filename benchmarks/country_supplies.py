@@ -31,7 +31,7 @@ UPDATE supply s SET request_sha256 = sha256(convert_to(s.key, 'UTF8')), dispense
     WHERE site.id = s.site_id AND d.supply_id = s.id;
 INSERT INTO bottle (id, serial, site_id, client_id, order_id, dose_id, lot_id, dose_day, portion, portions, mg, ml,
         state, packed_by, packed_at)
-    SELECT gen_random_uuid(), 'C' || upper(to_hex(row_number() OVER (ORDER BY s.at, d.id))), d.site_id, d.client_id,
+    SELECT gen_random_uuid(), lpad((row_number() OVER (ORDER BY s.at, d.id))::text, 15, '0'), d.site_id, d.client_id,
         d.order_id, d.id, d.lot_id, d.dose_day, 1, 1, d.mg, d.ml, 'handed_over', s.dispensed_by, s.at
     FROM dose d JOIN supply s ON s.id = d.supply_id WHERE d.kind = 'take_home';
 INSERT INTO bottle_event (bottle_id, seq, state, at, account_id, dose_id, note)

@@ -22,10 +22,10 @@ from dispensary.units import ClientId, SiteId
 
 EARLIEST = date(1990, 1, 1)
 
-STEPS = """
+_STEPS = """
     SELECT l.client_id, l.disease, l.step, l.on_day, CAST(NULL AS boolean) AS positive, l.id AS step_id,
         l.noted_at AS known_at
-    FROM linkage_step l WHERE l.voided_at IS NULL
+    FROM linkage_step l WHERE l.client_id = c.id AND l.voided_at IS NULL
     UNION ALL
     SELECT r.client_id, CASE r.analyte WHEN 'hiv_test' THEN 'hiv' WHEN 'viral_load' THEN 'hiv' WHEN 'hbsag' THEN 'hbv'
             WHEN 'tb_test' THEN 'tb' ELSE 'hcv' END, 'tested', r.taken_on,
@@ -33,24 +33,28 @@ STEPS = """
             WHEN r.analyte = 'hcv_rna' THEN r.comparator <> '<' AND r.number > 0
             WHEN r.choice = 'indeterminate' THEN NULL ELSE r.choice = 'positive' END, NULL, r.entered_at
     FROM health_result r
-    WHERE r.analyte IN ('hiv_test', 'viral_load', 'hcv_antibody', 'hcv_rna', 'hcv_rna_test', 'hbsag', 'tb_test')
+    WHERE r.client_id = c.id
+        AND r.analyte IN ('hiv_test', 'viral_load', 'hcv_antibody', 'hcv_rna', 'hcv_rna_test', 'hbsag', 'tb_test')
         AND num_nonnulls(r.number, r.choice) = 1
         AND NOT EXISTS (SELECT FROM health_result n WHERE n.replaces = r.id)
     UNION ALL
     SELECT f.client_id, CASE f.service WHEN 'art' THEN 'hiv' WHEN 'hepatitis_c' THEN 'hcv' ELSE 'tb' END, 'linked',
         f.attended_on, NULL, NULL, f.closed_at
-    FROM referral f WHERE f.outcome = 'attended' AND f.service IN ('art', 'hepatitis_c', 'tuberculosis')
+    FROM referral f
+    WHERE f.client_id = c.id AND f.outcome = 'attended' AND f.service IN ('art', 'hepatitis_c', 'tuberculosis')
     UNION ALL
     SELECT t.client_id, CASE t.kind WHEN 'art' THEN 'hiv' ELSE t.kind END, 'on_treatment', t.started_on, NULL, NULL,
         t.entered_at
-    FROM treatment t
+    FROM treatment t WHERE t.client_id = c.id
 """
-"""Every step that is known, wherever it is kept: client_id, disease, step, on_day, positive, step_id where it was
-written by hand, and since when it is known. A viral load is taken of whoever has HIV."""
+"""Every step that is known of a client `c`, wherever it is kept: client_id, disease, step, on_day, positive, step_id
+where it was written by hand, and since when it is known. A viral load is taken of whoever has HIV."""
 
-_OF_CLIENT = text(f"SELECT * FROM ({STEPS}) AS known WHERE client_id = :client ORDER BY on_day, known_at")
+_OF_CLIENT = text(f"""
+SELECT known.* FROM client c CROSS JOIN LATERAL ({_STEPS}) AS known WHERE c.id = :client ORDER BY on_day, known_at
+""")
 _OF_SITE = text(f"""
-SELECT known.* FROM ({STEPS}) AS known JOIN client c ON c.id = known.client_id
+SELECT known.* FROM client c CROSS JOIN LATERAL ({_STEPS}) AS known
 WHERE c.site_id = :site AND EXISTS (SELECT FROM episode e WHERE e.client_id = c.id AND e.ended_on IS NULL)
 """)
 

@@ -28,6 +28,7 @@ class GuestStay(Base):
             using="gist",
             where=text("refused_at IS NULL"),
         ),
+        Index(None, "client_id"),
         Index("ix_guest_stay_guest", "guest_site_id", "until_day"),
         Index("ix_guest_stay_home", "home_site_id", "until_day"),
         CheckConstraint("guest_site_id <> home_site_id", name="elsewhere"),

@@ -23,6 +23,7 @@ class Alert(Base):
         CheckConstraint("resolved_at IS NULL OR resolution <> ''", name="resolved_with_reason"),
         CheckConstraint("NOT dismissed OR resolved_at IS NOT NULL", name="dismissed_is_resolved"),
         CheckConstraint("(read_at IS NULL) = (read_by IS NULL)", name="read_by_somebody"),
+        Index("ix_alert_late", "site_id", "escalated_at", postgresql_where=text("escalated_at IS NOT NULL")),
         Index("ix_alert_of_rule", "client_id", "cause", "opened_at"),
     )
 

@@ -20,6 +20,8 @@ class Treatment(Base):
         CheckConstraint("kind IN ('art', 'tb', 'hcv')", name="kind"),
         CheckConstraint("stopped_on >= started_on", name="stops_after_it_started"),
         CheckConstraint("(stopped_on IS NULL) = (stop_reason = '')", name="stop_has_reason"),
+        Index(None, "client_id"),
+        Index(None, "site_id"),
         Index("uq_treatment_running", "client_id", "kind", unique=True, postgresql_where=text("stopped_on IS NULL")),
     )
 
@@ -46,6 +48,8 @@ class Medication(Base):
         CheckConstraint("stopped_on >= started_on", name="stops_after_it_started"),
         CheckConstraint("(stopped_on IS NULL) = (stop_reason = '')", name="stop_has_reason"),
         Index("uq_medication_running", "client_id", "name", unique=True, postgresql_where=text("stopped_on IS NULL")),
+        Index(None, "client_id"),
+        Index(None, "site_id"),
         Index(None, "treatment_id"),
     )
 

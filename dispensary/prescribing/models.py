@@ -154,7 +154,11 @@ class Hold(Base):
     """A prescriber withholds doses from a day on, with a reason, until somebody releases it or it ends."""
 
     __tablename__ = "hold"
-    __table_args__ = (Index(None, "client_id"), CheckConstraint("reason <> ''", name="has_reason"))
+    __table_args__ = (
+        Index(None, "client_id"),
+        Index("ix_hold_open", "placed_at", postgresql_where=text("released_at IS NULL")),
+        CheckConstraint("reason <> ''", name="has_reason"),
+    )
 
     id: Mapped[Id]
     episode_id: Mapped[UUID] = mapped_column(ForeignKey("episode.id"))

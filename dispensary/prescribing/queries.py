@@ -58,7 +58,8 @@ def course_of(session: ReadSession, *, episode_id: UUID, last_given: Given | Non
     )
     legs = tuple(Leg(o.days.lower, o.mg, o.days.upper) for o in orders if o.days.lower is not None)
     first = session.scalar(
-        text("SELECT min(dose_day) FROM day_as_known WHERE episode_id = :episode AND given_mg > 0"),
+        text("""SELECT min(dose_day) FROM day_as_known WHERE episode_id = :episode AND given_mg > 0
+                AND client_id = (SELECT client_id FROM episode WHERE id = :episode)"""),
         {"episode": episode_id},
     )
     if first is None and last_given is not None and legs and legs[0].first_day <= last_given.day:

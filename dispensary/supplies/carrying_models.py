@@ -19,6 +19,7 @@ class Carrying(Base):
     __table_args__ = (
         Index("uq_carrying_open", "pickup_id", unique=True, postgresql_where=text("state IN ('counted', 'out')")),
         Index("ix_carrying_open", "site_id", postgresql_where=text("state IN ('counted', 'out')")),
+        Index(None, "pickup_id"),
         Index(None, "carrier_id"),
         CheckConstraint("state IN ('counted', 'out', 'delivered', 'brought_back', 'called_off')", name="state"),
         CheckConstraint("bottles > 0", name="bottles"),

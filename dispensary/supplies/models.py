@@ -25,6 +25,7 @@ class Pickup(Base):
             unique=True,
             postgresql_where=text("state IN ('prepared', 'out') AND NOT twice"),
         ),
+        Index(None, "client_id", "collect_on"),
         Index(None, "site_id", "collect_on"),
         CheckConstraint("state IN ('prepared', 'out', 'collected', 'unclaimed', 'cancelled')", name="state"),
     )
@@ -210,6 +211,7 @@ class DoseException(Base):
         CheckConstraint("(closed_at IS NULL) = (outcome = '')", name="closed_has_outcome"),
         Index(None, "client_id", "dose_day"),
         Index(None, "site_id", "dose_day"),
+        Index("ix_dose_exception_dose", "dose_id", postgresql_where=text("dose_id IS NOT NULL")),
         Index("ix_dose_exception_open", "site_id", postgresql_where=text("closed_at IS NULL")),
     )
 

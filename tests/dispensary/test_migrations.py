@@ -417,6 +417,13 @@ AFTERWARDS: dict[str, list[tuple[str, tuple[object, ...]]]] = {
     "0088_full_returns": [(_WHOLE_INDEX.format("ix_bottle_return_full"), (1, True))],
     "0080_told_to": [("SELECT count(consent_to_sealed), count(*) FROM intake", (0, 0))],
     "0082_looked_after": [("SELECT count(*), count(ended_at) FROM looked_after", (0, 0))],
+    "0085_by_client": [
+        (
+            "SELECT count(*) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid WHERE i.indisvalid AND relname IN"
+            " ('ix_pickup_client_id_collect_on', 'ix_guest_stay_client_id', 'ix_dose_exception_dose', 'ix_hold_open')",
+            (4,),
+        )
+    ],
 }
 """What each later migration leaves of a full database, oldest first."""
 CAME = """
