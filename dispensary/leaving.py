@@ -16,7 +16,8 @@ from sqlalchemy import ColumnElement, func, select
 import notifications.service
 import scheduling.queries
 import scheduling.standing
-from dispensary.care.plans import SessionPlan, plans
+from dispensary.care.own_documents import plans_there
+from dispensary.care.plans import SessionPlan
 from dispensary.care.session_models import PlanBegun, PlanSession, SessionState
 from dispensary.care.sessions import end_with_stay, running_plans
 from dispensary.care.visit_models import HomeVisit
@@ -181,7 +182,7 @@ def called_off_lately(session: ReadSession, *, client_id: ClientId, at: datetime
         plans=[
             Plan(
                 each.plan,
-                plans().get(each.plan),
+                plans_there(session).get(each.plan),
                 session.scalars(
                     select(PlanSession.on_day)
                     .where(PlanSession.plan_id == each.id, *called_off)

@@ -51,7 +51,7 @@ CENTRE = (
     *("client_move", "client_home"),
     *("dose_order", "dose_plan", "hold", "reduction", "stop_flag", "assessment", "decision", "guest_stay"),
     *("recall", "agent", "agent_consent", "treatment", "medication", "contact", "text_wish", "visit_wish"),
-    *("policy_version", "policy_adoption", "guideline_adoption", "programme_setting", "phone_line"),
+    *("policy_version", "care_document", "policy_adoption", "guideline_adoption", "programme_setting", "phone_line"),
     *("opening", "closure", "booking_rule", "queue_setting", "text_rules", "text_language"),
     *("bottle_setting", "care_setting", "downtime_setting", "due_setting", "entry_setting", "factor_setting"),
     *("follow_up_setting", "group_setting", "guest_setting", "health_setting", "instrument_setting", "look_setting"),

@@ -9,7 +9,8 @@ from uuid import UUID
 from sqlalchemy import select
 
 from dispensary.care.offer_models import Answer, PathwaySetting, ServiceOffer
-from dispensary.care.pathways import Offer, Pathway, opened_by, shipped
+from dispensary.care.own_documents import pathways_there
+from dispensary.care.pathways import Offer, Pathway, opened_by
 from dispensary.care.screening_models import ScreeningTaken
 from dispensary.care.screenings import Taken
 from dispensary.clients.homes import clients_of
@@ -30,7 +31,7 @@ def followed(session: ReadSession, *, site_id: SiteId) -> PathwaySetting | None:
 def pathway_of(session: ReadSession, *, site_id: SiteId) -> Pathway | None:
     """The pathway that the site follows."""
     own = followed(session, site_id=site_id)
-    return shipped().pathways.get(own.pathway) if own else None
+    return pathways_there(session).pathways.get(own.pathway) if own else None
 
 
 def follow_pathway(session: WriteSession, *, actor: Actor, pathway: str, reason: str, at: datetime) -> None:
@@ -41,7 +42,7 @@ def follow_pathway(session: WriteSession, *, actor: Actor, pathway: str, reason:
     if actor.account_id is None or not actor.may(Act.ORDER):
         raise NotAllowed(Refusal("may-not-set", "A doctor of the site sets this.", "Ask one."))
     faults = []
-    if pathway and pathway not in shipped().pathways:
+    if pathway and pathway not in pathways_there(session).pathways:
         faults.append(Refusal("no-pathway", "There is no such pathway.", "Choose one.", field="pathway"))
     if not reason.strip():
         faults.append(Refusal("reason", "Say what it rests on.", "Name a guideline, or your reason.", field="why"))
@@ -67,7 +68,8 @@ def opens(session: ReadSession, *, actor: Actor, taken: Taken) -> list[Offer]:
     pathway = pathway_of(session, site_id=actor.site_id)
     if pathway is None or taken.voided:
         return []
-    return [shipped().offers[key] for key in opened_by(pathway, taken.instrument.key, taken.scores, actor.roles)]
+    offers = pathways_there(session).offers
+    return [offers[key] for key in opened_by(pathway, taken.instrument.key, taken.scores, actor.roles)]
 
 
 def offer(
@@ -87,7 +89,7 @@ def offer(
     Raises NotAllowed, NotThere, or BadInput for what is not among the offers.
     """
     _refuse_others(actor)
-    if what not in shipped().offers:
+    if what not in pathways_there(session).offers:
         raise BadInput(Refusal("no-offer", "There is no such offer.", "Choose one.", field="what"))
     lock_client(session, client_id, actor.site_id)
     if screening_id is not None:

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from dispensary.care.instruments import Score, instruments
-from dispensary.care.plans import plans
+from dispensary.care.plans import SessionPlan, plans
 from dispensary.documents import BadDocument
 from dispensary.monitoring.sources import Sourced, document
 from dispensary.staff.rules import Role
@@ -65,8 +65,8 @@ class Pathway(Sourced, frozen=True):
 
 
 class _Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    offer: tuple[Offer, ...]
-    pathway: tuple[Pathway, ...]
+    offer: tuple[Offer, ...] = ()
+    pathway: tuple[Pathway, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -77,26 +77,36 @@ class Pathways:
     pathways: Mapping[str, Pathway]
 
 
-def read_pathways(table: Mapping[str, Any]) -> Pathways:
-    """The pathways of a document. Raises BadDocument, with every problem of it."""
+def read_pathways(
+    table: Mapping[str, Any], *, beside: Pathways | None = None, by: Mapping[str, SessionPlan] | None = None
+) -> Pathways:
+    """The pathways of a document, with those that there are `beside` it. Raises BadDocument, with every problem of it.
+
+    `by` are the schedules of sessions by which an offer may begin; without it, those that come with the program.
+    """
     try:
         found = msgspec.convert(table, _Document, strict=False)
     except msgspec.ValidationError as reason:
         raise BadDocument([f"A pathway holds offers and nothing else: {reason}."]) from None
-    read = Pathways({each.key: each for each in found.offer}, {each.key: each for each in found.pathway})
-    problems = [problem for each in found.offer for problem in _leads_nowhere(each)]
+    there = beside or Pathways({}, {})
+    read = Pathways(
+        {**there.offers, **{each.key: each for each in found.offer}},
+        {**there.pathways, **{each.key: each for each in found.pathway}},
+    )
+    schedules = plans() if by is None else by
+    problems = [problem for each in found.offer for problem in _leads_nowhere(each, schedules)]
     problems += [problem for pathway in found.pathway for problem in _problems(pathway, read.offers)]
     if problems:
         raise BadDocument(problems)
     return read
 
 
-def _leads_nowhere(offer: Offer) -> Iterator[str]:
+def _leads_nowhere(offer: Offer, schedules: Mapping[str, SessionPlan]) -> Iterator[str]:
     """Whoever says yes to an offer is to get it: it names what it begins by, of what there is, and nothing else."""
     begins = {
         OfferKind.INFORMATION: ((), ()),
         OfferKind.REFERRAL: ((offer.service,), (offer.service,) if offer.service else ()),
-        OfferKind.SESSION: (offer.plans, plans()),
+        OfferKind.SESSION: (offer.plans, schedules),
         OfferKind.ASSESSMENT: (offer.instruments, instruments()),
     }
     named, there_are = begins[offer.kind]

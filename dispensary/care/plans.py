@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
+from dispensary.documents import BadDocument
 from dispensary.monitoring.sources import Sourced, document
 from dispensary.units import months_after
 
@@ -59,9 +60,15 @@ class _Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 @lru_cache(maxsize=1)
 def plans() -> Mapping[str, SessionPlan]:
     """Those that come with the program, by their key."""
-    return {
-        each.key: each for each in msgspec.convert(document("session_plans", room="dispensary.care"), _Document).plan
-    }
+    return read_plans(document("session_plans", room="dispensary.care"))
+
+
+def read_plans(table: Mapping[str, Any]) -> Mapping[str, SessionPlan]:
+    """The schedules of a document, by their key. Raises BadDocument."""
+    try:
+        return {each.key: each for each in msgspec.convert(table, _Document).plan}
+    except msgspec.ValidationError as reason:
+        raise BadDocument([f"A schedule of sessions cannot be read: {reason}."]) from None
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from uuid import UUID
 
 from sqlalchemy import select, update
 
-from dispensary.care.plans import MINUTES, BadPlan, Chosen, SessionPlan, days_of, plans
+from dispensary.care.own_documents import plans_there
+from dispensary.care.plans import MINUTES, BadPlan, Chosen, SessionPlan, days_of
 from dispensary.care.session_models import PlanBegun, PlanSession, SessionState
 from dispensary.clients.homes import clients_of
 from dispensary.clients.living import alive, refuse_dead
@@ -64,7 +65,7 @@ def begin_plan(
     client's consent, for a first day that is past or more than a year off, or a choice that the plan does not leave.
     """
     refuse_who_holds_none(actor)
-    shipped = plans().get(plan)
+    shipped = plans_there(session).get(plan)
     if shipped is None:
         raise NotThere(Refusal("no-plan", "There is no such plan.", "Choose one of the list."))
     faults = []
@@ -213,7 +214,8 @@ def plans_of(session: ReadSession, *, client_id: ClientId) -> list[Running]:
         select(PlanSession).where(PlanSession.client_id == client_id).order_by(PlanSession.on_day, PlanSession.seq)
     ):
         of.setdefault(each.plan_id, []).append(each)
-    found = [Running(row, plans().get(row.plan), of.get(row.id, ())) for row in rows]
+    there = plans_there(session)
+    found = [Running(row, there.get(row.plan), of.get(row.id, ())) for row in rows]
     return sorted(found, key=lambda running: running.over)
 
 

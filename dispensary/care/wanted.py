@@ -15,7 +15,8 @@ from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import aliased
 
 from dispensary.care.offer_models import Answer, ServiceOffer, Settled
-from dispensary.care.pathways import Offer, OfferKind, shipped
+from dispensary.care.own_documents import pathways_there
+from dispensary.care.pathways import Offer, OfferKind
 from dispensary.care.referral_models import Referral
 from dispensary.care.screening_models import ScreeningTaken
 from dispensary.care.session_models import PlanBegun, PlanSession
@@ -82,7 +83,7 @@ def settle_offer(
 
 
 def _wanted(session: ReadSession, whose: ColumnElement[bool]) -> list[Wanted]:
-    offers = shipped().offers
+    offers = pathways_there(session).offers
     waits = [each for each in offers.values() if each.kind is not OfferKind.INFORMATION]
     later = aliased(ServiceOffer)
     said_since = select(later.id).where(

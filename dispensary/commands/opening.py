@@ -114,8 +114,9 @@ def let_in(code: str, account: str, person: str, initials: str) -> None:
 def open_programme(folder: str, dry_run: bool) -> None:
     """Open the sites of a programme's FOLDER for real: areas, sites, hours, invitations, settings; nobody's record.
 
-    Of the folder programme.toml is read alone (docs/new-programme.md). What is there already with the same facts is
-    left as it is, so that the same folder a second time changes nothing; where a fact differs nothing is opened.
+    Of the folder programme.toml and care.toml are read alone (docs/new-programme.md). What is there already with the
+    same facts is left as it is, so that the same folder a second time changes nothing; where a fact differs nothing is
+    opened.
     Each invitation is printed once: hand it over in person.
     """
     with one_clear_line(), database_of(settings := settings_from()) as database:

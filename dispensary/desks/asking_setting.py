@@ -13,7 +13,7 @@ from litestar.types import ControllerRouterHandler
 from dispensary.care.instrument_setting import MAY_ASK, MAY_USE, MOST_MONTHS, OWN_CUT_OFF, in_use, set_instrument
 from dispensary.care.instruments import instruments
 from dispensary.care.offers import followed
-from dispensary.care.pathways import shipped
+from dispensary.care.own_documents import pathways_there
 from dispensary.database import Database, WriteSession
 from dispensary.desks.care import band_word
 from dispensary.desks.consulting import acts_of
@@ -46,6 +46,7 @@ def setting_page(
         follows = followed(session, site_id=site.id)
         signed = [each.own.set_by for each in used.values() if each.own] + ([follows.set_by] if follows else [])
         names = names_of(session, signed)
+        there = pathways_there(session)
     return page(
         "care/asking_setting.html",
         refused=refused,
@@ -54,8 +55,8 @@ def setting_page(
         used=used,
         names=names,
         follows=follows,
-        pathways=shipped().pathways,
-        offers=shipped().offers,
+        pathways=there.pathways,
+        offers=there.offers,
         band_word=band_word,
         instruments=instruments(),
         may_use=[role.value for role in MAY_USE],

@@ -16,8 +16,8 @@ from litestar.types import ControllerRouterHandler
 from dispensary.care.instrument_setting import Used, in_use, may_use
 from dispensary.care.instruments import Asks, words_of
 from dispensary.care.offers import offers_of, opens
-from dispensary.care.pathways import Offer, shipped
-from dispensary.care.plans import plans
+from dispensary.care.own_documents import pathways_there, plans_there
+from dispensary.care.pathways import Offer
 from dispensary.care.referrals import referrals_of
 from dispensary.care.screening import screening
 from dispensary.care.screenings import Taken, due_screenings, screenings_of
@@ -107,10 +107,10 @@ def _shown(session: ReadSession, here: AtCounter) -> dict[str, Any]:
         "offered": offers_of(session, client_id=here.client_id),
         "not_begun": {each.row.id for each in wanted_of(session, client_id=here.client_id)},
         "opened_offers": _opened(session, here, taken),
-        "offers": shipped().offers,
+        "offers": pathways_there(session).offers,
         "running": plans_of(session, client_id=here.client_id),
         "back": taken_back_of(session, client_id=here.client_id),
-        "plans": plans(),
+        "plans": plans_there(session),
         "referrals": [each for each in referrals_of(session, client_id=here.client_id) if each.closed_at is None],
         "alerts": [each for each in open_alerts_of(session, client_id=here.client_id) if each.severity == "urgent"],
     }

@@ -13,7 +13,7 @@ from litestar.types import ControllerRouterHandler
 
 from dispensary.care.intake_closing import waiting_intakes
 from dispensary.care.offers import open_offers
-from dispensary.care.pathways import shipped
+from dispensary.care.own_documents import pathways_there
 from dispensary.care.referrals import question, waiting_referrals
 from dispensary.care.rounds import count_not_written_down
 from dispensary.care.screenings import due_screenings
@@ -63,6 +63,7 @@ def _page(
         yeses = [each.row for each in wanted]
         people = {ClientId(each.client_id) for rows in (due, sent, meets, thinking, yeses, calls) for each in rows}
         known = faces(session, people)
+        offers = pathways_there(session).offers
         calls = [each for each in calls if each.client_id in known]
     to_ask = [
         (client_id, list(each))
@@ -83,7 +84,7 @@ def _page(
         wanted=wanted,
         outside=outside,
         calls=calls,
-        offers=shipped().offers,
+        offers=offers,
         faces=known,
         found=found,
         typed=typed,

@@ -12,7 +12,8 @@ from litestar.params import FromPath
 from litestar.response import Response, Template
 from litestar.types import ControllerRouterHandler
 
-from dispensary.care.plans import Chosen, plans, usual
+from dispensary.care.own_documents import plans_there
+from dispensary.care.plans import Chosen, usual
 from dispensary.care.reopening import reopen_plan, take_mark_back
 from dispensary.care.session_models import SessionState
 from dispensary.care.sessions import begin_plan, end_plan, mark_session, move_session
@@ -35,7 +36,8 @@ _CLIENT = "/care/clients/{client_id:uuid}"
 def _form(
     here: AtCounter, key: str, *, refused: Refused | None = None, typed: Mapping[str, Any] | None = None
 ) -> Template:
-    plan = plans().get(key)
+    with here.database.reading() as session:
+        plan = plans_there(session).get(key)
     if plan is None:
         raise NotThere(Refusal("no-plan", "There is no such plan.", "Choose one of the list."))
     face = here.sees(
@@ -74,9 +76,9 @@ def begin(
 ) -> Response[Any]:
     """Begins it, with all its sessions."""
     here = AtCounter(database, actor, site, ClientId(client_id), clock())
-    known = plans().get(plan)
 
     def act(session: WriteSession) -> None:
+        known = plans_there(session).get(plan)
         with Typed(data) as typed:
             first = typed.day("first")
             at_time = _time(typed, data)

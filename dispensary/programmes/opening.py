@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime, time, timedelta
 from itertools import cycle
 from zoneinfo import ZoneInfo
@@ -11,12 +11,14 @@ import scheduling.service
 from dispensary.care.centre_rules import Place as Centre
 from dispensary.care.centres import keep_centre
 from dispensary.care.instrument_setting import set_instrument
+from dispensary.care.instruments import instruments
 from dispensary.care.offers import follow_pathway
 from dispensary.database import Database, WriteSession
 from dispensary.demo.clinic import PASSWORD, PINS
 from dispensary.demo.rows import Opening
 from dispensary.prescribing.adopting import adopt_guideline
 from dispensary.programmes.bulk import Bulk
+from dispensary.programmes.own_care import publish_care
 from dispensary.programmes.scene import House
 from dispensary.programmes.shapes import PaperTable, PolicyTable, Programme, SiteTable
 from dispensary.staff.accreditations import accredit
@@ -50,6 +52,7 @@ def open_programme(database: Database, programme: Programme, *, now: datetime) -
     house = House()
     with database.writing() as session:
         publish_policies(session, at=now)
+        publish_care(session, tables=programme.care, at=now)
         for table in programme.sites:
             _open_site(session, programme, table, house, now)
     return house
@@ -232,12 +235,13 @@ def set_up(
             session,
             actor=who(Role.DOCTOR),
             key=each.key,
-            used=True,
+            used=each.used,
             every_months=each.every_months,
             positive_from=each.positive_from,
-            roles=each.roles,
+            roles=each.roles or _as_it_comes(each.key),
             accreditation=each.accreditation,
             risk_role=each.risk_role,
+            band_told=each.band_told,
             reason=_reason(each.reason, rests_on),
             at=at,
         )
@@ -247,6 +251,11 @@ def set_up(
     if paper is not None:
         site = session.get_one(Site, here.id)
         change_paper(session, actor=who(Role.ADMINISTRATOR), site=site, paper=_paper(paper), at=at)
+
+
+def _as_it_comes(instrument: str) -> Sequence[Role]:
+    known = instruments().get(instrument)
+    return known.roles if known else ()
 
 
 def _reason(words: str, rests_on: str) -> str:

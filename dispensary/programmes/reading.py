@@ -14,6 +14,8 @@ from typing import Any, TypeVar, get_args
 
 import msgspec
 
+from dispensary.care.own_documents import KINDS, read_own
+from dispensary.documents import BadDocument
 from dispensary.evaluation.measures import measures
 from dispensary.programmes.acts import acts
 from dispensary.programmes.shapes import (
@@ -36,6 +38,8 @@ from dispensary.words import SOURCE, on_screens
 FILES = ("programme.toml", "records.toml", "published.toml")
 WORDS = "words.toml"
 """May be left out: the words of the programme in other languages."""
+CARE = "care.toml"
+"""May be left out: schedules of sessions, offers and pathways of the programme's own."""
 _ACT = {"act": str, "day": int | str | Spread, "who": Who, "times": Count, "apart": Count}
 _SITES_ACT = {**_ACT, "site": str, "count": Count}
 _ENROLLED = re.compile(r"enrolled(?:\+(\d{1,4}))?")
@@ -99,6 +103,7 @@ def _read(folder: Traversable, key: str, *, only: Sequence[str] = FILES) -> Prog
         paper=(
             reading.one("programme.toml", "[paper]", place.pop("paper"), PaperTable, None) if "paper" in place else None
         ),
+        care=reading.care(folder),
         groups=(groups := reading.several("records.toml", "group", records, GroupTable)),
         group_acts={
             group.name: tuple(
@@ -166,6 +171,19 @@ class _Reading:
                 WORDS, "the file", "it is no table of words", "write [ms], and below it “words” = “what is said”"
             )
             return {}
+
+    def care(self, folder: Traversable) -> Mapping[str, tuple[Mapping[str, Any], ...]]:
+        """Its own schedules, offers and pathways, as far as they can be used; every problem of them is kept."""
+        read = self.file(folder, CARE) if folder.joinpath(CARE).is_file() else {}
+        found = {kind: tuple(self.tables(CARE, kind, read)) for kind in KINDS}
+        for word in read:
+            self.wrong(CARE, f"[{word}]", "this table means nothing here", f"write [[{']], [['.join(KINDS)}]]")
+        try:
+            read_own(found)
+        except BadDocument as bad:
+            for problem in bad.problems:
+                self.problems.append(f"{CARE}: {problem}")
+        return found
 
     def tables(self, file: str, key: str, tables: dict[str, Any]) -> Sequence[Mapping[str, Any]]:
         found = tables.pop(key, [])

@@ -87,11 +87,16 @@ class InstrumentTable(Table, frozen=True, kw_only=True):
     """A screening instrument that the site uses, and how. A doctor of the site signs for it."""
 
     key: Words
+    used: bool = True
+    """Whether the site asks by it at all; without a table every instrument that comes with the program is used."""
     every_months: int | None = None
     positive_from: int | None = None
-    roles: tuple[Role, ...]
+    roles: tuple[Role, ...] = ()
+    """Left out: those of the instrument as it comes."""
     accreditation: str = ""
     risk_role: Role = Role.DOCTOR
+    band_told: bool = False
+    """Whether whoever asks without treating is told the band of the sum; without, only that it was asked."""
     reason: Words
 
 
@@ -254,6 +259,8 @@ class Programme(msgspec.Struct, frozen=True, kw_only=True):
     names: Mapping[str, NamesTable]
     paper: PaperTable | None
     """How labels and the register are printed where a site says nothing else."""
+    care: Mapping[str, tuple[Mapping[str, Any], ...]]
+    """Its own schedules of sessions, offers and pathways, by kind, in the shape of those that come with the program."""
     groups: tuple[GroupTable, ...]
     group_acts: Mapping[str, tuple[ActTable, ...]]
     """By the name of the group."""

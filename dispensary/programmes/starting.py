@@ -14,6 +14,7 @@ from sqlalchemy import select
 
 from dispensary.database import ReadSession, WriteSession
 from dispensary.programmes.opening import opens, set_up
+from dispensary.programmes.own_care import publish_care
 from dispensary.programmes.shapes import Programme, SiteTable, StaffTable
 from dispensary.refusals import BadInput, Refusal, Refused
 from dispensary.staff import audit, invitations
@@ -74,6 +75,7 @@ def start(session: WriteSession, programme: Programme, *, factor: bool, said_by:
             for n, each in enumerate(programme.areas, 1)
         ]
         import_tree(session, nodes=nodes, region=programme.sites[0].region, at=at)
+    publish_care(session, tables=programme.care, at=at)
     for table in programme.sites:
         if plain_code(table.code) in known:
             opened.left.append(plain_code(table.code))

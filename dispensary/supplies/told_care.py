@@ -76,7 +76,8 @@ CARE: Final[tuple[tuple[str, Callable[[], str], LiteralString, Callable[..., Any
     (
         "service_offer",
         lambda: _("What was offered"),
-        """SELECT offered_on, offer, answer FROM service_offer WHERE client_id = %(client)s
+        """SELECT offered_on, coalesce((SELECT CAST(d.words AS json) ->> 'says' FROM care_document d
+            WHERE d.kind = 'offer' AND d.key = offer), offer), answer FROM service_offer WHERE client_id = %(client)s
         ORDER BY offered_on DESC, offered_at DESC""",
         _offer,
     ),

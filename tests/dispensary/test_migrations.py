@@ -424,6 +424,7 @@ AFTERWARDS: dict[str, list[tuple[str, tuple[object, ...]]]] = {
             (4,),
         )
     ],
+    "0083_own_care": [("SELECT count(*) FROM care_document", (0,))],
 }
 """What each later migration leaves of a full database, oldest first."""
 CAME = """

@@ -38,6 +38,7 @@ OPEN = {
     "alembic_version": "what the migrations keep; the role has no right to it at all",
     "area": "provinces and districts by name; written by whoever has every site of them in view",
     "branch_grant": "who works in which branch; written by whoever has every site of it in view",
+    "care_document": "published schedules, offers and pathways, word for word",
     "client_key": "a random key, sealed, of a number that names nobody; it is made before its client is there",
     "gateway_pace": "the gateway's, and one for the programme",
     "guideline_adoption": "names nobody: a guest's counter follows the guideline of the client's home",

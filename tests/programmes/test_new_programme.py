@@ -12,7 +12,7 @@ import pytest
 
 from dispensary.commands.programmes import demonstrate
 from dispensary.database import Database
-from dispensary.programmes.reading import FILES, WORDS, BadProgramme, read_programme, shipped
+from dispensary.programmes.reading import CARE, FILES, WORDS, BadProgramme, read_programme, shipped
 from dispensary.settings import BadSettings, Settings
 from dispensary.verification.verifying import verify
 from dispensary.words import spoken
@@ -24,10 +24,10 @@ PAGE = (DOCS / "new-programme.md").read_text("utf-8")
 
 
 def example(folder: Path) -> Path:
-    """The three files of the page, in a folder."""
+    """The four files of the page, in a folder."""
     folder.mkdir()
     tables = re.findall(r"^```toml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-    for name, words in zip(FILES, tables, strict=True):
+    for name, words in zip((*FILES, CARE), tables, strict=True):
         (folder / name).write_text(words, "utf-8")
     return folder
 
@@ -91,7 +91,7 @@ def test_every_programme_that_comes_with_the_program_is_read_and_the_page_of_act
         ("programme.toml", 'parent = "EX"', 'parent = "EY"', "[[site]] EX-K: it lies in “EY”, which is nowhere."),
         ("programme.toml", 'username = "kampung"', 'username = "doctor"', "the account doctor is there twice"),
         ("records.toml", 'act = "life"', 'act = "live"', "there is no act “live”. Choose one of"),
-        ("records.toml", 'step = "tested"', 'step = "testd"', "act 3 (“linkage”): step: invalid enum value 'testd'."),
+        ("records.toml", 'step = "tested"', 'step = "testd"', "act 4 (“linkage”): step: invalid enum value 'testd'."),
         ("records.toml", "who = { every = 2 }", "who = { each = 2 }", "who: “each” means nothing here. It knows first"),
         ("records.toml", "day = 30", 'day = "soon"', "“soon” is no day. Write a number of days ago"),
         ("records.toml", 'site = "EX"\nprefix = "E"', 'site = "XX"\nprefix = "E"', "there is no site “XX”."),

@@ -9,12 +9,15 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import text
 
+from dispensary.care.offers import pathway_of
+from dispensary.care.own_documents import plans_there
 from dispensary.cli import main
 from dispensary.commands import parts
 from dispensary.database import Database
 from dispensary.programmes.reading import BadProgramme, read_place
 from dispensary.staff.invitations import invited_by
 from dispensary.staff.rules import Role
+from dispensary.units import SiteId
 from tests.programmes.test_new_programme import example
 
 
@@ -66,11 +69,11 @@ def test_the_page_s_own_place_is_opened_with_everything_but_people_s_records(
     assert rows(database, "SELECT code FROM area") == [("MY",)]
     assert counted(database, *NOBODY) == [0] * len(NOBODY)
     assert rows(database, "SELECT DISTINCT accepted_at IS NULL FROM account") == [(True,)], "nobody has a password"
-    assert counted(database, *SETTINGS) == [7, 1, 1, 1, 1]
+    assert counted(database, *SETTINGS) == [7, 2, 1, 1, 1]
     assert rows(
         database, "SELECT policy FROM policy_adoption a JOIN policy_version v ON v.id = a.policy_version_id"
     ) == [("EXAMPLE-WEEKLY",)]
-    (reason,) = rows(database, "SELECT reason FROM instrument_setting")[0]
+    (reason,) = rows(database, "SELECT reason FROM instrument_setting WHERE used AND band_told")[0]
     assert reason == "The cut-off of this example. As the folder “two-villages” had it when the site was opened."
     assert rows(database, "SELECT role FROM branch_grant ORDER BY 1") == [
         (Role.ADMINISTRATOR.value,), (Role.EVALUATOR.value,),
@@ -81,6 +84,15 @@ def test_the_page_s_own_place_is_opened_with_everything_but_people_s_records(
         for username, code in codes:
             assert invited_by(session, code=code, at=parts.now()).username == username.lstrip("(“")
     assert "It still lacks: stock." in said.output
+    assert rows(database, "SELECT instrument, used FROM instrument_setting ORDER BY 1") == [
+        ("dast10", False), ("srq20", True),
+    ]  # fmt: skip
+    with database.reading() as session:
+        (site_id,) = session.execute(text("SELECT id FROM site WHERE code = 'EX'")).one()
+        pathway = pathway_of(session, site_id=SiteId(site_id))
+        assert pathway is not None
+        assert pathway.name == "By distress, as this example has it"
+        assert "ex-four-weeks" in plans_there(session)
 
 
 def test_a_second_time_changes_nothing_and_a_dry_run_neither(database: Database, folder: Path, types: object) -> None:
@@ -108,7 +120,7 @@ def test_what_is_there_stays_and_a_new_site_joins_it(database: Database, folder:
     assert said.exit_code == 0, said.output
     assert "“kampung” works here too, and signs in as before." in said.output
     assert "invited#" not in said.output
-    assert rows(database, "SELECT every_months FROM instrument_setting") == [(12,)]
+    assert rows(database, "SELECT DISTINCT every_months FROM instrument_setting") == [(12,)]
     assert counted(database, "site", "account") == [3, 4]
 
 

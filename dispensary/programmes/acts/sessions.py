@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import time, timedelta
 
-from dispensary.care.plans import Chosen, plans, usual
+from dispensary.care.own_documents import plans_there
+from dispensary.care.plans import Chosen, usual
 from dispensary.care.session_models import SessionState
 from dispensary.care.sessions import begin_plan, end_plan, mark_session, plans_of
 from dispensary.programmes.acts import Act, act
@@ -29,9 +30,10 @@ class BeginPlan(Act, frozen=True):
     by: Role = Role.NURSE
 
     def do(self, scene: Scene) -> None:
-        plan = plans().get(self.plan)
+        plans = plans_there(scene.session)
+        plan = plans.get(self.plan)
         if plan is None:
-            raise BadInput(Refusal("no-plan", f"There is no plan “{self.plan}”.", f"There are {', '.join(plans())}."))
+            raise BadInput(Refusal("no-plan", f"There is no plan “{self.plan}”.", f"There are {', '.join(plans)}."))
         begin_plan(
             scene.session,
             actor=scene.actor(self.by),

@@ -15,7 +15,8 @@ from sqlalchemy.orm import InstrumentedAttribute
 from dispensary.care.centre_models import HealthCentre
 from dispensary.care.intake_models import Intake
 from dispensary.care.offer_models import ServiceOffer
-from dispensary.care.pathways import LOW, OfferKind, shipped
+from dispensary.care.own_documents import pathways_there
+from dispensary.care.pathways import LOW, OfferKind
 from dispensary.care.screening_models import ScreeningScore, ScreeningTaken
 from dispensary.care.session_models import PlanBegun, PlanSession, SessionState
 from dispensary.clients.consent_models import ClientConsent
@@ -206,7 +207,7 @@ def told_besides(session: ReadSession, question: Question) -> Decimal:
 @figure("offers-at-low-risk")
 def offers_at_low_risk(session: ReadSession, question: Question) -> Decimal:
     """Offers of more than information that followed a screening at which every risk was low."""
-    more = [key for key, each in shipped().offers.items() if each.kind is not OfferKind.INFORMATION]
+    more = [key for key, each in pathways_there(session).offers.items() if each.kind is not OfferKind.INFORMATION]
     higher = select(ScreeningScore.screening_id).where(
         ScreeningScore.screening_id == ServiceOffer.screening_id, ScreeningScore.band.not_in(LOW)
     )
