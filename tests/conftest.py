@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import os
 import shutil
@@ -40,6 +41,10 @@ settings.load_profile("any machine")
 
 # An installed program has its bytecode: where none is written each of the hundred that tests start compiles it anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
+# Each test builds an application and throws it away: looking for circles takes a tenth of it, and less when seldom.
+gc.set_threshold(100_000, 50, 100)
 
 
 # A hash that costs next to nothing, with the real one's kind and form: hundreds of tests sign somebody in.
