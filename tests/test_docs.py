@@ -113,6 +113,7 @@ def test_the_handbook_explains_every_refusal_that_the_counter_can_show() -> None
         "agents_rules",
         "agents",
         "carrying",
+        "visits",
         "packing",
         "poured",
         "service",
@@ -177,8 +178,18 @@ def test_the_handbook_explains_every_refusal_that_the_counter_can_show() -> None
 
 def test_the_handbook_explains_every_refusal_of_what_surrounds_the_dose() -> None:
     """Of every room of care, and of what clients' rooms keep of it, each on the page of those who meet it."""
-    around = ("contacts", "contact_rules", "life", "life_rules", "surveys", "survey_rules", "living", "numbers")
-    goals = ("goals", "goal_steps", "tasks", "own", "legal_status", "legal_status_rules")
+    around = (
+        "taken_back",
+        "contacts",
+        "contact_rules",
+        "life",
+        "life_rules",
+        "surveys",
+        "survey_rules",
+        "living",
+        "numbers",
+    )
+    goals = ("goals", "goal_steps", "taken_back", "tasks", "own", "legal_status", "legal_status_rules")
     desks = (
         *("care", "care_day", "care_offers", "care_plans", "caring", "goal_steps", "helping", "intake_consents"),
         *("intakes", "life", "linkage", "meetings", "naloxone", "outreach", "peers", "progress", "reaching"),
@@ -194,8 +205,8 @@ def test_the_handbook_explains_every_refusal_of_what_surrounds_the_dose() -> Non
     ]
     shown = {code for file in rooms for code in codes_in(file) | faults_in(file)}
     shown |= {f"{field}-missing" for field in ("code", "name", "batch", "product", "recipient", "signature")}
-    # said of a consent to tell, of a visit with bottles, by rooms that these ask
-    shown |= {"consent-revoked", "consent-expired", "consent-less", "visit-with-bottles"}
+    # said of a consent to tell, of a visit with bottles, of whoever does not work here, by rooms that these ask
+    shown |= {"consent-revoked", "consent-expired", "consent-less", "visit-with-bottles", "no-visitor"}
     pages = {
         name: set(re.findall(r"`([a-z-]+)`", " ".join(re.findall(r"^\| (`[^|]+) \|", page, re.MULTILINE))))
         for name in ("nurse", "case-worker", "peer-worker")

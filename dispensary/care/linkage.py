@@ -15,6 +15,7 @@ from dispensary.care.linkage_rules import Dated, Disease, Standing, Step, standi
 from dispensary.care.settings import reminders_of
 from dispensary.clients.service import lock_client
 from dispensary.database import ReadSession, WriteSession
+from dispensary.evaluation.linking import tests, went
 from dispensary.refusals import BadInput, NotAllowed, NotThere, Refusal
 from dispensary.staff import audit
 from dispensary.staff.rules import Act, Actor
@@ -22,36 +23,33 @@ from dispensary.units import ClientId, SiteId
 
 EARLIEST = date(1990, 1, 1)
 
-_STEPS = """
-    SELECT l.client_id, l.disease, l.step, l.on_day, CAST(NULL AS boolean) AS positive, l.id AS step_id,
-        l.noted_at AS known_at
+_RESULTS = """
+    SELECT r.client_id, r.analyte, r.taken_on, r.number, r.comparator, r.choice FROM health_result r
+    WHERE r.client_id = c.id AND num_nonnulls(r.number, r.choice) = 1
+        AND NOT EXISTS (SELECT FROM health_result n WHERE n.replaces = r.id)
+"""
+_TREATMENTS = "SELECT t.client_id, t.kind, t.started_on, t.stopped_on FROM treatment t WHERE t.client_id = c.id"
+_REFERRALS = """
+    SELECT f.client_id, f.service, f.sent_on, f.outcome, f.attended_on FROM referral f WHERE f.client_id = c.id
+"""
+
+_STEPS = f"""
+    SELECT l.client_id, l.disease, l.step, l.on_day, CAST(NULL AS boolean) AS positive, l.id AS step_id
     FROM linkage_step l WHERE l.client_id = c.id AND l.voided_at IS NULL
     UNION ALL
-    SELECT r.client_id, CASE r.analyte WHEN 'hiv_test' THEN 'hiv' WHEN 'viral_load' THEN 'hiv' WHEN 'hbsag' THEN 'hbv'
-            WHEN 'tb_test' THEN 'tb' ELSE 'hcv' END, 'tested', r.taken_on,
-        CASE WHEN r.analyte = 'viral_load' THEN true
-            WHEN r.analyte = 'hcv_rna' THEN r.comparator <> '<' AND r.number > 0
-            WHEN r.choice = 'indeterminate' THEN NULL ELSE r.choice = 'positive' END, NULL, r.entered_at
-    FROM health_result r
-    WHERE r.client_id = c.id
-        AND r.analyte IN ('hiv_test', 'viral_load', 'hcv_antibody', 'hcv_rna', 'hcv_rna_test', 'hbsag', 'tb_test')
-        AND num_nonnulls(r.number, r.choice) = 1
-        AND NOT EXISTS (SELECT FROM health_result n WHERE n.replaces = r.id)
+    SELECT r.client_id, r.disease, 'tested', r.taken_on, r.positive, NULL FROM ({tests(_RESULTS)}) AS r
     UNION ALL
-    SELECT f.client_id, CASE f.service WHEN 'art' THEN 'hiv' WHEN 'hepatitis_c' THEN 'hcv' ELSE 'tb' END, 'linked',
-        f.attended_on, NULL, NULL, f.closed_at
-    FROM referral f
-    WHERE f.client_id = c.id AND f.outcome = 'attended' AND f.service IN ('art', 'hepatitis_c', 'tuberculosis')
+    SELECT f.client_id, f.disease, f.step, f.attended_on, NULL, NULL
+    FROM ({went(_REFERRALS, _RESULTS, _TREATMENTS)}) AS f
     UNION ALL
-    SELECT t.client_id, CASE t.kind WHEN 'art' THEN 'hiv' ELSE t.kind END, 'on_treatment', t.started_on, NULL, NULL,
-        t.entered_at
-    FROM treatment t WHERE t.client_id = c.id
+    SELECT t.client_id, CASE t.kind WHEN 'art' THEN 'hiv' ELSE t.kind END, 'on_treatment', t.started_on, NULL, NULL
+    FROM ({_TREATMENTS}) AS t
 """
 """Every step that is known of a client `c`, wherever it is kept: client_id, disease, step, on_day, positive, step_id
-where it was written by hand, and since when it is known. A viral load is taken of whoever has HIV."""
+where it was written by hand. Whoever went for a test was tested; what was found there is a result."""
 
 _OF_CLIENT = text(f"""
-SELECT known.* FROM client c CROSS JOIN LATERAL ({_STEPS}) AS known WHERE c.id = :client ORDER BY on_day, known_at
+SELECT known.* FROM client c CROSS JOIN LATERAL ({_STEPS}) AS known WHERE c.id = :client ORDER BY on_day, disease, step
 """)
 _OF_SITE = text(f"""
 SELECT known.* FROM client c CROSS JOIN LATERAL ({_STEPS}) AS known

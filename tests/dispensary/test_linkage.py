@@ -17,12 +17,13 @@ from dispensary.care.linkage_rules import NOWHERE, Dated, Disease, Step, standin
 from dispensary.care.referral_models import Outcome, Service
 from dispensary.care.referrals import close_referral, refer
 from dispensary.database import Database
+from dispensary.monitoring.service import note_condition
 from dispensary.refusals import BadInput, NotThere
 from dispensary.staff.rules import Role
 from dispensary.units import ClientId
 from tests.builders import Clinic, clinic
 from tests.dispensary.desk_place import Desks, day, desks
-from tests.dispensary.measured import asked, figures
+from tests.dispensary.measured import YEAR, asked, figures
 from tests.dispensary.visiting import text_of
 
 D = date(2026, 11, 24)
@@ -108,7 +109,7 @@ def result(place: Clinic, client: ClientId, analyte: str, choice: str) -> None:
         )
 
 
-def attended(place: Clinic, client: ClientId, service: Service) -> None:
+def attended(place: Clinic, client: ClientId, service: Service, after: int = 0) -> None:
     with place.database.writing() as session:
         sent = refer(
             session,
@@ -121,6 +122,8 @@ def attended(place: Clinic, client: ClientId, service: Service) -> None:
             today=place.today,
             at=place.now,
         )
+    place.move_on(after)
+    with place.database.writing() as session:
         close_referral(
             session,
             actor=place.doctor,
@@ -131,6 +134,97 @@ def attended(place: Clinic, client: ClientId, service: Service) -> None:
             today=place.today,
             at=place.now,
         )
+
+
+def art(place: Clinic, client: ClientId, kind: str, stopped: bool = False) -> None:
+    """A treatment that began ten days ago, as it was brought in; `stopped` yesterday where it is over."""
+    with place.database.writing() as session:
+        session.execute(
+            text("""INSERT INTO treatment (id, client_id, site_id, kind, started_on, stopped_on, stop_reason, observed,
+            entered_at) VALUES (gen_random_uuid(), :client, :site, :kind, :began, :stopped, :why, false, :at)"""),
+            {
+                "client": client,
+                "site": place.site_id,
+                "kind": kind,
+                "began": place.today - timedelta(days=10),
+                "stopped": place.today - timedelta(days=1) if stopped else None,
+                "why": "completed" if stopped else "",
+                "at": place.now,
+            },
+        )
+
+
+def condition(place: Clinic, client: ClientId, kind: str) -> None:
+    with place.database.writing() as session:
+        note_condition(session, actor=place.doctor, client_id=client, kind=kind, noted_on=place.today, at=place.now)
+
+
+class TestWhatAReferralWas:
+    """Going for a test is a test and links nobody; the way to care is one where it was known when they were sent."""
+
+    @pytest.mark.parametrize(
+        ("known", "service", "then", "disease", "reached", "linked"),
+        [
+            # nobody knew: they went to be tested, whatever was found there
+            ([], "hiv_test", [], "hiv", "tested", "None"),
+            ([], "hepatitis_c", [], "hcv", "tested", "None"),
+            ([], "tuberculosis", [], "tb", "tested", "None"),
+            ([], "hiv_test", [("hiv_test", "positive")], "hiv", "tested", "0 of 1"),
+            ([], "hepatitis_c", [("hcv_rna_test", "positive")], "hcv", "tested", "0 of 1"),
+            ([], "tuberculosis", [("tb_test", "negative")], "tb", "tested", "None"),
+            # what was looked for and not found, or not certain, is not known
+            ([("hcv_antibody", "negative")], "hepatitis_c", [], "hcv", "tested", "None"),
+            ([("hcv_antibody", "positive"), ("hcv_rna_test", "negative")], "hepatitis_c", [], "hcv", "tested", None),
+            ([("tb_test", "indeterminate")], "tuberculosis", [], "tb", "tested", "None"),
+            ([("hiv_test", "positive")], "hepatitis_c", [], "hcv", "tested", "0 of 1"),  # of another disease
+            # it was known when they were sent: they went to the place that treats it
+            ([("hcv_rna_test", "positive")], "hepatitis_c", [], "hcv", "linked", "1 of 1"),
+            ([("hcv_antibody", "positive")], "hepatitis_c", [], "hcv", "linked", "1 of 1"),
+            ([("tb_test", "positive")], "tuberculosis", [], "tb", "linked", "1 of 1"),
+            ([("hiv_test", "positive")], "art", [], "hiv", "linked", "1 of 1"),
+            ([("hiv_test", "positive")], "hiv_test", [], "hiv", "tested", "0 of 1"),  # tested again, and not linked
+            # known by what was brought in, without a result here
+            (["hepatitis_c"], "hepatitis_c", [], "hcv", "linked", "None"),
+            (["tuberculosis"], "tuberculosis", [], "tb", "linked", "None"),
+            (["hcv running"], "hepatitis_c", [], "hcv", "on_treatment", "None"),
+            (["hcv over"], "hepatitis_c", [], "hcv", "tested", None),  # cured, as far as anybody knows
+            ([], "art", [], "hiv", "linked", "None"),  # nobody is sent for ART of whom HIV is not known
+        ],
+    )
+    def test_is_told_by_what_was_known_when_they_were_sent(
+        self,
+        place: Clinic,
+        known: list[tuple[str, str] | str],
+        service: str,
+        then: list[tuple[str, str]],
+        disease: str,
+        reached: str,
+        linked: str | None,
+    ) -> None:
+        client = place.client()
+        for each in known:
+            if isinstance(each, tuple):
+                result(place, client, *each)
+                place.move_on(1)
+            elif each.startswith("hcv "):
+                art(place, client, "hcv", stopped=each.endswith("over"))
+            else:
+                condition(place, client, each)
+        attended(place, client, Service(service), after=1)
+        for analyte, choice in then:
+            result(place, client, analyte, choice)
+        with place.database.reading() as session:
+            steps = steps_of(session, client_id=client)
+            went = [each.step for each in steps if each.on == place.today and each.positive is None]
+            at = standings(steps)[Disease(disease)]
+        assert (reached if reached != "on_treatment" else "linked") in went
+        if reached != "tested" or not then:
+            assert at.reached is not None
+        counts = figures(asked(place, "linkage", by=("disease",), period=YEAR))
+        if linked is not None:
+            found = counts.get("linked", ("0", "0"))
+            assert ("None" if found[1] == "0" else f"{found[0]} of {found[1]}") == linked
+        assert (counts.get("linked_all", ("0", ""))[0] != "0") is (reached != "tested" or "hcv over" in known)
 
 
 class TestAClient:

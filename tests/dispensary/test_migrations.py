@@ -425,6 +425,9 @@ AFTERWARDS: dict[str, list[tuple[str, tuple[object, ...]]]] = {
         )
     ],
     "0083_own_care": [("SELECT count(*) FROM care_document", (0,))],
+    "0081_place_stays": [
+        ("SELECT position('NEW.centre_id' IN prosrc) > 0 FROM pg_proc WHERE proname = 'referral_is_kept'", (True,)),
+    ],
 }
 """What each later migration leaves of a full database, oldest first."""
 CAME = """

@@ -125,6 +125,12 @@ class TestReferring:
             with pytest.raises(IntegrityError), place.database.writing() as session:
                 session.execute(text(sentence))
 
+    def test_its_place_stays_when_it_is_closed(self, place: Clinic, client: ClientId) -> None:
+        sent(place, client)
+        closes = "outcome = 'withdrawn', closed_at = sent_at, closed_by = sent_by, centre_id = gen_random_uuid()"
+        with pytest.raises(IntegrityError, match="closed once"), place.database.writing() as session:
+            session.execute(text(f"UPDATE referral SET {closes}"))
+
     def test_somebody_else_s_client_is_not_there(self, place: Clinic, client: ClientId) -> None:
         referral = sent(place, client)
         with place.database.writing() as session:

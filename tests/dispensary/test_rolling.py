@@ -103,6 +103,7 @@ _REASONS: dict[str, tuple[str, ...]] = {
             f"0079_open_again: function {table}_is_kept() is otherwise"
             for table in ("referral", "session_plan", "plan_session", "home_visit")
         ),
+        "0081_place_stays: function referral_is_kept() is otherwise",
         "0079_open_again: trigger client_goal.goal_stays_closed is new",
     ),
     "refuses as before, and lets a consent name somebody else, by which an older program tells nobody": (
