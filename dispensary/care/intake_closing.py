@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import func, select, update
 
-from dispensary.care.intake_models import Intake, IntakePart
+from dispensary.care.intake_models import Intake, IntakePart, IntakeService
 from dispensary.care.intakes import open_intake, person, refuse_others
 from dispensary.care.settings import reminders_of
 from dispensary.database import ReadSession, WriteSession
@@ -83,7 +83,9 @@ def let_intakes_lapse(session: WriteSession, *, site_id: SiteId, before: datetim
     found goes.
     """
     assessed = select(func.max(IntakePart.done_at)).where(IntakePart.intake_id == Intake.id).scalar_subquery()
-    touched = func.greatest(Intake.taken_at, Intake.consent_at, assessed)  # of nothing done, `greatest` leaves it out
+    given = select(func.max(IntakeService.given_at)).where(IntakeService.intake_id == Intake.id).scalar_subquery()
+    # of nothing done, `greatest` leaves it out
+    touched = func.greatest(Intake.taken_at, Intake.consent_at, assessed, given)
     left = select(Intake).where(Intake.site_id == site_id, Intake.outcome == "", touched < before)
     locked = session.scalars(left.order_by(Intake.number).with_for_update(of=Intake)).all()
     # Whoever assessed one while this waited for it has touched it, and the look above did not see that.

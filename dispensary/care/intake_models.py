@@ -12,6 +12,7 @@ from sqlalchemy import ARRAY, CheckConstraint, ForeignKey, Index, Text, UniqueCo
 from sqlalchemy.dialects.postgresql import BYTEA
 from sqlalchemy.orm import Mapped, mapped_column
 
+from dispensary.clients.taken_back_models import taken_back_once
 from dispensary.columns import Base, Id
 from dispensary.units import AccountId, ClientId, SiteId
 
@@ -119,6 +120,34 @@ class IntakePart(Base):
     done_on: Mapped[date]
     done_by: Mapped[AccountId] = mapped_column(ForeignKey("account.id"))
     done_at: Mapped[datetime]
+
+
+class IntakeService(Base):
+    """Something that they were given without being a client. It names nobody; it is added, and taken back once."""
+
+    __tablename__ = "intake_service"
+    __table_args__ = (
+        Index(None, "intake_id"),
+        Index(None, "site_id"),
+        CheckConstraint("given IN ('leaflet', 'talk', 'referral', 'company')", name="given"),
+        CheckConstraint("(given IN ('referral', 'company')) = (service <> '')", name="referred_for"),
+        *taken_back_once(),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    """The key of the form: sent twice, it was given once."""
+    intake_id: Mapped[UUID] = mapped_column(ForeignKey("intake.id"))
+    site_id: Mapped[SiteId] = mapped_column(ForeignKey("site.id"))
+    given: Mapped[str]
+    service: Mapped[str]
+    """For what a referral was, or where somebody went along; empty else."""
+    given_on: Mapped[date]
+    given_by: Mapped[AccountId] = mapped_column(ForeignKey("account.id"))
+    given_at: Mapped[datetime]
+    voided_at: Mapped[datetime | None]
+    """When it was taken back as entered in error; since then it counts nowhere."""
+    voided_by: Mapped[AccountId | None] = mapped_column(ForeignKey("account.id"))
+    void_reason: Mapped[str | None]
 
 
 class IntakeRelease(Base):

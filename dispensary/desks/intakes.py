@@ -16,6 +16,7 @@ from litestar.types import ControllerRouterHandler
 from dispensary.care.centres import SERVICES
 from dispensary.care.intake_closing import Outcome, close_intake, waits_long
 from dispensary.care.intake_consents import told_to, why_not_told
+from dispensary.care.intake_services import services_of
 from dispensary.care.intakes import (
     LONGEST_LINE,
     LONGEST_WORDS,
@@ -121,6 +122,7 @@ class AtIntakes:
                 for kind in (Information.PRESENCE, Information.ATTENDANCE)
             }
             days = reminders_of(session, self.site.id).intake_days
+            given = services_of(session, intake_id=intake_id)
             face = None
             if meant is not None:
                 face = face_at(session, site_id=self.site.id, client_id=meant)
@@ -137,6 +139,7 @@ class AtIntakes:
         return page(
             "care/intake.html",
             found=found,
+            given=given,
             hears=hears,
             done=done,
             refused=refused,

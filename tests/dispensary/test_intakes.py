@@ -196,6 +196,20 @@ def test_the_pages(database: Database, now: datetime, tmp_path: Path) -> None:
         nurse.post(f"{at}/parts", {"part": "social", "part_words": "no roof", "services": "vocational"}).status_code
         == 303
     )
+    given, key = f"{at}/services", str(uuid4())
+    for form in ({"given": "referral", "service": ""}, {"given": "leaflet", "service": "legal_aid"}, {"given": "gold"}):
+        assert nurse.post(given, form).status_code == 422
+    for _ in range(2):
+        assert nurse.post(given, {"given": "referral", "service": "legal_aid", "key": key}).status_code == 303
+    assert nurse.post(given, {"given": "leaflet"}).headers["location"] == f"{at}?done=given"
+    shown = nurse.get(at)
+    assert "a referral · Legal aid" in text_of(shown)
+    (back,) = [path for path in re.findall(rf'action="({at}/services/[^"]+)"', shown.text) if key in path]
+    assert nurse.post(back, {"why": "never"}).headers["location"] == f"{at}?done=back"
+    assert "taken back" in text_of(nurse.get(at))
+    with database.reading() as session:
+        left = text("SELECT given, service FROM intake_service WHERE voided_at IS NULL")
+        assert [tuple(row) for row in session.execute(left)] == [("leaflet", "")]
     said = nurse.post(f"{at}/tell", {"days": "yes"}).headers["location"]
     assert "They were here on" in text_of(nurse.get(said))
     assert "intake 1: that they came" in text_of(here.doctor.get("/disclosure"))

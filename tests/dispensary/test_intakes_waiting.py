@@ -21,6 +21,7 @@ from dispensary.care.intake_closing import (
 )
 from dispensary.care.intake_consents import Agreement, note_consent
 from dispensary.care.intake_models import Intake
+from dispensary.care.intake_services import Given, give_service
 from dispensary.care.intakes import Heard, Part, assess_part, parts_of, take_in
 from dispensary.care.settings import INTAKE_DAYS, Reminders, set_reminders
 from dispensary.clients.consent_rules import Signed
@@ -189,7 +190,13 @@ class TestLeftOpen:
                 session, actor=place.doctor, intake_id=intake, agreed=yes, today=place.today,
                 at=place.now - timedelta(days=10),
             )  # fmt: skip
-        for days, gone in ((20, 0), (9, 1), (9, 0)):
+        given = came(place, 101)
+        with place.database.writing() as session:
+            give_service(
+                session, actor=place.doctor, intake_id=given, given=Given.LEAFLET, service=None, key=uuid4(),
+                today=place.today, at=place.now - timedelta(days=10),
+            )  # fmt: skip
+        for days, gone in ((20, 0), (9, 2), (9, 0)):
             with place.database.writing() as session:
                 before = place.now - timedelta(days=days)
                 assert let_intakes_lapse(session, site_id=place.site_id, before=before, at=place.now) == gone

@@ -8,12 +8,15 @@ from uuid import uuid4
 import pytest
 
 from dispensary.care.intake_closing import Outcome, close_intake
+from dispensary.care.intake_services import Given, give_service, take_service_back
 from dispensary.care.intakes import Heard, Part, assess_part, take_in
 from dispensary.care.meetings import About, note_meeting
+from dispensary.care.referral_models import Service
 from dispensary.care.visits import Purpose, call_visit_off, end_visit, plan_visit
 from dispensary.clients.contact_rules import CameOf, How, Why
 from dispensary.clients.contacts import note_visit_wish, write_contact
 from dispensary.clients.rules import EntryRoute
+from dispensary.clients.taken_back_rules import Wrong
 from dispensary.database import Database
 from dispensary.evaluation.answering import ALL
 from dispensary.prescribing.service import order_dose
@@ -182,6 +185,19 @@ def test_entries_from_outside_by_who_sent_them_and_what_became_of_them(here: Cli
                 session, actor=here.doctor, intake_id=intakes[0], part=part, words="what was found", services=services,
                 key=uuid4(), today=here.today, at=here.now,
             )  # fmt: skip
+        for intake, given, service in (
+            (intakes[0], Given.LEAFLET, None),
+            (intakes[1], Given.REFERRAL, Service.LEGAL_AID),
+            (intakes[2], Given.TALK, None),
+        ):
+            give_service(
+                session, actor=here.doctor, intake_id=intake, given=given, service=service, key=(key := uuid4()),
+                today=here.today, at=here.now,
+            )  # fmt: skip
+        take_service_back(
+            session, actor=here.doctor, intake_id=intakes[2], entry_id=key, why=Wrong.NEVER,
+            at=here.now + timedelta(minutes=1),
+        )  # fmt: skip
     came = here.now
     here.now += timedelta(minutes=5)
     client = here.client()
@@ -195,11 +211,13 @@ def test_entries_from_outside_by_who_sent_them_and_what_became_of_them(here: Cli
     found = figures(asked(here, "intakes"))
     assert found == {
         "came": ("4", "None"), "assessed": ("1", "4"), "health": ("1", "4"), "legal": ("1", "4"), "social": ("0", "4"),
-        "offered": ("1", "4"), "open": ("1", "4"), "enrolled": ("1", "3"), "elsewhere": ("1", "3"),
+        "offered": ("1", "4"), "given": ("2", "4"), "referred": ("1", "4"), "open": ("1", "4"),
+        "enrolled": ("1", "3"), "elsewhere": ("1", "3"),
         "not_wanted": ("1", "3"), "not_reached": ("0", "3"), "lapsed": ("0", "3"),
     }  # fmt: skip
     assert split(here, "intakes", "route", "came") == {"police": "3", "court": "1"}
     assert split(here, "intakes", "outcome", "came") == {
         "enrolled": "1", "not_wanted": "1", "elsewhere": "1", "open": "1",
     }  # fmt: skip
-    assert figures(asked(here, "intakes", as_of=came))["open"] == ("4", "4")
+    before = figures(asked(here, "intakes", as_of=came))
+    assert (before["open"], before["given"]) == (("4", "4"), ("3", "4"))

@@ -428,6 +428,7 @@ AFTERWARDS: dict[str, list[tuple[str, tuple[object, ...]]]] = {
     "0081_place_stays": [
         ("SELECT position('NEW.centre_id' IN prosrc) > 0 FROM pg_proc WHERE proname = 'referral_is_kept'", (True,)),
     ],
+    "0083b_given_outside": [("SELECT count(*) FROM intake_service", (0,))],
 }
 """What each later migration leaves of a full database, oldest first."""
 CAME = """

@@ -80,6 +80,8 @@ ABOUT_THE_SITE = {
     "took in",
     "noted outreach",
     "opened site from folder",
+    "gave service to intake",
+    "took service of intake back",
     "took outreach back",
     "took group back",
     "put on call",

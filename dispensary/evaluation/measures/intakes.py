@@ -16,7 +16,11 @@ QUERY = """
             EXISTS (SELECT FROM intake_part p WHERE p.intake_id = i.id AND p.done_at <= :as_of
                 AND p.kind = 'social') AS social,
             EXISTS (SELECT FROM intake_part p WHERE p.intake_id = i.id AND p.done_at <= :as_of
-                AND cardinality(p.services) > 0) AS offered
+                AND cardinality(p.services) > 0) AS offered,
+            EXISTS (SELECT FROM intake_service g WHERE g.intake_id = i.id AND g.given_at <= :as_of
+                AND (g.voided_at IS NULL OR g.voided_at > :as_of)) AS given,
+            EXISTS (SELECT FROM intake_service g WHERE g.intake_id = i.id AND g.given_at <= :as_of
+                AND (g.voided_at IS NULL OR g.voided_at > :as_of) AND g.given = 'referral') AS referred
         FROM intake i JOIN site_day ON site_day.site_id = i.site_id
         WHERE i.taken_at <= :as_of AND i.came_on >= :from_day AND i.came_on < :until_day
     )
@@ -24,7 +28,8 @@ QUERY = """
         site_id FROM came
     UNION ALL SELECT part.indicator, id, CASE WHEN part.done THEN 1 ELSE 0 END, 1, route, outcome, site_id
     FROM came CROSS JOIN LATERAL (VALUES ('assessed', assessed), ('health', health), ('legal', legal),
-        ('social', social), ('offered', offered), ('open', outcome = 'open')) AS part (indicator, done)
+        ('social', social), ('offered', offered), ('given', given), ('referred', referred),
+        ('open', outcome = 'open')) AS part (indicator, done)
     UNION ALL SELECT ended.indicator, id, CASE WHEN ended.indicator = outcome THEN 1 ELSE 0 END, 1, route, outcome,
         site_id
     FROM came CROSS JOIN LATERAL (VALUES ('enrolled'), ('elsewhere'), ('not_wanted'), ('not_reached'), ('lapsed'))
@@ -38,9 +43,9 @@ MEASURE = Measure(
     version="1",
     source="Takehome",
     says="People who came or were sent before they were clients, in the period, by the site that heard them; somebody"
-    " who came twice is counted twice, since nobody is named once it is closed. What they were assessed for, and"
-    " whether services were offered for it. Of those that are closed, what became of it; one that nobody closed in"
-    " its time lapsed.",
+    " who came twice is counted twice, since nobody is named once it is closed. What they were assessed for, whether"
+    " services were offered for it, and what they were given without being a client. Of those that are closed, what"
+    " became of it; one that nobody closed in its time lapsed.",
     numerator="entries",
     denominator="entries of the period, or those of them that are closed",
     indicators=(
@@ -50,6 +55,8 @@ MEASURE = Measure(
         Indicator("legal", "assessed for where they stand with the law, of all", of="came"),
         Indicator("social", "assessed for home and work, of all", of="came"),
         Indicator("offered", "offered one or more services for it, of all", of="came"),
+        Indicator("given", "given anything without being a client, of all", of="came"),
+        Indicator("referred", "referred to a service without being a client, of all", of="came"),
         Indicator("open", "not closed yet, of all", of="came"),
         Indicator("enrolled", "became clients, of those that are closed"),
         Indicator("elsewhere", "wanted other services than this one, of those that are closed"),

@@ -8,6 +8,7 @@ import msgspec
 
 from dispensary.care.intake_closing import Outcome, close_intake
 from dispensary.care.intake_consents import tell_referrer
+from dispensary.care.intake_services import Given, give_service
 from dispensary.care.intakes import Heard, Part, assess_part, take_in
 from dispensary.care.referral_models import Service
 from dispensary.clients.rules import EntryRoute
@@ -25,6 +26,13 @@ class Assessed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     services: tuple[Service, ...] = ()
 
 
+class Gave(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Something that they were given without a record of theirs, and for a referral, for what."""
+
+    given: Given
+    service: Service | None = None
+
+
 class _Intake(Act, frozen=True):
     route: EntryRoute
     name: str = "Somebody"
@@ -38,6 +46,7 @@ class _Intake(Act, frozen=True):
     told: bool = False
     told_days: bool = False
     parts: tuple[Assessed, ...] = ()
+    given: tuple[Gave, ...] = ()
     by: Role = Role.NURSE
 
     def _heard(self, scene: Scene) -> UUID:
@@ -61,6 +70,17 @@ class _Intake(Act, frozen=True):
                 words=each.words,
                 services=[service.value for service in each.services],
                 key=scene.key("assessed", each.part),
+                today=scene.today,
+                at=scene.at,
+            )
+        for n, gave in enumerate(self.given):
+            give_service(
+                scene.session,
+                actor=actor,
+                intake_id=intake.id,
+                given=gave.given,
+                service=gave.service,
+                key=scene.key("gave", n),
                 today=scene.today,
                 at=scene.at,
             )
