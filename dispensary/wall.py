@@ -57,6 +57,8 @@ class Door(StrEnum):
     """In `dispensary/looks/told.py`."""
     OPENING = "a site is opened by whoever runs what it lies in: it is in nobody's view until it is there"
     """In `dispensary/takehome/opening.py`."""
+    BRANCH = "what a whole branch allows whom is set at each of its sites by whoever runs all of them"
+    """In `dispensary/staff/branch_permissions.py`."""
     NIGHT = "an administrator starts the night's jobs of the site by hand: they do what they do by the clock"
     """In `dispensary/desks/night.py`."""
 

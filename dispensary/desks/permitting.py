@@ -12,9 +12,11 @@ from litestar.types import ControllerRouterHandler
 
 from dispensary.database import Database, WriteSession
 from dispensary.refusals import Refused
+from dispensary.staff.branch_permissions import branches_run_above, set_permission_at_branch
 from dispensary.staff.permission_rules import Act, Role, permissions, roles_for
 from dispensary.staff.permissions import LONGEST_REASON, changed_at, matrix, own_of, set_permission
 from dispensary.staff.queries import Place
+from dispensary.staff.rules import Actor
 from dispensary.web.doing import done_or_again
 from dispensary.web.forms import Form
 from dispensary.web.given import TheActor, TheClock, TheDatabase, TheSite
@@ -23,18 +25,25 @@ from dispensary.web.templating import page
 from dispensary.web.typed import Typed
 
 _PAGE = "/office/permissions"
+LONGEST_CODE = 12
 
 
 @get(_PAGE, sync_to_thread=True, guards=[requires_administrator])
 def permissions_page(
-    database: TheDatabase, site: TheSite, act: FromQuery[str] = "", role: FromQuery[str] = "", done: FromQuery[str] = ""
+    database: TheDatabase,
+    actor: TheActor,
+    site: TheSite,
+    act: FromQuery[str] = "",
+    role: FromQuery[str] = "",
+    done: FromQuery[str] = "",
 ) -> Template:
     """Every act and role as this site has it, and what it has otherwise than the house. One may be chosen to change."""
-    return _page(database, site, act, role, done=done)
+    return _page(database, actor, site, act, role, done=done)
 
 
 def _page(
     database: Database,
+    actor: Actor,
     site: Place,
     act: str,
     role: str,
@@ -45,6 +54,7 @@ def _page(
 ) -> Template:
     with database.reading() as session:
         own, changed = own_of(session, site.id), changed_at(session, site.id)
+        branches = branches_run_above(session, actor) if act else []
     chosen = None
     if act in set(Act) and role in set(Role) and permissions()[Act(act)].bounds(Role(role)):
         chosen = {
@@ -59,6 +69,7 @@ def _page(
         own={(each.act.value, each.role.value) for each in own},
         changed=changed,
         chosen=chosen,
+        branches=branches,
         done=done == "changed",
         longest=LONGEST_REASON,
         refused=refused,
@@ -77,16 +88,29 @@ def change_permission(
             act, role = typed.choice("act", Act), typed.choice("role", Role)
             allowed = typed.yes_no("allowed")
             reason = typed.text("reason", most=LONGEST_REASON)
+            branch = typed.text("branch", most=LONGEST_CODE, required=False)
             if allowed is None:
                 typed.fault("allowed", "no-choice", "Nothing was chosen here.", "Choose one.")
-        set_permission(session, actor=actor, role=role, act=act, allowed=bool(allowed), reason=reason, at=clock())
+        if branch:
+            set_permission_at_branch(
+                session,
+                actor=actor,
+                branch=branch,
+                role=role,
+                act=act,
+                allowed=bool(allowed),
+                reason=reason,
+                at=clock(),
+            )
+        else:
+            set_permission(session, actor=actor, role=role, act=act, allowed=bool(allowed), reason=reason, at=clock())
 
     return done_or_again(
         database,
         change,
         then=lambda _: f"{_PAGE}?done=changed",
         else_again=lambda why: _page(
-            database, site, str(data.get("act", "")), str(data.get("role", "")), refused=why, typed=data
+            database, actor, site, str(data.get("act", "")), str(data.get("role", "")), refused=why, typed=data
         ),
     )
 

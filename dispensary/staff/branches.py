@@ -206,7 +206,7 @@ def refuse_unless_runs_above(session: WriteSession, actor: Actor, to: At | None)
     if to is None:
         _refuse_unless_runs(session, actor, [], everything=True)
     else:
-        _refuse_unless_runs_branch(session, actor, to)
+        refuse_unless_runs_branch(session, actor, to)
 
 
 def grant_at_branch(
@@ -218,7 +218,7 @@ def grant_at_branch(
     """
     _one_at_a_time(session)
     to = branch_by_code(session, branch)
-    _refuse_unless_runs_branch(session, actor, to)
+    refuse_unless_runs_branch(session, actor, to)
     account_id = session.scalar(select(Account.id).where(Account.username == plain_username(username)))
     if account_id is None:
         raise BadInput(
@@ -265,7 +265,7 @@ def revoke_at_branch(session: WriteSession, *, actor: Actor, grant_id: UUID, at:
     if given is None:
         raise NotThere(Refusal("no-grant", "There is no such role at a branch.", "Look at the list again."))
     code = _code_of(session, given.area_id) or session.scalar(select(Site.code).where(Site.id == given.site_id)) or ""
-    _refuse_unless_runs_branch(session, actor, At(code, given.area_id, given.site_id))
+    refuse_unless_runs_branch(session, actor, At(code, given.area_id, given.site_id))
     with _nobody_locked_out(session, sites_in(session, area_id=given.area_id, site_id=given.site_id)):
         session.execute(delete(BranchGrant).where(BranchGrant.id == given.id))
     _write_down(session, actor, "revoked at branch", "account", given.account_id, at, role=given.role, branch=code)
@@ -277,7 +277,8 @@ def _one_at_a_time(session: WriteSession) -> None:
     session.execute(text("SELECT pg_advisory_xact_lock(7301447)"))
 
 
-def _refuse_unless_runs_branch(session: ReadSession, actor: Actor, at: At) -> None:
+def refuse_unless_runs_branch(session: ReadSession, actor: Actor, at: At) -> None:
+    """Raises NotAllowed for anybody but an administrator of the whole branch, or the program itself."""
     areas = [at.area_id] if at.area_id else []
     sites = sites_in(session, area_id=None, site_id=at.site_id) if at.site_id else ()
     _refuse_unless_runs(session, actor, areas, sites=sites)
