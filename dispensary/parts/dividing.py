@@ -144,7 +144,8 @@ def _turned(database: Database, table: str, *, laid: Laid | None, progress: Prog
             _locked(cursor, table, _asked(cursor, table, whole=laid is None))
             known = _asked(cursor, table, whole=laid is None)  # once more: somebody may have been before this one
             began = time.monotonic()
-            as_owner(cursor, table)
+            if laid:
+                as_owner(cursor, table)
             into = laid(cursor) if laid else None
             rows = _made_again(cursor, table, known, into, progress)
         seconds = time.monotonic() - began

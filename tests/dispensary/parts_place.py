@@ -118,3 +118,16 @@ def other(place: Clinic) -> UUID:
         row = connection.execute("SELECT id FROM site WHERE id <> %s", [place.site_id]).fetchone()
         assert row is not None
         return row[0]
+
+
+# Rows of each table with another day; the guards of `straight` are asked for nothing but keys of divided tables.
+MORE = {
+    "day_outcome": """INSERT INTO day_outcome SELECT (jsonb_populate_record(o, jsonb_build_object('dose_day', %s::date)
+        )).* FROM day_outcome o ORDER BY client_id LIMIT 1""",
+    "register_line": """INSERT INTO register_line SELECT (jsonb_populate_record(l, jsonb_build_object('dose_day',
+        %s::date, 'id', gen_random_uuid(), 'seq', 10000 + (random() * 1e12)::bigint))).* FROM register_line l
+        WHERE corrects_id IS NULL AND transfer_id IS NULL ORDER BY id LIMIT 1""",
+    "audit_entry": """INSERT INTO audit_entry SELECT (jsonb_populate_record(e, jsonb_build_object('at', %s::date
+        + time '03:00', 'seq', 10000 + (random() * 1e12)::bigint))).* FROM audit_entry e
+        ORDER BY site_id, seq LIMIT 1""",
+}
