@@ -32,7 +32,7 @@ from dispensary.web.given import Clock, TheActor, TheClock, TheDatabase, TheSite
 from dispensary.web.templating import page
 
 SHOWN = 12
-"""Clients of a list that are shown before somebody asks for all."""
+"""Lines of each list that are shown before somebody asks for all; how many there are, its heading says."""
 
 
 def _page(
@@ -73,9 +73,8 @@ def _page(
     return page(
         "care/day.html",
         today=today,
-        to_ask=to_ask if every else to_ask[:SHOWN],
-        more=0 if every else max(0, len(to_ask) - SHOWN),
-        to_ask_in_all=len(to_ask),
+        to_ask=to_ask,
+        shown=None if every else SHOWN,
         sent=sent,
         meets=[each for each in meets if each.on_day == today],
         unmarked=[each for each in meets if each.on_day < today],
