@@ -57,6 +57,11 @@ class Ground:
             connection.execute("VACUUM ANALYZE")
         return self.url_of(name)
 
+    def drop(self, name: str) -> None:
+        """Forgets a database; nobody may be connected to it."""
+        with psycopg.connect(self._plain("postgres"), autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE {name}")
+
     @contextmanager
     def database(self, name: str) -> Iterator[Database]:
         database = Database(self.url_of(name), self.vault)

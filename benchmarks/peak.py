@@ -70,6 +70,8 @@ class Asked:
     rounds: int
     times: Sequence[int] = TIMES
     """The peak, so many times."""
+    past: tuple[int, int, float] = (40, 4600, 0.5)
+    """Sites, clients and years of the country whose bytes are told: a week's past leaves tables half empty."""
 
 
 @dataclass(frozen=True)
@@ -84,13 +86,13 @@ class Due:
 
 def run(on: Ground, asked: Asked) -> list[Figure]:
     """Builds the country, replays its mornings, and sets its doses beside pgbench's."""
+    figures = told(_of_a_past(on, *asked.past))
     on.copy("country_made")
     with on.database("country_made") as database:
         began = time.perf_counter()
         country = build(database, clients=asked.clients, years=asked.years, sites=asked.sites)
         live(database, country)
         say(f"country: it was built in {time.perf_counter() - began:.0f} s")
-        figures = told(_sizes(database))
         people = due_today(database)
         wanted = sum(round(PEAK * each * asked.seconds) for each in asked.times) + 2 * AT_ONCE
         alone = asked.rounds * asked.doses
@@ -311,8 +313,17 @@ def _send(url: str, keys: Path, ended: object) -> None:
     database.close()
 
 
+def _of_a_past(on: Ground, sites: int, clients: int, years: float) -> Iterator[Figure]:
+    """What a client's year is in a country with a longer past, tables and indexes, and the largest of them."""
+    on.copy("country_past")
+    with on.database("country_past") as database:
+        say(f"country: {sites} sites and {clients:,} clients with {years:g} years, for the bytes of a client-year")
+        live(database, build(database, clients=clients, years=years, sites=sites))
+        yield from _sizes(database)
+    on.drop("country_past")
+
+
 def _sizes(database: Database) -> Iterator[Figure]:
-    """What a client's year of the past is in this database, tables and indexes, and the largest of them."""
     largest = text("""SELECT relname, pg_total_relation_size(oid), greatest(reltuples, 0) FROM pg_class
                       WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')
                       AND relname NOT LIKE 'country%' ORDER BY 2 DESC""")

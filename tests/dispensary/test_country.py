@@ -8,7 +8,9 @@ from benchmarks.peak import ACTS, Asked, run
 
 def test_a_small_country_s_morning_is_replayed_and_its_doses_set_beside_pgbench_s() -> None:
     with ground() as here:
-        figures = run(here, Asked(sites=8, clients=160, years=0.06, seconds=2, doses=32, rounds=1, times=[3]))
+        figures = run(
+            here, Asked(sites=8, clients=160, years=0.06, seconds=2, doses=32, rounds=1, times=[3], past=(2, 40, 0.05))
+        )
 
     told = {figure.what: figure.value for figure in figures}
     assert {f"{act} at 3 x the peak, p99" for act in ACTS} <= told.keys()
