@@ -30,7 +30,7 @@ PAGES = [
     *(TEMPLATES / name for name in ("base.html", "parts.html", "wishes.html", "looking.html")),
     *(
         path
-        for room in ("reception", "kiosk", "screen", "peers", "survey", "care", "counter")
+        for room in ("reception", "kiosk", "screen", "peers", "survey", "care", "counter", "office", "evaluation")
         for path in sorted((TEMPLATES / room).glob("*.html"))
     ),
 ]
