@@ -134,18 +134,31 @@ def _opened(session: ReadSession, here: AtCounter, taken: Sequence[Taken]) -> li
 def charts_of(used: Used, taken: Sequence[Taken]) -> list[str]:
     """The course of each score of an instrument that was kept twice or more, the highest last score first.
 
-    Of ASSIST that is one for each substance, by its own bands: what was not asked about has no points that day. Of TOP
-    none is drawn.
+    Of ASSIST that is one for each substance, by its own bands: what was not asked about has no points that day. Of TOP,
+    which has no sum, it is one for each of its lines that are told in days or on its scale, in their order on the form;
+    a line that was nought each time is left out, and what is answered by yes or no is read with the answers.
     """
-    instrument = used.instrument
-    if instrument.asks is Asks.WEEKS:
-        return []
+    in_form = _lines_of_top()
     courses: dict[str, list[tuple[date, int]]] = {}
     for each in reversed(taken[:_FOR_THE_CHART]):
         for score in each.scores:
+            if used.instrument.asks is Asks.WEEKS and score.part not in in_form:
+                continue
             courses.setdefault(score.part, []).append((each.taken_on, score.points))
-    drawn = sorted((kept for kept in courses.items() if len(kept[1]) > 1), key=lambda kept: (-kept[1][-1][1], kept[0]))
+    more = [kept for kept in courses.items() if len(kept[1]) > 1]
+    if used.instrument.asks is Asks.WEEKS:
+        told = [kept for kept in more if any(points for _day, points in kept[1])]
+        drawn = sorted(told, key=lambda kept: list(in_form).index(kept[0]))
+    else:
+        drawn = sorted(more, key=lambda kept: (-kept[1][-1][1], kept[0]))
     return [_drawn(used, part, scores) for part, scores in drawn]
+
+
+def _lines_of_top() -> Mapping[str, int]:
+    """The lines of TOP that have a course, in their order, each with the most that can be told of it."""
+    by = screening().top
+    days = {f"{item}_days": by.weeks * by.days_a_week for item in by.days}
+    return {**days, **dict.fromkeys(by.health, by.best_health)}
 
 
 def _drawn(used: Used, part: str, scores: Sequence[tuple[date, int]]) -> str:
@@ -153,7 +166,10 @@ def _drawn(used: Used, part: str, scores: Sequence[tuple[date, int]]) -> str:
     days = [day_in_words(day, "yMMMd") for day, _points in scores]
     said = ", ".join(f"{day}: {points}" for day, (_day, points) in zip(days, scores, strict=True))
     title = f"{instrument.name}: {gettext(words_of(part))}" if part else instrument.name
-    drawing = course(title, scores, most=_MOST_OF[instrument.key], bands=_bands_of(used, part), days=days, says=said)
+    most = _MOST_OF.get(instrument.key) or _lines_of_top()[part]
+    if part.endswith("_days"):
+        title = gettext(_("%(what)s, days of %(most)s")) % {"what": title, "most": most}
+    drawing = course(title, scores, most=most, bands=_bands_of(used, part), days=days, says=said)
     return as_svg(drawing, name="-".join(filter(None, ("course", instrument.key, part))))
 
 
@@ -167,7 +183,7 @@ def _bands_of(used: Used, part: str) -> Mapping[str, int]:
         "assist": by.assist.bands.get(part, by.assist.bands["other"]),
         "srq20": {"positive": used.positive_from} if used.positive_from else {},
     }
-    return {band_word(band): least for band, least in named[used.instrument.key].items()}
+    return {band_word(band): least for band, least in named.get(used.instrument.key, {}).items()}
 
 
 def client_page(

@@ -385,6 +385,30 @@ def test_the_course_of_assist_is_one_for_each_substance_by_its_own_bands() -> No
     assert moderate[alcohol] < moderate[cannabis], "of alcohol it begins at 11 points, of cannabis at 4"
 
 
+def test_the_course_of_top_is_one_for_each_line_that_is_told_in_days_or_on_its_scale() -> None:
+    top = instruments()["top"]
+
+    def taken(on: int, **told: int) -> Taken:
+        day = datetime(2026, on, 1, tzinfo=UTC)
+        scores = tuple(Score(part, points, "") for part, points in told.items())
+        return Taken(uuid4(), top, day.date(), day, "the nurse", scores, voided=False)
+
+    entry = taken(1, opioids_days=28, cocaine_days=0, work_days=0, physical=8, housing=1)
+    later = taken(4, opioids_days=6, cocaine_days=0, work_days=12, physical=13, housing=0, alcohol_days=3)
+    used = Used(top, True, None, None, frozenset({Role.NURSE}), "", Role.DOCTOR)
+    assert charts_of(used, [entry]) == []
+    opioids, work, physical = charts_of(
+        used, [later, entry]
+    )  # in their order, and of no line that was nought throughout
+    assert "TOP: Opioids, not prescribed, days of 28" in opioids
+    assert "1 Jan 2026: 28, 1 Apr 2026: 6" in opioids
+    assert ">28<" in opioids
+    assert "TOP: Paid work, days of 28" in work
+    assert "1 Jan 2026: 8, 1 Apr 2026: 13" in physical
+    assert ">20<" in physical
+    assert 'id="course-top-physical-title"' in physical
+
+
 def _line_of(band: str, drawing: str) -> float:
     """How far from the top the name of a band stands."""
     found = re.search(rf'y="([0-9.]+)"[^>]*>{band_word(band)}<', drawing)
