@@ -142,7 +142,7 @@ def back(
         database,
         act,
         then=lambda _: f"{HERE}?done=back",
-        else_again=lambda why: _page(database, actor, site, now, refused=why),
+        else_again=lambda why: _page(database, actor, site, now, refused=why, typed=data),
     )
 
 
