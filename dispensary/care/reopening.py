@@ -18,6 +18,7 @@ from dispensary.care.referrals import question
 from dispensary.care.session_models import PlanBegun, PlanSession, SessionState
 from dispensary.care.sessions import asks, refuse_who_holds_none, the_session
 from dispensary.care.visit_models import HomeVisit
+from dispensary.care.visits import refuse_unwanted
 from dispensary.clients.contact_models import ContactNote
 from dispensary.clients.living import has_died, refuse_dead
 from dispensary.clients.service import lock_client
@@ -105,7 +106,8 @@ def reopen_visit(
 
     The contact that was noted with it counts nowhere any more. Whoever carries takes back what they wrote themselves.
     Planned already, it stays. Raises Refused where something else was written there since `seen`, or another visit is
-    planned for that day; NotAllowed, NotThere.
+    planned for that day, and for one that was called off where they agree to no visits (any more) or have died;
+    NotAllowed, NotThere.
     """
     visit = session.get(HomeVisit, visit_id)
     if visit is None or visit.site_id != actor.site_id:
@@ -131,6 +133,9 @@ def reopen_visit(
             )
         )
     was, client_id = visit.state, ClientId(visit.client_id)
+    if was == "called_off":
+        refuse_dead(session, client_id)
+        refuse_unwanted(session, client_id)
     keep_taken_back(
         session,
         actor=actor,

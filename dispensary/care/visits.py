@@ -65,7 +65,7 @@ def plan_visit(
     if known is not None:
         return known
     refuse_dead(session, client_id)
-    _refuse_unwanted(session, client_id)
+    refuse_unwanted(session, client_id)
     visit = HomeVisit(
         id=new_id(),
         site_id=actor.site_id,
@@ -173,7 +173,7 @@ def move_visit(
     _refuse_day_or_visitor(session, actor, visitor_id, to, today, day_field="to_day")
     client_id = ClientId(visit.client_id)
     refuse_dead(session, client_id)
-    _refuse_unwanted(session, client_id)
+    refuse_unwanted(session, client_id)
     same_day = select(HomeVisit.id).where(
         HomeVisit.client_id == client_id, HomeVisit.on_day == to, HomeVisit.state == "planned", HomeVisit.id != visit_id
     )
@@ -278,7 +278,8 @@ def _refuse_day_or_visitor(
         raise BadInput(stranger)
 
 
-def _refuse_unwanted(session: ReadSession, client_id: ClientId) -> None:
+def refuse_unwanted(session: ReadSession, client_id: ClientId) -> None:
+    """Raises Refused for a client who has not agreed to visits, or no longer does."""
     if not wants_visits(session, [client_id])[client_id]:
         raise Refused(
             Refusal(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
@@ -21,7 +23,7 @@ def old_database(server: str, vault: Vault) -> Iterator[Database]:
     admin = server.replace("+psycopg", "").replace("/takehome?", "/postgres?")
     with psycopg.connect(admin, autocommit=True) as connection:
         connection.execute("CREATE DATABASE old_clinic")
-    database = Database(server.replace("/takehome?", "/old_clinic?"), vault, pool_size=2)
+    database = Database(server.replace("/takehome?", "/old_clinic?"), vault, pool_size=3)
     try:
         with database.engine.connect() as connection:
             command.upgrade(_config(connection), "0003_clinic")
@@ -524,6 +526,26 @@ def test_the_old_clinic_goes_on_working_after_all_of_them(worked: Database) -> N
     assert one(worked, "SELECT count(*) FROM bottle WHERE state = 'returned_empty'") == (180,)
     assert one(worked, "SELECT bottled, balance FROM lot") == (0, 7210)
     assert one(worked, _AMONG_THE_LINES) == (0,)
+
+
+def test_whom_somebody_takes_on_while_the_table_of_several_is_made_is_among_them(worked: Database) -> None:
+    to(worked, "0080_told_to")
+    with ThreadPoolExecutor(1) as pool, worked.engine.connect() as desk, worked.engine.connect() as step:
+        step.exec_driver_sql("SET lock_timeout = '10s'")
+        desk.exec_driver_sql(
+            """INSERT INTO client_assignment (client_id, account_id, assigned_by, assigned_at)
+            SELECT c.id, a.id, a.id, now() FROM client c, (SELECT id FROM account LIMIT 1) a LIMIT 3"""
+        )
+        made = pool.submit(command.upgrade, _config(step), "0082_looked_after")
+        waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        with worked.engine.connect() as looks:
+            give_up = time.monotonic() + 10
+            while not looks.exec_driver_sql(waits).scalar() and time.monotonic() < give_up:
+                looks.rollback()
+        desk.commit()
+        made.result()
+        step.commit()
+    assert one(worked, "SELECT count(*) FROM looked_after") == (3,)
 
 
 REFILLED = """

@@ -243,6 +243,20 @@ class TestAVisit:
             late = not_written_down(session, site_id=place.site_id, before=place.today)
         assert [row.visit.id for row in late] == [visit]
 
+    def test_that_was_called_off_is_not_planned_again_for_whoever_wants_none_or_has_died(self, place: Clinic) -> None:
+        client = agreed(place)
+        visit = planned(place, client, on=3)
+        does(place, lambda session: call_visit_off(session, actor=place.doctor, visit_id=visit, at=place.now))
+        agreed(place, agreed=False, client=client)
+        with pytest.raises(Refused, match="not agreed to visits"):
+            does(place, self.back(place, visit))
+        agreed(place, client=client)
+        with place.database.writing() as session:
+            session.execute(text("UPDATE episode SET ended_on = :day, exit_reason = 'died'"), {"day": place.today})
+        with pytest.raises(Refused):
+            does(place, self.back(place, visit))
+        assert rows(place) == []
+
     def test_is_taken_back_by_whoever_wrote_it_or_plans(self, place: Clinic) -> None:
         visit = planned(place, agreed(place))
         ended(place, visit)

@@ -35,6 +35,8 @@ CREATE UNIQUE INDEX uq_looked_after_once ON looked_after (client_id, account_id)
 CREATE INDEX ix_looked_after_client_id ON looked_after (client_id);
 CREATE INDEX ix_looked_after_account_id ON looked_after (account_id);
 
+-- Who is taken on meanwhile is among them, or written by the triggers below: nothing is between the two.
+LOCK TABLE client_assignment IN SHARE ROW EXCLUSIVE MODE;
 INSERT INTO looked_after (id, client_id, account_id, assigned_by, assigned_at)
 SELECT gen_random_uuid(), client_id, account_id, assigned_by, assigned_at FROM client_assignment;
 
