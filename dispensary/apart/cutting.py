@@ -46,6 +46,7 @@ _OWN_WORDS = {
     "guest_stay": """t.client_id = ANY(%(clients)s) OR t.guest_site_id = %(site)s AND t.ended_at >= (
         SELECT since FROM site_apart WHERE site_id = %(site)s AND whole AND until IS NULL)""",
     "policy_version": "true",
+    "care_document": "true",
     "programme_setting": "true",
     "client": _OF_CLIENTS.format("t.id"),
     "client_index": """t.client_id = ANY(%(clients)s)
