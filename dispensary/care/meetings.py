@@ -137,10 +137,15 @@ def take_meeting_back(session: WriteSession, *, actor: Actor, meeting_id: UUID, 
 def take_attendance_back(
     session: WriteSession, *, actor: Actor, meeting_id: UUID, client_id: ClientId, why: Wrong, at: datetime
 ) -> None:
-    """That one client came is taken back, once; of the others nothing changes. Raises NotAllowed, NotThere."""
+    """That one client came is taken back, once; of the others nothing changes.
+
+    A peer worker takes back that one of their own clients came, whom they have still. Raises NotAllowed, NotThere.
+    """
     meeting, came = _to_take_back(session, actor, meeting_id)
     if client_id not in came:
         raise _no_meeting()
+    if not actor.may(Act.ENROL):
+        own_client(session, actor=actor, client_id=client_id)
     lock_client(session, client_id, actor.site_id)
     _take_attendance_back(session, actor, meeting, client_id, why, at)
 

@@ -144,6 +144,8 @@ def _told(opened: Opened, base: str, *, dry_run: bool) -> Iterator[str]:
             yield f"  {person} (“{username}”) is invited{link}"
         for username in site.known:
             yield f"  “{username}” works here too, and signs in as before."
+        for username, branch in site.everywhere:
+            yield f"  “{username}” has these roles at every site of {branch}, those that were there before too."
         if site.lacks:
             yield f"  It still lacks: {', '.join(site.lacks)}."
     if opened.left:

@@ -43,6 +43,8 @@ class Started:
     """Account name, person, and the code by which they choose their password: it is told once, and kept nowhere."""
     known: Sequence[str]
     """Account names of people who were there before, and work here too from now on."""
+    everywhere: Sequence[tuple[str, str]]
+    """Account names, each with the branch at all of whose sites they have their roles, those of before too."""
     lacks: Sequence[Missing]
     """What it still needs before it serves anybody."""
 
@@ -138,6 +140,7 @@ def _starts(
         site.name,
         codes,
         [name for name, (_, new) in people.items() if not new],
+        [(each.username, plain_code(each.branch)) for each in table.staff if each.branch],
         missing_at(session, site_id=site_id, today=today),
     )
 

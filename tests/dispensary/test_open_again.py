@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -34,7 +35,7 @@ from dispensary.care.visit_models import HomeVisit
 from dispensary.care.visits import call_visit_off
 from dispensary.clients.contact_models import ContactNote
 from dispensary.clients.contacts import contacts_of
-from dispensary.clients.goals import close_goal, goals_of, reopen_goal, set_goal
+from dispensary.clients.goals import assign, close_goal, goals_of, reopen_goal, set_goal, unassign
 from dispensary.clients.legal_status import legal_status_of, note_legal_status, take_legal_status_back
 from dispensary.clients.legal_status_rules import LegalStatus
 from dispensary.clients.life import life_of, note_life, take_life_back
@@ -437,6 +438,34 @@ class TestAGroup:
             )
         with place.database.reading() as session:
             assert session.get_one(GroupMeeting, meeting).voided_at is None
+
+    def test_a_peer_worker_takes_back_that_their_own_client_came_and_nobody_elses_any_more(
+        self, place: Clinic, client: ClientId
+    ) -> None:
+        peer = replace(place.pharmacist, roles=frozenset({Role.PEER_WORKER}))
+        who = peer.account_id
+        assert who is not None
+        of: dict[str, Any] = {"actor": place.doctor, "account_id": who, "at": place.now}
+        does(place, lambda session: assign(session, client_id=client, **of))
+        key = uuid4()
+        does(
+            place,
+            lambda session: note_meeting(
+                session, actor=peer, about=About.SUPPORT, on=place.today, clients=[client], others=0, key=key,
+                today=place.today, at=place.now,
+            ),
+        )  # fmt: skip
+
+        def back(session: WriteSession) -> None:
+            take_attendance_back(session, actor=peer, meeting_id=key, client_id=client, why=Wrong.NEVER, at=place.now)
+
+        does(place, lambda session: unassign(session, client_id=client, **of))
+        with pytest.raises(NotThere):
+            does(place, back)
+        assert self.counts(place) == (1, 1, 1)
+        does(place, lambda session: assign(session, client_id=client, **of))
+        does(place, back)
+        assert self.counts(place) == (1, 0, 0)
 
 
 class TestAGoal:

@@ -100,6 +100,7 @@ def test_a_second_time_changes_nothing_and_a_dry_run_neither(database: Database,
     tables = ("site", "area", "account", "invitation", "audit_entry", "policy_adoption", "instrument_setting")
     before = counted(database, *tables)
     tried: Result = types(folder, "--dry-run")
+    assert tried.output.count("has these roles at every site of MY, those that were there before too") == 1
     assert (tried.exit_code, "Dry run" in tried.output, "invited#" in tried.output) == (0, True, False)
     assert counted(database, *tables) == before
     assert types(folder).exit_code == 0
