@@ -26,7 +26,10 @@ Tables = Mapping[str, Sequence[Mapping[str, Any]]]
 
 
 def read_own(tables: Tables) -> tuple[Mapping[str, SessionPlan], Pathways]:
-    """Everything that there is with these beside it. Raises BadDocument with every problem of them. Pure."""
+    """Everything that there is with these beside it, as they are to be published. Pure.
+
+    Raises BadDocument with every problem of them.
+    """
     own = {kind: list(tables.get(kind, ())) for kind in KINDS}
     known = {"plan": plans(), "offer": shipped().offers, "pathway": shipped().pathways}
     named = [(kind, str(each.get("key", ""))) for kind in KINDS for each in own[kind]]
@@ -36,6 +39,11 @@ def read_own(tables: Tables) -> tuple[Mapping[str, SessionPlan], Pathways]:
                  named.count((kind, key)) > 1]  # fmt: skip
     if problems:
         raise BadDocument(problems)
+    return _beside(own)
+
+
+def _beside(own: Tables) -> tuple[Mapping[str, SessionPlan], Pathways]:
+    """Where a later program brings one of the same key, what was published before it stands: it reads as it did."""
     schedules = {**plans(), **read_plans({"plan": own["plan"]})}
     return schedules, read_pathways({kind: own[kind] for kind in ("offer", "pathway")}, beside=shipped(), by=schedules)
 
@@ -58,4 +66,4 @@ def _there(session: ReadSession) -> tuple[Mapping[str, SessionPlan], Pathways]:
 
 @lru_cache(maxsize=8)
 def _read(rows: Sequence[tuple[str, str]]) -> tuple[Mapping[str, SessionPlan], Pathways]:
-    return read_own({kind: [json.loads(words) for each, words in rows if each == kind] for kind in KINDS})
+    return _beside({kind: [json.loads(words) for each, words in rows if each == kind] for kind in KINDS})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
@@ -73,6 +74,16 @@ def test_one_that_was_published_is_never_edited(place: Clinic) -> None:
     with place.database.reading() as session:
         assert plans_there(session)["four"].name == "Four talks"
         assert pathways_there(session).offers["talks"].plans == ("four",)
+
+
+def test_one_that_was_published_before_the_program_had_one_of_its_key_reads_as_it_did(place: Clinic) -> None:
+    publish = text("INSERT INTO care_document (kind, key, words, published_at) VALUES ('plan', 'once', :words, now())")
+    assert plans()["once"].name != "Our once"
+    with place.database.writing() as session:
+        session.execute(publish, {"words": json.dumps({**PLAN, "key": "once", "name": "Our once"})})
+    with place.database.reading() as session:
+        assert plans_there(session)["once"].name == "Our once"
+        assert pathways_there(session).offers.keys() == shipped().offers.keys()
 
 
 def test_a_site_follows_its_pathway_and_begins_its_schedule(place: Clinic) -> None:
