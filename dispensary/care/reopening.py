@@ -25,7 +25,7 @@ from dispensary.clients.service import lock_client
 from dispensary.clients.taken_back import PLAN, REFERRAL, SESSION, VISIT, changed_since, keep_taken_back
 from dispensary.clients.taken_back_rules import Wrong
 from dispensary.clients.tasks import finish_task, open_task, tasks_of
-from dispensary.database import WriteSession
+from dispensary.database import ReadSession, WriteSession
 from dispensary.refusals import NotAllowed, NotThere, Refusal, Refused
 from dispensary.staff import audit
 from dispensary.staff.rules import Act, Actor, Role
@@ -157,6 +157,37 @@ def reopen_visit(
     details = {"visit": visit.id, "was": was, "why": why.value}
     _write_down(session, actor, "took visit back", client_id, at, details)
     return visit
+
+
+def of_visits(session: ReadSession, *, client_id: ClientId) -> set[UUID]:
+    """The contacts of a client that say what became of a visit: they are taken back with it."""
+    told = select(HomeVisit.note_id).where(HomeVisit.client_id == client_id, HomeVisit.note_id.is_not(None))
+    return {note_id for note_id in session.scalars(told) if note_id is not None}
+
+
+def take_contact_back(
+    session: WriteSession, *, actor: Actor, client_id: ClientId, contact_id: UUID, why: Wrong, at: datetime
+) -> None:
+    """A contact that was entered in error is taken back, once; it counts nowhere, and they are followed up as before.
+
+    An alert that came of it stays until somebody answers it. Raises Refused for what was found at a visit, which goes
+    with its visit; NotAllowed for anybody but those who treat; NotThere.
+    """
+    if actor.account_id is None or not actor.may(Act.ENROL):
+        raise NotAllowed(Refusal("not-to-reopen", "Your work at this site does not include this.", "Ask a nurse."))
+    lock_client(session, client_id, actor.site_id)
+    note = session.get(ContactNote, contact_id, with_for_update=True)
+    if note is None or note.client_id != client_id:
+        raise NotThere(Refusal("no-entry", "There is no such entry.", "Look at the list again."))
+    if note.voided_at is not None:
+        return
+    if note.id in of_visits(session, client_id=client_id):
+        sentence = "This says what became of a visit."
+        raise Refused(Refusal("contact-of-visit", sentence, "Take the visit's own line back, in the round."))
+    note.voided_at, note.voided_by, note.void_reason = at, actor.account_id, why.value
+    session.flush()
+    details: dict[str, object] = {"contact": note.id, "how": note.how, "why": why.value}
+    _write_down(session, actor, "took contact back", client_id, at, details)
 
 
 def take_mark_back(

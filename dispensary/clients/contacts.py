@@ -29,6 +29,7 @@ MOST_CONTACTS = 20
 class Contact:
     """A contact that was noted."""
 
+    id: UUID
     at: datetime
     by: str
     reached: bool
@@ -158,6 +159,7 @@ def _newest(session: ReadSession, client_id: ClientId) -> list[tuple[ContactNote
 
 def _read(session: ReadSession, note: ContactNote, by: str) -> Contact:
     return Contact(
+        note.id,
         note.at,
         by,
         note.reached,

@@ -17,6 +17,7 @@ from litestar.types import ControllerRouterHandler
 from sqlalchemy import select
 
 from dispensary.care.reaching import note_contact, who_needs_help
+from dispensary.care.reopening import of_visits, take_contact_back
 from dispensary.clients.contact_models import ContactNote
 from dispensary.clients.contact_rules import CameOf, FollowUp, How, Step, Tried, Why, step_due
 from dispensary.clients.contacts import (
@@ -31,6 +32,7 @@ from dispensary.clients.goals import looked_after_by
 from dispensary.clients.models import Client
 from dispensary.clients.queries import face_at
 from dispensary.clients.service import lock_client
+from dispensary.clients.taken_back_rules import Wrong
 from dispensary.database import ReadSession, WriteSession
 from dispensary.desks.consulting import Consultation, acts_of, near_day, plain_day
 from dispensary.phone.caring import texted, write_to
@@ -180,6 +182,7 @@ def _shown(session: ReadSession, here: Consultation) -> dict[str, Any]:
         "ruling": away.dose.ruling(guideline) if away and away.dose else None,
         "text": texted(session, [away]).get(here.client_id) if away else None,
         "contacts": contacts_of(session, client_id=here.client_id),
+        "of_visits": of_visits(session, client_id=here.client_id),
         "needs_help": here.client_id in who_needs_help(session, [here.client_id]),
         "wish": visit_wish(session, client_id=here.client_id),
         "follow_up": follow_up_of(session, here.site.id),
@@ -245,6 +248,34 @@ def send_text(
         act,
         then=lambda _: f"/care/stopped/{client_id}?done=text",
         else_again=lambda why: _page(here, refused=why),
+    )
+
+
+@post(
+    "/care/stopped/{client_id:uuid}/contacts/{contact_id:uuid}/back", sync_to_thread=True, guards=[requires(Act.ENROL)]
+)
+def contact_back(
+    client_id: FromPath[UUID],
+    contact_id: FromPath[UUID],
+    data: Form,
+    database: TheDatabase,
+    actor: TheActor,
+    site: TheSite,
+    clock: TheClock,
+) -> Response[Any]:
+    """Takes back a contact that was entered in error."""
+    here = Consultation(database, actor, site, ClientId(client_id), clock())
+
+    def act(session: WriteSession) -> None:
+        with Typed(data) as typed:
+            why = typed.choice("why", Wrong)
+        take_contact_back(session, actor=actor, client_id=here.client_id, contact_id=contact_id, why=why, at=here.now)
+
+    return done_or_again(
+        database,
+        act,
+        then=lambda _: f"/care/stopped/{client_id}?done=back",
+        else_again=lambda why: _page(here, refused=why, typed=data),
     )
 
 
@@ -319,4 +350,4 @@ def wish(
     )
 
 
-HANDLERS: list[ControllerRouterHandler] = [stopped, in_touch, send_text, contact, wish]
+HANDLERS: list[ControllerRouterHandler] = [stopped, in_touch, send_text, contact, contact_back, wish]

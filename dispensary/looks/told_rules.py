@@ -29,6 +29,7 @@ SENTENCES: dict[str, str] = {
     "took life back": _("Took back a line about how you work and live"),
     "took group attendance back": _("Took back that you came to a group session"),
     "noted contact": _("Wrote down that they were in touch with you"),
+    "took contact back": _("Took back that they were in touch with you"),
     "ended follow-up": _("Decided that nobody asks after you for now"),
     "planned visit": _("Planned to visit you at home"),
     "moved visit": _("Moved a planned visit to you at home"),
