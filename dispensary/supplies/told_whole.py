@@ -63,6 +63,7 @@ NOT_TOLD: Final[Mapping[str, str]] = {
     "home_visit": "the contact that came of a visit is told",
     "intake": "what named them before is gone; how they came stands with the stay",
     "intake_part": "what they said before they were a client is theirs",
+    "intake_service": "what they were given before they were a client, counted without a name",
     "intake_release": "what was told to whom has a paper of its own, for them alone",
     "naloxone_answer": "an offer that was not taken",
     "naloxone_use": "for whom a kit was used is nobody's to tell",
