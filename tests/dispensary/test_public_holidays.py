@@ -427,7 +427,7 @@ def test_the_handbook_explains_every_refusal_of_the_page_and_no_other() -> None:
         for code in re.findall(r'(?:Refusal\(|fault\(\s*f?"[^"]*",|fault\(name,)\s*"([a-z-]+)"', source_of(name))
     }
     of_scheduling = {"bad-hours", "bad-closure", "closure-over", "no-subdivision", "no-calendar"}
-    of_other_pages = {"no-choice", "bad-number", "bad-amount"}  # read by forms that this page has not
+    of_other_pages = {"no-choice", "bad-number", "bad-amount", "not-a-moment"}  # read by forms that this page has not
 
     assert {"no-days", "no-holiday", "begins-earlier", "missing", "no-id"} <= written
     assert set(explained) == (written | of_scheduling) - of_other_pages
