@@ -96,7 +96,7 @@ SELECT 'supply_not_its_doses', 3, moved.site_id, moved.supply_id || '/' || moved
     format('supply %s took %s mL from lot %s by the register and %s mL by its doses',
     moved.supply_id, sum(moved.drawn), moved.lot_id, sum(moved.poured))
 FROM (
-    SELECT s.site_id, l.supply_id, l.lot_id, -l.ml AS drawn, 0.000 AS poured,
+    SELECT s.site_id, l.supply_id, l.lot_id, -l.ml AS drawn, 0::numeric AS poured,
         CASE WHEN l.kind = 'supplied' AND by.id IS NULL THEN l.consumed_ml ELSE 0 END AS consumed,
         CASE WHEN l.kind = 'supplied' AND by.id IS NULL THEN l.taken_home_ml ELSE 0 END AS taken_home
     FROM supply s JOIN register_line l ON l.supply_id = s.id AND l.kind IN ('supplied', 'corrected')

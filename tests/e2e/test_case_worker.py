@@ -67,7 +67,7 @@ def test_a_case_worker_goes_through_the_day(
     assert page.get_by_role("button", name="Put it on the register, and say it").count() == 0
     page.get_by_label("What was found, and what they want of it").fill("Coughs since a month.")
     page.get_by_label("Tuberculosis").check()
-    page.get_by_role("button", name="Write it down").click()
+    page.locator("button.button-primary", has_text="Write it down").click()
     amira.sees("The assessment is written down.", "Offered: Tuberculosis")
     page.get_by_text("They want none of it").click()
     page.get_by_role("button", name="Close it").click()
