@@ -92,7 +92,7 @@ WHERE d.voided_at IS NULL AND NOT EXISTS (SELECT 1 FROM register_line l
     WHERE l.supply_id = d.supply_id AND l.lot_id = d.lot_id AND l.kind = 'supplied'
     AND NOT EXISTS (SELECT 1 FROM register_line c WHERE c.corrects_id = l.id))
 UNION ALL
-SELECT 'supply_not_its_doses', 3, moved.site_id, moved.supply_id || '/' || moved.lot_id,
+SELECT 'supply_not_its_doses', 3, moved.site_id, moved.supply_id || '/' || coalesce(moved.lot_id::text, 'no lot'),
     format('supply %s took %s mL from lot %s by the register and %s mL by its doses',
     moved.supply_id, sum(moved.drawn), moved.lot_id, sum(moved.poured))
 FROM (

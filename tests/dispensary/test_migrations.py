@@ -431,6 +431,7 @@ AFTERWARDS: dict[str, list[tuple[str, tuple[object, ...]]]] = {
         ("SELECT position('NEW.centre_id' IN prosrc) > 0 FROM pg_proc WHERE proname = 'referral_is_kept'", (True,)),
     ],
     "0083b_given_outside": [("SELECT count(*) FROM intake_service", (0,))],
+    "0089_moved_on": [("SELECT count(*) FROM pg_trigger WHERE tgname = 'nobody_of_the_site_before'", (1,))],
 }
 """What each later migration leaves of a full database, oldest first."""
 CAME = """

@@ -148,6 +148,9 @@ _REASONS: dict[str, tuple[str, ...]] = {
         "0082_looked_after: trigger client_assignment.assigned_by_one_before is new",
     ),
     "answers an offer once as before, and settles none": ("0078_wanted: function offer_is_kept() is otherwise",),
+    "ends one of those who look after whoever moves, and PostgreSQL ends the others": (
+        "0089_moved_on: trigger client.nobody_of_the_site_before is new",
+    ),
     "names the same of a safe, only slower": ("0086_safe_by_site: view stock_discrepancy is otherwise",),
     "knows a kind of text more": ("0061b_surveys: function text_group(text) is otherwise",),
     "tells whoever listens, and refuses nothing": ("0064_calls_heard: trigger visit.tr_visit_call_is_heard is new",),

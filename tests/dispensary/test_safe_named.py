@@ -9,6 +9,8 @@ from sqlalchemy import Connection, text
 
 from dispensary.database import Database
 from dispensary.migrations.safe_view import DISCREPANCY
+from dispensary.staff.rules import the_program
+from dispensary.stock.discrepancies import look
 from tests.builders import Clinic
 from tests.dispensary.parts_place import worked
 
@@ -130,9 +132,13 @@ def place(database: Database, now: datetime) -> Clinic:
     return here
 
 
+NO_SUBJECT = "a supply from no lot: it had no subject before, and could not be kept as found"
+
+
 def named(connection: Connection, view: str) -> list[tuple[object, ...]]:
     found = connection.execute(text(f"SELECT kind, invariant, site_id, subject, sentence FROM {view}"))
-    return sorted(((*row[:4], row[4].replace(" 0.000 mL", " 0 mL")) for row in found), key=str)
+    rows = [(*row[:3], row[3] or NO_SUBJECT, row[4].replace(" 0.000 mL", " 0 mL")) for row in found]
+    return sorted(((*row[:3], NO_SUBJECT, row[4]) if "no lot" in str(row[3]) else row for row in rows), key=str)
 
 
 def test_a_damaged_safe_is_named_as_before(place: Clinic) -> None:
@@ -156,3 +162,12 @@ def test_a_damaged_safe_is_named_as_before(place: Clinic) -> None:
     assert otherwise == {}
     assert found_nothing == FINE
     assert len(seen) == 13, "each kind of discrepancy that the view names is among them"
+
+
+def test_a_dose_from_no_lot_is_kept_as_found(place: Clinic) -> None:
+    with place.database.engine.begin() as connection:
+        connection.exec_driver_sql("SET LOCAL session_replication_role = replica")
+        connection.exec_driver_sql(f"UPDATE dose SET lot_id = NULL WHERE id = {OBSERVED}")
+    with place.database.writing() as session:
+        found = look(session, actor=the_program(place.site_id), at=place.now)
+    assert any(each.subject.endswith("/no lot") for each in found)
