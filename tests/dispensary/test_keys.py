@@ -389,7 +389,7 @@ class TestTheNarrowDoor:
         look_at_nothing_sealed = {
             *("agent_is_kept", "result_file_is_kept", "tr_message_goes_forward", "tr_contact_takes_its_pin"),
             *("client_key_goes_once", "held_text_is_kept", "factor_goes_forward", "client_moves_by_history"),
-            *("goal_stays_closed", "consent_to_follows"),
+            *("goal_stays_closed", "consent_to_follows", "nobody_of_the_site_before"),
         }
         with kept.reading() as session:
             guards = session.execute(
