@@ -31,6 +31,7 @@ class HomeVisit(Base):
             postgresql_where=text("state = 'planned'"),
         ),
         Index(None, "site_id", "on_day"),
+        Index(None, "client_id"),
     )
 
     id: Mapped[Id]

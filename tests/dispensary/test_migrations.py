@@ -432,6 +432,7 @@ AFTERWARDS: dict[str, list[tuple[str, tuple[object, ...]]]] = {
     ],
     "0083b_given_outside": [("SELECT count(*) FROM intake_service", (0,))],
     "0089_moved_on": [("SELECT count(*) FROM pg_trigger WHERE tgname = 'nobody_of_the_site_before'", (1,))],
+    "0090_visits_of_client": [(_WHOLE_INDEX.format("ix_home_visit_client_id"), (1, True))],
 }
 """What each later migration leaves of a full database, oldest first."""
 CAME = """

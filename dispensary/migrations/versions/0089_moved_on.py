@@ -15,7 +15,7 @@ def upgrade() -> None:
     # At the end of the unit: a newer program has ended them by then, and said who did it.
     op.execute("""
 CREATE FUNCTION nobody_of_the_site_before() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path = public, pg_temp AS $$
+    SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
     UPDATE looked_after SET ended_at = clock_timestamp() WHERE client_id = NEW.id AND ended_at IS NULL;
     RETURN NULL;
