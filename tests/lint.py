@@ -189,6 +189,7 @@ RULES = (
             "dispensary/evaluation/entry.py": "strata, found by their key",
             "dispensary/evaluation/facts.py": "tables of a list of its own",
             "dispensary/evaluation/known.py": "conditions that measures of the house add",
+            "dispensary/evaluation/linking.py": "what is asked of rows that the house names",
             "dispensary/evaluation/strata.py": "columns that the file itself names",
             "dispensary/evaluation/summed.py": "conditions that the file itself names",
             "dispensary/parts/catalogue.py": "names and definitions that the catalogue says of a table, made again",
