@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from litestar import get, post
@@ -91,19 +92,8 @@ def change_permission(
             branch = typed.text("branch", most=LONGEST_CODE, required=False)
             if allowed is None:
                 typed.fault("allowed", "no-choice", "Nothing was chosen here.", "Choose one.")
-        if branch:
-            set_permission_at_branch(
-                session,
-                actor=actor,
-                branch=branch,
-                role=role,
-                act=act,
-                allowed=bool(allowed),
-                reason=reason,
-                at=clock(),
-            )
-        else:
-            set_permission(session, actor=actor, role=role, act=act, allowed=bool(allowed), reason=reason, at=clock())
+        setting: Callable[..., object] = partial(set_permission_at_branch, branch=branch) if branch else set_permission
+        setting(session, actor=actor, role=role, act=act, allowed=bool(allowed), reason=reason, at=clock())
 
     return done_or_again(
         database,

@@ -1,10 +1,6 @@
 """What is looked for by client, by site or by dose is found by an index: pickups, guests, exceptions, treatments.
 
-Each made beside work; `tests/dispensary/test_plans.py` reads the plans of the pages that ask them.
-
-Revision ID: 0085_by_client
-Revises: 0082_looked_after
-"""
+Each made beside work; `tests/dispensary/test_plans.py` reads the plans of the pages that ask them."""
 
 from __future__ import annotations
 
