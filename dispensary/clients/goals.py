@@ -17,7 +17,8 @@ from dispensary.clients.taken_back_rules import Wrong
 from dispensary.database import ReadSession, WriteSession
 from dispensary.refusals import BadInput, NotThere, Refusal, Refused
 from dispensary.staff import audit
-from dispensary.staff.models import Account, RoleGrant
+from dispensary.staff.models import Account
+from dispensary.staff.queries import works_at
 from dispensary.staff.rules import Actor
 from dispensary.units import AccountId, ClientId, new_id
 from notifications.discretion import reveals
@@ -184,10 +185,7 @@ def assign(session: WriteSession, *, actor: Actor, client_id: ClientId, account_
     Raises NotThere.
     """
     lock_client(session, client_id, actor.site_id)
-    works_here = select(RoleGrant.account_id).where(
-        RoleGrant.account_id == account_id, RoleGrant.site_id == actor.site_id
-    )
-    if session.scalar(works_here.limit(1)) is None:
+    if not works_at(session, account_id=account_id, site_id=actor.site_id):
         raise NotThere(Refusal("no-account", "Nobody of this account works here.", "Choose a colleague."))
     if account_id in looked_after_by(session, [client_id]).get(client_id, ()):
         return

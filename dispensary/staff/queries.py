@@ -137,10 +137,15 @@ def colleagues(session: ReadSession, site_id: SiteId) -> list[Colleague]:
     ]
 
 
+def works_at(session: ReadSession, *, account_id: AccountId, site_id: SiteId) -> bool:
+    """Whether the account has a role at the site."""
+    here = select(RoleGrant.account_id).where(RoleGrant.account_id == account_id, RoleGrant.site_id == site_id)
+    return session.scalar(here.limit(1)) is not None
+
+
 def refused_stranger(session: ReadSession, *, account_id: AccountId, site_id: SiteId, field: str) -> Refusal | None:
     """Why something is not given to whoever does not work at a site; nothing where they do."""
-    works_here = select(RoleGrant.account_id).where(RoleGrant.account_id == account_id, RoleGrant.site_id == site_id)
-    if session.scalar(works_here.limit(1)) is not None:
+    if works_at(session, account_id=account_id, site_id=site_id):
         return None
     return Refusal("no-visitor", "They do not work here.", "Choose a colleague.", field=field)
 
