@@ -12,6 +12,7 @@ from litestar import get
 from litestar.params import FromPath, FromQuery
 from litestar.response import Template
 from litestar.types import ControllerRouterHandler
+from markupsafe import escape
 
 from dispensary.care.instrument_setting import Used, in_use, may_use
 from dispensary.care.instruments import Asks, words_of
@@ -170,7 +171,8 @@ def _drawn(used: Used, part: str, scores: Sequence[tuple[date, int]]) -> str:
     if part.endswith("_days"):
         title = gettext(_("%(what)s, days of %(most)s")) % {"what": title, "most": most}
     drawing = course(title, scores, most=most, bands=_bands_of(used, part), days=days, says=said)
-    return as_svg(drawing, name="-".join(filter(None, ("course", instrument.key, part))))
+    drawn = as_svg(drawing, name="-".join(filter(None, ("course", instrument.key, part))))
+    return f'<p class="hint">{escape(title)}</p>{drawn}' if part else drawn
 
 
 def _bands_of(used: Used, part: str) -> Mapping[str, int]:

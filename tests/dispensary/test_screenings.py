@@ -404,6 +404,7 @@ def test_the_course_of_top_is_one_for_each_line_that_is_told_in_days_or_on_its_s
     assert "1 Jan 2026: 28, 1 Apr 2026: 6" in opioids
     assert ">28<" in opioids
     assert "TOP: Paid work, days of 28" in work
+    assert work.startswith('<p class="hint">TOP: Paid work, days of 28</p>'), "whoever looks reads whose course it is"
     assert "1 Jan 2026: 8, 1 Apr 2026: 13" in physical
     assert ">20<" in physical
     assert 'id="course-top-physical-title"' in physical
